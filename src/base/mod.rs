@@ -1,0 +1,13 @@
+//! Words that every stage shares: time, sequence numbers, addresses, frame numbers, sides. A closed list that imports nothing.
+
+mod address;
+mod frame;
+mod seq;
+mod side;
+mod time;
+
+pub use address::Endpoint;
+pub use frame::FrameNumber;
+pub use seq::Seq;
+pub use side::{Side, Sides};
+pub use time::Timestamp;

@@ -1,0 +1,402 @@
+//! What lastack says of one connection: the value that the reports print. Field by field it is the `connection` record.
+
+use crate::base::{Endpoint, Side, Sides, Timestamp};
+use crate::connection::State;
+
+/// Everything that is reported of one connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Wireshark's `tcp.stream`.
+    pub stream: u64,
+    /// Who opened the connection, or is taken for it.
+    pub client: Endpoint,
+    /// The other end.
+    pub server: Endpoint,
+    /// How client and server were told apart.
+    pub role_basis: RoleBasis,
+    /// Time of the first segment.
+    pub start: Timestamp,
+    /// Time of the last segment.
+    pub end: Timestamp,
+    /// Frame of the first segment.
+    pub first_frame: u64,
+    /// Frame of the last segment.
+    pub last_frame: u64,
+    /// How it began.
+    pub open: Open,
+    /// How it ended.
+    pub close: Close,
+    /// Each end's life.
+    pub endpoints: Sides<EndpointView>,
+    /// Wireshark's `tcp.completeness`.
+    pub completeness: u8,
+    /// Zeek's `history` letters, upper case for the client.
+    pub history: String,
+    /// Zeek's `conn_state`.
+    pub conn_state: &'static str,
+    /// Every reset that stands for itself; echoes are folded into the one that caused them.
+    pub resets: Vec<Reset>,
+    /// What deserves a sentence, in order of time.
+    pub findings: Vec<Finding>,
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$var_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$var_doc])* $variant,)+ }
+
+        impl $name {
+            /// Every value, in declaration order.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
+
+            /// The word used in machine output.
+            pub const fn name(self) -> &'static str {
+                match self { $($name::$variant => $word,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+    };
+}
+
+words! {
+    /// How the client was recognised.
+    RoleBasis {
+        /// It sent the SYN.
+        Syn = "syn",
+        /// The other end sent a SYN-ACK.
+        SynAck = "syn-ack",
+        /// By port numbers and who spoke first; the capture began later.
+        Guess = "guess",
+    }
+}
+
+words! {
+    /// How a connection began.
+    OpenKind {
+        /// SYN, SYN-ACK, ACK.
+        ThreeWay = "three-way",
+        /// Both ends sent a SYN (RFC 9293, section 3.5, figure 7).
+        Simultaneous = "simultaneous",
+        /// The SYN-ACK came as two segments.
+        Split = "split",
+        /// Data was accepted with the SYN (RFC 7413).
+        FastOpen = "fast-open",
+        /// A reset answered the SYN.
+        Refused = "refused",
+        /// An ICMP error quoted the SYN.
+        Rejected = "rejected",
+        /// Nobody answered the SYN.
+        Unanswered = "unanswered",
+        /// The SYN-ACK was never acknowledged.
+        HalfOpen = "half-open",
+        /// Reset before the handshake was complete.
+        Aborted = "aborted",
+        /// It began before the capture.
+        Midstream = "midstream",
+    }
+}
+
+words! {
+    /// How a connection ended.
+    CloseKind {
+        /// FIN, ACK, FIN, ACK.
+        FourSegment = "four-segment",
+        /// FIN, FIN+ACK, ACK.
+        ThreeSegment = "three-segment",
+        /// The FINs crossed.
+        Simultaneous = "simultaneous",
+        /// One end stopped sending and the other went on.
+        HalfClosed = "half-closed",
+        /// A reset that was accepted.
+        Reset = "reset",
+        /// An end gave up unanswered.
+        TimedOut = "timed-out",
+        /// Still open when the capture ends.
+        None = "none",
+        /// It never opened: the reset that answered the SYN is its end.
+        Refused = "refused",
+    }
+}
+
+words! {
+    /// Who began the close.
+    Initiator {
+        /// The client.
+        Client = "client",
+        /// The server.
+        Server = "server",
+        /// Both, independently.
+        Both = "both",
+    }
+}
+
+words! {
+    /// How a state is known.
+    Basis {
+        /// The endpoint sent something that only this state sends.
+        Seen = "seen",
+        /// It must have received what moves it there.
+        Inferred = "inferred",
+        /// The capture began later, or a timer of the profile ran out.
+        Assumed = "assumed",
+    }
+}
+
+words! {
+    /// How sure a verdict is.
+    Confidence {
+        /// The packets leave several explanations.
+        Low = "low",
+        /// One explanation is clearly likelier.
+        Medium = "medium",
+        /// The packets exclude the others.
+        High = "high",
+    }
+}
+
+words! {
+    /// What a finding costs its owner.
+    Severity {
+        /// Worth knowing.
+        Note = "note",
+        /// Something was lost, leaked or nearly so.
+        Warning = "warning",
+        /// Somebody's request failed or will.
+        Error = "error",
+    }
+}
+
+words! {
+    /// Who made a reset.
+    Origin {
+        /// The endpoint whose address it carries.
+        Endpoint = "endpoint",
+        /// Something in between.
+        Middlebox = "middlebox",
+        /// Not decided.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// The two families of resets.
+    Family {
+        /// A process or timer aborted a live socket.
+        Active = "active",
+        /// A segment met no willing socket.
+        Reply = "reply",
+    }
+}
+
+words! {
+    /// Why a reset was sent.
+    Cause {
+        /// close() with SO_LINGER on and time 0, or an abort API.
+        LingerZero = "linger-zero",
+        /// close() while received bytes had not been read.
+        UnreadData = "unread-data",
+        /// Bytes arrived for an endpoint whose application had closed.
+        DataAfterClose = "data-after-close",
+        /// The endpoint does not know the connection.
+        NoConnection = "no-connection",
+        /// A repeated FIN met nobody.
+        NoTimeWait = "no-time-wait",
+        /// The peer came back after the FIN-WAIT-2 timer.
+        FinWait2Expired = "fin-wait-2-expired",
+        /// Keepalive probes went unanswered.
+        KeepaliveTimeout = "keepalive-timeout",
+        /// Nothing listens on the port.
+        Refused = "refused",
+        /// A bad acknowledgment in the handshake; a stale SYN refuted.
+        InvalidHandshake = "invalid-handshake",
+        /// By a side that had closed with FIN, to data or ACKs still arriving.
+        AfterFin = "after-fin",
+        /// The process was killed.
+        ProcessExit = "process-exit",
+        /// A middlebox had forgotten the flow.
+        IdleExpired = "idle-expired",
+        /// Forged.
+        Injected = "injected",
+        /// Not known.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// The socket calls that packets can imply.
+    Call {
+        /// connect(2).
+        Connect = "connect",
+        /// accept(2).
+        Accept = "accept",
+        /// shutdown(2) for writing.
+        Shutdown = "shutdown",
+        /// close(2).
+        Close = "close",
+        /// close(2) that discards: SO_LINGER 0 or an abort API.
+        Abort = "abort",
+        /// write(2), send(2) and their kin.
+        Write = "write",
+        /// read(2), recv(2) and their kin.
+        Read = "read",
+    }
+}
+
+words! {
+    /// An error that an application saw.
+    Errno {
+        /// Connection refused.
+        ConnRefused = "ECONNREFUSED",
+        /// Connection reset by peer.
+        ConnReset = "ECONNRESET",
+        /// Broken pipe.
+        Pipe = "EPIPE",
+        /// Connection timed out.
+        TimedOut = "ETIMEDOUT",
+        /// No route to host.
+        HostUnreach = "EHOSTUNREACH",
+        /// Network is unreachable.
+        NetUnreach = "ENETUNREACH",
+        /// Protocol not available (ICMP port or protocol unreachable).
+        NoProtoOpt = "ENOPROTOOPT",
+        /// Software caused connection abort.
+        ConnAborted = "ECONNABORTED",
+    }
+}
+
+/// How a connection began.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Open {
+    /// Which way.
+    pub kind: OpenKind,
+    /// The frames that show it.
+    pub frames: Vec<u64>,
+    /// SYN to the ACK that completes the handshake as the tap saw them, in ns; none when either is missing or the SYN
+    /// or SYN-ACK was repeated (Karn's rule).
+    pub rtt_ns: Option<i64>,
+    /// How many SYNs (without ACK) were seen.
+    pub syn_count: u32,
+    /// How many SYN-ACKs were seen.
+    pub syn_ack_count: u32,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Close {
+    /// Which way.
+    pub kind: CloseKind,
+    /// Who began it.
+    pub initiator: Option<Initiator>,
+    /// The frames that show it.
+    pub frames: Vec<u64>,
+}
+
+/// One state that an endpoint entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateStep {
+    /// The state entered.
+    pub state: State,
+    /// When, on the capture's clock.
+    pub time: Timestamp,
+    /// The frame that shows it; none for a timer.
+    pub frame: Option<u64>,
+    /// How it is known.
+    pub basis: Basis,
+}
+
+/// A socket call that the packets imply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImpliedCall {
+    /// Which call.
+    pub call: Call,
+    /// How it failed; none is success.
+    pub errno: Option<Errno>,
+    /// The frame that implies it.
+    pub frame: Option<u64>,
+}
+
+/// One end's life.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct EndpointView {
+    /// Every state entered, in order; empty when nothing shows that the endpoint took part.
+    pub states: Vec<StateStep>,
+    /// Segments that it sent, as seen.
+    pub frames: u64,
+    /// Payload octets that it sent, each once.
+    pub payload_bytes: u64,
+    /// Payload octets that it sent again.
+    pub retransmitted_bytes: u64,
+    /// Octets that its peer acknowledged and that the capture never saw.
+    pub missing_bytes: u64,
+    /// What its application did and saw.
+    pub calls: Vec<ImpliedCall>,
+    /// The error that its application ended with.
+    pub error: Option<Errno>,
+}
+
+impl EndpointView {
+    /// The last state entered; CLOSED when nothing is known of the endpoint.
+    pub fn final_state(&self) -> State {
+        self.states.last().map_or(State::Closed, |step| step.state)
+    }
+}
+
+/// One reset and why it was sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reset {
+    /// The frame that carried it.
+    pub frame: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Whose address it carries as source.
+    pub from: Side,
+    /// Who made it.
+    pub origin: Origin,
+    /// Active or reply; none when its shape fits neither.
+    pub family: Option<Family>,
+    /// The likeliest cause.
+    pub cause: Cause,
+    /// How sure.
+    pub confidence: Confidence,
+    /// Other causes that the packets allow, likeliest first.
+    pub rivals: Vec<Cause>,
+    /// Whether its receiver accepts it (RFC 9293, section 3.10.7; RFC 5961).
+    pub accepted: bool,
+    /// Octets that the client had sent and that were not acknowledged when it came.
+    pub client_bytes_lost: u64,
+    /// The same for the server.
+    pub server_bytes_lost: u64,
+    /// Later resets of the same side that this one explains.
+    pub echoes: u32,
+    /// Why this cause, in words with the numbers of this case.
+    pub evidence: String,
+}
+
+/// One finding of the catalogue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Its name in the catalogue.
+    pub name: &'static str,
+    /// What it costs.
+    pub severity: Severity,
+    /// How sure.
+    pub confidence: Confidence,
+    /// Whom it concerns.
+    pub endpoint: Option<Side>,
+    /// How it ended, where the catalogue gives outcomes.
+    pub outcome: Option<&'static str>,
+    /// Which of its kinds, where the catalogue gives kinds.
+    pub kind: Option<&'static str>,
+    /// The frames that prove it; never empty.
+    pub frames: Vec<u64>,
+    /// When it happened.
+    pub time: Timestamp,
+    /// A plain sentence with the numbers of this case.
+    pub message: String,
+}

@@ -1,0 +1,9 @@
+//! lastack reads packet captures and gives the last word on every TCP connection in them.
+
+pub mod base;
+pub mod connection;
+pub mod decode;
+pub mod finding;
+pub mod report;
+pub mod segment;
+pub mod source;

@@ -1,0 +1,3 @@
+//! The `lastack` command: parse, run, exit code.
+
+fn main() {}

@@ -1,0 +1,87 @@
+//! Stage 8: how results leave. One [`Sink`] a file; a sink prints and never computes a verdict.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::base::Timestamp;
+use crate::finding::{Confidence, Finding, Severity, Verdict};
+use crate::source::LinkType;
+
+/// What is known of the input when reading begins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CaptureRecord {
+    /// The files in reading order, as the user named them; `-` for standard input.
+    pub files: Vec<String>,
+    /// `pcap` or `pcapng`.
+    pub format: String,
+    /// Link types seen in the headers so far, as registry names without the LINKTYPE_ prefix.
+    pub link_types: Vec<LinkType>,
+}
+
+/// Findings on a connection whose record is already written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LateRecord {
+    /// Its stream number.
+    pub stream: u64,
+    /// What came late.
+    pub findings: Vec<Finding>,
+}
+
+/// A finding across connections.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PopulationFinding {
+    /// Its name in the catalogue.
+    pub name: &'static str,
+    /// What it costs.
+    pub severity: Severity,
+    /// How sure.
+    pub confidence: Confidence,
+    /// The host that it concerns.
+    pub host: std::net::IpAddr,
+    /// Since when.
+    pub from: Timestamp,
+    /// Until when.
+    pub to: Timestamp,
+    /// The streams that show it, the worst first, cut to a bound.
+    pub streams: Vec<u64>,
+    /// A plain sentence with the numbers of this case.
+    pub message: String,
+}
+
+/// The totals. `frames = segments + non_tcp + fragments + filtered + the sum of skipped` holds exactly.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Frames read.
+    pub frames: u64,
+    /// Frames that held TCP.
+    pub segments: u64,
+    /// Frames that hold no TCP by their headers.
+    pub non_tcp: u64,
+    /// IP fragments that are not a segment by themselves.
+    pub fragments: u64,
+    /// Frames left out by the user's filter.
+    pub filtered: u64,
+    /// Frames that could not be decoded, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Connections reported.
+    pub connections: u64,
+    /// How often each finding occurred.
+    pub findings: BTreeMap<String, u64>,
+    /// Reading stopped before the end of the input (interrupted, or the input is damaged).
+    pub truncated: bool,
+}
+
+/// Takes results as they come. Calls arrive in the order of the NDJSON contract: capture, connections and late
+/// records, population, summary.
+pub trait Sink {
+    /// Reading begins.
+    fn capture(&mut self, capture: &CaptureRecord) -> io::Result<()>;
+    /// A connection ended, or the input did.
+    fn connection(&mut self, verdict: &Verdict) -> io::Result<()>;
+    /// A segment for a connection already reported.
+    fn late(&mut self, late: &LateRecord) -> io::Result<()>;
+    /// A finding across connections.
+    fn population(&mut self, finding: &PopulationFinding) -> io::Result<()>;
+    /// The end.
+    fn summary(&mut self, summary: &Summary) -> io::Result<()>;
+}

@@ -1,0 +1,192 @@
+//! The value that leaves decoding: everything that later stages may know about one TCP segment. It owns no bytes, so
+//! segments can be stored, sent and replayed, and tracking them gives what tracking the frames would have given.
+
+use bitflags::bitflags;
+
+use crate::base::{Endpoint, FrameNumber, Seq, Timestamp};
+
+bitflags! {
+    /// The control bits of the TCP header (RFC 9293, section 3.1; AE: RFC 9768), at their place in bytes 12 and 13.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+    pub struct Flags: u16 {
+        /// No more data from the sender.
+        const FIN = 0x001;
+        /// Synchronize sequence numbers.
+        const SYN = 0x002;
+        /// Reset the connection.
+        const RST = 0x004;
+        /// Push function.
+        const PSH = 0x008;
+        /// The acknowledgment field is significant.
+        const ACK = 0x010;
+        /// The urgent pointer is significant.
+        const URG = 0x020;
+        /// ECN-Echo (RFC 3168).
+        const ECE = 0x040;
+        /// Congestion window reduced (RFC 3168).
+        const CWR = 0x080;
+        /// Accurate ECN (formerly the nonce sum).
+        const AE = 0x100;
+    }
+}
+
+bitflags! {
+    /// What decoding noticed about the frame that carried the segment.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+    pub struct Marks: u16 {
+        /// The snap length cut bytes of the payload.
+        const PAYLOAD_CUT = 0x001;
+        /// The snap length cut the TCP header: options are missing or incomplete.
+        const OPTIONS_CUT = 0x002;
+        /// The options area is malformed (a length of 0 or 1, or beyond the area).
+        const OPTIONS_BAD = 0x004;
+        /// The TCP checksum was computed and is wrong.
+        const CHECKSUM_BAD = 0x008;
+        /// The TCP checksum is the pseudo-header's partial sum: the frame was captured on its sending host before the
+        /// network card finished it (checksum offload).
+        const CHECKSUM_PARTIAL = 0x010;
+        /// The TCP checksum was computed and is right.
+        const CHECKSUM_GOOD = 0x020;
+        /// The IP length field is 0 and the length was taken from the frame (segmentation offload).
+        const LENGTH_ZERO = 0x040;
+        /// The segment came out of reassembled IP fragments.
+        const REASSEMBLED = 0x080;
+        /// The first fragment only: the rest was never seen and the payload length is a lower bound.
+        const FRAGMENT_FIRST = 0x100;
+        /// The capture says that this frame left the capturing host (SLL packet type, epb_flags).
+        const OUTBOUND = 0x200;
+        /// The capture says that this frame came in to the capturing host.
+        const INBOUND = 0x400;
+        /// IPv4 "don't fragment".
+        const DONT_FRAGMENT = 0x800;
+    }
+}
+
+/// One SACK block: `[left, right)` (RFC 2018).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SackBlock {
+    /// First sequence number of the block.
+    pub left: Seq,
+    /// The number after its last one.
+    pub right: Seq,
+}
+
+/// The options that explain lifecycles. Walked by length, so that one after an unknown kind counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct TcpOptions {
+    /// TSval and TSecr (RFC 7323).
+    pub timestamps: Option<Timestamps>,
+    /// Maximum segment size in octets (RFC 9293, section 3.7.1).
+    pub mss: Option<u16>,
+    /// Shift count of the window scale option as sent; users cap it at 14 (RFC 7323, section 2.3).
+    pub window_scale: Option<u8>,
+    /// SACK-permitted was present (RFC 2018).
+    pub sack_permitted: bool,
+    /// A TCP Fast Open option was present, a cookie or the request for one (RFC 7413).
+    pub fast_open: bool,
+    /// A Multipath TCP option was present (RFC 8684).
+    pub multipath: bool,
+    /// How many of `sack` are in use.
+    pub sack_count: u8,
+    /// SACK blocks in the order of the option.
+    pub sack: [SackBlock; 4],
+}
+
+impl TcpOptions {
+    /// The SACK blocks that the segment carried.
+    pub fn sack_blocks(&self) -> &[SackBlock] {
+        &self.sack[..usize::from(self.sack_count).min(self.sack.len())]
+    }
+}
+
+/// The two fields of the timestamps option (RFC 7323, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Timestamps {
+    /// The sender's clock.
+    pub value: u32,
+    /// The clock value echoed; meaningful only with ACK.
+    pub echo: u32,
+}
+
+/// One TCP segment as the tap saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// When the frame was captured.
+    pub time: Timestamp,
+    /// The frame that carried it.
+    pub frame: FrameNumber,
+    /// Who sent it, as the (innermost) headers say.
+    pub source: Endpoint,
+    /// Whom it was sent to.
+    pub destination: Endpoint,
+    /// Sequence number of the first octet, or of the SYN.
+    pub seq: Seq,
+    /// Acknowledgment number; meaningful only with [`Flags::ACK`].
+    pub ack: Seq,
+    /// Octets of payload as sent, from the IP length and not from what was captured.
+    pub payload_len: u32,
+    /// Window field, unscaled.
+    pub window: u16,
+    /// Control bits.
+    pub flags: Flags,
+    /// IPv4 identification; 0 in IPv6.
+    pub ip_id: u16,
+    /// Time to live or hop limit as captured.
+    pub ttl: u8,
+    /// What decoding noticed.
+    pub marks: Marks,
+    /// The interface of the capture that it came in on.
+    pub interface: u32,
+    /// Which tunnel or VLAN it came through: an index into the decoder's table of contexts; 0 is none.
+    pub context: u32,
+    /// A hash of the frame's IP packet without the fields that forwarding changes (TTL, checksums): equal for the same
+    /// packet seen at two capture points, different for a retransmission (which has another id, timestamp or ack).
+    pub digest: u32,
+    /// The parsed options.
+    pub options: TcpOptions,
+}
+
+impl Segment {
+    /// Length in sequence space: payload plus one each for SYN and FIN (RFC 9293, section 3.4).
+    pub fn seq_len(&self) -> u32 {
+        self.payload_len
+            .wrapping_add(u32::from(self.flags.contains(Flags::SYN)))
+            .wrapping_add(u32::from(self.flags.contains(Flags::FIN)))
+    }
+
+    /// The sequence number after the last one that the segment occupies.
+    pub fn seq_end(&self) -> Seq {
+        self.seq + self.seq_len()
+    }
+}
+
+/// What an ICMP error says about a TCP segment that it quotes (RFC 792, RFC 4443, RFC 5927).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IcmpError {
+    /// When the error was captured.
+    pub time: Timestamp,
+    /// The frame that carried it.
+    pub frame: FrameNumber,
+    /// Who sent the error: a router, a firewall or the host itself.
+    pub reporter: std::net::IpAddr,
+    /// Whom it was sent to.
+    pub recipient: std::net::IpAddr,
+    /// IPv4 or IPv6 numbering of `kind` and `code`.
+    pub v6: bool,
+    /// ICMP type.
+    pub kind: u8,
+    /// ICMP code.
+    pub code: u8,
+    /// Next-hop MTU, for "fragmentation needed" and "packet too big".
+    pub mtu: Option<u32>,
+    /// Source of the quoted segment.
+    pub source: Endpoint,
+    /// Destination of the quoted segment.
+    pub destination: Endpoint,
+    /// Sequence number of the quoted segment.
+    pub seq: Seq,
+    /// Control bits of the quoted segment, when the quote is long enough to hold them.
+    pub flags: Option<Flags>,
+    /// The interface of the capture that the error came in on.
+    pub interface: u32,
+}
