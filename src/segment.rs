@@ -190,3 +190,30 @@ pub struct IcmpError {
     /// The interface of the capture that the error came in on.
     pub interface: u32,
 }
+
+/// What decoding a frame can yield.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A TCP segment.
+    Segment(Segment),
+    /// An ICMP error that quotes one.
+    IcmpError(IcmpError),
+}
+
+impl Item {
+    /// When its frame was captured.
+    pub const fn time(&self) -> Timestamp {
+        match self {
+            Item::Segment(segment) => segment.time,
+            Item::IcmpError(error) => error.time,
+        }
+    }
+
+    /// The frame that carried it.
+    pub const fn frame(&self) -> FrameNumber {
+        match self {
+            Item::Segment(segment) => segment.frame,
+            Item::IcmpError(error) => error.frame,
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Stage 2: frame bytes to segments. Never fails: what is not TCP or cannot be decoded has a reason and is counted.
 
-use crate::segment::{IcmpError, Segment};
+pub use crate::segment::Item;
 use crate::source::Frame;
 
 /// What one frame was. The accounting of the summary rests on it: every frame is exactly one of these.
@@ -14,15 +14,6 @@ pub enum FrameKind {
     Fragment,
     /// Not decodable; the reason's word is public (`summary.skipped`).
     Skipped(&'static str),
-}
-
-/// What later stages get out of a frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Item {
-    /// A TCP segment.
-    Segment(Segment),
-    /// An ICMP error that quotes one.
-    IcmpError(IcmpError),
 }
 
 /// Decodes frames. Holds what outlives a frame: tunnel contexts and fragments.
