@@ -38,7 +38,8 @@ bitflags! {
         const PAYLOAD_CUT = 0x001;
         /// The snap length cut the TCP header: options are missing or incomplete.
         const OPTIONS_CUT = 0x002;
-        /// The options area is malformed (a length of 0 or 1, or beyond the area).
+        /// The options area is malformed: a length of 0 or 1, or beyond the area, or not the one that a known kind must
+        /// have. What could be read counts.
         const OPTIONS_BAD = 0x004;
         /// The TCP checksum was computed and is wrong.
         const CHECKSUM_BAD = 0x008;
@@ -59,6 +60,9 @@ bitflags! {
         const INBOUND = 0x400;
         /// IPv4 "don't fragment".
         const DONT_FRAGMENT = 0x800;
+        /// The header contradicts itself: a data offset below 5 or beyond the segment. Every receiver drops it; the
+        /// payload length is 0 and there are no options.
+        const HEADER_BAD = 0x1000;
     }
 }
 

@@ -1,7 +1,27 @@
 //! Stage 2: frame bytes to segments. Never fails: what is not TCP or cannot be decoded has a reason and is counted.
+//!
+//! A frame is walked from its link layer inwards. `link/` holds one file for each way to begin a frame, `ip/` what lies
+//! in IP, and each layer hands the [`octets`] that its length field grants to the next, until TCP gives a segment or a
+//! layer says what the frame was instead.
+
+mod context;
+mod ip;
+mod link;
+mod octets;
+mod options;
+#[cfg(test)]
+mod sample;
+mod tcp;
+mod walk;
+
+use crate::segment::Marks;
+use crate::source::Frame;
 
 pub use crate::segment::Item;
-use crate::source::Frame;
+pub use context::{Contexts, Encapsulation};
+
+use octets::Octets;
+use walk::Walk;
 
 /// What one frame was. The accounting of the summary rests on it: every frame is exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +38,39 @@ pub enum FrameKind {
 
 /// Decodes frames. Holds what outlives a frame: tunnel contexts and fragments.
 #[derive(Debug, Default)]
-pub struct Decoder {}
+pub struct Decoder {
+    walk: Walk,
+}
 
 impl Decoder {
-    /// Decodes `frame` and hands every segment and ICMP error in it to `each`.
-    pub fn decode(&mut self, frame: &Frame<'_>, each: impl FnMut(&Item)) -> FrameKind {
-        let _ = (frame, each);
-        FrameKind::Skipped("unsupported-link-type")
+    /// Decodes `frame` and hands every segment and ICMP error in it to `each`, in the order of the frame's bytes.
+    pub fn decode(&mut self, frame: &Frame<'_>, mut each: impl FnMut(&Item)) -> FrameKind {
+        let walk = &mut self.walk;
+        walk.restart();
+        walk.time = frame.time;
+        walk.frame = frame.number;
+        walk.interface = frame.interface;
+        walk.marks = direction(frame.flags);
+        let kind = link::decode(walk, frame.link, Octets::new(frame.bytes, frame.original_len as usize));
+        let mut segments = false;
+        for item in &walk.items {
+            segments |= matches!(item, Item::Segment(_));
+            each(item);
+        }
+        if segments { FrameKind::Segment } else { kind }
+    }
+
+    /// The tunnels and virtual networks that segments came through.
+    pub fn contexts(&self) -> &Contexts {
+        &self.walk.contexts
+    }
+}
+
+/// The direction in the two lowest bits of `epb_flags` (pcapng, section 4.3.1).
+fn direction(epb_flags: u32) -> Marks {
+    match epb_flags & 0b11 {
+        0b01 => Marks::INBOUND,
+        0b10 => Marks::OUTBOUND,
+        _ => Marks::empty(),
     }
 }

@@ -1,0 +1,113 @@
+//! Which tunnels and virtual networks a segment came through.
+
+use std::collections::HashMap;
+use std::fmt;
+
+/// One encapsulation around the IP packet, outermost first in a path. Only what names a network or tunnel is kept;
+/// outer addresses are not, since they swap with the direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encapsulation {
+    /// IEEE 802.1Q or 802.1ad tag with its VLAN identifier.
+    Vlan(u16),
+}
+
+impl fmt::Display for Encapsulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Encapsulation::Vlan(id) => write!(f, "vlan {id}"),
+        }
+    }
+}
+
+/// The paths of encapsulations that the input has shown, each with the number that [`Segment::context`] carries.
+///
+/// [`Segment::context`]: crate::segment::Segment::context
+#[derive(Debug, Default)]
+pub struct Contexts {
+    paths: Vec<Box<[Encapsulation]>>,
+    numbers: HashMap<Box<[Encapsulation]>, u32, foldhash::fast::RandomState>,
+    /// The number of the path looked up last: neighbouring frames mostly share theirs.
+    recent: u32,
+    unlisted: u64,
+}
+
+impl Contexts {
+    /// How many different paths are told apart. The table is never emptied, and hostile input can name a new VLAN stack
+    /// or tunnel in every frame.
+    pub const LIMIT: usize = 65_536;
+
+    /// The number of every path beyond [`Contexts::LIMIT`].
+    pub const UNLISTED: u32 = u32::MAX;
+
+    /// The encapsulations behind a segment's context number, outermost first; empty for none and for
+    /// [`Contexts::UNLISTED`].
+    pub fn path(&self, context: u32) -> &[Encapsulation] {
+        let index = (context as usize).checked_sub(1);
+        index.and_then(|index| self.paths.get(index)).map_or(&[], |path| path)
+    }
+
+    /// The path in words, as `vlan 100 / vxlan vni 42`; empty for none.
+    pub fn describe(&self, context: u32) -> String {
+        if context == Self::UNLISTED {
+            return "unlisted".to_owned();
+        }
+        self.path(context).iter().map(ToString::to_string).collect::<Vec<_>>().join(" / ")
+    }
+
+    /// Segments that got [`Contexts::UNLISTED`] because the table was full.
+    pub fn unlisted(&self) -> u64 {
+        self.unlisted
+    }
+
+    pub(super) fn number(&mut self, path: &[Encapsulation]) -> u32 {
+        if path.is_empty() {
+            return 0;
+        }
+        if self.path(self.recent) == path {
+            return self.recent;
+        }
+        if let Some(&number) = self.numbers.get(path) {
+            self.recent = number;
+            return number;
+        }
+        if self.paths.len() >= Self::LIMIT {
+            self.unlisted += 1;
+            return Self::UNLISTED;
+        }
+        self.paths.push(path.into());
+        // The limit is far below 2^32.
+        self.recent = self.paths.len() as u32;
+        self.numbers.insert(path.into(), self.recent);
+        self.recent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_keeps_its_number_and_its_words() {
+        let mut contexts = Contexts::default();
+        let (outer, inner) = (Encapsulation::Vlan(100), Encapsulation::Vlan(7));
+        let stacked = contexts.number(&[outer, inner]);
+        let single = contexts.number(&[outer]);
+        assert_ne!(stacked, single);
+        assert_eq!(contexts.number(&[outer, inner]), stacked);
+        assert_eq!(contexts.describe(stacked), "vlan 100 / vlan 7");
+        assert_eq!((contexts.number(&[]), contexts.describe(0)), (0, String::new()));
+    }
+
+    #[test]
+    fn a_full_table_says_so_and_grows_no_more() {
+        let mut contexts = Contexts::default();
+        let path = |n: u32| [Encapsulation::Vlan((n >> 16) as u16), Encapsulation::Vlan(n as u16)];
+        for n in 0..=Contexts::LIMIT as u32 {
+            contexts.number(&path(n));
+        }
+        assert_eq!(contexts.unlisted(), 1);
+        assert_eq!(contexts.number(&path(Contexts::LIMIT as u32)), Contexts::UNLISTED);
+        assert_eq!(contexts.number(&path(0)), 1);
+        assert_eq!(contexts.describe(Contexts::UNLISTED), "unlisted");
+    }
+}

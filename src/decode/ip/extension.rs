@@ -1,0 +1,100 @@
+//! Extension headers between an IP header and its payload (RFC 8200, section 4; AH: RFC 4302).
+
+use std::net::Ipv6Addr;
+
+use etherparse::{IpNumber, ip_number};
+
+use super::{FrameKind, Octets, Packet};
+
+// Routing types of the IANA registry "IPv6 Parameters".
+const SOURCE_ROUTE: u8 = 0;
+const MOBILE: u8 = 2;
+const SEGMENT_ROUTING: u8 = 4;
+
+/// Takes one extension header off. Fails with what the frame is when `protocol` is none or the header is not whole.
+pub(super) fn step<'a>(
+    packet: &mut Packet,
+    protocol: IpNumber,
+    octets: Octets<'a>,
+) -> Result<(IpNumber, Octets<'a>), FrameKind> {
+    let unit = match protocol {
+        ip_number::IPV6_HEADER_HOP_BY_HOP
+        | ip_number::IPV6_DESTINATION_OPTIONS
+        | ip_number::IPV6_ROUTE_HEADER
+        | ip_number::MOBILITY_HEADER
+        | ip_number::HIP
+        | ip_number::SHIM6 => 8,
+        ip_number::AUTHENTICATION_HEADER => 4,
+        ip_number::IPV6_FRAGMENTATION_HEADER => return fragment(octets),
+        ip_number::ENCAPSULATING_SECURITY_PAYLOAD => return Err(FrameKind::Skipped("encrypted-esp")),
+        _ => return Err(FrameKind::NonTcp),
+    };
+    let cut = FrameKind::Skipped("truncated-ip-extension");
+    let &[next, units, ..] = octets.captured() else { return Err(cut) };
+    // AH counts words without its first two, the others eight octets without the first.
+    let len = if unit == 4 { (usize::from(units) + 2) * 4 } else { (usize::from(units) + 1) * 8 };
+    let header = octets.captured().get(..len).ok_or(cut)?;
+    if protocol == ip_number::IPV6_ROUTE_HEADER
+        && let Some(destination) = final_destination(header)
+    {
+        packet.destination = destination.into();
+    }
+    Ok((IpNumber(next), octets.after(len)))
+}
+
+/// A fragment header. The payload of an atomic fragment (RFC 6946) is whole.
+fn fragment(octets: Octets<'_>) -> Result<(IpNumber, Octets<'_>), FrameKind> {
+    let Some((&[next, _, high, low, ..], rest)) = octets.split::<8>() else {
+        return Err(FrameKind::Skipped("truncated-ip-extension"));
+    };
+    let offset_and_more = u16::from_be_bytes([high, low]) & 0xfff9;
+    if offset_and_more == 0 { Ok((IpNumber(next), rest)) } else { Err(FrameKind::Fragment) }
+}
+
+/// Where a routing header with hops left sends the packet in the end.
+fn final_destination(header: &[u8]) -> Option<Ipv6Addr> {
+    let &[_, _, kind, left, _, _, _, _, ref route @ ..] = header else { return None };
+    let hop = match kind {
+        _ if left == 0 => None,
+        SOURCE_ROUTE | MOBILE => route.last_chunk::<16>(),
+        SEGMENT_ROUTING => route.first_chunk::<16>(),
+        _ => None,
+    };
+    hop.map(|hop| Ipv6Addr::from(*hop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::sample;
+
+    #[test]
+    fn tcp_is_found_behind_every_extension_header() {
+        let tcp = sample::tcp(&[], b"data");
+        let options = |next: u8| [next, 1].into_iter().chain([0; 14]).collect::<Vec<_>>();
+        let atomic_fragment = |next: u8| vec![next, 0, 0, 0, 0, 0, 0, 9];
+        let authentication = |next: u8| [next, 4].into_iter().chain([0; 22]).collect::<Vec<_>>();
+        let packet = [options(60), options(44), atomic_fragment(51), authentication(6), tcp].concat();
+        let segment = sample::only_segment(229, &sample::ipv6(0, &packet));
+        assert_eq!(segment.payload_len, 4);
+        assert_eq!(segment.source.to_string(), "[2001:db8::1]:51000");
+    }
+
+    #[test]
+    fn a_routing_header_with_hops_left_names_the_destination() {
+        let mut route = vec![6, 2, SOURCE_ROUTE, 1, 0, 0, 0, 0];
+        route.extend([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
+        route.extend(sample::tcp(&[], b""));
+        assert_eq!(sample::only_segment(229, &sample::ipv6(43, &route)).destination.ip.to_string(), "fd00::9");
+        route[3] = 0;
+        assert_eq!(sample::only_segment(229, &sample::ipv6(43, &route)).destination.ip.to_string(), "2001:db8::2");
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_a_reason() {
+        assert_eq!(sample::kind(229, &sample::ipv6(50, &[0; 40])), FrameKind::Skipped("encrypted-esp"));
+        assert_eq!(sample::kind(229, &sample::ipv6(0, &[6, 9, 0, 0])), FrameKind::Skipped("truncated-ip-extension"));
+        assert_eq!(sample::kind(229, &sample::ipv6(44, &[6, 0, 0, 1, 0, 0, 0, 1])), FrameKind::Fragment);
+        assert_eq!(sample::kind(229, &sample::ipv6(59, &[])), FrameKind::NonTcp);
+    }
+}

@@ -1,0 +1,124 @@
+//! The IPv4 header (RFC 791).
+
+use std::net::Ipv4Addr;
+
+use etherparse::Ipv4HeaderSlice;
+use etherparse::err::ipv4::HeaderSliceError;
+
+use crate::segment::Marks;
+
+use super::{FrameKind, Octets, Packet, Walk, payload};
+
+/// Option types that list the hops still to visit; the last one is the destination.
+const LOOSE_SOURCE_ROUTE: u8 = 131;
+const STRICT_SOURCE_ROUTE: u8 = 137;
+
+/// An IPv4 packet.
+#[inline]
+pub(in crate::decode) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
+    let header = match Ipv4HeaderSlice::from_slice(octets.captured()) {
+        Ok(header) => header,
+        Err(HeaderSliceError::Len(_)) => return FrameKind::Skipped("truncated-ipv4-header"),
+        // Senders of IPv6 have been seen with IPv4's protocol number in front.
+        Err(HeaderSliceError::Content(_)) if octets.captured()[0] >> 4 == 6 => return super::v6(walk, octets),
+        Err(HeaderSliceError::Content(_)) => return FrameKind::Skipped("bad-ipv4-header"),
+    };
+    if let Err(too_deep) = walk.descend() {
+        return too_deep;
+    }
+    let header_len = header.slice().len();
+    let mut marks = Marks::empty();
+    let within = match usize::from(header.total_len()) {
+        // Segmentation offload hands super-segments to the tap before the length is known to fit its field.
+        0 => {
+            marks |= Marks::LENGTH_ZERO;
+            octets
+        }
+        total if total < header_len => return FrameKind::Skipped("bad-ipv4-length"),
+        total => octets.first(total),
+    };
+    if header.dont_fragment() {
+        marks |= Marks::DONT_FRAGMENT;
+    }
+    if header.is_fragmenting_payload() {
+        return FrameKind::Fragment;
+    }
+    let packet = Packet { marks, ..of(&header) };
+    payload(walk, packet, header.protocol(), within.after(header_len))
+}
+
+/// What the header says by itself.
+#[inline]
+pub(super) fn of(header: &Ipv4HeaderSlice<'_>) -> Packet {
+    Packet {
+        source: header.source_addr().into(),
+        destination: last_hop(header.options()).unwrap_or(header.destination_addr()).into(),
+        id: header.identification(),
+        ttl: header.ttl(),
+        marks: Marks::empty(),
+    }
+}
+
+/// The last address of a source route that has hops left.
+#[inline]
+fn last_hop(options: &[u8]) -> Option<Ipv4Addr> {
+    if options.is_empty() { None } else { source_route(options) }
+}
+
+fn source_route(mut options: &[u8]) -> Option<Ipv4Addr> {
+    loop {
+        match *options {
+            [] | [0, ..] => return None,
+            [1, ref rest @ ..] => options = rest,
+            [kind, len, ..] => {
+                let (option, rest) = options.split_at_checked(usize::from(len)).filter(|_| len >= 2)?;
+                if let (LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE, [_, _, pointer, route @ ..]) = (kind, option) {
+                    let hops_left = usize::from(*pointer) <= option.len();
+                    return route.last_chunk::<4>().filter(|_| hops_left).map(|hop| Ipv4Addr::from(*hop));
+                }
+                options = rest;
+            }
+            [_] => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::sample;
+
+    #[test]
+    fn a_length_of_zero_means_the_frame_s() {
+        let mut frame = sample::ipv4(6, &sample::tcp(&[], b"offloaded"));
+        frame[2..4].fill(0);
+        let segment = sample::only_segment(101, &frame);
+        assert_eq!(segment.payload_len, 9);
+        assert!(segment.marks.contains(Marks::LENGTH_ZERO));
+    }
+
+    #[test]
+    fn headers_that_cannot_be_have_a_reason() {
+        let frame = sample::ipv4(6, &sample::tcp(&[], b""));
+        let with = |at: usize, value: u8| {
+            let mut other = frame.clone();
+            other[at] = value;
+            sample::kind(228, &other)
+        };
+        assert_eq!(with(0, 0x44), FrameKind::Skipped("bad-ipv4-header"));
+        assert_eq!(with(0, 0x55), FrameKind::Skipped("bad-ip-version"));
+        assert_eq!(with(3, 19), FrameKind::Skipped("bad-ipv4-length"));
+        assert_eq!(with(9, 17), FrameKind::NonTcp);
+        assert_eq!(sample::kind(228, &frame[..19]), FrameKind::Skipped("truncated-ipv4-header"));
+        assert_eq!(sample::kind(228, &[]), FrameKind::Skipped("truncated-ip-header"));
+    }
+
+    #[test]
+    fn a_source_route_with_hops_left_ends_at_its_last_hop() {
+        let route = |pointer| [LOOSE_SOURCE_ROUTE, 7, pointer, 10, 9, 9, 9];
+        let options = |pointer| [&[1][..], &route(pointer)].concat();
+        assert_eq!(last_hop(&options(4)), Some(Ipv4Addr::new(10, 9, 9, 9)));
+        assert_eq!(last_hop(&options(8)), None);
+        assert_eq!(last_hop(&[7, 1, 0, 0]), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! TCP options, walked by length so that an unknown kind hides nothing behind it.
+
+use crate::base::Seq;
+use crate::segment::{Marks, SackBlock, TcpOptions, Timestamps};
+
+use super::octets::{be16, be32};
+
+// Kinds of the IANA registry "TCP Parameters".
+const END: u8 = 0;
+const NO_OPERATION: u8 = 1;
+const MAXIMUM_SEGMENT_SIZE: u8 = 2;
+const WINDOW_SCALE: u8 = 3;
+const SACK_PERMITTED: u8 = 4;
+const SACK: u8 = 5;
+const TIMESTAMPS: u8 = 8;
+const MULTIPATH: u8 = 30;
+const FAST_OPEN: u8 = 34;
+const EXPERIMENT_1: u8 = 253;
+const EXPERIMENT_2: u8 = 254;
+
+/// The experiment identifier of Fast Open before it had a kind of its own (RFC 7413, appendix A).
+const FAST_OPEN_EXPERIMENT: u16 = 0xf989;
+
+/// Reads the captured part of the options area, which is `len` octets long on the wire.
+#[inline]
+pub(super) fn parse(area: &[u8], len: usize) -> (TcpOptions, Marks) {
+    let mut options = TcpOptions::default();
+    // Nearly every segment of an established connection has just these twelve octets (RFC 7323, appendix A).
+    if let Ok(&[1, 1, 8, 10, a, b, c, d, e, f, g, h]) = <&[u8; 12]>::try_from(area) {
+        let [value, echo] = [[a, b, c, d], [e, f, g, h]].map(u32::from_be_bytes);
+        options.timestamps = Some(Timestamps { value, echo });
+        return (options, Marks::empty());
+    }
+    let marks = walk(area, len, &mut options);
+    (options, marks)
+}
+
+fn walk(mut area: &[u8], len: usize, options: &mut TcpOptions) -> Marks {
+    let mut marks = Marks::empty();
+    let cut = if area.len() < len { Marks::OPTIONS_CUT } else { Marks::empty() };
+    let mut left = len;
+    loop {
+        match *area {
+            [] => return marks | cut,
+            [END, ..] => return marks,
+            [NO_OPERATION, ref rest @ ..] => {
+                area = rest;
+                left -= 1;
+            }
+            [_] => return marks | if left > 1 { cut } else { Marks::OPTIONS_BAD },
+            [kind, size, ..] => {
+                let size = usize::from(size);
+                if size < 2 || size > left {
+                    return marks | Marks::OPTIONS_BAD;
+                }
+                let Some((option, rest)) = area.split_at_checked(size) else { return marks | cut };
+                if !note(kind, &option[2..], options) {
+                    marks |= Marks::OPTIONS_BAD;
+                }
+                area = rest;
+                left -= size;
+            }
+        }
+    }
+}
+
+/// Notes one option by its data; false when a known kind has a length that its definition does not allow, which
+/// receivers then ignore.
+fn note(kind: u8, data: &[u8], options: &mut TcpOptions) -> bool {
+    match (kind, data.len()) {
+        (MAXIMUM_SEGMENT_SIZE, 2) => options.mss = be16(data, 0),
+        (WINDOW_SCALE, 1) => options.window_scale = Some(data[0]),
+        (SACK_PERMITTED, 0) => options.sack_permitted = true,
+        (SACK, 8 | 16 | 24 | 32) => {
+            for (block, bytes) in options.sack.iter_mut().zip(data.as_chunks::<8>().0) {
+                let [a, b, c, d, e, f, g, h] = *bytes;
+                let [left, right] = [[a, b, c, d], [e, f, g, h]].map(|edge| Seq(u32::from_be_bytes(edge)));
+                *block = SackBlock { left, right };
+            }
+            options.sack_count = (data.len() / 8) as u8;
+        }
+        (TIMESTAMPS, 8) => {
+            options.timestamps = be32(data, 0).zip(be32(data, 4)).map(|(value, echo)| Timestamps { value, echo });
+        }
+        (FAST_OPEN, _) => options.fast_open = true,
+        (EXPERIMENT_1 | EXPERIMENT_2, _) if be16(data, 0) == Some(FAST_OPEN_EXPERIMENT) => options.fast_open = true,
+        (MULTIPATH, _) => options.multipath = true,
+        (MAXIMUM_SEGMENT_SIZE | WINDOW_SCALE | SACK_PERMITTED | SACK | TIMESTAMPS, _) => return false,
+        _ => {}
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(area: &[u8]) -> (TcpOptions, Marks) {
+        parse(area, area.len())
+    }
+
+    #[test]
+    fn window_scale_counts_after_unknown_kinds() {
+        let (options, marks) = whole(&[2, 4, 5, 0xb4, 30, 4, 0, 0, 99, 3, 7, 3, 3, 9, 4, 2, 34, 2, 0, 0]);
+        assert_eq!(options.window_scale, Some(9));
+        assert_eq!(options.mss, Some(1460));
+        assert!(options.sack_permitted && options.fast_open && options.multipath);
+        assert_eq!(marks, Marks::empty());
+    }
+
+    #[test]
+    fn the_common_timestamps_read_the_same_in_any_order_of_padding() {
+        let usual = whole(&[1, 1, 8, 10, 0, 0, 1, 2, 0xff, 0, 0, 1]);
+        let unusual = whole(&[8, 10, 0, 0, 1, 2, 0xff, 0, 0, 1, 1, 1]);
+        assert_eq!(usual, unusual);
+        assert_eq!(usual.0.timestamps, Some(Timestamps { value: 258, echo: 0xff00_0001 }));
+    }
+
+    #[test]
+    fn sack_blocks_come_in_order() {
+        let (options, _) = whole(&[1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 0, 6]);
+        assert_eq!(
+            options.sack_blocks(),
+            [SackBlock { left: Seq(1), right: Seq(2) }, SackBlock { left: Seq(5), right: Seq(6) }]
+        );
+    }
+
+    #[test]
+    fn a_bad_length_is_marked_and_what_came_before_it_stands() {
+        for tail in [&[9, 0][..], &[9, 1], &[9, 3], &[9]] {
+            let area = [&[3, 3, 7][..], tail].concat();
+            let (options, marks) = whole(&area);
+            assert_eq!((options.window_scale, marks), (Some(7), Marks::OPTIONS_BAD), "{area:?}");
+        }
+    }
+
+    #[test]
+    fn a_known_kind_of_wrong_length_is_ignored_and_marked() {
+        let (options, marks) = whole(&[3, 4, 7, 7, 2, 4, 1, 0]);
+        assert_eq!((options.window_scale, options.mss, marks), (None, Some(256), Marks::OPTIONS_BAD));
+    }
+
+    #[test]
+    fn options_cut_by_the_snap_length_are_no_fault_of_the_sender() {
+        let area = [2, 4, 5, 0xb4, 3, 3, 7, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 4, 2];
+        for cut in 0..area.len() {
+            let (options, marks) = parse(&area[..cut], area.len());
+            assert_eq!(marks, Marks::OPTIONS_CUT, "{cut}");
+            assert_eq!(options.window_scale, (cut >= 7).then_some(7));
+        }
+        assert_eq!(whole(&area).1, Marks::empty());
+    }
+
+    #[test]
+    fn nothing_counts_after_the_end_of_the_list() {
+        let (options, marks) = whole(&[0, 3, 3, 7]);
+        assert_eq!((options, marks), (TcpOptions::default(), Marks::empty()));
+        assert_eq!(parse(&[1, 0], 4).1, Marks::empty());
+    }
+}

@@ -1,0 +1,177 @@
+//! The TCP header: the end of the walk, where a [`Segment`] is made.
+
+use std::net::IpAddr;
+
+use etherparse::TcpHeaderSlice;
+
+use crate::base::{Endpoint, Seq};
+use crate::segment::{Flags, Marks, Segment, TcpOptions};
+
+use super::ip::Packet;
+use super::octets::Octets;
+use super::options;
+use super::walk::Walk;
+use super::{FrameKind, Item};
+
+/// The header without options (RFC 9293, section 3.1).
+const FIXED: usize = 20;
+
+/// Reads a TCP header and adds its segment to the frame's items.
+#[inline]
+pub(super) fn decode(walk: &mut Walk, packet: &Packet, octets: Octets<'_>) -> FrameKind {
+    let Some((fixed, after_fixed)) = octets.split::<FIXED>() else {
+        return FrameKind::Skipped("truncated-tcp-header");
+    };
+    let header_len = usize::from(fixed[12] >> 4) * 4;
+    let mut marks = walk.marks | packet.marks;
+    let options;
+    let mut payload_len = 0;
+    if header_len < FIXED || header_len > octets.len() {
+        marks |= Marks::HEADER_BAD;
+        options = TcpOptions::default();
+    } else {
+        let area = after_fixed.first(header_len - FIXED);
+        let option_marks;
+        (options, option_marks) = options::parse(area.captured(), area.len());
+        marks |= option_marks;
+        let payload = octets.after(header_len);
+        if payload.is_cut() {
+            marks |= Marks::PAYLOAD_CUT;
+        }
+        payload_len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    }
+
+    // The slicer wants the options whole; where they are not, it gets the fixed part alone, which is.
+    let bare = without_options(fixed);
+    let Ok(header) = TcpHeaderSlice::from_slice(octets.captured()).or_else(|_| TcpHeaderSlice::from_slice(&bare))
+    else {
+        return FrameKind::Skipped("truncated-tcp-header");
+    };
+    let mut segment = Segment {
+        time: walk.time,
+        frame: walk.frame,
+        source: Endpoint::new(packet.source, header.source_port()),
+        destination: Endpoint::new(packet.destination, header.destination_port()),
+        seq: Seq(header.sequence_number()),
+        ack: Seq(header.acknowledgment_number()),
+        payload_len,
+        window: header.window_size(),
+        flags: Flags::from_bits_truncate(u16::from_be_bytes([fixed[12], fixed[13]])),
+        ip_id: packet.id,
+        ttl: packet.ttl,
+        marks,
+        interface: walk.interface,
+        context: walk.context(),
+        digest: 0,
+        options,
+    };
+    segment.digest = digest(&segment);
+    walk.items.push(Item::Segment(segment));
+    FrameKind::Segment
+}
+
+/// The fixed part with a data offset that says so.
+fn without_options(fixed: &[u8; FIXED]) -> [u8; FIXED] {
+    let mut bare = *fixed;
+    bare[12] = (bare[12] & 0x0f) | 0x50;
+    bare
+}
+
+/// Hashes what the sender wrote and forwarding keeps. The seed is fixed, so that digests compare across runs; nothing
+/// is looked up by them alone.
+fn digest(segment: &Segment) -> u32 {
+    let (source, destination) = (&segment.source, &segment.destination);
+    let mut hash = match (source.ip, destination.ip) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            fold(1, u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits()))
+        }
+        (source, destination) => [source, destination].into_iter().fold(2, |hash, ip| match ip {
+            IpAddr::V4(ip) => fold(hash, u64::from(ip.to_bits())),
+            IpAddr::V6(ip) => fold(fold(hash, (ip.to_bits() >> 64) as u64), ip.to_bits() as u64),
+        }),
+    };
+    let ports = u64::from(source.port) << 16 | u64::from(destination.port);
+    hash = fold(hash, ports << 32 | u64::from(segment.ip_id) << 16 | u64::from(segment.window));
+    hash = fold(hash, u64::from(segment.seq.0) << 32 | u64::from(segment.ack.0));
+    hash = fold(hash, u64::from(segment.payload_len) << 16 | u64::from(segment.flags.bits()));
+    if let Some(timestamps) = segment.options.timestamps {
+        hash = fold(hash, u64::from(timestamps.value) << 32 | u64::from(timestamps.echo));
+    }
+    for block in segment.options.sack_blocks() {
+        hash = fold(hash, u64::from(block.left.0) << 32 | u64::from(block.right.0));
+    }
+    (hash ^ hash >> 32) as u32
+}
+
+/// Multiplies and folds the product, with odd constants from the digits of pi so that zeros do not absorb.
+fn fold(hash: u64, word: u64) -> u64 {
+    let product = u128::from(hash ^ 0x243f_6a88_85a3_08d3) * u128::from(word ^ 0x1319_8a2e_0370_7345);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::sample;
+
+    #[test]
+    fn every_field_of_the_header_arrives() {
+        let segment = sample::only_segment(101, &sample::ipv4(6, &sample::tcp(&[3, 3, 7, 0], b"data")));
+        assert_eq!(segment.source.to_string(), "10.0.0.1:51000");
+        assert_eq!(segment.destination.to_string(), "10.0.0.2:80");
+        assert_eq!((segment.seq, segment.ack), (Seq(0x0102_0304), Seq(0x0506_0708)));
+        assert_eq!(segment.flags, Flags::PSH | Flags::ACK | Flags::AE);
+        assert_eq!((segment.window, segment.payload_len), (0xfaf0, 4));
+        assert_eq!((segment.ip_id, segment.ttl, segment.marks), (0x1234, 64, Marks::DONT_FRAGMENT));
+        assert_eq!(segment.options.window_scale, Some(7));
+    }
+
+    #[test]
+    fn a_frame_cut_anywhere_is_skipped_or_keeps_its_numbers() {
+        let frame = sample::ipv4(6, &sample::tcp(&[2, 4, 5, 0xb4, 3, 3, 7, 0], b"data"));
+        let whole = sample::only_segment(101, &frame);
+        for cut in 0..frame.len() {
+            let (kind, items) = sample::decode_cut(101, &frame[..cut], frame.len());
+            let Some(segment) = sample::segments(&items).first().copied() else {
+                assert!(matches!(kind, FrameKind::Skipped(_)) && cut < 40, "{cut}: {kind:?}");
+                continue;
+            };
+            let cut_marks = Marks::PAYLOAD_CUT | Marks::OPTIONS_CUT;
+            assert!(segment.marks.contains(Marks::PAYLOAD_CUT));
+            assert_eq!(segment.marks.contains(Marks::OPTIONS_CUT), cut < 48);
+            let (options, marks) = (segment.options, segment.marks - cut_marks);
+            assert_eq!(options.mss, (cut >= 44).then_some(1460));
+            assert_eq!(Segment { options: whole.options, marks, digest: whole.digest, ..segment }, whole);
+        }
+    }
+
+    #[test]
+    fn a_data_offset_that_cannot_be_is_marked() {
+        let mut frame = sample::ipv4(6, &sample::tcp(&[], b"data"));
+        for offset in [0x40, 0xf0] {
+            frame[32] = offset;
+            let segment = sample::only_segment(101, &frame);
+            assert!(segment.marks.contains(Marks::HEADER_BAD));
+            assert_eq!((segment.payload_len, segment.seq), (0, Seq(0x0102_0304)));
+        }
+    }
+
+    #[test]
+    fn the_digest_is_blind_to_forwarding_and_sees_a_retransmission() {
+        let frame = sample::ipv4(6, &sample::tcp(&[], b"data"));
+        let change = |at: usize| {
+            let mut other = frame.clone();
+            other[at] ^= 1;
+            sample::only_segment(101, &other).digest
+        };
+        let digest = sample::only_segment(101, &frame).digest;
+        let (ttl, header_checksum, tcp_checksum) = (8, 10, 36);
+        for kept in [ttl, header_checksum, tcp_checksum] {
+            assert_eq!(change(kept), digest, "{kept}");
+        }
+        let (id, source, port, seq, ack, window) = (5, 15, 21, 27, 31, 35);
+        for seen in [id, source, port, seq, ack, window] {
+            assert_ne!(change(seen), digest, "{seen}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What one frame's way through the layers carries along.
+
+use crate::base::{FrameNumber, Timestamp};
+use crate::segment::Marks;
+
+use super::context::{Contexts, Encapsulation};
+use super::{FrameKind, Item};
+
+/// How many encapsulations may lie in one frame. Real stacks have below ten; a hostile one could otherwise exhaust the
+/// machine's stack.
+const NESTING_LIMIT: u8 = 32;
+
+/// The state of decoding one frame, reused for the next. Layers call each other with it, from the link inwards.
+#[derive(Debug, Default)]
+pub(in crate::decode) struct Walk {
+    /// What the frame has given so far.
+    pub items: Vec<Item>,
+    /// The paths seen in the whole input.
+    pub contexts: Contexts,
+    /// When the frame was captured.
+    pub time: Timestamp,
+    /// Its number.
+    pub frame: FrameNumber,
+    /// The interface it came in on.
+    pub interface: u32,
+    /// What the capture says about the frame as a whole, its direction.
+    pub marks: Marks,
+    path: Vec<Encapsulation>,
+    depth: u8,
+}
+
+impl Walk {
+    /// Forgets the frame before.
+    pub fn restart(&mut self) {
+        self.items.clear();
+        self.path.clear();
+        self.depth = 0;
+    }
+
+    /// Goes one encapsulation further in. Fails beyond the limit.
+    pub fn descend(&mut self) -> Result<(), FrameKind> {
+        self.depth += 1;
+        if self.depth > NESTING_LIMIT { Err(FrameKind::Skipped("nested-too-deep")) } else { Ok(()) }
+    }
+
+    /// Notes an encapsulation that names a network or tunnel.
+    pub fn through(&mut self, encapsulation: Encapsulation) {
+        self.path.push(encapsulation);
+    }
+
+    /// The number of the path so far.
+    pub fn context(&mut self) -> u32 {
+        self.contexts.number(&self.path)
+    }
+}
