@@ -1,0 +1,140 @@
+//! Processor time per frame of every rung of the walk, on captures made from a seed.
+//!
+//! `cargo bench --bench throughput` measures every profile at a tenth of its full size. All rungs of a profile take
+//! turns within one run, because only the ratios between them mean anything on another machine. What is counted is
+//! user and system time of the process, not the wall clock.
+
+mod floor;
+mod generate;
+mod rung;
+mod walk;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, ValueEnum};
+use rustix::time::{ClockId, clock_gettime};
+
+use self::generate::{Profile, Totals};
+use self::rung::Rung;
+
+/// Measures nanoseconds of processor time per frame.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The kinds of traffic; all when none is named.
+    profiles: Vec<Profile>,
+    /// Share of the full size (90,000 web connections, 12 million SYNs ...).
+    #[arg(long, default_value_t = 0.1)]
+    scale: f64,
+    /// What the captures are made from.
+    #[arg(long, default_value_t = 9293)]
+    seed: u64,
+    /// How often every rung is run; the median counts.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Only these rungs.
+    #[arg(long = "rung")]
+    rungs: Vec<Rung>,
+    /// Write the captures into this folder and measure nothing.
+    #[arg(long, value_name = "DIR")]
+    write: Option<PathBuf>,
+    /// Passed by `cargo bench`; without it, as under `cargo test`, one round over small captures shows that all works.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What one rung took over one capture.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    cpu_ns: f64,
+    wall_ns: f64,
+}
+
+fn main() -> Result<()> {
+    let mut arguments = Arguments::parse();
+    if !arguments.bench && arguments.write.is_none() {
+        arguments.scale = 0.001;
+        arguments.rounds = 1;
+    }
+    if arguments.profiles.is_empty() {
+        arguments.profiles = Profile::value_variants().to_vec();
+    }
+    if arguments.rungs.is_empty() {
+        arguments.rungs = Rung::value_variants().to_vec();
+    }
+    let folder = arguments.write.clone().unwrap_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")));
+    for &profile in &arguments.profiles {
+        let path = folder.join(format!("{}.pcap", profile.name()));
+        let totals = generate(profile, &arguments, &path)?;
+        if arguments.write.is_none() {
+            measure(&totals, &arguments, &path)?;
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn generate(profile: Profile, arguments: &Arguments, path: &Path) -> Result<Totals> {
+    let mut file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    let totals = generate::write(profile, arguments.scale, arguments.seed, &mut file)?;
+    println!(
+        "{}: {} frames, {} connections, mean frame {} octets, {} MB",
+        profile.name(),
+        totals.frames,
+        totals.connections,
+        (totals.file_len - 24) / totals.frames - 16,
+        totals.file_len / 1_000_000
+    );
+    Ok(totals)
+}
+
+/// Runs every rung in turn, round by round, and prints medians.
+fn measure(totals: &Totals, arguments: &Arguments, path: &Path) -> Result<()> {
+    let mut rounds: Vec<Vec<Cost>> = Vec::new();
+    for _ in 0..arguments.rounds {
+        let mut costs = Vec::new();
+        for &rung in &arguments.rungs {
+            let (frames, cost) = time(|| rung.run(path))?;
+            ensure!(frames == totals.frames, "{} saw {frames} of {} frames", rung.name(), totals.frames);
+            costs.push(cost);
+        }
+        rounds.push(costs);
+    }
+    let floor = arguments.rungs.iter().position(|&rung| rung == Rung::Floor);
+    println!("  {:<8} {:>10} {:>10} {:>8}", "rung", "cpu ns", "wall ns", "x floor");
+    for (at, rung) in arguments.rungs.iter().enumerate() {
+        let per_frame = |ns: &dyn Fn(&Cost) -> f64| {
+            median(rounds.iter().map(|costs| ns(&costs[at]) / totals.frames as f64).collect())
+        };
+        let ratio =
+            floor.map(|floor| median(rounds.iter().map(|costs| costs[at].cpu_ns / costs[floor].cpu_ns).collect()));
+        println!(
+            "  {:<8} {:>10.1} {:>10.1} {:>8}",
+            rung.name(),
+            per_frame(&|cost| cost.cpu_ns),
+            per_frame(&|cost| cost.wall_ns),
+            ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+        );
+    }
+    Ok(())
+}
+
+fn time<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Cost)> {
+    let wall = Instant::now();
+    let cpu = cpu_ns();
+    let outcome = work()?;
+    Ok((outcome, Cost { cpu_ns: cpu_ns() - cpu, wall_ns: wall.elapsed().as_nanos() as f64 }))
+}
+
+/// User and system time of all threads of this process.
+fn cpu_ns() -> f64 {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    now.tv_sec as f64 * 1e9 + now.tv_nsec as f64
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
