@@ -1,10 +1,32 @@
 //! Stage 1: where captured frames come from. A source lends one frame at a time out of its own buffer; no frame is copied.
+//!
+//! [`open`] takes files, directories of rotated captures and standard input and gives a [`CaptureSet`]: one input with
+//! running frame numbers. What is compressed is recognised by content. [`Window`](window::Window) holds the bytes that
+//! are in memory; a reader per format steps through it.
+
+mod byte_order;
+mod capture;
+mod catalog;
+mod clock;
+mod error;
+mod interface;
+pub mod limits;
+mod link_type;
+mod names;
+mod pcap;
+mod pcapng;
+mod set;
+mod window;
+
+pub use byte_order::ByteOrder;
+pub use capture::Format;
+pub use error::SourceError;
+pub use interface::{Drops, Interface};
+pub use link_type::LinkType;
+pub use names::Names;
+pub use set::{Access, CaptureFile, CaptureSet, Input, Options, Progress, open};
 
 use crate::base::{FrameNumber, Timestamp};
-
-/// A link-layer type, numbered as in the tcpdump.org LINKTYPE registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LinkType(pub u16);
 
 /// One captured frame, borrowed from its source until the next call.
 #[derive(Clone, Copy, Debug)]
@@ -15,11 +37,12 @@ pub struct Frame<'a> {
     pub time: Timestamp,
     /// The bytes that were captured.
     pub bytes: &'a [u8],
-    /// How long it was on the wire; more than `bytes.len()` when the snap length cut it.
+    /// How long it was on the wire; more than `bytes.len()` when the snap length cut it. Without the frame check
+    /// sequence when the capture says that there is one.
     pub original_len: u32,
     /// How to read its first byte.
     pub link: LinkType,
-    /// The interface of the capture that it came in on.
+    /// The interface of the capture that it came in on: an index into [`CaptureSet::interfaces`].
     pub interface: u32,
     /// pcapng `epb_flags` when present, else 0.
     pub flags: u32,
@@ -32,15 +55,37 @@ pub trait Source {
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError>;
 }
 
-/// Why reading stopped before the end of the input.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// The operating system refused.
-    #[error("{file}: {error}")]
-    Io {
-        /// Which input.
-        file: String,
-        /// What it said.
-        error: std::io::Error,
-    },
+/// What a reader found: a frame's place in the window instead of its bytes.
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    /// Where its bytes begin.
+    start: usize,
+    /// How many there are.
+    len: u32,
+    time: Timestamp,
+    original_len: u32,
+    link: LinkType,
+    interface: u32,
+    flags: u32,
+    /// The record has a time of its own.
+    timed: bool,
+}
+
+impl Record {
+    /// With its place counted from the window's beginning instead of the block's.
+    #[inline]
+    fn at(mut self, block_start: usize) -> Self {
+        self.start += block_start;
+        self
+    }
+
+    /// Without the `fcs_len` octets of check sequence at the end of the frame on the wire, as far as they were captured.
+    #[inline]
+    fn without_fcs(mut self, fcs_len: u32) -> Self {
+        if fcs_len != 0 && self.original_len >= fcs_len {
+            self.original_len -= fcs_len;
+            self.len = self.len.min(self.original_len);
+        }
+        self
+    }
 }
