@@ -126,11 +126,11 @@ impl LinkType {
         match number {
             // DLT_RAW: 12 on most systems, 14 on OpenBSD. OpenBSD's 12 is DLT_LOOP, which its files do not use.
             12 | 14 => LinkType::RAW,
-            // DLT_ATM_RFC1483 of most systems; BSD/OS's DLT_RAW has the number 13's neighbour and is not seen.
+            // DLT_ATM_RFC1483 of most systems.
             11 => LinkType::ATM_RFC1483,
             // DLT_ATM_CLIP of Linux.
             19 => LinkType::ATM_CLIP,
-            // DLT_C_HDLC of NetBSD's LINKTYPE_HDLC number.
+            // NetBSD's number for HDLC framing.
             112 => LinkType::C_HDLC,
             other => LinkType(other),
         }
