@@ -5,9 +5,11 @@ mod frame;
 mod seq;
 mod side;
 mod time;
+mod words;
 
 pub use address::Endpoint;
 pub use frame::FrameNumber;
 pub use seq::Seq;
 pub use side::{Side, Sides};
 pub use time::Timestamp;
+pub(crate) use words::words;

@@ -1,5 +1,42 @@
-//! Stage 4: one connection, tracked passively. Pure: no table, no finding, no report, no I/O and no clock.
+//! Stage 4: one connection, tracked passively. Pure: no table, no finding, no report, no I/O and no clock; time is the
+//! segments'.
+//!
+//! Tracking has two parts. [`Connection::step`] takes each segment as it comes, keeps counters for each [`Half`] and
+//! notes the few segments that later decide something. [`Lifecycle::of`] looks back over what was noted: with all that
+//! followed in hand it decides which control segments arrived, and drives one RFC 9293 machine per endpoint through
+//! [`transition`]. It may be asked at any time; asked again after more segments it may know better.
 
+mod closing;
+mod cue;
+mod delivery;
+mod gaps;
+mod half;
+mod history;
+mod journal;
+mod lifecycle;
+mod noted;
+mod opening;
+mod predecessor;
+mod profile;
+mod reset;
 mod state;
+mod step;
+mod transition;
+mod words;
 
+pub use closing::Closing;
+pub use cue::Cue;
+pub use delivery::{Arrival, Arrivals, Receipt};
+pub use gaps::Gaps;
+pub use half::Half;
+pub use journal::Journal;
+pub use lifecycle::{Hindsight, Lifecycle, ResetEffect, Surprise, is_hard};
+pub use noted::{Class, Noted};
+pub use opening::Opening;
+pub use predecessor::{PastHalf, Predecessor};
+pub use profile::Profile;
+pub use reset::{Acceptance, ResetSeen};
 pub use state::State;
+pub use step::Connection;
+pub use transition::{Reaction, transition};
+pub use words::{Basis, CloseKind, Initiator, OpenKind, RoleBasis, StateStep};

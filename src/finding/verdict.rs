@@ -1,7 +1,7 @@
 //! What lastack says of one connection: the value that the reports print. Field by field it is the `connection` record.
 
-use crate::base::{Endpoint, Side, Sides, Timestamp};
-use crate::connection::State;
+use crate::base::{Endpoint, Side, Sides, Timestamp, words};
+pub use crate::connection::{Basis, CloseKind, Initiator, OpenKind, RoleBasis, State, StateStep};
 
 /// Everything that is reported of one connection.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,114 +38,6 @@ pub struct Verdict {
     pub resets: Vec<Reset>,
     /// What deserves a sentence, in order of time.
     pub findings: Vec<Finding>,
-}
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$var_doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$var_doc])* $variant,)+ }
-
-        impl $name {
-            /// Every value, in declaration order.
-            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
-
-            /// The word used in machine output.
-            pub const fn name(self) -> &'static str {
-                match self { $($name::$variant => $word,)+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.name())
-            }
-        }
-    };
-}
-
-words! {
-    /// How the client was recognised.
-    RoleBasis {
-        /// It sent the SYN.
-        Syn = "syn",
-        /// The other end sent a SYN-ACK.
-        SynAck = "syn-ack",
-        /// By port numbers and who spoke first; the capture began later.
-        Guess = "guess",
-    }
-}
-
-words! {
-    /// How a connection began.
-    OpenKind {
-        /// SYN, SYN-ACK, ACK.
-        ThreeWay = "three-way",
-        /// Both ends sent a SYN (RFC 9293, section 3.5, figure 7).
-        Simultaneous = "simultaneous",
-        /// The SYN-ACK came as two segments.
-        Split = "split",
-        /// Data was accepted with the SYN (RFC 7413).
-        FastOpen = "fast-open",
-        /// A reset answered the SYN.
-        Refused = "refused",
-        /// An ICMP error quoted the SYN.
-        Rejected = "rejected",
-        /// Nobody answered the SYN.
-        Unanswered = "unanswered",
-        /// The SYN-ACK was never acknowledged.
-        HalfOpen = "half-open",
-        /// Reset before the handshake was complete.
-        Aborted = "aborted",
-        /// It began before the capture.
-        Midstream = "midstream",
-    }
-}
-
-words! {
-    /// How a connection ended.
-    CloseKind {
-        /// FIN, ACK, FIN, ACK.
-        FourSegment = "four-segment",
-        /// FIN, FIN+ACK, ACK.
-        ThreeSegment = "three-segment",
-        /// The FINs crossed.
-        Simultaneous = "simultaneous",
-        /// One end stopped sending and the other went on.
-        HalfClosed = "half-closed",
-        /// A reset that was accepted.
-        Reset = "reset",
-        /// An end gave up unanswered.
-        TimedOut = "timed-out",
-        /// Still open when the capture ends.
-        None = "none",
-        /// It never opened: the reset that answered the SYN is its end.
-        Refused = "refused",
-    }
-}
-
-words! {
-    /// Who began the close.
-    Initiator {
-        /// The client.
-        Client = "client",
-        /// The server.
-        Server = "server",
-        /// Both, independently.
-        Both = "both",
-    }
-}
-
-words! {
-    /// How a state is known.
-    Basis {
-        /// The endpoint sent something that only this state sends.
-        Seen = "seen",
-        /// It must have received what moves it there.
-        Inferred = "inferred",
-        /// The capture began later, or a timer of the profile ran out.
-        Assumed = "assumed",
-    }
 }
 
 words! {
@@ -295,19 +187,6 @@ pub struct Close {
     pub initiator: Option<Initiator>,
     /// The frames that show it.
     pub frames: Vec<u64>,
-}
-
-/// One state that an endpoint entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StateStep {
-    /// The state entered.
-    pub state: State,
-    /// When, on the capture's clock.
-    pub time: Timestamp,
-    /// The frame that shows it; none for a timer.
-    pub frame: Option<u64>,
-    /// How it is known.
-    pub basis: Basis,
 }
 
 /// A socket call that the packets imply.

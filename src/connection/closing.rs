@@ -1,0 +1,264 @@
+//! How a connection ended.
+
+use super::lifecycle::{Hindsight, ResetEffect};
+use super::noted::{Class, Noted};
+use super::opening::Opening;
+use super::state::State;
+use super::words::{CloseKind, Initiator, OpenKind, StateStep};
+use crate::base::{Side, Sides};
+
+/// So many transmissions without an answer at the end mean that their sender was talking to nobody.
+const UNANSWERED_MIN: u32 = 3;
+/// Payload sent after the peer's FIN makes a half-close only when it is more than a farewell (a TLS close_notify alert,
+/// for one) that its own FIN follows at once.
+const FAREWELL_OCTETS_MAX: u64 = 64;
+/// How soon the own FIN must follow for payload to be a farewell, ns.
+const FAREWELL_NS_MAX: i64 = 50_000_000;
+
+/// How it ended, with the frames that show it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closing {
+    /// Which way.
+    pub kind: CloseKind,
+    /// Who began it.
+    pub initiator: Option<Initiator>,
+    /// The frames that show it.
+    pub frames: Vec<u64>,
+    /// The first FIN seen of each side.
+    pub fins: Sides<Option<Noted>>,
+    /// Payload octets that each side sent after it had acknowledged the peer's FIN.
+    pub octets_after_fin: Sides<u64>,
+    /// The index, in [`super::Lifecycle::resets`], of the reset that ended it.
+    pub reset: Option<usize>,
+    /// The side that was talking to nobody at the end.
+    pub unanswered: Option<Side>,
+}
+
+impl Closing {
+    pub(super) fn of(
+        hindsight: &Hindsight<'_>,
+        opening: &Opening,
+        resets: &[ResetEffect],
+        states: &Sides<Vec<StateStep>>,
+    ) -> Self {
+        let mut closing = Self {
+            kind: CloseKind::None,
+            initiator: None,
+            frames: Vec::new(),
+            fins: Sides { client: first_fin(hindsight, Side::Client), server: first_fin(hindsight, Side::Server) },
+            octets_after_fin: Sides {
+                client: octets_after_fin(hindsight, Side::Client),
+                server: octets_after_fin(hindsight, Side::Server),
+            },
+            reset: resets.iter().position(ends_connection),
+            unanswered: None,
+        };
+        closing.unanswered = unanswered(hindsight, &closing);
+        closing.kind = closing.decide(hindsight, opening, states);
+        closing.initiator = closing.initiator(hindsight, opening, resets);
+        closing.frames = closing.evidence(hindsight, opening, resets);
+        closing
+    }
+
+    fn decide(&self, hindsight: &Hindsight<'_>, opening: &Opening, states: &Sides<Vec<StateStep>>) -> CloseKind {
+        match opening.kind {
+            OpenKind::Refused => return CloseKind::Refused,
+            OpenKind::Rejected => return CloseKind::None,
+            _ => {}
+        }
+        if self.reset.is_some() {
+            return CloseKind::Reset;
+        }
+        match (self.fins.client, self.fins.server) {
+            (Some(client), Some(server)) => self.decide_both(hindsight, &client, &server, states),
+            (Some(fin), None) | (None, Some(fin)) => self.decide_one(hindsight, &fin),
+            (None, None) => {
+                let gave_up = self.unanswered.is_some()
+                    || opening.kind == OpenKind::Unanswered && self.gave_up_connecting(hindsight);
+                if gave_up { CloseKind::TimedOut } else { CloseKind::None }
+            }
+        }
+    }
+
+    fn decide_both(
+        &self,
+        hindsight: &Hindsight<'_>,
+        client: &Noted,
+        server: &Noted,
+        states: &Sides<Vec<StateStep>>,
+    ) -> CloseKind {
+        let sees = |note: &Noted, other: &Noted| note.acknowledges() && note.ack.at_or_after(other.end());
+        if !sees(client, server) && !sees(server, client) {
+            return CloseKind::Simultaneous;
+        }
+        let second = if sees(client, server) { client } else { server };
+        let waits = states[second.side]
+            .last()
+            .is_some_and(|step| matches!(step.state, State::LastAck | State::Closing | State::Closed));
+        let unacknowledged = hindsight.arrivals.ack_of_fin[second.side].is_none();
+        if unacknowledged && waits && hindsight.connection.halves[second.side].fins > 1 {
+            return CloseKind::TimedOut;
+        }
+        if self.is_half_close(hindsight, second.side) {
+            return CloseKind::HalfClosed;
+        }
+        let first_fin = if second.side == Side::Client { server } else { client };
+        let acked_before = hindsight
+            .notes
+            .iter()
+            .find(|note| note.side == second.side && note.acknowledges() && note.ack.at_or_after(first_fin.end()));
+        match acked_before {
+            Some(ack) if ack.frame < second.frame => CloseKind::FourSegment,
+            _ => CloseKind::ThreeSegment,
+        }
+    }
+
+    fn decide_one(&self, hindsight: &Hindsight<'_>, fin: &Noted) -> CloseKind {
+        if self.unanswered.is_some() {
+            return CloseKind::TimedOut;
+        }
+        if self.is_half_close(hindsight, !fin.side) { CloseKind::HalfClosed } else { CloseKind::None }
+    }
+
+    /// `side` went on sending after it had acknowledged the peer's FIN, and that was more than a farewell.
+    pub fn is_half_close(&self, hindsight: &Hindsight<'_>, side: Side) -> bool {
+        let octets = self.octets_after_fin[side];
+        let (Some(peer_fin), Some(own_fin)) = (self.fins[!side], self.fins[side]) else { return octets > 0 };
+        let acked = hindsight
+            .notes
+            .iter()
+            .find(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(peer_fin.end()));
+        let prompt = acked.is_some_and(|acked| own_fin.time.since(acked.time) <= FAREWELL_NS_MAX);
+        octets > FAREWELL_OCTETS_MAX || octets > 0 && !prompt
+    }
+
+    /// connect() had its time, or at least tried again in vain.
+    fn gave_up_connecting(&self, hindsight: &Hindsight<'_>) -> bool {
+        let client = &hindsight.connection.halves.client;
+        let waited = hindsight.horizon.since(hindsight.connection.end);
+        client.syns > 1 || waited >= SYN_RTO_NS
+    }
+
+    fn initiator(&self, hindsight: &Hindsight<'_>, opening: &Opening, resets: &[ResetEffect]) -> Option<Initiator> {
+        let name = |side: Side| match side {
+            Side::Client => Initiator::Client,
+            Side::Server => Initiator::Server,
+        };
+        let refuted = opening.kind == OpenKind::HalfOpen;
+        match self.kind {
+            CloseKind::Simultaneous => Some(Initiator::Both),
+            CloseKind::Refused => Some(Initiator::Server),
+            CloseKind::Reset if refuted => None,
+            _ => {
+                let fins =
+                    [self.fins.client, self.fins.server].into_iter().flatten().map(|note| (note.frame, note.side));
+                let ending = resets
+                    .iter()
+                    .filter(|effect| effect.accepted || ends_connection(effect))
+                    .map(|effect| &hindsight.notes[effect.note])
+                    .map(|note| (note.frame, note.side));
+                let first = fins.chain(ending).min_by_key(|(frame, _)| *frame).map(|(_, side)| side);
+                let established = !matches!(opening.kind, OpenKind::Unanswered | OpenKind::HalfOpen);
+                first.or(self.unanswered.filter(|_| established)).map(name)
+            }
+        }
+    }
+
+    fn evidence(&self, hindsight: &Hindsight<'_>, opening: &Opening, resets: &[ResetEffect]) -> Vec<u64> {
+        let mut frames: Vec<u64> = match self.kind {
+            CloseKind::None if self.fins == Sides::default() => Vec::new(),
+            CloseKind::Refused => opening.frames.clone(),
+            CloseKind::Reset => {
+                let reset = self.reset.map(|index| hindsight.notes[resets[index].note].frame);
+                let fins = [self.fins.client, self.fins.server].into_iter().flatten().map(|note| note.frame);
+                fins.chain(reset).collect()
+            }
+            CloseKind::TimedOut => self.frames_unanswered(hindsight),
+            _ => {
+                let arrivals = &hindsight.arrivals;
+                let fins = [self.fins.client, self.fins.server].into_iter().flatten().map(|note| note.frame);
+                let acks = Side::BOTH
+                    .into_iter()
+                    .filter_map(|side| arrivals.ack_of_fin[side])
+                    .map(|receipt| hindsight.notes[receipt.note].frame);
+                fins.chain(acks).collect()
+            }
+        };
+        frames.sort_unstable();
+        frames.dedup();
+        frames
+    }
+
+    fn frames_unanswered(&self, hindsight: &Hindsight<'_>) -> Vec<u64> {
+        let repeated = |note: &&Noted| {
+            note.is_fin()
+                || note.is_syn()
+                || note.class.intersects(Class::RETRANSMISSION | Class::KEEPALIVE | Class::WINDOW_PROBE)
+        };
+        let frames: Vec<u64> = hindsight
+            .notes
+            .iter()
+            .filter(|note| self.unanswered.is_none_or(|side| note.side == side))
+            .filter(repeated)
+            .map(|note| note.frame)
+            .collect();
+        frames
+    }
+}
+
+/// The first retransmission timeout of a SYN (RFC 6298, section 2.1), ns.
+const SYN_RTO_NS: i64 = 1_000_000_000;
+
+/// The reset took something alive with it: an end that had not finished.
+fn ends_connection(effect: &ResetEffect) -> bool {
+    let alive = |state: State| !matches!(state, State::Closed | State::Listen | State::TimeWait);
+    !effect.contradicted && (alive(effect.sender_state) || effect.accepted && alive(effect.receiver_state))
+}
+
+fn first_fin(hindsight: &Hindsight<'_>, side: Side) -> Option<Noted> {
+    let fin = hindsight.connection.halves[side].fin?;
+    hindsight.notes.iter().find(|note| note.side == side && note.is_fin() && note.end() == fin + 1).copied()
+}
+
+/// New payload of `side` in segments that acknowledge the peer's FIN.
+fn octets_after_fin(hindsight: &Hindsight<'_>, side: Side) -> u64 {
+    let half = &hindsight.connection.halves[side];
+    let Some(peer_fin) = hindsight.connection.halves[!side].fin else { return 0 };
+    let first = hindsight
+        .notes
+        .iter()
+        .find(|note| note.side == side && note.acknowledges() && note.ack.after(peer_fin))
+        .map(|note| note.seq);
+    let Some(first) = first else { return 0 };
+    let end = half.fin.unwrap_or(half.nxt);
+    u64::try_from(end.since(first)).unwrap_or(0)
+}
+
+/// The side that repeated itself to the end without an answer.
+fn unanswered(hindsight: &Hindsight<'_>, closing: &Closing) -> Option<Side> {
+    if closing.reset.is_some() {
+        return None;
+    }
+    Side::BOTH.into_iter().find(|&side| {
+        let half = &hindsight.connection.halves[side];
+        let repeats = half.retransmissions + half.fins + half.syn_acks > 0 || half.unanswered_probes > 0;
+        half.unanswered >= UNANSWERED_MIN && repeats && is_repeating(hindsight, side)
+    })
+}
+
+/// The last transmissions of `side` are repetitions of one segment, not a burst cut off by the end of the capture.
+fn is_repeating(hindsight: &Hindsight<'_>, side: Side) -> bool {
+    let newest: Vec<&Noted> = hindsight
+        .notes
+        .iter()
+        .rev()
+        .filter(|note| {
+            note.side == side && note.end() != note.seq || note.class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE)
+        })
+        .take(3)
+        .collect();
+    match newest.as_slice() {
+        [last, before, ..] => last.end() == before.end() || last.seq == before.seq,
+        _ => false,
+    }
+}

@@ -1,0 +1,251 @@
+//! Which control segments arrived: sent, seen and delivered are three things, and only what followed tells the third.
+
+use super::noted::{Class, Noted};
+use super::step::Connection;
+use crate::base::{Seq, Side, Sides};
+use crate::segment::Timestamps;
+
+/// Slack on a round trip when a crossing segment must be told from an answer, ns.
+const CROSSING_SLACK_NS: i64 = 1_000_000;
+/// Taken for a round trip when none was measured, ns: longer than continental paths, shorter than any minimal RTO.
+const RTT_UNKNOWN_NS: i64 = 100_000_000;
+/// So many answers in a row that did not take effect mean that the next one did not either.
+const LOST_IN_A_ROW: usize = 3;
+
+/// How it is known that a segment arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// The receiver's later segments show it.
+    Shown,
+    /// Nothing later contradicts it.
+    Presumed,
+}
+
+/// A segment that took effect at its receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Index of the copy that arrived.
+    pub note: usize,
+    /// Index of the note after which the receiver has it: the copy itself, or the receiver's last segment that was still
+    /// sent without it.
+    pub after: usize,
+    /// How it is known.
+    pub arrival: Arrival,
+    /// Copies or answers before it that were lost.
+    pub lost_before: usize,
+}
+
+/// What arrived, for each control segment. `receipts[side]` is what `side` received.
+#[derive(Clone, Debug, Default)]
+pub struct Arrivals {
+    /// The peer's SYN-ACK.
+    pub syn_ack: Sides<Option<Receipt>>,
+    /// The acknowledgment of this side's SYN that completes a passive open.
+    pub ack_of_syn: Sides<Option<Receipt>>,
+    /// The peer's FIN.
+    pub fin: Sides<Option<Receipt>>,
+    /// The acknowledgment of this side's FIN.
+    pub ack_of_fin: Sides<Option<Receipt>>,
+    /// Acknowledgments of this side's FIN that were seen and took no effect.
+    pub lost_acks_of_fin: Sides<usize>,
+    /// Acknowledgments of this side's SYN-ACK that were seen and took no effect.
+    pub lost_acks_of_syn: Sides<usize>,
+    /// Nanoseconds from the tap to this side and back, from the handshake.
+    pub rtt_ns: Sides<Option<i64>>,
+}
+
+impl Arrivals {
+    /// Decides for `connection`, whose remembered segments in order are `notes`.
+    pub(super) fn of(connection: &Connection, notes: &[Noted]) -> Self {
+        let mut arrivals = Self { rtt_ns: handshake_rtt(connection, notes), ..Self::default() };
+        for side in Side::BOTH {
+            arrivals.syn_ack[side] = syn_ack_receipt(connection, notes, side);
+            let (receipt, lost) = arrivals.ack_of_syn_receipt(connection, notes, side);
+            arrivals.ack_of_syn[side] = receipt;
+            arrivals.lost_acks_of_syn[side] = lost;
+            arrivals.fin[side] = arrivals.fin_receipt(connection, notes, side);
+            let (receipt, lost) = arrivals.ack_of_fin_receipt(connection, notes, side);
+            arrivals.ack_of_fin[side] = receipt;
+            arrivals.lost_acks_of_fin[side] = lost;
+        }
+        arrivals
+    }
+
+    /// A segment of `side` seen within this many ns after one sent to it may have been on its way already.
+    pub fn crossing_ns(&self, side: Side) -> i64 {
+        self.rtt_ns[side].map_or(RTT_UNKNOWN_NS, |rtt| rtt + rtt / 4) + CROSSING_SLACK_NS
+    }
+
+    /// Which copy of the peer's FIN reached `side`.
+    fn fin_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> Option<Receipt> {
+        let fin = connection.halves[!side].fin?;
+        let copies = indices(notes, |note| note.side != side && note.is_fin() && note.end() == fin + 1);
+        let Some(cover) = notes.iter().position(|note| note.side == side && acknowledges_beyond(note, fin)) else {
+            // The acknowledgment was seen, but had to make room in the journal.
+            let last = *copies.last().filter(|_| connection.halves[!side].fin_acked())?;
+            return Some(Receipt { note: last, after: last, arrival: Arrival::Shown, lost_before: copies.len() - 1 });
+        };
+        let before: Vec<usize> = copies.iter().copied().filter(|&copy| copy < cover).collect();
+        if before.is_empty() {
+            return Some(Receipt {
+                note: cover,
+                after: cover.saturating_sub(1),
+                arrival: Arrival::Shown,
+                lost_before: 0,
+            });
+        }
+        let chosen = self.copy_answered(notes, &before, cover, side);
+        let copy = before[chosen];
+        let still_without =
+            (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].acknowledges()).unwrap_or(copy);
+        Some(Receipt { note: copy, after: still_without, arrival: Arrival::Shown, lost_before: chosen })
+    }
+
+    /// Which of `copies` the answer at `answer` answers: the newest whose timestamp it echoes or could echo, else the
+    /// newest that is old enough to have been there and back.
+    fn copy_answered(&self, notes: &[Noted], copies: &[usize], answer: usize, side: Side) -> usize {
+        if let Some(Timestamps { echo, .. }) = notes[answer].timestamps {
+            let echoed = copies.iter().rposition(|&copy| {
+                notes[copy].timestamps.is_some_and(|timestamps| Seq(timestamps.value).at_or_before(Seq(echo)))
+            });
+            if let Some(echoed) = echoed {
+                return echoed;
+            }
+            if notes[copies[0]].timestamps.is_some() {
+                return 0;
+            }
+        }
+        let rtt = self.rtt_ns[side].unwrap_or(0);
+        let old_enough = copies.iter().rposition(|&copy| notes[answer].time.since(notes[copy].time) >= rtt - rtt / 4);
+        old_enough.unwrap_or(0)
+    }
+
+    /// Which acknowledgment of its FIN reached `side`, and how many did not.
+    fn ack_of_fin_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> (Option<Receipt>, usize) {
+        let Some(fin) = connection.halves[side].fin else { return (None, 0) };
+        let repeated = |note: &Noted| note.side == side && note.is_fin() && note.end() == fin + 1;
+        let answers = indices(notes, |note| note.side != side && acknowledges_beyond(note, fin));
+        self.effective(notes, side, &answers, repeated)
+    }
+
+    /// Which segment of the peer told `side` that its SYN-ACK had arrived, and how many did not.
+    fn ack_of_syn_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> (Option<Receipt>, usize) {
+        let half = &connection.halves[side];
+        let Some(isn) = half.isn.filter(|_| half.syn_acks > 0) else { return (None, 0) };
+        let repeated = |note: &Noted| note.side == side && note.is_syn_ack();
+        let answers = indices(notes, |note| note.side != side && acknowledges_beyond(note, isn));
+        let (receipt, lost) = self.effective(notes, side, &answers, repeated);
+        let open = shows_open(connection, notes, side);
+        let Some(receipt) = receipt else {
+            // Seen to be open all the same: the last answer before that did it.
+            let last = open.and_then(|open| answers.iter().rev().find(|&&answer| answer < open).copied());
+            return (last.map(|note| shown(note, lost)), lost);
+        };
+        match open {
+            Some(open) if receipt.note > open => {
+                let last = answers.iter().rev().find(|&&answer| answer < open).copied();
+                (last.map(|note| shown(note, lost)), lost)
+            }
+            Some(_) => (Some(Receipt { arrival: Arrival::Shown, ..receipt }), lost),
+            // The server has said nothing since its SYN-ACK, although the client has tried again and again.
+            None if connection.halves[!side].unanswered as usize > LOST_IN_A_ROW => (None, lost + 1),
+            None => (Some(receipt), lost),
+        }
+    }
+
+    /// Of the answers to something that `side` sends until it is answered: the first one after which it did not send it
+    /// again, crossing copies aside.
+    fn effective(
+        &self,
+        notes: &[Noted],
+        side: Side,
+        answers: &[usize],
+        repeated: impl Fn(&Noted) -> bool,
+    ) -> (Option<Receipt>, usize) {
+        let crossing = self.crossing_ns(side);
+        let without_effect = answers
+            .iter()
+            .take_while(|&&answer| {
+                notes[answer..].iter().any(|note| repeated(note) && note.time.since(notes[answer].time) > crossing)
+            })
+            .count();
+        let Some(&note) = answers.get(without_effect) else { return (None, without_effect) };
+        // Several answers may belong to one repetition; what counts is how often it was repeated all the same.
+        let repetitions = notes.iter().filter(|note| repeated(note)).count().saturating_sub(1);
+        let heard_after = notes[note..].iter().any(|later| later.side == side && echoes(later, &notes[note]));
+        if without_effect.min(repetitions) >= LOST_IN_A_ROW && !heard_after {
+            return (None, without_effect + 1);
+        }
+        let arrival = if heard_after { Arrival::Shown } else { Arrival::Presumed };
+        (Some(Receipt { note, after: note, arrival, lost_before: without_effect }), without_effect)
+    }
+}
+
+/// Which copy of the peer's SYN-ACK reached `side`.
+fn syn_ack_receipt(connection: &Connection, notes: &[Noted], side: Side) -> Option<Receipt> {
+    let isn = connection.halves[!side].isn?;
+    let cover = notes
+        .iter()
+        .position(|note| note.side == side && acknowledges_beyond(note, isn) && !note.is_syn_ack() && !note.is_syn())?;
+    let copies = indices(&notes[..cover], |note| note.side != side && note.is_syn_ack());
+    let rtt = Arrivals { rtt_ns: handshake_rtt(connection, notes), ..Arrivals::default() };
+    let chosen = if copies.is_empty() { return None } else { rtt.copy_answered(notes, &copies, cover, side) };
+    let copy = copies[chosen];
+    // A simultaneous opener's own SYN and SYN-ACK may still follow in the order of the tap.
+    let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_syn()).unwrap_or(copy);
+    Some(Receipt { note: copy, after: still_without, arrival: Arrival::Shown, lost_before: chosen })
+}
+
+/// The first segment of `side` that only an open connection sends: payload, a FIN, or an acknowledgment beyond the
+/// peer's SYN. A Fast Open server may send data before it is open (RFC 7413, section 4.2), so there only the
+/// acknowledgment counts.
+fn shows_open(connection: &Connection, notes: &[Noted], side: Side) -> Option<usize> {
+    let accepted_at_syn = notes.iter().find(|note| note.side == side && note.is_syn_ack()).map(|note| note.ack);
+    let fast_open = match (accepted_at_syn, connection.halves[!side].isn) {
+        (Some(ack), Some(isn)) => ack.after(isn + 1),
+        _ => false,
+    };
+    notes.iter().position(|note| {
+        let beyond_syn = note.acknowledges() && accepted_at_syn.is_some_and(|ack| note.ack.after(ack));
+        let sends = (note.len > 0 || note.is_fin()) && !fast_open;
+        note.side == side && !note.is_syn() && !note.is_syn_ack() && !note.is_rst() && (beyond_syn || sends)
+    })
+}
+
+/// From the tap to each side and back, by the handshake. A repeated SYN or SYN-ACK counts from its last copy.
+fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>> {
+    let Some(syn_ack) = notes.iter().position(|note| note.side == Side::Server && note.is_syn_ack()) else {
+        return Sides::default();
+    };
+    let syn = notes[..syn_ack].iter().rfind(|note| note.side == Side::Client && note.is_syn());
+    let isn = connection.halves.server.isn;
+    let ack = notes[syn_ack..]
+        .iter()
+        .position(|note| note.side == Side::Client && isn.is_some_and(|isn| acknowledges_beyond(note, isn)));
+    let last_syn_ack =
+        ack.and_then(|ack| notes[..syn_ack + ack].iter().rfind(|note| note.side == Side::Server && note.is_syn_ack()));
+    Sides {
+        client: ack.zip(last_syn_ack).map(|(ack, sent)| notes[syn_ack + ack].time.since(sent.time).max(0)),
+        server: syn.map(|syn| notes[syn_ack].time.since(syn.time).max(0)),
+    }
+}
+
+fn shown(note: usize, lost_before: usize) -> Receipt {
+    Receipt { note, after: note, arrival: Arrival::Shown, lost_before }
+}
+
+/// `later` echoes a timestamp that only `earlier` (or something after it) carried.
+fn echoes(later: &Noted, earlier: &Noted) -> bool {
+    match (later.timestamps, earlier.timestamps) {
+        (Some(later), Some(earlier)) => later.echo != 0 && Seq(later.echo).at_or_after(Seq(earlier.value)),
+        _ => false,
+    }
+}
+
+fn acknowledges_beyond(note: &Noted, seq: Seq) -> bool {
+    note.acknowledges() && note.ack.after(seq) && !note.class.contains(Class::WILD)
+}
+
+fn indices(notes: &[Noted], wanted: impl Fn(&Noted) -> bool) -> Vec<usize> {
+    notes.iter().enumerate().filter(|(_, note)| wanted(note)).map(|(index, _)| index).collect()
+}

@@ -1,0 +1,107 @@
+//! One side's half of a connection as its sender: what was sent, what of it was acknowledged, how it counted.
+
+use super::gaps::Gaps;
+use super::noted::Noted;
+use crate::base::{Seq, Timestamp};
+
+/// What the tap knows of one direction. "Sent" always means "seen by the tap"; what arrived is decided in hindsight.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Half {
+    /// Initial sequence number, from the SYN or SYN-ACK.
+    pub isn: Option<Seq>,
+    /// First sequence number seen or implied by the peer's first acknowledgment.
+    pub start: Option<Seq>,
+    /// SND.NXT as far as seen: after the highest sequence number sent or, in a lossy capture, acknowledged.
+    pub nxt: Seq,
+    /// SND.UNA: the highest acknowledgment that the peer sent for this half.
+    pub acked: Option<Seq>,
+    /// The sequence number that the FIN occupies.
+    pub fin: Option<Seq>,
+    /// Last window that this side advertised, in octets, scaled.
+    pub window: u32,
+    /// Shift of its window, once both sides sent the option.
+    pub window_shift: u8,
+    /// Shift that it offered in its SYN or SYN-ACK.
+    pub offered_shift: Option<u8>,
+    /// Maximum segment size that it announced.
+    pub mss: Option<u16>,
+    /// The highest right edge of the window that this side advertised: what its peer may send up to.
+    pub right_edge: Option<Seq>,
+    /// The highest right edge of a SACK block that this side sent.
+    pub sack_high: Option<Seq>,
+    /// Sequence ranges never seen.
+    pub gaps: Gaps,
+    /// Frames, duplicates included.
+    pub frames: u64,
+    /// Payload octets, each once.
+    pub payload_bytes: u64,
+    /// Payload octets sent again.
+    pub retransmitted_bytes: u64,
+    /// Segments that sent old sequence space again.
+    pub retransmissions: u32,
+    /// Octets that the peer acknowledged and that were never seen.
+    pub missing_bytes: u64,
+    /// Keepalive probes sent.
+    pub keepalives: u32,
+    /// Zero-window probes sent.
+    pub window_probes: u32,
+    /// Segments that advertised a zero window, counting each closing of the window once.
+    pub zero_windows: u32,
+    /// SYNs without ACK.
+    pub syns: u32,
+    /// SYN-ACKs.
+    pub syn_acks: u32,
+    /// FINs.
+    pub fins: u32,
+    /// RSTs.
+    pub rsts: u32,
+    /// Segments with a wrong checksum.
+    pub bad_checksums: u32,
+    /// Segments whose checksum was partial: offload, so the tap is on this side's host.
+    pub partial_checksums: u32,
+    /// Segments larger than the announced MSS, or with a length of 0: offload.
+    pub super_segments: u32,
+    /// The same frame captured again.
+    pub duplicates: u32,
+    /// Keepalive or zero-window probes in a row that the peer has not answered.
+    pub unanswered_probes: u32,
+    /// Transmissions in a row (retransmissions included) since the peer was last heard.
+    pub unanswered: u32,
+    /// When the transmissions that are still unanswered began.
+    pub unanswered_since: Option<Timestamp>,
+    /// Whether any segment carried timestamps.
+    pub timestamps: bool,
+    /// Time to live of its first segment that was not a RST.
+    pub ttl: Option<u8>,
+    /// Its newest segment that was not a RST.
+    pub last: Option<Noted>,
+    /// Its newest segment that carried payload.
+    pub last_data: Option<Noted>,
+    /// Digests of its newest segments, to recognise the same frame captured twice.
+    pub(super) digests: [(u32, Timestamp); 4],
+    /// Which of the digests is overwritten next.
+    pub(super) digest_cursor: u8,
+    /// Letters of Zeek's history that this side has.
+    pub(super) letters: u16,
+}
+
+impl Half {
+    /// This side has sent something, or its peer acknowledged something.
+    pub fn is_known(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// Octets sent and not acknowledged, the FIN left out.
+    pub fn in_flight(&self) -> u64 {
+        let Some(start) = self.start else { return 0 };
+        let una = self.acked.unwrap_or(start);
+        let syn = u32::from(self.isn == Some(una));
+        let sent_to = self.fin.filter(|fin| fin.before(self.nxt)).unwrap_or(self.nxt);
+        u64::try_from(sent_to.since(una + syn)).unwrap_or(0)
+    }
+
+    /// The FIN was sent and its acknowledgment seen.
+    pub fn fin_acked(&self) -> bool {
+        matches!((self.fin, self.acked), (Some(fin), Some(acked)) if acked.after(fin))
+    }
+}

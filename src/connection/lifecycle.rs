@@ -1,0 +1,443 @@
+//! Hindsight: what became of a connection, told from everything that was remembered of it.
+
+use super::closing::Closing;
+use super::cue::Cue;
+use super::delivery::{Arrival, Arrivals, Receipt};
+use super::noted::{Class, Noted};
+use super::opening::Opening;
+use super::profile::Profile;
+use super::reset::Acceptance;
+use super::state::State;
+use super::step::Connection;
+use super::transition::transition;
+use super::words::{Basis, StateStep};
+use crate::base::{Side, Sides, Timestamp};
+use crate::segment::{Flags, IcmpError};
+
+/// What hindsight works with: the connection, its remembered segments in order, and how far the capture reaches.
+pub struct Hindsight<'a> {
+    /// The connection.
+    pub connection: &'a Connection,
+    /// Its remembered segments in the order of capture.
+    pub notes: Vec<Noted>,
+    /// Which control segments arrived.
+    pub arrivals: Arrivals,
+    /// The newest packet time of the whole capture.
+    pub horizon: Timestamp,
+    /// Timer constants.
+    pub profile: Profile,
+}
+
+/// A pair of state and cue that the protocol does not expect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Surprise {
+    /// Whose.
+    pub side: Side,
+    /// The state it was in.
+    pub state: State,
+    /// What happened.
+    pub cue: Cue,
+    /// The frame.
+    pub frame: u64,
+}
+
+/// How a reset met the endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResetEffect {
+    /// Index of the RST in [`Lifecycle::notes`].
+    pub note: usize,
+    /// Its receiver's state just before.
+    pub receiver_state: State,
+    /// Its sender's state just before.
+    pub sender_state: State,
+    /// Where its numbers stand for the receiver.
+    pub acceptance: Acceptance,
+    /// The receiver took it: acceptable, and not heard as if nothing had happened.
+    pub accepted: bool,
+    /// The supposed sender went on as if it had not sent it.
+    pub contradicted: bool,
+}
+
+/// The life of one connection.
+#[derive(Clone, Debug)]
+pub struct Lifecycle {
+    /// How it began.
+    pub opening: Opening,
+    /// How it ended.
+    pub closing: Closing,
+    /// The states of each endpoint.
+    pub states: Sides<Vec<StateStep>>,
+    /// What each reset did, in order.
+    pub resets: Vec<ResetEffect>,
+    /// What the protocol does not expect.
+    pub surprises: Vec<Surprise>,
+    /// Which control segments arrived.
+    pub arrivals: Arrivals,
+    /// The remembered segments in the order of capture.
+    pub notes: Vec<Noted>,
+    /// The newest packet time of the whole capture.
+    pub horizon: Timestamp,
+    /// Timer constants.
+    pub profile: Profile,
+}
+
+impl Lifecycle {
+    /// Looks back over `connection`. `horizon` is the newest packet time of the capture so far: it tells which timers
+    /// must have run out.
+    pub fn of(connection: &Connection, horizon: Timestamp, profile: Profile) -> Self {
+        let extra = Side::BOTH.into_iter().flat_map(|side| {
+            let half = &connection.halves[side];
+            [half.last, half.last_data].into_iter().flatten()
+        });
+        let notes = connection.journal.in_order(extra);
+        let arrivals = Arrivals::of(connection, &notes);
+        let hindsight = Hindsight { connection, notes, arrivals, horizon: horizon.max(connection.end), profile };
+        let opening = Opening::of(&hindsight);
+        let mut resets = hindsight.reset_effects();
+        let mut surprises = Vec::new();
+        let mut states = Sides::<Vec<StateStep>>::default();
+        for side in Side::BOTH {
+            let mut machine = Machine::new(&hindsight, side);
+            for event in hindsight.events(side, &resets) {
+                machine.take(&event, &mut resets);
+            }
+            machine.run_out_timers(&opening);
+            surprises.append(&mut machine.surprises);
+            states[side] = machine.steps;
+        }
+        let closing = Closing::of(&hindsight, &opening, &resets, &states);
+        let Hindsight { notes, arrivals, horizon, .. } = hindsight;
+        Self { opening, closing, states, resets, surprises, arrivals, notes, horizon, profile }
+    }
+
+    /// The state of `side` at `time`, and how it is known; none before its first step.
+    pub fn state_at(&self, side: Side, time: Timestamp) -> Option<StateStep> {
+        self.states[side].iter().take_while(|step| step.time <= time).last().copied()
+    }
+
+    /// The last state of `side`.
+    pub fn final_state(&self, side: Side) -> State {
+        self.states[side].last().map_or(State::Closed, |step| step.state)
+    }
+}
+
+/// One happening in an endpoint's own order.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    /// Index of the note after which it takes place, and its rank among those there: sent, received, received second.
+    order: (usize, u8),
+    cue: Cue,
+    note: Option<usize>,
+    time: Timestamp,
+    frame: Option<u64>,
+    basis: Basis,
+}
+
+impl Hindsight<'_> {
+    /// The SYN repeats the number of the earlier incarnation: an old duplicate.
+    pub(super) fn syn_is_stale(&self) -> bool {
+        let (Some(isn), Some(past)) = (self.connection.halves.client.isn, &self.connection.predecessor) else {
+            return false;
+        };
+        let half = past.half(self.connection.client);
+        half.isn == Some(isn) && past.is_over()
+    }
+
+    /// The client acknowledges or sends beyond its SYN, so that it is open although the server was not captured.
+    pub(super) fn client_goes_on_open(&self) -> bool {
+        self.notes.iter().any(|note| note.side == Side::Client && !note.is_syn() && note.acknowledges())
+    }
+
+    /// When a segment of `side` was last seen that says more than its earlier ones: later than note `from` and than what
+    /// was on its way.
+    fn goes_on(&self, side: Side, from: usize, grace_ns: i64) -> bool {
+        let reset = &self.notes[from];
+        let before = |note: &&Noted| note.side == side && !note.is_rst();
+        let earlier = self.notes[..from].iter().rfind(before);
+        self.notes[from + 1..].iter().filter(before).any(|note| {
+            let newer = match earlier {
+                Some(earlier) => {
+                    let clock = match (note.timestamps, earlier.timestamps) {
+                        (Some(now), Some(then)) => crate::base::Seq(now.value).after(crate::base::Seq(then.value)),
+                        _ => note.time.since(earlier.time) > 0,
+                    };
+                    clock || note.end().after(earlier.end()) || note.ack.after(earlier.ack)
+                }
+                None => true,
+            };
+            newer && note.time.since(reset.time) > grace_ns && !note.class.contains(Class::WILD)
+        })
+    }
+
+    /// Judges every remembered reset: acceptable by its numbers, and borne out by what both ends did next.
+    fn reset_effects(&self) -> Vec<ResetEffect> {
+        let resets = self.notes.iter().enumerate().filter(|(_, note)| note.is_rst());
+        resets
+            .map(|(index, note)| {
+                let seen = self.connection.resets.iter().find(|seen| seen.noted.frame == note.frame);
+                let acceptance = seen.map_or(Acceptance::Unknown, |seen| seen.acceptance());
+                let receiver = !note.side;
+                let receiver_goes_on = self.goes_on(receiver, index, self.arrivals.crossing_ns(receiver));
+                ResetEffect {
+                    note: index,
+                    receiver_state: State::Closed,
+                    sender_state: State::Closed,
+                    acceptance,
+                    accepted: acceptance.resets() && !receiver_goes_on,
+                    contradicted: self.goes_on(note.side, index, REORDERING_NS),
+                }
+            })
+            .collect()
+    }
+
+    /// What `side` lived through, in its own order: its sends as the tap saw them, and each arrival after the last
+    /// segment that it still sent without it.
+    fn events(&self, side: Side, resets: &[ResetEffect]) -> Vec<Event> {
+        let mut events: Vec<Event> = Vec::new();
+        for (index, note) in self.notes.iter().enumerate() {
+            if note.side == side && !note.class.contains(Class::WILD) {
+                events.extend(self.sent(index, note, resets));
+            }
+        }
+        self.received(side, resets, &mut events);
+        events.sort_by_key(|event| event.order);
+        events
+    }
+
+    fn sent(&self, index: usize, note: &Noted, resets: &[ResetEffect]) -> Option<Event> {
+        let cue = if note.is_rst() {
+            if resets.iter().any(|effect| effect.note == index && effect.contradicted) {
+                return None;
+            }
+            Cue::SendRst
+        } else if note.is_syn() {
+            Cue::SendSyn
+        } else if note.is_syn_ack() {
+            Cue::SendSynAck
+        } else if note.is_fin() {
+            Cue::SendFin
+        } else {
+            Cue::SendData
+        };
+        Some(self.event((index, 0), cue, index, Basis::Seen))
+    }
+
+    fn event(&self, order: (usize, u8), cue: Cue, note: usize, basis: Basis) -> Event {
+        let noted = &self.notes[note];
+        Event { order, cue, note: Some(note), time: noted.time, frame: Some(noted.frame), basis }
+    }
+
+    fn received(&self, side: Side, resets: &[ResetEffect], events: &mut Vec<Event>) {
+        let connection = self.connection;
+        let mut receive = |receipt: Option<Receipt>, cue: Cue, rank: u8, shown: Basis| {
+            if let Some(receipt) = receipt {
+                let basis = if receipt.arrival == Arrival::Shown { shown } else { Basis::Inferred };
+                events.push(self.event((receipt.after, rank), cue, receipt.note, basis));
+            }
+        };
+        receive(self.arrivals.syn_ack[side], Cue::SynAck, 1, Basis::Seen);
+        receive(self.arrivals.ack_of_syn[side], Cue::AckOfSyn, 1, Basis::Seen);
+        receive(self.arrivals.ack_of_fin[side], Cue::AckOfFin, 1, Basis::Inferred);
+        receive(self.arrivals.fin[side], Cue::Fin, 2, Basis::Seen);
+        if self.arrivals.fin[side].is_none() && self.is_presumed_in_time_wait(side) {
+            if let Some(copy) = self.notes.iter().position(|note| note.side != side && note.is_fin()) {
+                events.push(self.event((copy, 2), Cue::Fin, copy, Basis::Assumed));
+            }
+        }
+        if connection.halves[side].syns > 0 && connection.halves[!side].syns > 0 {
+            events.extend(self.crossing_syn(side));
+        }
+        for effect in resets.iter().filter(|effect| effect.accepted && self.notes[effect.note].side != side) {
+            // What the receiver had on its way when it came was sent before.
+            let crossing = self.arrivals.crossing_ns(side);
+            let reset = &self.notes[effect.note];
+            let after = (effect.note..self.notes.len())
+                .rev()
+                .find(|&i| {
+                    let note = &self.notes[i];
+                    note.side == side && !note.is_rst() && note.time.since(reset.time) <= crossing
+                })
+                .unwrap_or(effect.note);
+            events.push(self.event((after, 3), Cue::Rst, effect.note, Basis::Inferred));
+        }
+        for error in connection.icmp_errors.iter().filter(|error| is_hard(error)) {
+            if error.source == connection.endpoint(side) {
+                let after = self.notes.iter().rposition(|note| note.time <= error.time).unwrap_or(0);
+                events.push(Event {
+                    order: (after, 3),
+                    cue: Cue::IcmpError,
+                    note: None,
+                    time: error.time,
+                    frame: Some(error.frame.0),
+                    basis: Basis::Inferred,
+                });
+            }
+        }
+    }
+
+    /// The peer's bare SYN reaching `side`, which had sent one of its own: before its SYN-ACK, after its SYN.
+    fn crossing_syn(&self, side: Side) -> Option<Event> {
+        let answer = self.notes.iter().position(|note| note.side == side && note.is_syn_ack())?;
+        let own = self.notes[..answer].iter().rposition(|note| note.side == side && note.is_syn())?;
+        let copy = self.notes[..answer].iter().rposition(|note| note.side != side && note.is_syn())?;
+        Some(self.event((own.max(copy), 1), Cue::Syn, copy, Basis::Seen))
+    }
+
+    /// The peer's FIN was repeated and never seen acknowledged, after this side had closed and the peer had acknowledged
+    /// that: the tap misses the answers, or there are none. With nothing else against it, the FIN is taken to have
+    /// arrived, and said to be assumed.
+    fn is_presumed_in_time_wait(&self, side: Side) -> bool {
+        let (own, peer) = (&self.connection.halves[side], &self.connection.halves[!side]);
+        own.fin_acked() && peer.fins > 1 && own.rsts == 0
+    }
+}
+
+/// A segment of the same side this soon after its RST was overtaken by it and does not contradict it, ns.
+const REORDERING_NS: i64 = 3_000_000;
+
+/// Whether Linux aborts an opening connection for this error (`icmp_err_convert`, `tcp_v4_err`): every destination
+/// unreachable but "fragmentation needed", time exceeded, and parameter problem.
+pub fn is_hard(error: &IcmpError) -> bool {
+    match (error.v6, error.kind) {
+        (false, 3) => error.code != 4,
+        (false, 11 | 12) | (true, 1 | 3 | 4) => true,
+        _ => false,
+    }
+}
+
+/// One endpoint's machine.
+struct Machine<'a> {
+    hindsight: &'a Hindsight<'a>,
+    side: Side,
+    state: State,
+    lived: bool,
+    steps: Vec<StateStep>,
+    surprises: Vec<Surprise>,
+}
+
+impl<'a> Machine<'a> {
+    fn new(hindsight: &'a Hindsight<'a>, side: Side) -> Self {
+        let connection = hindsight.connection;
+        let mut machine =
+            Self { hindsight, side, state: State::Closed, lived: false, steps: Vec::new(), surprises: Vec::new() };
+        let speaks = hindsight.notes.iter().find(|note| !note.is_rst());
+        if let (false, Some(first)) = (connection.began_in_capture(), speaks) {
+            machine.enter(State::Established, first.time, Some(first.frame), Basis::Assumed);
+        }
+        machine
+    }
+
+    fn take(&mut self, event: &Event, resets: &mut [ResetEffect]) {
+        if let (Some(index), Cue::SendRst | Cue::Rst) = (event.note, event.cue) {
+            for effect in resets.iter_mut().filter(|effect| effect.note == index) {
+                if event.cue == Cue::SendRst {
+                    effect.sender_state = self.state;
+                } else {
+                    effect.receiver_state = self.state;
+                }
+            }
+        }
+        if event.cue == Cue::SendData && !self.shows_open(event) {
+            return;
+        }
+        if event.cue == Cue::SendFin && self.state == State::SynReceived {
+            // A listener's child is handed to its application only when open (accept).
+            self.enter(State::Established, event.time, event.frame, Basis::Seen);
+        }
+        if self.lived && self.state == State::Closed && event.cue != Cue::SendSyn {
+            return;
+        }
+        if !self.lived {
+            self.begin(event);
+        }
+        let from = self.state;
+        let reaction = transition(from, event.cue);
+        if !reaction.expected && self.surprises.len() < SURPRISES_MAX {
+            let frame = event.frame.unwrap_or(0);
+            self.surprises.push(Surprise { side: self.side, state: from, cue: event.cue, frame });
+        }
+        if reaction.to != from {
+            self.enter(reaction.to, event.time, event.frame, event.basis);
+        }
+    }
+
+    /// The first event of an endpoint whose opening is not wholly in the capture: the states that it must have passed.
+    fn begin(&mut self, event: &Event) {
+        let connection = self.hindsight.connection;
+        let opener = self.side == Side::Client && connection.halves.client.syns == 0;
+        match event.cue {
+            Cue::SynAck | Cue::SendData | Cue::SendFin if opener => {
+                self.enter(State::SynSent, event.time, event.frame, Basis::Inferred);
+            }
+            Cue::AckOfSyn | Cue::SendData | Cue::SendFin if self.side == Side::Server => {
+                self.enter(State::SynReceived, event.time, event.frame, Basis::Inferred);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether what the endpoint sends says that it is open; a repeated ACK of the peer's SYN does not say so of a
+    /// passive opener, and data does not of a Fast Open one.
+    fn shows_open(&self, event: &Event) -> bool {
+        if self.state != State::SynReceived && (self.lived || self.side == Side::Client) {
+            return true;
+        }
+        let receipt = self.hindsight.arrivals.ack_of_syn[self.side];
+        let Some(note) = event.note.map(|index| &self.hindsight.notes[index]) else { return false };
+        let peer_isn = self.hindsight.connection.halves[!self.side].isn;
+        let beyond_syn = note.acknowledges() && peer_isn.is_some_and(|isn| note.ack.after(isn + 1));
+        receipt.is_none() && (note.len > 0 || beyond_syn)
+    }
+
+    fn enter(&mut self, state: State, time: Timestamp, frame: Option<u64>, basis: Basis) {
+        self.lived = true;
+        self.state = state;
+        // An arrival is dated by its frame, but never before what the endpoint still did without it.
+        let time = self.steps.last().map_or(time, |step| step.time.max(time));
+        self.steps.push(StateStep { state, time, frame, basis });
+    }
+
+    /// Timers that must have run out before the end of the capture.
+    fn run_out_timers(&mut self, opening: &Opening) {
+        let horizon = self.hindsight.horizon;
+        let half = &self.hindsight.connection.halves[self.side];
+        let expired = match self.state {
+            State::TimeWait => self.time_wait_began().map(|began| began.plus(self.hindsight.profile.time_wait_ns)),
+            State::SynSent if opening.kind == super::words::OpenKind::Unanswered => {
+                half.unanswered_since.map(|since| since.plus(self.hindsight.profile.syn_give_up_ns))
+            }
+            State::SynReceived => half.last.map(|last| last.time.plus(self.hindsight.profile.syn_ack_give_up_ns)),
+            _ => None,
+        };
+        if let Some(at) = expired.filter(|&at| at < horizon) {
+            self.enter(State::Closed, at, None, Basis::Assumed);
+        }
+    }
+
+    /// When TIME-WAIT began, or was last restarted by a repeated FIN (RFC 9293, section 3.10.7.4, eighth check).
+    fn time_wait_began(&self) -> Option<Timestamp> {
+        let entered = self.steps.iter().rfind(|step| step.state == State::TimeWait)?.time;
+        let repeated = self.hindsight.notes.iter().rfind(|note| note.side != self.side && note.is_fin());
+        Some(repeated.map_or(entered, |fin| fin.time.max(entered)))
+    }
+}
+
+/// Surprises kept for each endpoint.
+const SURPRISES_MAX: usize = 16;
+
+impl Connection {
+    /// The server's bare SYN was sent in answer to the client's: it came a round trip after it, and the client answered
+    /// with SYN-ACK without having sent its own at the same time.
+    pub(super) fn start_of_server_syn_is_an_answer(&self, hindsight: &Hindsight<'_>) -> bool {
+        hindsight.notes.iter().any(|note| {
+            note.side == Side::Server && note.flags & (Flags::SYN | Flags::ACK) == Flags::ACK && note.len == 0
+        })
+    }
+
+    /// The side whose FIN or RST was seen first.
+    pub fn first_closer(&self) -> Option<Side> {
+        let of_resets = self.resets.first().map(|seen| (seen.noted.frame, seen.noted.side));
+        let of_fins = self.journal.first_fin().map(|note| (note.frame, note.side));
+        [of_resets, of_fins].into_iter().flatten().min_by_key(|(frame, _)| *frame).map(|(_, side)| side)
+    }
+}

@@ -1,0 +1,121 @@
+//! A segment worth remembering: what hindsight needs of it, without what its connection already says.
+
+use bitflags::bitflags;
+
+use crate::base::{Seq, Side, Timestamp};
+use crate::segment::{Flags, Marks, SackBlock, Segment, Timestamps};
+
+bitflags! {
+    /// What a segment was, judged against everything seen before it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct Class: u16 {
+        /// Sequence space that was seen before.
+        const RETRANSMISSION = 0x001;
+        /// Begins beyond what was seen: something in between is missing so far.
+        const AFTER_GAP = 0x002;
+        /// Fills a gap: it came out of order, or the first copy was never seen.
+        const FILLS_GAP = 0x004;
+        /// One octet or none just below SND.NXT, with the window open: a keepalive probe (RFC 9293, section 3.8.4).
+        const KEEPALIVE = 0x008;
+        /// The same with the peer's window closed: a zero-window probe (RFC 9293, section 3.8.6.1).
+        const WINDOW_PROBE = 0x010;
+        /// Advertises a window of zero.
+        const ZERO_WINDOW = 0x020;
+        /// Sequence number that this connection cannot have reached: an old duplicate, a forgery or another incarnation.
+        const WILD = 0x040;
+        /// Acknowledges what the peer has not sent as far as the tap saw.
+        const ACKS_UNSEEN = 0x080;
+        /// Acknowledges less than was acknowledged before.
+        const OLD_ACK = 0x100;
+        /// First payload of its side.
+        const FIRST_DATA = 0x200;
+        /// Lies wholly below what the peer has acknowledged.
+        const BELOW_ACK = 0x400;
+        /// Sequence space beyond the sender's own FIN.
+        const BEYOND_FIN = 0x800;
+    }
+}
+
+/// One remembered segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// When it was captured.
+    pub time: Timestamp,
+    /// The frame that carried it.
+    pub frame: u64,
+    /// Who sent it.
+    pub side: Side,
+    /// Control bits.
+    pub flags: Flags,
+    /// Sequence number.
+    pub seq: Seq,
+    /// Acknowledgment number, meaningful only with ACK.
+    pub ack: Seq,
+    /// Payload octets.
+    pub len: u32,
+    /// Window field, unscaled.
+    pub window: u16,
+    /// IPv4 identification; 0 in IPv6.
+    pub ip_id: u16,
+    /// Time to live as captured.
+    pub ttl: u8,
+    /// What decoding noticed.
+    pub marks: Marks,
+    /// What it was against the past.
+    pub class: Class,
+    /// Its timestamps option.
+    pub timestamps: Option<Timestamps>,
+    /// Its first SACK block.
+    pub sack: Option<SackBlock>,
+}
+
+impl Noted {
+    pub(super) fn new(segment: &Segment, side: Side, class: Class) -> Self {
+        Self {
+            time: segment.time,
+            frame: segment.frame.0,
+            side,
+            flags: segment.flags,
+            seq: segment.seq,
+            ack: segment.ack,
+            len: segment.payload_len,
+            window: segment.window,
+            ip_id: segment.ip_id,
+            ttl: segment.ttl,
+            marks: segment.marks,
+            class,
+            timestamps: segment.options.timestamps,
+            sack: segment.options.sack_blocks().first().copied(),
+        }
+    }
+
+    /// SYN without ACK or RST.
+    pub fn is_syn(&self) -> bool {
+        self.flags & (Flags::SYN | Flags::ACK | Flags::RST) == Flags::SYN
+    }
+
+    /// SYN with ACK, without RST.
+    pub fn is_syn_ack(&self) -> bool {
+        self.flags & (Flags::SYN | Flags::ACK | Flags::RST) == Flags::SYN | Flags::ACK
+    }
+
+    /// FIN without SYN or RST.
+    pub fn is_fin(&self) -> bool {
+        self.flags & (Flags::SYN | Flags::FIN | Flags::RST) == Flags::FIN
+    }
+
+    /// RST, whatever else.
+    pub fn is_rst(&self) -> bool {
+        self.flags.contains(Flags::RST)
+    }
+
+    /// Carries an acknowledgment and no RST.
+    pub fn acknowledges(&self) -> bool {
+        self.flags & (Flags::ACK | Flags::RST) == Flags::ACK
+    }
+
+    /// The sequence number after its last octet, SYN and FIN included.
+    pub fn end(&self) -> Seq {
+        self.seq + self.len + u32::from(self.flags.contains(Flags::SYN)) + u32::from(self.flags.contains(Flags::FIN))
+    }
+}

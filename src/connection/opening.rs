@@ -1,0 +1,119 @@
+//! How a connection began.
+
+use super::lifecycle::Hindsight;
+use super::noted::Noted;
+use super::words::OpenKind;
+use crate::base::Side;
+use crate::segment::Flags;
+
+/// How it began, with the frames that show it and the handshake's round trip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opening {
+    /// Which way.
+    pub kind: OpenKind,
+    /// The frames that show it.
+    pub frames: Vec<u64>,
+    /// SYN to ACK in ns, when neither SYN nor SYN-ACK was repeated.
+    pub rtt_ns: Option<i64>,
+}
+
+impl Opening {
+    pub(super) fn of(hindsight: &Hindsight<'_>) -> Self {
+        let kind = kind(hindsight);
+        let notes = &hindsight.notes;
+        let syn = notes.iter().find(|note| note.is_syn());
+        let syn_ack = notes.iter().find(|note| note.is_syn_ack());
+        let ack = completing_ack(hindsight);
+        let answer = match kind {
+            OpenKind::Refused | OpenKind::Aborted => notes.iter().find(|note| note.is_rst()),
+            _ => None,
+        };
+        let second_syn =
+            notes.iter().filter(|note| note.is_syn()).find(|note| syn.is_some_and(|syn| note.side != syn.side));
+        let mut frames: Vec<u64> = match kind {
+            OpenKind::Midstream => vec![hindsight.connection.first_frame],
+            _ => [syn, second_syn, syn_ack, ack, answer].into_iter().flatten().map(|note| note.frame).collect(),
+        };
+        if kind == OpenKind::Rejected {
+            frames.extend(hindsight.connection.icmp_errors.first().map(|error| error.frame.0));
+        }
+        frames.sort_unstable();
+        frames.dedup();
+        let halves = &hindsight.connection.halves;
+        let once = halves.client.syns == 1 && halves.server.syn_acks == 1 && halves.server.syns == 0;
+        let rtt_ns = match (syn, ack) {
+            (Some(syn), Some(ack)) if once => Some(ack.time.since(syn.time)),
+            _ => None,
+        };
+        Self { kind, frames, rtt_ns }
+    }
+}
+
+/// The client's segment that acknowledges the server's SYN.
+fn completing_ack<'a>(hindsight: &'a Hindsight<'_>) -> Option<&'a Noted> {
+    let isn = hindsight.connection.halves.server.isn?;
+    hindsight.notes.iter().find(|note| note.side == Side::Client && note.acknowledges() && note.ack.after(isn))
+}
+
+fn kind(hindsight: &Hindsight<'_>) -> OpenKind {
+    let connection = hindsight.connection;
+    let (client, server) = (&connection.halves.client, &connection.halves.server);
+    if !connection.began_in_capture() {
+        return OpenKind::Midstream;
+    }
+    let answered = server.isn.is_some();
+    if client.syns > 0 && server.syns > 0 {
+        // In a simultaneous open both answer with SYN-ACK; a split handshake's server sends a bare ACK instead.
+        let split =
+            client.syn_acks > 0 && server.syn_acks == 0 && connection.start_of_server_syn_is_an_answer(hindsight);
+        return if split { OpenKind::Split } else { OpenKind::Simultaneous };
+    }
+    if !answered {
+        return kind_unanswered(hindsight);
+    }
+    let completed = completing_ack(hindsight).is_some();
+    let reset = hindsight.notes.iter().find(|note| note.is_rst());
+    if !completed {
+        if client.syns == 0 && client.frames == 0 && server.payload_bytes > 0 {
+            // One direction only: the server speaks as only an open connection does.
+            return OpenKind::ThreeWay;
+        }
+        return match reset {
+            // A client that never sent this SYN refutes the SYN-ACK: the half-open connection is an old duplicate's.
+            Some(_) if client.syns == 0 || hindsight.syn_is_stale() => OpenKind::HalfOpen,
+            Some(_) => OpenKind::Aborted,
+            None => OpenKind::HalfOpen,
+        };
+    }
+    let data_accepted_with_syn = client.isn.is_some_and(|isn| {
+        hindsight.notes.iter().any(|note| note.side == Side::Server && note.is_syn_ack() && note.ack.after(isn + 1))
+    });
+    if data_accepted_with_syn { OpenKind::FastOpen } else { OpenKind::ThreeWay }
+}
+
+/// The client's SYN met no SYN-ACK that the capture shows.
+fn kind_unanswered(hindsight: &Hindsight<'_>) -> OpenKind {
+    let connection = hindsight.connection;
+    let client = &connection.halves.client;
+    let refusal = hindsight.notes.iter().any(|note| {
+        note.is_rst()
+            && note.side == Side::Server
+            && note.flags.contains(Flags::ACK)
+            && client.isn.is_some_and(|isn| note.ack.after(isn))
+    });
+    let later = hindsight.notes.iter().any(|note| !note.is_syn() && !note.is_rst());
+    if refusal && !later {
+        return OpenKind::Refused;
+    }
+    if later && client.acked.is_none() && hindsight.client_goes_on_open() {
+        // Only the client was captured: it acknowledges and sends as only an open connection does.
+        return OpenKind::ThreeWay;
+    }
+    if connection.icmp_errors.iter().any(|error| error.seq == client.isn.unwrap_or_default()) {
+        return OpenKind::Rejected;
+    }
+    if hindsight.notes.iter().any(|note| note.is_rst() && note.side == Side::Client) {
+        return OpenKind::Aborted;
+    }
+    OpenKind::Unanswered
+}

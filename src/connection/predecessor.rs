@@ -1,0 +1,73 @@
+//! What one incarnation of a four-tuple leaves for the next one to be judged against.
+
+use super::half::Half;
+use super::step::Connection;
+use crate::base::{Endpoint, Seq, Side, Timestamp};
+
+/// One end of the earlier incarnation.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PastHalf {
+    /// Its initial sequence number.
+    pub isn: Option<Seq>,
+    /// SND.NXT at the end.
+    pub nxt: Option<Seq>,
+    /// It had sent a FIN.
+    pub fin: bool,
+    /// Its FIN was acknowledged.
+    pub fin_acked: bool,
+    /// It had sent a RST.
+    pub rst: bool,
+    /// Frame order of its first FIN or RST against the peer's: the first closer.
+    pub closed_first: bool,
+    /// Its last TSval.
+    pub timestamp: Option<u32>,
+}
+
+/// The incarnation before on the same four-tuple.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Predecessor {
+    /// Its stream number.
+    pub stream: u64,
+    /// When its newest segment was captured.
+    pub end: Timestamp,
+    /// One end; the two are named by address, since client and server may have changed places.
+    pub a: (Endpoint, PastHalf),
+    /// The other end.
+    pub b: (Endpoint, PastHalf),
+}
+
+impl Predecessor {
+    /// What `connection` leaves behind.
+    pub fn of(connection: &Connection) -> Self {
+        let first_closer = connection.first_closer();
+        let past = |side: Side| {
+            (connection.endpoint(side), PastHalf::of(&connection.halves[side], first_closer == Some(side)))
+        };
+        Self { stream: connection.stream, end: connection.end, a: past(Side::Client), b: past(Side::Server) }
+    }
+
+    /// The earlier half of the end with this address and port.
+    pub fn half(&self, endpoint: Endpoint) -> &PastHalf {
+        if self.a.0 == endpoint { &self.a.1 } else { &self.b.1 }
+    }
+
+    /// Both ends had closed, or one had reset.
+    pub fn is_over(&self) -> bool {
+        let (a, b) = (&self.a.1, &self.b.1);
+        a.rst || b.rst || (a.fin && b.fin)
+    }
+}
+
+impl PastHalf {
+    fn of(half: &Half, closed_first: bool) -> Self {
+        Self {
+            isn: half.isn,
+            nxt: half.start.map(|_| half.nxt),
+            fin: half.fin.is_some(),
+            fin_acked: half.fin_acked(),
+            rst: half.rsts > 0,
+            closed_first,
+            timestamp: half.last.and_then(|last| last.timestamps).map(|timestamps| timestamps.value),
+        }
+    }
+}

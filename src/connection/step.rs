@@ -1,0 +1,418 @@
+//! The streaming part: one segment at a time into counters and the journal.
+
+use super::half::Half;
+use super::journal::Journal;
+use super::noted::{Class, Noted};
+use super::predecessor::Predecessor;
+use super::reset::ResetSeen;
+use super::words::RoleBasis;
+use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
+use crate::segment::{Flags, IcmpError, Marks, Segment};
+
+/// Resets remembered with the state of things before them; more are only counted.
+const RESETS_MAX: usize = 8;
+/// ICMP errors remembered.
+const ICMP_MAX: usize = 8;
+/// Segments noted at the start of every connection, whatever they are: the handshake and what follows it.
+const OPENING_SEGMENTS: u64 = 6;
+/// A sequence number farther than this from anything seen belongs to no window that TCP allows (RFC 7323: 2^30).
+const WILD_DISTANCE: u32 = 1 << 30;
+/// Two identical frames this close together are one frame captured twice even when nothing in them tells a
+/// retransmission apart: no stack retransmits within a millisecond.
+const DUPLICATE_NS: i64 = 1_000_000;
+/// The same for frames that a retransmission could not equal, because an IP id or timestamp counts on.
+const DUPLICATE_MARKED_NS: i64 = 150_000_000;
+
+/// Everything known of one incarnation of a four-tuple.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Wireshark's `tcp.stream`.
+    pub stream: u64,
+    /// The end that opened.
+    pub client: Endpoint,
+    /// The other end.
+    pub server: Endpoint,
+    /// How the two were told apart.
+    pub role_basis: RoleBasis,
+    /// What each side sent.
+    pub halves: Sides<Half>,
+    /// Segments remembered for hindsight.
+    pub journal: Journal,
+    /// Resets with what was known before each, the first ones.
+    pub resets: Vec<ResetSeen>,
+    /// ICMP errors that quote this connection, the first ones.
+    pub icmp_errors: Vec<IcmpError>,
+    /// How many ICMP errors quoted it.
+    pub icmp_count: u32,
+    /// Time of the first segment.
+    pub start: Timestamp,
+    /// Time of the newest segment.
+    pub end: Timestamp,
+    /// Frame of the first segment.
+    pub first_frame: u64,
+    /// Frame of the newest segment.
+    pub last_frame: u64,
+    /// The longest silence between two segments, and the frame that ended it.
+    pub longest_silence: (i64, u64),
+    /// How often time stepped backwards between its frames.
+    pub clock_steps_back: u32,
+    /// Wireshark's `tcp.completeness`.
+    pub completeness: u8,
+    /// Zeek's history letters.
+    pub history: String,
+    /// The incarnation before this one on the same four-tuple.
+    pub predecessor: Option<Predecessor>,
+    /// The tunnel or VLAN that it was first seen in.
+    pub context: u32,
+}
+
+impl Connection {
+    /// Begins with `first`, which decides who is the client; [`Connection::step`] is then called with it too.
+    pub fn new(stream: u64, first: &Segment, predecessor: Option<Predecessor>) -> Self {
+        let (client, server, role_basis) = roles(first);
+        Self {
+            stream,
+            client,
+            server,
+            role_basis,
+            halves: Sides::default(),
+            journal: Journal::default(),
+            resets: Vec::new(),
+            icmp_errors: Vec::new(),
+            icmp_count: 0,
+            start: first.time,
+            end: first.time,
+            first_frame: first.frame.0,
+            last_frame: first.frame.0,
+            longest_silence: (0, first.frame.0),
+            clock_steps_back: 0,
+            completeness: 0,
+            history: String::new(),
+            predecessor,
+            context: first.context,
+        }
+    }
+
+    /// Which side sent `segment`. A connection to itself (RFC 9293, section 3.5: a port that connects to itself) has
+    /// one endpoint; everything then counts as the client's.
+    pub fn side_of(&self, segment: &Segment) -> Side {
+        if segment.source == self.client { Side::Client } else { Side::Server }
+    }
+
+    /// The address and port of a side.
+    pub fn endpoint(&self, side: Side) -> Endpoint {
+        match side {
+            Side::Client => self.client,
+            Side::Server => self.server,
+        }
+    }
+
+    /// Takes the next segment of this connection.
+    pub fn step(&mut self, segment: &Segment) {
+        let side = self.side_of(segment);
+        let silence = segment.time.since(self.end);
+        if silence < 0 {
+            self.clock_steps_back += 1;
+        } else if silence > self.longest_silence.0 {
+            self.longest_silence = (silence, segment.frame.0);
+        }
+        self.end = self.end.max(segment.time);
+        self.last_frame = segment.frame.0;
+        self.halves[side].frames += 1;
+        self.record_completeness(segment);
+        if self.is_duplicate(side, segment) {
+            self.halves[side].duplicates += 1;
+            return;
+        }
+        self.record_history(side, segment);
+        self.count_capture_marks(side, segment);
+        if segment.flags.contains(Flags::RST) {
+            self.step_reset(side, segment);
+        } else {
+            self.step_segment(side, segment);
+        }
+    }
+
+    /// Takes an ICMP error that quotes a segment of this connection.
+    pub fn step_icmp(&mut self, error: &IcmpError) {
+        self.icmp_count += 1;
+        if self.icmp_errors.len() < ICMP_MAX {
+            self.icmp_errors.push(*error);
+        }
+    }
+
+    /// A SYN or SYN-ACK was seen, so the handshake is known at least in part.
+    pub fn began_in_capture(&self) -> bool {
+        Side::BOTH.iter().any(|&side| self.halves[side].isn.is_some())
+    }
+
+    /// Frames of both sides.
+    pub fn frames(&self) -> u64 {
+        self.halves.client.frames + self.halves.server.frames
+    }
+
+    /// A FIN or RST was seen.
+    pub fn is_closing(&self) -> bool {
+        Side::BOTH.iter().any(|&side| self.halves[side].fin.is_some() || self.halves[side].rsts > 0)
+    }
+
+    fn step_reset(&mut self, side: Side, segment: &Segment) {
+        let noted = Noted::new(segment, side, Class::empty());
+        if self.resets.len() < RESETS_MAX {
+            self.resets.push(ResetSeen::new(noted, &self.halves, self.newest_by_anyone()));
+        }
+        self.halves[side].rsts += 1;
+        self.journal.control(noted);
+    }
+
+    /// When the newest segment of either side that was not a RST was captured.
+    fn newest_by_anyone(&self) -> Option<Timestamp> {
+        Side::BOTH.iter().filter_map(|&side| self.halves[side].last.map(|noted| noted.time)).max()
+    }
+
+    fn step_segment(&mut self, side: Side, segment: &Segment) {
+        let was_closing = self.is_closing();
+        let class = self.classify(side, segment);
+        self.record_sent(side, segment, class);
+        if segment.flags.contains(Flags::ACK) && !class.contains(Class::WILD) {
+            self.record_ack(side, segment);
+        }
+        let noted = Noted::new(segment, side, class);
+        let half = &mut self.halves[side];
+        half.last = Some(noted);
+        if segment.payload_len > 0 {
+            half.last_data = Some(noted);
+        }
+        self.note(noted, was_closing);
+    }
+
+    /// Decides what hindsight will need: openings and closings whole, of the rest what is not plain progress.
+    fn note(&mut self, noted: Noted, was_closing: bool) {
+        let plain = !noted.flags.intersects(Flags::SYN | Flags::FIN);
+        let acks_fin = noted.acknowledges() && self.halves[!noted.side].fin.is_some_and(|fin| noted.ack.after(fin));
+        if !plain || self.frames() <= OPENING_SEGMENTS || noted.class.contains(Class::FIRST_DATA) {
+            self.journal.control(noted);
+        } else if acks_fin && noted.len == 0 {
+            self.journal.control(noted);
+        } else if was_closing || !noted.class.is_empty() {
+            self.journal.remarkable(noted);
+        }
+    }
+
+    /// Judges a segment against what its sender sent before. Changes nothing.
+    fn classify(&self, side: Side, segment: &Segment) -> Class {
+        let (own, peer) = (&self.halves[side], &self.halves[!side]);
+        let mut class = Class::empty();
+        if segment.window == 0 && !segment.flags.intersects(Flags::SYN | Flags::FIN) {
+            class |= Class::ZERO_WINDOW;
+        }
+        if segment.flags.contains(Flags::ACK) {
+            if peer.is_known() && segment.ack.after(peer.nxt) {
+                class |= Class::ACKS_UNSEEN;
+            } else if peer.acked.is_some_and(|acked| segment.ack.before(acked)) {
+                class |= Class::OLD_ACK;
+            }
+        }
+        if segment.payload_len > 0 && own.payload_bytes == 0 {
+            class |= Class::FIRST_DATA;
+        }
+        if !own.is_known() {
+            return class;
+        }
+        let distance = segment.seq.since(own.nxt);
+        if distance.unsigned_abs() > WILD_DISTANCE {
+            return class | Class::WILD;
+        }
+        let end = segment.seq_end();
+        if own.acked.is_some_and(|acked| end.at_or_before(acked)) && end.before(own.nxt) {
+            class |= Class::BELOW_ACK;
+        }
+        if own.fin.is_some_and(|fin| end.after(fin + 1)) {
+            class |= Class::BEYOND_FIN;
+        }
+        let probe = distance == -1
+            && segment.payload_len <= 1
+            && !segment.flags.intersects(Flags::SYN | Flags::FIN)
+            && own.acked.is_none_or(|acked| acked == own.nxt || peer.window == 0);
+        if probe {
+            class |= if peer.window == 0 { Class::WINDOW_PROBE } else { Class::KEEPALIVE };
+        } else if distance > 0 {
+            class |= Class::AFTER_GAP;
+        } else if segment.seq_len() > 0 && segment.seq.before(own.nxt) {
+            // Without a gap below it, sequence space that begins under SND.NXT was sent before.
+            class |= if own.gaps.is_empty() { Class::RETRANSMISSION } else { Class::FILLS_GAP };
+        }
+        class
+    }
+
+    fn record_sent(&mut self, side: Side, segment: &Segment, class: Class) {
+        self.record_liveness(side, segment, class);
+        let half = &mut self.halves[side];
+        if half.ttl.is_none() {
+            half.ttl = Some(segment.ttl);
+        }
+        half.timestamps |= segment.options.timestamps.is_some();
+        if class.contains(Class::WILD) {
+            return;
+        }
+        if segment.flags.contains(Flags::SYN) {
+            half.isn.get_or_insert(segment.seq);
+            if segment.flags.contains(Flags::ACK) {
+                half.syn_acks += 1;
+            } else {
+                half.syns += 1;
+            }
+            half.mss = segment.options.mss.or(half.mss);
+            half.offered_shift = segment.options.window_scale.or(half.offered_shift);
+        }
+        if half.start.is_none() {
+            half.start = Some(segment.seq);
+            half.nxt = segment.seq;
+        }
+        if class.contains(Class::KEEPALIVE) {
+            half.keepalives += 1;
+            half.unanswered_probes += 1;
+        } else if class.contains(Class::WINDOW_PROBE) {
+            half.window_probes += 1;
+            half.unanswered_probes += 1;
+        } else {
+            record_payload(half, segment);
+        }
+        if segment.flags.contains(Flags::FIN) {
+            half.fins += 1;
+            half.fin.get_or_insert(segment.seq + segment.payload_len);
+        }
+        if let (Flags::SYN, Some(client), Some(server)) =
+            (segment.flags & Flags::SYN, self.halves.client.offered_shift, self.halves.server.offered_shift)
+        {
+            // RFC 7323, section 2.3: shifts above 14 are taken as 14.
+            self.halves.client.window_shift = client.min(14);
+            self.halves.server.window_shift = server.min(14);
+        }
+    }
+
+    /// Who was heard last, and who has been talking to nobody since.
+    fn record_liveness(&mut self, side: Side, segment: &Segment, class: Class) {
+        let peer = &mut self.halves[!side];
+        peer.unanswered = 0;
+        peer.unanswered_since = None;
+        if !class.contains(Class::WILD) {
+            peer.unanswered_probes = 0;
+        }
+        let half = &mut self.halves[side];
+        if segment.seq_len() > 0 || class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE) {
+            half.unanswered += 1;
+            half.unanswered_since.get_or_insert(segment.time);
+        }
+    }
+
+    fn record_ack(&mut self, side: Side, segment: &Segment) {
+        let shift = if segment.flags.contains(Flags::SYN) { 0 } else { self.halves[side].window_shift };
+        let window = u32::from(segment.window) << shift;
+        let own = &mut self.halves[side];
+        if window == 0 && own.window > 0 && own.last.is_some() && !segment.flags.intersects(Flags::SYN | Flags::FIN) {
+            own.zero_windows += 1;
+        }
+        own.window = window;
+        let edge = segment.ack + window;
+        own.right_edge = Some(own.right_edge.map_or(edge, |old| old.later(edge)));
+        for block in segment.options.sack_blocks() {
+            if block.right.after(segment.ack) {
+                own.sack_high = Some(own.sack_high.map_or(block.right, |high| high.later(block.right)));
+            }
+        }
+        let peer = &mut self.halves[!side];
+        if peer.start.is_none() {
+            peer.start = Some(segment.ack);
+            peer.nxt = segment.ack;
+        }
+        if segment.ack.since(peer.nxt).unsigned_abs() > WILD_DISTANCE {
+            return;
+        }
+        let advanced = peer.acked.is_none_or(|acked| segment.ack.after(acked));
+        if !advanced {
+            return;
+        }
+        peer.acked = Some(segment.ack);
+        if segment.ack.after(peer.nxt) {
+            let unseen = segment.ack.0.wrapping_sub(peer.nxt.0);
+            peer.missing_bytes += u64::from(unseen);
+            peer.nxt = segment.ack;
+        }
+        peer.missing_bytes += u64::from(peer.gaps.acknowledged(segment.ack));
+    }
+
+    fn count_capture_marks(&mut self, side: Side, segment: &Segment) {
+        let half = &mut self.halves[side];
+        if segment.marks.contains(Marks::CHECKSUM_BAD) {
+            half.bad_checksums += 1;
+        }
+        if segment.marks.contains(Marks::CHECKSUM_PARTIAL) {
+            half.partial_checksums += 1;
+        }
+        let announced = self.halves[!side].mss;
+        let above_mss = announced.is_some_and(|mss| segment.payload_len > u32::from(mss));
+        if above_mss || segment.marks.contains(Marks::LENGTH_ZERO) {
+            self.halves[side].super_segments += 1;
+        }
+    }
+
+    fn is_duplicate(&mut self, side: Side, segment: &Segment) -> bool {
+        let marked = segment.ip_id != 0 || segment.options.timestamps.is_some();
+        let span = if marked { DUPLICATE_MARKED_NS } else { DUPLICATE_NS };
+        let half = &mut self.halves[side];
+        let seen = half.frames > 1
+            && half
+                .digests
+                .iter()
+                .any(|&(digest, time)| digest == segment.digest && segment.time.since(time).abs() <= span);
+        if !seen {
+            let slot = usize::from(half.digest_cursor) % half.digests.len();
+            half.digests[slot] = (segment.digest, segment.time);
+            half.digest_cursor = half.digest_cursor.wrapping_add(1);
+        }
+        seen
+    }
+}
+
+/// Adds the payload of a segment to what its half has sent: new, again, or into a gap.
+fn record_payload(half: &mut Half, segment: &Segment) {
+    let end = segment.seq_end();
+    if segment.seq.after(half.nxt) {
+        half.gaps.open(half.nxt, segment.seq);
+        half.payload_bytes += u64::from(segment.payload_len);
+        half.nxt = end;
+        return;
+    }
+    if segment.seq_len() == 0 {
+        return;
+    }
+    let filled = half.gaps.fill(segment.seq, if end.before(half.nxt) { end } else { half.nxt });
+    let beyond = u32::try_from(end.since(half.nxt)).unwrap_or(0);
+    // SYN and FIN occupy sequence space and are no payload.
+    let fresh = (filled + beyond).min(segment.payload_len);
+    half.payload_bytes += u64::from(fresh);
+    half.retransmitted_bytes += u64::from(segment.payload_len - fresh);
+    if fresh < segment.payload_len && filled == 0 {
+        half.retransmissions += 1;
+    }
+    half.nxt = half.nxt.later(end);
+}
+
+/// Who is the client: the sender of a SYN, the receiver of a SYN-ACK, else a guess. A well-known port is a server's
+/// (RFC 6335: below 1024), then the lower number is, since ephemeral ranges are high; with equal ports the first
+/// speaker is taken for the client.
+fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
+    let (source, destination) = (first.source, first.destination);
+    match first.flags & (Flags::SYN | Flags::ACK) {
+        Flags::SYN => (source, destination, RoleBasis::Syn),
+        both if both == Flags::SYN | Flags::ACK => (destination, source, RoleBasis::SynAck),
+        _ if source.port < destination.port => (destination, source, RoleBasis::Guess),
+        _ => (source, destination, RoleBasis::Guess),
+    }
+}
+
+/// The sequence number that `half` would send next as far as the tap saw, if it is known at all.
+pub(super) fn next_of(half: &Half) -> Option<Seq> {
+    half.is_known().then_some(half.nxt)
+}
