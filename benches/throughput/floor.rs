@@ -2,9 +2,12 @@
 //! of 8-byte index words over a slab of 128-byte records, update the record. No options, no verdicts, no damaged input.
 //! What the analysis costs is told as a multiple of this, because only ratios travel between machines.
 
+use std::hint::black_box;
 use std::mem::size_of;
+use std::net::IpAddr;
 
-use lastack::segment::Flags;
+use lastack::base::Endpoint;
+use lastack::segment::{Flags, Segment};
 
 /// Frames whose cache misses overlap.
 const BATCH: usize = 32;
@@ -65,8 +68,8 @@ pub struct Floor {
     slab: Vec<Record>,
     free: Vec<u32>,
     seed: u64,
-    /// Connections begun, so that the work has an outcome.
-    pub begun: u64,
+    /// Connections begun.
+    begun: u64,
 }
 
 impl Floor {
@@ -94,8 +97,15 @@ impl Floor {
         }
     }
 
+    /// Works off the last batch and gives `frames` back, so that no part of the work can be left out.
+    pub fn finish(mut self, frames: u64) -> u64 {
+        self.flush();
+        black_box(self.begun);
+        frames
+    }
+
     /// Works off what the batch holds.
-    pub fn flush(&mut self) {
+    fn flush(&mut self) {
         let filled = std::mem::take(&mut self.filled);
         while (self.slab.len() - self.free.len() + BATCH) * 2 > self.index.len() {
             self.grow();
@@ -236,6 +246,20 @@ impl Facts {
         })
     }
 
+    /// The same of a segment that the project decoded.
+    #[inline]
+    pub fn of_segment(segment: &Segment) -> Facts {
+        Facts {
+            flags: segment.flags.bits() as u8,
+            window: segment.window,
+            payload_len: segment.payload_len,
+            seq: segment.seq.0,
+            ack: segment.ack.0,
+            micros: (segment.time.0 / 1000).cast_unsigned(),
+            ..Facts::between(numbers(segment.source), numbers(segment.destination))
+        }
+    }
+
     #[inline]
     fn between(source: ([u64; 2], u16), destination: ([u64; 2], u16)) -> Facts {
         let from_high = source > destination;
@@ -243,6 +267,14 @@ impl Facts {
         let key = Key { low: low.0, high: high.0, ports: u32::from(low.1) << 16 | u32::from(high.1) };
         Facts { key, from_high, ..Facts::default() }
     }
+}
+
+fn numbers(endpoint: Endpoint) -> ([u64; 2], u16) {
+    let ip = match endpoint.ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(ip) => ip.to_bits(),
+    };
+    ([(ip >> 64) as u64, ip as u64], endpoint.port)
 }
 
 fn home(word: u64, mask: usize) -> usize {

@@ -57,6 +57,7 @@ fn main() -> Result<()> {
     if !arguments.bench && arguments.write.is_none() {
         arguments.scale = 0.001;
         arguments.rounds = 1;
+        check_repeatable(&arguments)?;
     }
     if arguments.profiles.is_empty() {
         arguments.profiles = Profile::value_variants().to_vec();
@@ -88,6 +89,17 @@ fn generate(profile: Profile, arguments: &Arguments, path: &Path) -> Result<Tota
         totals.file_len / 1_000_000
     );
     Ok(totals)
+}
+
+/// The same seed gives the same octets, or figures of two runs are of different traffic.
+fn check_repeatable(arguments: &Arguments) -> Result<()> {
+    for &profile in Profile::value_variants() {
+        let [mut first, mut second] = [Vec::new(), Vec::new()];
+        generate::write(profile, arguments.scale, arguments.seed, &mut first)?;
+        generate::write(profile, arguments.scale, arguments.seed, &mut second)?;
+        ensure!(first == second, "{} differs from run to run", profile.name());
+    }
+    Ok(())
 }
 
 /// Runs every rung in turn, round by round, and prints medians.

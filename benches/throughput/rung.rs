@@ -3,18 +3,30 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+use lastack::decode::{Decoder, FrameKind, Item};
+use lastack::segment::Segment;
+use lastack::source::{self, Access, Input, Options, Source};
 
 use crate::floor::{Facts, Floor};
 use crate::walk::Walk;
 
 /// A way of going through a capture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Rung {
     /// Follow the record lengths in a read buffer, by hand.
     Walk,
     /// The same, then the least that a tracker must do.
     Floor,
+    /// Lend every frame through the buffer.
+    Read,
+    /// Lend every frame out of a map of the file.
+    Map,
+    /// Read, then decode every frame to its segment.
+    Decode,
+    /// Read and decode, then the floor's table instead of the project's.
+    Track,
 }
 
 impl Rung {
@@ -23,6 +35,10 @@ impl Rung {
         match self {
             Rung::Walk => "walk",
             Rung::Floor => "floor",
+            Rung::Read => "read",
+            Rung::Map => "map",
+            Rung::Decode => "decode",
+            Rung::Track => "track",
         }
     }
 
@@ -31,6 +47,16 @@ impl Rung {
         match self {
             Rung::Walk => walk(path),
             Rung::Floor => floor(path),
+            Rung::Read => read(path, Access::Buffer),
+            Rung::Map => read(path, Access::Map),
+            Rung::Decode => decode(path, |segment| {
+                black_box(segment);
+            }),
+            Rung::Track => {
+                let mut floor = Floor::new();
+                let frames = decode(path, |segment| floor.push(Facts::of_segment(segment)))?;
+                Ok(floor.finish(frames))
+            }
         }
     }
 }
@@ -56,7 +82,33 @@ fn floor(path: &Path) -> Result<u64> {
             floor.push(facts);
         }
     }
-    floor.flush();
-    black_box(floor.begun);
+    Ok(floor.finish(frames))
+}
+
+fn read(path: &Path, access: Access) -> Result<u64> {
+    let options = Options { access, ..Options::default() };
+    let mut source = source::open(vec![Input::Path(path.to_owned())], options)?;
+    let mut frames = 0;
+    while let Some(frame) = source.next_frame()? {
+        black_box(frame.bytes.as_ptr());
+        frames += 1;
+    }
+    Ok(frames)
+}
+
+fn decode(path: &Path, mut each: impl FnMut(&Segment)) -> Result<u64> {
+    let mut source = source::open(vec![Input::Path(path.to_owned())], Options::default())?;
+    let mut decoder = Decoder::default();
+    let (mut frames, mut segments) = (0, 0);
+    while let Some(frame) = source.next_frame()? {
+        frames += 1;
+        let kind = decoder.decode(&frame, |item| {
+            if let Item::Segment(segment) = item {
+                each(segment);
+            }
+        });
+        segments += u64::from(kind == FrameKind::Segment);
+    }
+    ensure!(segments == frames, "{} of {frames} generated frames gave no segment", frames - segments);
     Ok(frames)
 }
