@@ -1,6 +1,8 @@
 //! The value that leaves decoding: everything that later stages may know about one TCP segment. It owns no bytes, so
 //! segments can be stored, sent and replayed, and tracking them gives what tracking the frames would have given.
 
+use std::net::IpAddr;
+
 use bitflags::bitflags;
 
 use crate::base::{Endpoint, FrameNumber, Seq, Timestamp};
@@ -162,6 +164,39 @@ impl Segment {
     pub fn seq_end(&self) -> Seq {
         self.seq + self.seq_len()
     }
+
+    /// What [`digest`](Self::digest) is set to: a hash of what the sender wrote into the headers and forwarding keeps.
+    /// The seed is fixed, so that digests compare across runs; nothing is looked up by them alone.
+    #[inline]
+    pub fn header_digest(&self) -> u32 {
+        let (source, destination) = (&self.source, &self.destination);
+        let mut hash = match (source.ip, destination.ip) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                fold(1, u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits()))
+            }
+            (source, destination) => [source, destination].into_iter().fold(2, |hash, ip| match ip {
+                IpAddr::V4(ip) => fold(hash, u64::from(ip.to_bits())),
+                IpAddr::V6(ip) => fold(fold(hash, (ip.to_bits() >> 64) as u64), ip.to_bits() as u64),
+            }),
+        };
+        let ports = u64::from(source.port) << 16 | u64::from(destination.port);
+        hash = fold(hash, ports << 32 | u64::from(self.ip_id) << 16 | u64::from(self.window));
+        hash = fold(hash, u64::from(self.seq.0) << 32 | u64::from(self.ack.0));
+        hash = fold(hash, u64::from(self.payload_len) << 16 | u64::from(self.flags.bits()));
+        if let Some(timestamps) = self.options.timestamps {
+            hash = fold(hash, u64::from(timestamps.value) << 32 | u64::from(timestamps.echo));
+        }
+        for block in self.options.sack_blocks() {
+            hash = fold(hash, u64::from(block.left.0) << 32 | u64::from(block.right.0));
+        }
+        (hash ^ hash >> 32) as u32
+    }
+}
+
+/// Multiplies and folds the product, with odd constants from the digits of pi so that zeros do not absorb.
+fn fold(hash: u64, word: u64) -> u64 {
+    let product = u128::from(hash ^ 0x243f_6a88_85a3_08d3) * u128::from(word ^ 0x1319_8a2e_0370_7345);
+    product as u64 ^ (product >> 64) as u64
 }
 
 /// What an ICMP error says about a TCP segment that it quotes (RFC 792, RFC 4443, RFC 5927).
@@ -172,9 +207,9 @@ pub struct IcmpError {
     /// The frame that carried it.
     pub frame: FrameNumber,
     /// Who sent the error: a router, a firewall or the host itself.
-    pub reporter: std::net::IpAddr,
+    pub reporter: IpAddr,
     /// Whom it was sent to.
-    pub recipient: std::net::IpAddr,
+    pub recipient: IpAddr,
     /// IPv4 or IPv6 numbering of `kind` and `code`.
     pub v6: bool,
     /// ICMP type.

@@ -1,7 +1,5 @@
 //! The TCP header: the end of the walk, where a [`Segment`] is made.
 
-use std::net::IpAddr;
-
 use etherparse::TcpHeaderSlice;
 
 use crate::base::{Endpoint, Seq};
@@ -65,7 +63,7 @@ pub(super) fn decode(walk: &mut Walk, packet: &Packet, octets: Octets<'_>) -> Fr
         digest: 0,
         options,
     };
-    segment.digest = digest(&segment);
+    segment.digest = segment.header_digest();
     walk.items.push(Item::Segment(segment));
     FrameKind::Segment
 }
@@ -75,38 +73,6 @@ fn without_options(fixed: &[u8; FIXED]) -> [u8; FIXED] {
     let mut bare = *fixed;
     bare[12] = (bare[12] & 0x0f) | 0x50;
     bare
-}
-
-/// Hashes what the sender wrote and forwarding keeps. The seed is fixed, so that digests compare across runs; nothing
-/// is looked up by them alone.
-fn digest(segment: &Segment) -> u32 {
-    let (source, destination) = (&segment.source, &segment.destination);
-    let mut hash = match (source.ip, destination.ip) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            fold(1, u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits()))
-        }
-        (source, destination) => [source, destination].into_iter().fold(2, |hash, ip| match ip {
-            IpAddr::V4(ip) => fold(hash, u64::from(ip.to_bits())),
-            IpAddr::V6(ip) => fold(fold(hash, (ip.to_bits() >> 64) as u64), ip.to_bits() as u64),
-        }),
-    };
-    let ports = u64::from(source.port) << 16 | u64::from(destination.port);
-    hash = fold(hash, ports << 32 | u64::from(segment.ip_id) << 16 | u64::from(segment.window));
-    hash = fold(hash, u64::from(segment.seq.0) << 32 | u64::from(segment.ack.0));
-    hash = fold(hash, u64::from(segment.payload_len) << 16 | u64::from(segment.flags.bits()));
-    if let Some(timestamps) = segment.options.timestamps {
-        hash = fold(hash, u64::from(timestamps.value) << 32 | u64::from(timestamps.echo));
-    }
-    for block in segment.options.sack_blocks() {
-        hash = fold(hash, u64::from(block.left.0) << 32 | u64::from(block.right.0));
-    }
-    (hash ^ hash >> 32) as u32
-}
-
-/// Multiplies and folds the product, with odd constants from the digits of pi so that zeros do not absorb.
-fn fold(hash: u64, word: u64) -> u64 {
-    let product = u128::from(hash ^ 0x243f_6a88_85a3_08d3) * u128::from(word ^ 0x1319_8a2e_0370_7345);
-    product as u64 ^ (product >> 64) as u64
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub use link_type::LinkType;
 pub use names::Names;
 pub use set::{Access, CaptureFile, CaptureSet, Input, Options, Progress, open};
 
+pub mod script;
+
 use crate::base::{FrameNumber, Timestamp};
 
 /// One captured frame, borrowed from its source until the next call.
