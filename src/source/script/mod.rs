@@ -4,7 +4,7 @@
 //!
 //! # A trace
 //!
-//! ```text
+//! ```trace
 //! # the server closes first
 //!        client > SYN <mss 1460, sackOK, wscale 7>
 //! +20ms  server > SYN ACK <mss 1460, sackOK, wscale 7>

@@ -1,0 +1,7 @@
+//! The integration tests, in one binary.
+
+/// Every text trace under fixtures/ can be read, and survives printing and going through frames.
+mod traces;
+
+/// What the house rules say and a program can check: imports, names, lengths, words that must not be.
+mod tidy;
