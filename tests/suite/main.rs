@@ -1,5 +1,8 @@
 //! The integration tests, in one binary.
 
+/// No input makes any stage panic or run away.
+mod fuzz;
+
 /// Every text trace under fixtures/ can be read, and survives printing and going through frames.
 mod traces;
 

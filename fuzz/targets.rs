@@ -1,0 +1,142 @@
+//! What is fuzzed: each target takes any octets and must come back, without a panic and without allocating beyond what
+//! the input can justify. cargo-fuzz runs them with coverage (fuzz_targets/), the test suite runs them on mutated input.
+
+use std::hint::black_box;
+use std::io::Cursor;
+
+use lastack::base::{Endpoint, FrameNumber, Seq, Timestamp};
+use lastack::connection::{Connection, Lifecycle, Profile};
+use lastack::decode::{Decoder, FrameKind, Item};
+use lastack::segment::{Flags, Marks, SackBlock, Segment, TcpOptions, Timestamps};
+use lastack::source::{self, Frame, Input, LinkType, Options, Source};
+
+/// A whole capture: read, and every frame decoded. Gives how many frames it held.
+pub fn capture(bytes: &[u8]) -> u64 {
+    let input = Input::Reader("fuzz".to_owned(), Box::new(Cursor::new(bytes.to_vec())));
+    let Ok(mut set) = source::open(vec![input], Options { buffer_bytes: 512, ..Options::default() }) else { return 0 };
+    let mut decoder = Decoder::default();
+    let mut frames = 0;
+    while let Ok(Some(frame)) = set.next_frame() {
+        frames += 1;
+        assert_eq!(frame.number, FrameNumber(frames), "frames are numbered from 1 without a gap");
+        decode_one(&mut decoder, &frame);
+    }
+    black_box((set.interfaces().len(), set.names(), decoder.contexts()));
+    frames
+}
+
+/// One frame of any link type: the first two octets choose it, the next two say how much the snap length took.
+pub fn frame(bytes: &[u8]) -> bool {
+    let [link_low, link_high, cut_low, cut_high, ref bytes @ ..] = *bytes else { return false };
+    let frame = Frame {
+        number: FrameNumber(1),
+        time: Timestamp(0),
+        bytes,
+        original_len: (bytes.len() as u32).saturating_add(u16::from_le_bytes([cut_low, cut_high]).into()),
+        link: LinkType(u16::from_le_bytes([link_low, link_high])),
+        interface: 0,
+        flags: 0,
+    };
+    decode_one(&mut Decoder::default(), &frame)
+}
+
+/// A connection of arbitrary segments, looked back upon while it goes on and at its end.
+pub fn connection(bytes: &[u8]) -> usize {
+    let mut tracked: Option<Connection> = None;
+    let mut moment = Moment::default();
+    let mut steps = 0;
+    for (at, record) in bytes.as_chunks::<RECORD_LEN>().0.iter().enumerate() {
+        let segment = moment.segment(at, record);
+        let connection = tracked.get_or_insert_with(|| Connection::new(0, &segment, None));
+        connection.step(&segment);
+        if at.is_multiple_of(16) {
+            steps += look_back(connection);
+        }
+    }
+    steps + tracked.as_ref().map_or(0, look_back)
+}
+
+fn decode_one(decoder: &mut Decoder, frame: &Frame<'_>) -> bool {
+    // Damage can say that more was captured than had been there.
+    let longest = frame.original_len.max(frame.bytes.len() as u32);
+    let mut segments = 0;
+    let kind = decoder.decode(frame, |item| {
+        if let Item::Segment(segment) = item {
+            segments += 1;
+            assert!(segment.payload_len <= longest, "no payload is longer than its frame");
+        }
+    });
+    assert_eq!(kind == FrameKind::Segment, segments > 0, "a frame with segments is counted as one");
+    segments > 0
+}
+
+fn look_back(connection: &Connection) -> usize {
+    let life = Lifecycle::of(connection, connection.end, Profile::LINUX);
+    assert!(life.opening.frames.len() < 1000 && life.closing.frames.len() < 1000, "evidence is bounded");
+    life.states.client.len() + life.states.server.len()
+}
+
+/// Octets of input that make one segment.
+const RECORD_LEN: usize = 12;
+
+/// Where a made-up conversation stands. Most fields of the input are small steps from here, so that segments hit each
+/// other's windows, and now and then a leap.
+#[derive(Default)]
+struct Moment {
+    time: Timestamp,
+    next: [Seq; 2],
+}
+
+impl Moment {
+    fn segment(&mut self, at: usize, record: &[u8; RECORD_LEN]) -> Segment {
+        let [control, flags, seq, ack, len, window, wait, leap, options, id, extra, marks] = *record;
+        let side = usize::from(control & 1);
+        // A leap of 0 wherever the input has no taste for one: 3 of 4 segments stand where they should.
+        let far = if control & 0x0c == 0x0c { u32::from(leap) << (extra & 24) } else { 0 };
+        let near = if control & 0x30 == 0x30 { i32::from(seq.cast_signed()) } else { 0 };
+        let behind = if control & 0xc0 == 0xc0 { u32::from(ack) } else { 0 };
+        self.time = self.time.plus(i64::from(wait.cast_signed()) << (leap & 31));
+        let payload_len = u32::from(len) << (extra & 7);
+        let own = self.next[side] + far + near.cast_unsigned();
+        let segment = Segment {
+            time: self.time,
+            frame: FrameNumber(at as u64 + 1),
+            source: ENDS[side],
+            destination: ENDS[1 - side],
+            seq: own,
+            ack: self.next[1 - side] - behind,
+            payload_len,
+            window: u16::from(window) << (extra >> 5),
+            flags: Flags::from_bits_truncate(u16::from(flags)),
+            ip_id: u16::from(id),
+            ttl: 64,
+            marks: Marks::from_bits_truncate(u16::from(marks) << 4),
+            interface: u32::from(marks & 1),
+            context: 0,
+            digest: u32::from(id) << 8 | u32::from(flags),
+            options: tcp_options(options, self.time, own),
+        };
+        self.next[side] = segment.seq_end();
+        segment
+    }
+}
+
+const ENDS: [Endpoint; 2] = [
+    Endpoint::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), 51_000),
+    Endpoint::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2)), 80),
+];
+
+fn tcp_options(bits: u8, time: Timestamp, seq: Seq) -> TcpOptions {
+    let has = |bit: u8| bits & bit != 0;
+    let block = SackBlock { left: seq - 1, right: seq + u32::from(bits) };
+    TcpOptions {
+        timestamps: has(1).then_some(Timestamps { value: time.0 as u32, echo: u32::from(bits) }),
+        mss: has(2).then_some(1460),
+        window_scale: has(4).then_some(bits >> 4),
+        sack_permitted: has(8),
+        fast_open: has(16),
+        multipath: has(32),
+        sack_count: bits >> 6,
+        sack: [block; 4],
+    }
+}
