@@ -8,7 +8,7 @@ use lastack::base::{Endpoint, FrameNumber, Seq, Timestamp};
 use lastack::connection::{Connection, Lifecycle, Profile};
 use lastack::decode::{Decoder, FrameKind, Item};
 use lastack::segment::{Flags, Marks, SackBlock, Segment, TcpOptions, Timestamps};
-use lastack::source::{self, Frame, Input, LinkType, Options, Source};
+use lastack::source::{self, Frame, Input, LinkType, Options, Source, script};
 
 /// A whole capture: read, and every frame decoded. Gives how many frames it held.
 pub fn capture(bytes: &[u8]) -> u64 {
@@ -54,6 +54,16 @@ pub fn connection(bytes: &[u8]) -> usize {
         }
     }
     steps + tracked.as_ref().map_or(0, look_back)
+}
+
+/// A text trace: what can be read can be printed, and read again it is the same.
+pub fn script(bytes: &[u8]) -> usize {
+    let Ok(items) = str::from_utf8(bytes).map_err(drop).and_then(|text| script::parse(text).map_err(drop)) else {
+        return 0;
+    };
+    let printed = script::print(&items);
+    assert_eq!(script::parse(&printed).as_deref(), Ok(&*items), "printed as\n{printed}");
+    items.len()
 }
 
 fn decode_one(decoder: &mut Decoder, frame: &Frame<'_>) -> bool {

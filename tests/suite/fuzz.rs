@@ -51,6 +51,14 @@ fn senseless_conversations_have_a_bounded_history() {
     assert!(steps > ROUNDS as usize, "mutation left hardly a state standing: {steps}");
 }
 
+#[test]
+fn traces_are_refused_or_survive_printing() {
+    let trace = include_bytes!("fuzz/trace.txt").to_vec();
+    let mut items = 0;
+    run("script", &[trace], |bytes| items += targets::script(bytes));
+    assert!(items > ROUNDS as usize / 10, "mutation left hardly a trace standing: {items}");
+}
+
 /// Feeds `target` mutations of `seeds`.
 fn run(name: &str, seeds: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
     let rounds = std::env::var("LASTACK_FUZZ_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
