@@ -99,6 +99,31 @@ pub struct TcpOptions {
 }
 
 impl TcpOptions {
+    /// No options at all; the default, as a constant that costs nothing to build.
+    pub const NONE: TcpOptions = TcpOptions {
+        timestamps: None,
+        mss: None,
+        window_scale: None,
+        sack_permitted: false,
+        fast_open: false,
+        multipath: false,
+        sack_count: 0,
+        sack: [SackBlock { left: Seq(0), right: Seq(0) }; 4],
+    };
+
+    /// Mixes those options into a digest in which packets with equal headers differ.
+    #[inline]
+    pub(crate) fn digest(&self, fixed: u32) -> u32 {
+        let mut hash = u64::from(fixed);
+        if let Some(timestamps) = self.timestamps {
+            hash = fold(hash, pair(timestamps.value, timestamps.echo));
+        }
+        for block in self.sack_blocks() {
+            hash = fold(hash, pair(block.left.0, block.right.0));
+        }
+        (hash ^ hash >> 32) as u32
+    }
+
     /// The SACK blocks that the segment carried.
     pub fn sack_blocks(&self) -> &[SackBlock] {
         &self.sack[..usize::from(self.sack_count).min(self.sack.len())]
@@ -167,33 +192,41 @@ impl Segment {
 
     /// What [`digest`](Self::digest) is set to: a hash of what the sender wrote into the headers and forwarding keeps.
     /// The seed is fixed, so that digests compare across runs; nothing is looked up by them alone.
-    #[inline]
     pub fn header_digest(&self) -> u32 {
-        let (source, destination) = (&self.source, &self.destination);
-        let mut hash = match (source.ip, destination.ip) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                fold(1, u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits()))
-            }
-            (source, destination) => [source, destination].into_iter().fold(2, |hash, ip| match ip {
-                IpAddr::V4(ip) => fold(hash, u64::from(ip.to_bits())),
-                IpAddr::V6(ip) => fold(fold(hash, (ip.to_bits() >> 64) as u64), ip.to_bits() as u64),
-            }),
+        self.options.digest(self.fixed_digest())
+    }
+
+    /// The digest without the options.
+    // Inlined by force: decoding calls it while addresses and numbers are still in registers.
+    #[inline(always)]
+    pub(crate) fn fixed_digest(&self) -> u32 {
+        let addresses = match (self.source.ip, self.destination.ip) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => pair(source.to_bits(), destination.to_bits()),
+            (source, destination) => fold(halves(source), halves(destination)),
         };
-        let ports = u64::from(source.port) << 16 | u64::from(destination.port);
-        hash = fold(hash, ports << 32 | u64::from(self.ip_id) << 16 | u64::from(self.window));
-        hash = fold(hash, u64::from(self.seq.0) << 32 | u64::from(self.ack.0));
-        hash = fold(hash, u64::from(self.payload_len) << 16 | u64::from(self.flags.bits()));
-        if let Some(timestamps) = self.options.timestamps {
-            hash = fold(hash, u64::from(timestamps.value) << 32 | u64::from(timestamps.echo));
-        }
-        for block in self.options.sack_blocks() {
-            hash = fold(hash, u64::from(block.left.0) << 32 | u64::from(block.right.0));
-        }
+        let ports = u32::from(self.source.port) << 16 | u32::from(self.destination.port);
+        let envelope = pair(ports, u32::from(self.ip_id) << 16 | u32::from(self.window));
+        let extent = pair(self.payload_len, u32::from(self.flags.bits()));
+        // Folded apart and then together: in a chain each would wait for the one before.
+        let (place, numbers) = (fold(addresses, envelope), fold(pair(self.seq.0, self.ack.0), extent));
+        let hash = fold(place, numbers);
         (hash ^ hash >> 32) as u32
     }
 }
 
+fn pair(high: u32, low: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+fn halves(ip: IpAddr) -> u64 {
+    match ip {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => fold((ip.to_bits() >> 64) as u64, ip.to_bits() as u64),
+    }
+}
+
 /// Multiplies and folds the product, with odd constants from the digits of pi so that zeros do not absorb.
+#[inline]
 fn fold(hash: u64, word: u64) -> u64 {
     let product = u128::from(hash ^ 0x243f_6a88_85a3_08d3) * u128::from(word ^ 0x1319_8a2e_0370_7345);
     product as u64 ^ (product >> 64) as u64

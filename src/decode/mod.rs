@@ -53,7 +53,7 @@ impl Decoder {
         walk.marks = direction(frame.flags);
         let kind = link::decode(walk, frame.link, Octets::new(frame.bytes, frame.original_len as usize));
         let mut segments = false;
-        for item in &walk.items {
+        for item in walk.items.all() {
             segments |= matches!(item, Item::Segment(_));
             each(item);
         }

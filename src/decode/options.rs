@@ -3,7 +3,7 @@
 use crate::base::Seq;
 use crate::segment::{Marks, SackBlock, TcpOptions, Timestamps};
 
-use super::octets::{be16, be32};
+use super::octets::{Octets, be16, be32};
 
 // Kinds of the IANA registry "TCP Parameters".
 const END: u8 = 0;
@@ -21,44 +21,40 @@ const EXPERIMENT_2: u8 = 254;
 /// The experiment identifier of Fast Open before it had a kind of its own (RFC 7413, appendix A).
 const FAST_OPEN_EXPERIMENT: u16 = 0xf989;
 
-/// Reads the captured part of the options area, which is `len` octets long on the wire.
+/// Reads the options area, as far as it was captured.
 #[inline]
-pub(super) fn parse(area: &[u8], len: usize) -> (TcpOptions, Marks) {
-    let mut options = TcpOptions::default();
-    // Nearly every segment of an established connection has just these twelve octets (RFC 7323, appendix A).
-    if let Ok(&[1, 1, 8, 10, a, b, c, d, e, f, g, h]) = <&[u8; 12]>::try_from(area) {
-        let [value, echo] = [[a, b, c, d], [e, f, g, h]].map(u32::from_be_bytes);
-        options.timestamps = Some(Timestamps { value, echo });
-        return (options, Marks::empty());
+pub(super) fn parse(area: Octets<'_>, options: &mut TcpOptions) -> Marks {
+    match *area.captured() {
+        // Nearly every segment of an established connection has just these twelve octets (RFC 7323, appendix A).
+        [1, 1, 8, 10, a, b, c, d, e, f, g, h] if !area.is_cut() => {
+            let [value, echo] = [[a, b, c, d], [e, f, g, h]].map(u32::from_be_bytes);
+            options.timestamps = Some(Timestamps { value, echo });
+            Marks::empty()
+        }
+        [] if !area.is_cut() => Marks::empty(),
+        _ => walk(area, options),
     }
-    let marks = walk(area, len, &mut options);
-    (options, marks)
 }
 
-fn walk(mut area: &[u8], len: usize, options: &mut TcpOptions) -> Marks {
+fn walk(mut area: Octets<'_>, options: &mut TcpOptions) -> Marks {
     let mut marks = Marks::empty();
-    let cut = if area.len() < len { Marks::OPTIONS_CUT } else { Marks::empty() };
-    let mut left = len;
+    let cut = if area.is_cut() { Marks::OPTIONS_CUT } else { Marks::empty() };
     loop {
-        match *area {
+        match *area.captured() {
             [] => return marks | cut,
             [END, ..] => return marks,
-            [NO_OPERATION, ref rest @ ..] => {
-                area = rest;
-                left -= 1;
-            }
-            [_] => return marks | if left > 1 { cut } else { Marks::OPTIONS_BAD },
+            [NO_OPERATION, ..] => area = area.after(1),
+            [_] => return marks | if area.is_cut() { cut } else { Marks::OPTIONS_BAD },
             [kind, size, ..] => {
                 let size = usize::from(size);
-                if size < 2 || size > left {
+                if size < 2 || size > area.len() {
                     return marks | Marks::OPTIONS_BAD;
                 }
-                let Some((option, rest)) = area.split_at_checked(size) else { return marks | cut };
-                if !note(kind, &option[2..], options) {
+                let Some(data) = area.captured().get(2..size) else { return marks | cut };
+                if !note(kind, data, options) {
                     marks |= Marks::OPTIONS_BAD;
                 }
-                area = rest;
-                left -= size;
+                area = area.after(size);
             }
         }
     }
@@ -96,7 +92,13 @@ mod tests {
     use super::*;
 
     fn whole(area: &[u8]) -> (TcpOptions, Marks) {
-        parse(area, area.len())
+        cut(area, area.len())
+    }
+
+    fn cut(area: &[u8], len: usize) -> (TcpOptions, Marks) {
+        let mut options = TcpOptions::default();
+        let marks = parse(Octets::new(area, len), &mut options);
+        (options, marks)
     }
 
     #[test]
@@ -143,10 +145,10 @@ mod tests {
     #[test]
     fn options_cut_by_the_snap_length_are_no_fault_of_the_sender() {
         let area = [2, 4, 5, 0xb4, 3, 3, 7, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 4, 2];
-        for cut in 0..area.len() {
-            let (options, marks) = parse(&area[..cut], area.len());
-            assert_eq!(marks, Marks::OPTIONS_CUT, "{cut}");
-            assert_eq!(options.window_scale, (cut >= 7).then_some(7));
+        for at in 0..area.len() {
+            let (options, marks) = cut(&area[..at], area.len());
+            assert_eq!(marks, Marks::OPTIONS_CUT, "{at}");
+            assert_eq!(options.window_scale, (at >= 7).then_some(7));
         }
         assert_eq!(whole(&area).1, Marks::empty());
     }
@@ -155,6 +157,6 @@ mod tests {
     fn nothing_counts_after_the_end_of_the_list() {
         let (options, marks) = whole(&[0, 3, 3, 7]);
         assert_eq!((options, marks), (TcpOptions::default(), Marks::empty()));
-        assert_eq!(parse(&[1, 0], 4).1, Marks::empty());
+        assert_eq!(cut(&[1, 0], 4).1, Marks::empty());
     }
 }

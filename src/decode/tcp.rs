@@ -1,6 +1,6 @@
 //! The TCP header: the end of the walk, where a [`Segment`] is made.
 
-use etherparse::TcpHeaderSlice;
+use std::net::IpAddr;
 
 use crate::base::{Endpoint, Seq};
 use crate::segment::{Flags, Marks, Segment, TcpOptions};
@@ -14,65 +14,52 @@ use super::{FrameKind, Item};
 /// The header without options (RFC 9293, section 3.1).
 const FIXED: usize = 20;
 
-/// Reads a TCP header and adds its segment to the frame's items.
+/// Reads a TCP header and adds its segment to the frame's items. The fixed part is enough for one.
 #[inline]
-pub(super) fn decode(walk: &mut Walk, packet: &Packet, octets: Octets<'_>) -> FrameKind {
+pub(super) fn decode<A: Into<IpAddr> + Copy>(walk: &mut Walk, packet: &Packet<A>, octets: Octets<'_>) -> FrameKind {
     let Some((fixed, after_fixed)) = octets.split::<FIXED>() else {
         return FrameKind::Skipped("truncated-tcp-header");
     };
-    let header_len = usize::from(fixed[12] >> 4) * 4;
+    let &[s1, s0, d1, d0, n3, n2, n1, n0, a3, a2, a1, a0, offset, flags, w1, w0, ..] = fixed;
+    let header_len = usize::from(offset >> 4) * 4;
     let mut marks = walk.marks | packet.marks;
-    let options;
     let mut payload_len = 0;
+    let mut area = Octets::new(&[], 0);
     if header_len < FIXED || header_len > octets.len() {
         marks |= Marks::HEADER_BAD;
-        options = TcpOptions::default();
     } else {
-        let area = after_fixed.first(header_len - FIXED);
-        let option_marks;
-        (options, option_marks) = options::parse(area.captured(), area.len());
-        marks |= option_marks;
+        area = after_fixed.first(header_len - FIXED);
         let payload = octets.after(header_len);
         if payload.is_cut() {
             marks |= Marks::PAYLOAD_CUT;
         }
         payload_len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     }
-
-    // The slicer wants the options whole; where they are not, it gets the fixed part alone, which is.
-    let bare = without_options(fixed);
-    let Ok(header) = TcpHeaderSlice::from_slice(octets.captured()).or_else(|_| TcpHeaderSlice::from_slice(&bare))
-    else {
-        return FrameKind::Skipped("truncated-tcp-header");
-    };
-    let mut segment = Segment {
+    let context = walk.context();
+    let segment = Segment {
         time: walk.time,
         frame: walk.frame,
-        source: Endpoint::new(packet.source, header.source_port()),
-        destination: Endpoint::new(packet.destination, header.destination_port()),
-        seq: Seq(header.sequence_number()),
-        ack: Seq(header.acknowledgment_number()),
+        source: Endpoint::new(packet.source.into(), u16::from_be_bytes([s1, s0])),
+        destination: Endpoint::new(packet.destination.into(), u16::from_be_bytes([d1, d0])),
+        seq: Seq(u32::from_be_bytes([n3, n2, n1, n0])),
+        ack: Seq(u32::from_be_bytes([a3, a2, a1, a0])),
         payload_len,
-        window: header.window_size(),
-        flags: Flags::from_bits_truncate(u16::from_be_bytes([fixed[12], fixed[13]])),
+        window: u16::from_be_bytes([w1, w0]),
+        flags: Flags::from_bits_truncate(u16::from_be_bytes([offset, flags])),
         ip_id: packet.id,
         ttl: packet.ttl,
         marks,
         interface: walk.interface,
-        context: walk.context(),
+        context,
         digest: 0,
-        options,
+        options: TcpOptions::NONE,
     };
-    segment.digest = segment.header_digest();
-    walk.items.push(Item::Segment(segment));
+    let fixed_digest = segment.fixed_digest();
+    if let Item::Segment(segment) = walk.items.add(Item::Segment(segment)) {
+        segment.marks |= options::parse(area, &mut segment.options);
+        segment.digest = segment.options.digest(fixed_digest);
+    }
     FrameKind::Segment
-}
-
-/// The fixed part with a data offset that says so.
-fn without_options(fixed: &[u8; FIXED]) -> [u8; FIXED] {
-    let mut bare = *fixed;
-    bare[12] = (bare[12] & 0x0f) | 0x50;
-    bare
 }
 
 #[cfg(test)]

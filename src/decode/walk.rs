@@ -14,7 +14,7 @@ const NESTING_LIMIT: u8 = 32;
 #[derive(Debug, Default)]
 pub(in crate::decode) struct Walk {
     /// What the frame has given so far.
-    pub items: Vec<Item>,
+    pub items: Items,
     /// The paths seen in the whole input.
     pub contexts: Contexts,
     /// When the frame was captured.
@@ -49,7 +49,40 @@ impl Walk {
     }
 
     /// The number of the path so far.
+    #[inline]
     pub fn context(&mut self) -> u32 {
-        self.contexts.number(&self.path)
+        if self.path.is_empty() { 0 } else { self.contexts.number(&self.path) }
+    }
+}
+
+/// The items of one frame. A place is written where it stands: most frames have one, and building an item elsewhere to
+/// copy it in costs more than reading the header it comes from.
+#[derive(Debug, Default)]
+pub(in crate::decode) struct Items {
+    places: Vec<Item>,
+    used: usize,
+}
+
+impl Items {
+    /// Adds one and lends its place.
+    #[inline]
+    pub fn add(&mut self, item: Item) -> &mut Item {
+        let at = self.used;
+        self.used += 1;
+        if at == self.places.len() {
+            self.places.push(item);
+        } else {
+            self.places[at] = item;
+        }
+        &mut self.places[at]
+    }
+
+    /// Those added since the frame began.
+    pub fn all(&self) -> &[Item] {
+        &self.places[..self.used]
+    }
+
+    fn clear(&mut self) {
+        self.used = 0;
     }
 }

@@ -52,7 +52,7 @@ fn note(walk: &mut Walk, packet: &Packet, error: Error, quote: Octets<'_>) {
     let (Some(source_port), Some(destination_port), Some(seq)) = (be16(tcp, 0), be16(tcp, 2), be32(tcp, 4)) else {
         return;
     };
-    walk.items.push(Item::IcmpError(IcmpError {
+    walk.items.add(Item::IcmpError(IcmpError {
         time: walk.time,
         frame: walk.frame,
         reporter: packet.source,
@@ -78,13 +78,13 @@ fn quoted(quote: Octets<'_>) -> Option<(IpAddr, IpAddr, &[u8])> {
             if header.fragments_offset().value() != 0 {
                 return None;
             }
-            packet = v4::of(&header);
+            packet = v4::of(&header).widened();
             protocol = header.protocol();
             octets = quote.after(header.slice().len());
         }
         6 => {
             let header = Ipv6HeaderSlice::from_slice(quote.captured()).ok()?;
-            packet = v6::of(&header);
+            packet = v6::of(&header).widened();
             protocol = header.next_header();
             octets = quote.after(header.slice().len());
         }

@@ -19,16 +19,24 @@ use super::walk::Walk;
 pub(in crate::decode) use v4::decode as v4;
 pub(in crate::decode) use v6::decode as v6;
 
-/// What the segment keeps of the IP header in front of it.
+/// What the segment keeps of the IP header in front of it. The way to TCP knows the version; elsewhere it does not matter.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::decode) struct Packet {
-    pub source: IpAddr,
+pub(in crate::decode) struct Packet<A = IpAddr> {
+    pub source: A,
     /// The final destination where a source route lists further hops, as the TCP checksum has it.
-    pub destination: IpAddr,
+    pub destination: A,
     /// IPv4 identification; 0 in IPv6.
     pub id: u16,
     pub ttl: u8,
     pub marks: Marks,
+}
+
+impl<A: Into<IpAddr>> Packet<A> {
+    /// The same of either version.
+    fn widened(self) -> Packet {
+        let Packet { source, destination, id, ttl, marks } = self;
+        Packet { source: source.into(), destination: destination.into(), id, ttl, marks }
+    }
 }
 
 /// An IP packet of the version that its first four bits say.
@@ -44,10 +52,15 @@ pub(in crate::decode) fn any(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
 /// What a whole IP packet carries, behind any extension headers. Those are IPv6's, but their numbers are protocol numbers
 /// and AH stands in IPv4 too.
 #[inline]
-fn payload(walk: &mut Walk, packet: Packet, protocol: IpNumber, octets: Octets<'_>) -> FrameKind {
+fn payload<A: Into<IpAddr> + Copy>(
+    walk: &mut Walk,
+    packet: Packet<A>,
+    protocol: IpNumber,
+    octets: Octets<'_>,
+) -> FrameKind {
     match protocol {
         ip_number::TCP => tcp::decode(walk, &packet, octets),
-        _ => other_payload(walk, packet, protocol, octets),
+        _ => other_payload(walk, packet.widened(), protocol, octets),
     }
 }
 

@@ -49,10 +49,10 @@ pub(in crate::decode) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKin
 
 /// What the header says by itself.
 #[inline]
-pub(super) fn of(header: &Ipv4HeaderSlice<'_>) -> Packet {
+pub(super) fn of(header: &Ipv4HeaderSlice<'_>) -> Packet<Ipv4Addr> {
     Packet {
-        source: header.source_addr().into(),
-        destination: last_hop(header.options()).unwrap_or(header.destination_addr()).into(),
+        source: header.source_addr(),
+        destination: last_hop(header.options()).unwrap_or(header.destination_addr()),
         id: header.identification(),
         ttl: header.ttl(),
         marks: Marks::empty(),

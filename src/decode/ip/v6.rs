@@ -1,5 +1,7 @@
 //! The IPv6 header (RFC 8200).
 
+use std::net::Ipv6Addr;
+
 use etherparse::Ipv6HeaderSlice;
 use etherparse::err::ipv6::HeaderSliceError;
 
@@ -35,10 +37,10 @@ pub(in crate::decode) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKin
 
 /// What the header says by itself.
 #[inline]
-pub(super) fn of(header: &Ipv6HeaderSlice<'_>) -> Packet {
+pub(super) fn of(header: &Ipv6HeaderSlice<'_>) -> Packet<Ipv6Addr> {
     Packet {
-        source: header.source_addr().into(),
-        destination: header.destination_addr().into(),
+        source: header.source_addr(),
+        destination: header.destination_addr(),
         id: 0,
         ttl: header.hop_limit(),
         marks: Marks::empty(),
