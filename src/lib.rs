@@ -7,3 +7,4 @@ pub mod finding;
 pub mod report;
 pub mod segment;
 pub mod source;
+pub mod table;

@@ -4,6 +4,7 @@ use super::half::Half;
 use super::journal::Journal;
 use super::noted::{Class, Noted};
 use super::predecessor::Predecessor;
+use super::profile::Profile;
 use super::reset::ResetSeen;
 use super::words::RoleBasis;
 use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
@@ -64,6 +65,8 @@ pub struct Connection {
     pub predecessor: Option<Predecessor>,
     /// The tunnel or VLAN that it was first seen in.
     pub context: u32,
+    /// It had to make room for others before it ended.
+    pub evicted: bool,
 }
 
 impl Connection {
@@ -90,6 +93,7 @@ impl Connection {
             history: String::new(),
             predecessor,
             context: first.context,
+            evicted: false,
         }
     }
 
@@ -144,6 +148,21 @@ impl Connection {
     /// A SYN or SYN-ACK was seen, so the handshake is known at least in part.
     pub fn began_in_capture(&self) -> bool {
         Side::BOTH.iter().any(|&side| self.halves[side].isn.is_some())
+    }
+
+    /// When nothing more is to come: closed and past TIME-WAIT, or never opened and given up. None while it may live:
+    /// idleness ends no connection.
+    pub fn ends_at(&self, profile: &Profile) -> Option<Timestamp> {
+        let (client, server) = (&self.halves.client, &self.halves.server);
+        let reset = client.rsts > 0 || server.rsts > 0;
+        if reset || client.fin.is_some() && server.fin.is_some() {
+            return Some(self.end.plus(profile.time_wait_ns));
+        }
+        if server.isn.is_none() && client.syns > 0 && self.frames() == u64::from(client.syns) {
+            return Some(self.end.plus(profile.syn_give_up_ns));
+        }
+        let never_acknowledged = server.syn_acks > 0 && server.acked.is_none_or(|acked| Some(acked) == server.isn);
+        never_acknowledged.then(|| self.end.plus(profile.syn_ack_give_up_ns))
     }
 
     /// Frames of both sides.

@@ -1,0 +1,21 @@
+//! When a segment opens a new stream on a four-tuple that is already known: Wireshark's rules, since users compare
+//! `tcp.stream`.
+
+use crate::base::Seq;
+use crate::segment::{Flags, Segment};
+
+/// What the rule needs to know of the stream so far, seen from the side that sends the segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// The sender's initial sequence number, or the first one seen of it.
+    pub base: Option<Seq>,
+    /// A FIN or RST was seen from either side.
+    pub closing: bool,
+}
+
+/// A SYN or SYN-ACK opens a new stream when its number differs from the one that its side began with, or when a FIN or
+/// RST was seen before; otherwise it is a retransmission. Nothing else opens one, and no time does (Wireshark 4.4,
+/// packet-tcp.c).
+pub fn opens_new_stream(segment: &Segment, known: Known) -> bool {
+    segment.flags.contains(Flags::SYN) && known.base.is_some_and(|base| base != segment.seq || known.closing)
+}

@@ -1,0 +1,298 @@
+//! The table: live connections, what is left of finished ones, and the order in which they leave.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use foldhash::fast::RandomState;
+
+use super::key::Key;
+use super::numbering::{Known, opens_new_stream};
+use crate::base::{Endpoint, Side, Timestamp};
+use crate::connection::{Connection, Predecessor, Profile};
+use crate::segment::{IcmpError, Segment};
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Live connections at once.
+    pub connections_max: usize,
+    /// Finished connections remembered for late segments and stream numbers.
+    pub past_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections_max: 1_000_000, past_max: 1_000_000 }
+    }
+}
+
+/// What reaching a limit cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableCounts {
+    /// Connections that left early to make room.
+    pub evicted: u64,
+    /// Finished connections that were forgotten: a late segment of theirs opens a new stream.
+    pub forgotten: u64,
+}
+
+/// What is left of a finished connection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Past {
+    /// The connection as its successor sees it.
+    pub summary: Predecessor,
+    /// Which end had been the client.
+    pub client: Endpoint,
+}
+
+/// What a segment met.
+#[derive(Debug)]
+pub enum Entry {
+    /// A connection that goes on; the segment was given to it.
+    Live,
+    /// The segment came for a connection that has already left.
+    Late(Past),
+}
+
+/// A connection with its place in the queue of those that may end.
+#[derive(Debug)]
+struct Live {
+    connection: Connection,
+    key: Key,
+    /// When it was last put into the queue for.
+    scheduled: Option<Timestamp>,
+    /// Seen since the hand of the clock passed (second-chance eviction).
+    touched: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Live(usize),
+    Past(Past),
+    /// Only an ICMP error quoted it so far; it has a number, as in Wireshark.
+    Numbered(u64),
+}
+
+/// All connections of one input.
+#[derive(Debug)]
+pub struct Table {
+    limits: Limits,
+    profile: Profile,
+    places: HashMap<Key, Place, RandomState>,
+    slab: Vec<Option<Live>>,
+    free: Vec<usize>,
+    ending: BTreeSet<(Timestamp, u64, usize)>,
+    past: VecDeque<(Key, u64)>,
+    hand: usize,
+    next_stream: u64,
+    counts: TableCounts,
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(limits: Limits, profile: Profile) -> Self {
+        Self {
+            limits,
+            profile,
+            places: HashMap::default(),
+            slab: Vec::new(),
+            free: Vec::new(),
+            ending: BTreeSet::new(),
+            past: VecDeque::new(),
+            hand: 0,
+            next_stream: 0,
+            counts: TableCounts::default(),
+        }
+    }
+
+    /// Streams numbered so far.
+    pub fn streams(&self) -> u64 {
+        self.next_stream
+    }
+
+    /// Connections that are being tracked.
+    pub fn live(&self) -> usize {
+        self.slab.len() - self.free.len()
+    }
+
+    /// What the limits cost so far.
+    pub fn counts(&self) -> TableCounts {
+        self.counts
+    }
+
+    /// Gives a segment to its connection. A connection that the segment ends by opening a new one on its four-tuple, or
+    /// that must make room, goes to `leave`.
+    pub fn take(&mut self, segment: &Segment, mut leave: impl FnMut(Connection)) -> Entry {
+        let key = Key::new(segment.source, segment.destination);
+        let (stream, predecessor) = match self.places.get(&key).copied() {
+            Some(Place::Live(slot)) => match self.superseded(slot, segment) {
+                Some(predecessor) => {
+                    self.remove(slot, &mut leave);
+                    (self.number(), Some(predecessor))
+                }
+                None => {
+                    self.step(slot, segment);
+                    return Entry::Live;
+                }
+            },
+            Some(Place::Past(past)) => {
+                if !opens_new_stream(segment, past.known(segment)) {
+                    return Entry::Late(past);
+                }
+                (self.number(), Some(past.summary))
+            }
+            Some(Place::Numbered(stream)) => (stream, None),
+            None => (self.number(), None),
+        };
+        let slot = self.insert(key, Connection::new(stream, segment, predecessor), &mut leave);
+        self.step(slot, segment);
+        Entry::Live
+    }
+
+    /// Gives an ICMP error to the connection that it quotes. A four-tuple seen for the first time gets a number.
+    pub fn take_icmp(&mut self, error: &IcmpError) {
+        let key = Key::new(error.source, error.destination);
+        match self.places.get(&key) {
+            Some(&Place::Live(slot)) => {
+                if let Some(live) = &mut self.slab[slot] {
+                    live.connection.step_icmp(error);
+                }
+            }
+            Some(Place::Past(_) | Place::Numbered(_)) => {}
+            None => {
+                let stream = self.number();
+                self.places.insert(key, Place::Numbered(stream));
+            }
+        }
+    }
+
+    /// Lets every connection leave whose end lies before `now`, in the order of ending.
+    pub fn expire(&mut self, now: Timestamp, mut leave: impl FnMut(Connection)) {
+        while let Some(&(due, stream, slot)) = self.ending.first() {
+            if due >= now {
+                break;
+            }
+            self.ending.remove(&(due, stream, slot));
+            let Some(live) = self.slab[slot].as_mut().filter(|live| live.connection.stream == stream) else { continue };
+            live.scheduled = None;
+            match live.connection.ends_at(&self.profile) {
+                Some(at) if at < now => self.remove(slot, &mut leave),
+                Some(at) => self.schedule(slot, at),
+                None => {}
+            }
+        }
+    }
+
+    /// Lets everything leave, by stream number.
+    pub fn finish(&mut self, leave: impl FnMut(Connection)) {
+        let mut all: Vec<Connection> = self.slab.drain(..).flatten().map(|live| live.connection).collect();
+        self.free.clear();
+        self.ending.clear();
+        self.places.clear();
+        all.sort_by_key(|connection| connection.stream);
+        all.into_iter().for_each(leave);
+    }
+
+    fn number(&mut self) -> u64 {
+        let stream = self.next_stream;
+        self.next_stream += 1;
+        stream
+    }
+
+    fn superseded(&self, slot: usize, segment: &Segment) -> Option<Predecessor> {
+        let connection = &self.slab[slot].as_ref()?.connection;
+        let half = &connection.halves[connection.side_of(segment)];
+        let known = Known { base: half.isn.or(half.start), closing: connection.is_closing() };
+        opens_new_stream(segment, known).then(|| Predecessor::of(connection))
+    }
+
+    fn insert(&mut self, key: Key, connection: Connection, leave: &mut impl FnMut(Connection)) -> usize {
+        if self.live() >= self.limits.connections_max {
+            self.evict(leave);
+        }
+        let live = Some(Live { connection, key, scheduled: None, touched: true });
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slab[slot] = live;
+                slot
+            }
+            None => {
+                self.slab.push(live);
+                self.slab.len() - 1
+            }
+        };
+        self.places.insert(key, Place::Live(slot));
+        slot
+    }
+
+    fn step(&mut self, slot: usize, segment: &Segment) {
+        let Some(live) = &mut self.slab[slot] else { return };
+        live.touched = true;
+        live.connection.step(segment);
+        if live.scheduled.is_none()
+            && let Some(at) = live.connection.ends_at(&self.profile)
+        {
+            self.schedule(slot, at);
+        }
+    }
+
+    fn schedule(&mut self, slot: usize, at: Timestamp) {
+        if let Some(live) = &mut self.slab[slot] {
+            live.scheduled = Some(at);
+            self.ending.insert((at, live.connection.stream, slot));
+        }
+    }
+
+    /// Takes a connection out and leaves its summary in its place.
+    fn remove(&mut self, slot: usize, leave: &mut impl FnMut(Connection)) {
+        let Some(live) = self.slab[slot].take() else { return };
+        self.free.push(slot);
+        if let Some(at) = live.scheduled {
+            self.ending.remove(&(at, live.connection.stream, slot));
+        }
+        let past = Past { summary: Predecessor::of(&live.connection), client: live.connection.client };
+        self.places.insert(live.key, Place::Past(past));
+        self.past.push_back((live.key, live.connection.stream));
+        self.forget();
+        leave(live.connection);
+    }
+
+    /// Forgets the oldest finished connections beyond the limit.
+    fn forget(&mut self) {
+        while self.past.len() > self.limits.past_max {
+            let Some((key, stream)) = self.past.pop_front() else { return };
+            if matches!(self.places.get(&key), Some(Place::Past(past)) if past.summary.stream == stream) {
+                self.places.remove(&key);
+                self.counts.forgotten += 1;
+            }
+        }
+    }
+
+    /// Makes room: the first connection that had no segment since the hand last passed it.
+    fn evict(&mut self, leave: &mut impl FnMut(Connection)) {
+        for _ in 0..2 * self.slab.len() {
+            let slot = self.hand % self.slab.len();
+            self.hand = slot + 1;
+            match &mut self.slab[slot] {
+                Some(live) if live.touched => live.touched = false,
+                Some(live) => {
+                    live.connection.evicted = true;
+                    self.counts.evicted += 1;
+                    self.remove(slot, leave);
+                    return;
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+impl Past {
+    fn known(&self, segment: &Segment) -> Known {
+        let (a, b) = (&self.summary.a.1, &self.summary.b.1);
+        Known { base: self.summary.half(segment.source).base, closing: a.fin || b.fin || a.rst || b.rst }
+    }
+
+    /// Which side sent `segment`.
+    pub fn side_of(&self, segment: &Segment) -> Side {
+        if segment.source == self.client { Side::Client } else { Side::Server }
+    }
+}
