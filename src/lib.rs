@@ -1,5 +1,6 @@
 //! lastack reads packet captures and gives the last word on every TCP connection in them.
 
+pub mod analysis;
 pub mod base;
 pub mod connection;
 pub mod decode;

@@ -28,6 +28,8 @@ pub struct Closing {
     pub fins: Sides<Option<Noted>>,
     /// Payload octets that each side sent after it had acknowledged the peer's FIN.
     pub octets_after_fin: Sides<u64>,
+    /// Each side went on sending after it had acknowledged the peer's FIN, and that was more than a farewell.
+    pub half_closed: Sides<bool>,
     /// The index, in [`super::Lifecycle::resets`], of the reset that ended it.
     pub reset: Option<usize>,
     /// The side that was talking to nobody at the end.
@@ -50,9 +52,13 @@ impl Closing {
                 client: octets_after_fin(hindsight, Side::Client),
                 server: octets_after_fin(hindsight, Side::Server),
             },
+            half_closed: Sides::default(),
             reset: resets.iter().position(ends_connection),
             unanswered: None,
         };
+        for side in Side::BOTH {
+            closing.half_closed[side] = closing.is_half_close(hindsight, side);
+        }
         closing.unanswered = unanswered(hindsight, &closing);
         closing.kind = closing.decide(hindsight, opening, states);
         closing.initiator = closing.initiator(hindsight, opening, resets);
@@ -71,7 +77,7 @@ impl Closing {
         }
         match (self.fins.client, self.fins.server) {
             (Some(client), Some(server)) => self.decide_both(hindsight, &client, &server, states),
-            (Some(fin), None) | (None, Some(fin)) => self.decide_one(hindsight, &fin),
+            (Some(fin), None) | (None, Some(fin)) => self.decide_one(&fin),
             (None, None) => {
                 let gave_up = self.unanswered.is_some()
                     || opening.kind == OpenKind::Unanswered && self.gave_up_connecting(hindsight);
@@ -99,7 +105,7 @@ impl Closing {
         if unacknowledged && waits && hindsight.connection.halves[second.side].fins > 1 {
             return CloseKind::TimedOut;
         }
-        if self.is_half_close(hindsight, second.side) {
+        if self.half_closed[second.side] {
             return CloseKind::HalfClosed;
         }
         let first_fin = if second.side == Side::Client { server } else { client };
@@ -113,17 +119,19 @@ impl Closing {
         }
     }
 
-    fn decide_one(&self, hindsight: &Hindsight<'_>, fin: &Noted) -> CloseKind {
+    fn decide_one(&self, fin: &Noted) -> CloseKind {
         if self.unanswered.is_some() {
             return CloseKind::TimedOut;
         }
-        if self.is_half_close(hindsight, !fin.side) { CloseKind::HalfClosed } else { CloseKind::None }
+        if self.half_closed[!fin.side] { CloseKind::HalfClosed } else { CloseKind::None }
     }
 
     /// `side` went on sending after it had acknowledged the peer's FIN, and that was more than a farewell.
-    pub fn is_half_close(&self, hindsight: &Hindsight<'_>, side: Side) -> bool {
+    fn is_half_close(&self, hindsight: &Hindsight<'_>, side: Side) -> bool {
         let octets = self.octets_after_fin[side];
-        let (Some(peer_fin), Some(own_fin)) = (self.fins[!side], self.fins[side]) else { return octets > 0 };
+        let (Some(peer_fin), Some(own_fin)) = (self.fins[!side], self.fins[side]) else {
+            return octets > FAREWELL_OCTETS_MAX;
+        };
         let acked = hindsight
             .notes
             .iter()

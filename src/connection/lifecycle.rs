@@ -46,16 +46,27 @@ pub struct Surprise {
 pub struct ResetEffect {
     /// Index of the RST in [`Lifecycle::notes`].
     pub note: usize,
+    /// Whose address it carries.
+    pub sender: Side,
     /// Its receiver's state just before.
     pub receiver_state: State,
     /// Its sender's state just before.
     pub sender_state: State,
     /// Where its numbers stand for the receiver.
     pub acceptance: Acceptance,
+    /// The receiver was heard afterwards as if nothing had happened.
+    pub receiver_goes_on: bool,
     /// The receiver took it: acceptable, and not heard as if nothing had happened.
     pub accepted: bool,
     /// The supposed sender went on as if it had not sent it.
     pub contradicted: bool,
+}
+
+impl ResetEffect {
+    /// The state of `side` just before the reset.
+    pub fn state_of(&self, side: Side) -> State {
+        if side == self.sender { self.sender_state } else { self.receiver_state }
+    }
 }
 
 /// The life of one connection.
@@ -183,6 +194,8 @@ impl Hindsight<'_> {
                     receiver_state: State::Closed,
                     sender_state: State::Closed,
                     acceptance,
+                    receiver_goes_on,
+                    sender: note.side,
                     accepted: acceptance.resets() && !receiver_goes_on,
                     contradicted: self.goes_on(note.side, index, REORDERING_NS),
                 }

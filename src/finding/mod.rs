@@ -1,5 +1,78 @@
 //! Stage 6: the catalogue, one file a finding, and the diagnosis that turns a tracked connection into a verdict.
 
+mod after_close;
+mod application;
+mod case;
+mod catalogue;
+mod handshake;
+mod late;
+mod phrase;
+mod reset;
+mod teardown;
+mod transfer;
 mod verdict;
+mod zeek;
 
+pub use case::{Case, Draft};
+pub use catalogue::{CATALOGUE, Entry, Group, find};
+pub use late::stray;
 pub use verdict::*;
+
+use crate::base::{Side, Sides, Timestamp};
+use crate::connection::{Connection, Lifecycle, Profile};
+
+/// Diagnoses a connection. `horizon` is the newest packet time of the capture so far: it tells which timers must have
+/// run out and how long a state has lasted.
+pub fn diagnose(connection: &Connection, horizon: Timestamp, profile: Profile) -> Verdict {
+    let life = Lifecycle::of(connection, horizon, profile);
+    let resets = reset::judge(connection, &life);
+    let case = Case { connection, life: &life, resets: &resets };
+    let mut findings = Vec::new();
+    for entry in CATALOGUE {
+        (entry.detect)(&case, &mut findings);
+    }
+    findings.sort_by_key(|finding| (finding.frames.first().copied(), finding.name));
+    let applications = application::views(&case);
+    let view = |side: Side| {
+        let half = &connection.halves[side];
+        EndpointView {
+            states: life.states[side].clone(),
+            frames: half.frames,
+            payload_bytes: half.payload_bytes,
+            retransmitted_bytes: half.retransmitted_bytes,
+            missing_bytes: half.missing_bytes,
+            calls: applications[side].calls.clone(),
+            error: applications[side].error,
+        }
+    };
+    let endpoints = Sides { client: view(Side::Client), server: view(Side::Server) };
+    let halves = &connection.halves;
+    Verdict {
+        stream: connection.stream,
+        client: connection.client,
+        server: connection.server,
+        role_basis: connection.role_basis,
+        start: connection.start,
+        end: connection.end,
+        first_frame: connection.first_frame,
+        last_frame: connection.last_frame,
+        open: Open {
+            kind: life.opening.kind,
+            frames: life.opening.frames.clone(),
+            rtt_ns: life.opening.rtt_ns,
+            syn_count: halves.client.syns + halves.server.syns,
+            syn_ack_count: halves.client.syn_acks + halves.server.syn_acks,
+        },
+        close: Close {
+            kind: life.closing.kind,
+            initiator: life.closing.initiator,
+            frames: life.closing.frames.clone(),
+        },
+        endpoints,
+        completeness: connection.completeness,
+        history: connection.history.clone(),
+        conn_state: zeek::conn_state(connection),
+        resets,
+        findings,
+    }
+}

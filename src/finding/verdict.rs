@@ -157,6 +157,10 @@ words! {
         NetUnreach = "ENETUNREACH",
         /// Protocol not available (ICMP port or protocol unreachable).
         NoProtoOpt = "ENOPROTOOPT",
+        /// Permission denied (ICMPv6 administratively prohibited).
+        Access = "EACCES",
+        /// Protocol error (ICMP parameter problem).
+        Protocol = "EPROTO",
         /// Software caused connection abort.
         ConnAborted = "ECONNABORTED",
     }

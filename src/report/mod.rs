@@ -65,6 +65,12 @@ pub struct Summary {
     pub skipped: BTreeMap<String, u64>,
     /// Connections reported.
     pub connections: u64,
+    /// Segments that came for connections already reported.
+    pub late_segments: u64,
+    /// Connections that left early because of the limit on connections.
+    pub evicted: u64,
+    /// Finished connections forgotten because of the limit on them: late segments of theirs opened new streams.
+    pub forgotten: u64,
     /// How often each finding occurred.
     pub findings: BTreeMap<String, u64>,
     /// Reading stopped before the end of the input (interrupted, or the input is damaged).

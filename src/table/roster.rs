@@ -41,13 +41,15 @@ pub struct Past {
     pub summary: Predecessor,
     /// Which end had been the client.
     pub client: Endpoint,
+    /// Segments that came after it had left.
+    pub late: u64,
 }
 
 /// What a segment met.
 #[derive(Debug)]
 pub enum Entry {
-    /// A connection that goes on; the segment was given to it.
-    Live,
+    /// A connection that goes on, by its stream number; the segment was given to it.
+    Live(u64),
     /// The segment came for a connection that has already left.
     Late(Past),
 }
@@ -129,12 +131,13 @@ impl Table {
                     (self.number(), Some(predecessor))
                 }
                 None => {
-                    self.step(slot, segment);
-                    return Entry::Live;
+                    return Entry::Live(self.step(slot, segment));
                 }
             },
             Some(Place::Past(past)) => {
                 if !opens_new_stream(segment, past.known(segment)) {
+                    let past = Past { late: past.late + 1, ..past };
+                    self.places.insert(key, Place::Past(past));
                     return Entry::Late(past);
                 }
                 (self.number(), Some(past.summary))
@@ -143,8 +146,7 @@ impl Table {
             None => (self.number(), None),
         };
         let slot = self.insert(key, Connection::new(stream, segment, predecessor), &mut leave);
-        self.step(slot, segment);
-        Entry::Live
+        Entry::Live(self.step(slot, segment))
     }
 
     /// Gives an ICMP error to the connection that it quotes. A four-tuple seen for the first time gets a number.
@@ -223,8 +225,10 @@ impl Table {
         slot
     }
 
-    fn step(&mut self, slot: usize, segment: &Segment) {
-        let Some(live) = &mut self.slab[slot] else { return };
+    /// Gives the segment to the connection in `slot`. Returns its stream number.
+    fn step(&mut self, slot: usize, segment: &Segment) -> u64 {
+        let Some(live) = &mut self.slab[slot] else { return self.next_stream };
+        let stream = live.connection.stream;
         live.touched = true;
         live.connection.step(segment);
         if live.scheduled.is_none()
@@ -232,6 +236,7 @@ impl Table {
         {
             self.schedule(slot, at);
         }
+        stream
     }
 
     fn schedule(&mut self, slot: usize, at: Timestamp) {
@@ -248,7 +253,7 @@ impl Table {
         if let Some(at) = live.scheduled {
             self.ending.remove(&(at, live.connection.stream, slot));
         }
-        let past = Past { summary: Predecessor::of(&live.connection), client: live.connection.client };
+        let past = Past { summary: Predecessor::of(&live.connection), client: live.connection.client, late: 0 };
         self.places.insert(live.key, Place::Past(past));
         self.past.push_back((live.key, live.connection.stream));
         self.forget();

@@ -1,0 +1,254 @@
+//! The only wiring: source to decoder to table to finding to report. The file to read second.
+
+use std::io;
+use std::ops::ControlFlow;
+
+use crate::base::Timestamp;
+use crate::connection::{Connection, Profile};
+use crate::decode::{Decoder, FrameKind, Item};
+use crate::finding::{self, Verdict};
+use crate::report::{CaptureRecord, LateRecord, Sink, Summary};
+use crate::segment::{IcmpError, Segment};
+use crate::source::{CaptureSet, Frame, Source, SourceError};
+use crate::table::{Entry, Limits, Table};
+
+/// What the user can choose about the analysis itself.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Timer constants.
+    pub profile: Profile,
+    /// How much is kept.
+    pub limits: Limits,
+    /// Keep the segments of this stream, for a ladder.
+    pub watch: Option<u64>,
+}
+
+/// Segments kept of a watched stream. A ladder of more is read by nobody; what lies between is counted.
+const WATCHED_MAX: usize = 200_000;
+/// How many frames pass between two looks at the observer.
+const OBSERVE_EVERY: u64 = 4_096;
+
+/// Decides which frames are analysed.
+pub trait Filter {
+    /// Whether `frame` passes.
+    fn passes(&mut self, frame: &Frame<'_>) -> bool;
+}
+
+/// Watches the analysis from outside: progress, and the wish to stop.
+pub trait Observer {
+    /// Called every few thousand frames.
+    fn look(&mut self, view: &View<'_>) -> ControlFlow<()>;
+}
+
+/// What an observer sees.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The input.
+    pub source: &'a CaptureSet,
+    /// Frames read.
+    pub frames: u64,
+    /// Streams numbered so far.
+    pub streams: u64,
+}
+
+/// What came of an analysis.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The totals.
+    pub summary: Summary,
+    /// Why reading stopped before the end; everything up to there has been reported.
+    pub source_error: Option<SourceError>,
+    /// The observer wanted to stop.
+    pub interrupted: bool,
+    /// The segments of the watched stream, in order.
+    pub watched: Vec<Segment>,
+}
+
+/// Reads `source` to its end and reports to `sink`.
+///
+/// # Errors
+/// Only the sink's: input errors are part of the outcome, since what was read until then is reported all the same.
+pub fn analyse(
+    source: &mut CaptureSet,
+    options: &Options,
+    filter: Option<&mut dyn Filter>,
+    sink: &mut dyn Sink,
+    observer: &mut dyn Observer,
+) -> io::Result<Outcome> {
+    let mut analysis = Analysis::new(options, sink);
+    let mut decoder = Decoder::default();
+    let (source_error, interrupted) = analysis.read(source, &mut decoder, filter, observer)?;
+    let truncated = source_error.is_some() || interrupted;
+    let (summary, watched) = analysis.finish(truncated)?;
+    Ok(Outcome { summary, source_error, interrupted, watched })
+}
+
+/// Tracks segments in order and reports on them: the part of the analysis behind the decoder.
+pub struct Analysis<'a> {
+    table: Table,
+    options: Options,
+    sink: &'a mut dyn Sink,
+    horizon: Timestamp,
+    summary: Summary,
+    watched: Vec<Segment>,
+    leaving: Vec<Connection>,
+    announced: bool,
+}
+
+impl<'a> Analysis<'a> {
+    /// Nothing seen yet.
+    pub fn new(options: &Options, sink: &'a mut dyn Sink) -> Self {
+        Self {
+            table: Table::new(options.limits, options.profile),
+            options: options.clone(),
+            sink,
+            horizon: Timestamp(i64::MIN),
+            summary: Summary::default(),
+            watched: Vec::new(),
+            leaving: Vec::new(),
+            announced: false,
+        }
+    }
+
+    /// Says what is read. Must come before the first segment.
+    pub fn begin(&mut self, capture: &CaptureRecord) -> io::Result<()> {
+        self.announced = true;
+        self.sink.capture(capture)
+    }
+
+    fn read(
+        &mut self,
+        source: &mut CaptureSet,
+        decoder: &mut Decoder,
+        mut filter: Option<&mut dyn Filter>,
+        observer: &mut dyn Observer,
+    ) -> io::Result<(Option<SourceError>, bool)> {
+        let mut items: Vec<Item> = Vec::new();
+        loop {
+            let frame = match source.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) => {
+                    self.announce(source)?;
+                    return Ok((Some(error), false));
+                }
+            };
+            self.summary.frames += 1;
+            let kind = match &mut filter {
+                Some(filter) if !filter.passes(&frame) => None,
+                _ => Some(decoder.decode(&frame, |item| items.push(*item))),
+            };
+            let time = frame.time;
+            match kind {
+                None => self.summary.filtered += 1,
+                Some(FrameKind::Segment) => self.summary.segments += 1,
+                Some(FrameKind::NonTcp) => self.summary.non_tcp += 1,
+                Some(FrameKind::Fragment) => self.summary.fragments += 1,
+                Some(FrameKind::Skipped(reason)) => *self.summary.skipped.entry(reason.to_owned()).or_default() += 1,
+            }
+            self.announce(source)?;
+            if kind.is_some() {
+                self.advance(time)?;
+            }
+            for item in items.drain(..) {
+                match item {
+                    Item::Segment(segment) => self.segment(&segment)?,
+                    Item::IcmpError(error) => self.icmp_error(&error),
+                }
+            }
+            if self.summary.frames % OBSERVE_EVERY == 0 {
+                let view = View { source, frames: self.summary.frames, streams: self.table.streams() };
+                if observer.look(&view).is_break() {
+                    return Ok((None, true));
+                }
+            }
+        }
+        self.announce(source)?;
+        Ok((None, false))
+    }
+
+    /// The capture record, once: after the first frame, when the headers have been read.
+    fn announce(&mut self, source: &CaptureSet) -> io::Result<()> {
+        if self.announced {
+            return Ok(());
+        }
+        let capture = CaptureRecord {
+            files: source.files().iter().map(|file| file.name.clone()).collect(),
+            format: source.format().to_owned(),
+            link_types: source.link_types(),
+        };
+        self.begin(&capture)
+    }
+
+    /// Packet time has reached `time`: what ended before leaves.
+    pub fn advance(&mut self, time: Timestamp) -> io::Result<()> {
+        if time <= self.horizon {
+            return Ok(());
+        }
+        self.horizon = time;
+        let leaving = &mut self.leaving;
+        self.table.expire(time, |connection| leaving.push(connection));
+        self.report_leaving()
+    }
+
+    /// Takes the next segment.
+    pub fn segment(&mut self, segment: &Segment) -> io::Result<()> {
+        let leaving = &mut self.leaving;
+        let entry = self.table.take(segment, |connection| leaving.push(connection));
+        self.report_leaving()?;
+        match entry {
+            Entry::Live(stream) => self.keep_watched(stream, segment),
+            Entry::Late(past) => {
+                self.keep_watched(past.summary.stream, segment);
+                self.summary.late_segments += 1;
+                if past.late == 1 {
+                    let side = past.side_of(segment);
+                    let findings = vec![finding::stray(&past.summary, segment, side, self.options.profile)];
+                    self.count(&findings);
+                    self.sink.late(&LateRecord { stream: past.summary.stream, findings })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an ICMP error that quotes a segment.
+    pub fn icmp_error(&mut self, error: &IcmpError) {
+        self.table.take_icmp(error);
+    }
+
+    /// Reports what is still open and the totals.
+    pub fn finish(mut self, truncated: bool) -> io::Result<(Summary, Vec<Segment>)> {
+        let leaving = &mut self.leaving;
+        self.table.finish(|connection| leaving.push(connection));
+        self.report_leaving()?;
+        let counts = self.table.counts();
+        self.summary.evicted = counts.evicted;
+        self.summary.forgotten = counts.forgotten;
+        self.summary.truncated = truncated;
+        self.sink.summary(&self.summary)?;
+        Ok((self.summary, self.watched))
+    }
+
+    fn keep_watched(&mut self, stream: u64, segment: &Segment) {
+        if self.options.watch == Some(stream) && self.watched.len() < WATCHED_MAX {
+            self.watched.push(*segment);
+        }
+    }
+
+    fn report_leaving(&mut self) -> io::Result<()> {
+        for connection in std::mem::take(&mut self.leaving) {
+            let verdict: Verdict = finding::diagnose(&connection, self.horizon, self.options.profile);
+            self.summary.connections += 1;
+            self.count(&verdict.findings);
+            self.sink.connection(&verdict)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, findings: &[finding::Finding]) {
+        for finding in findings {
+            *self.summary.findings.entry(finding.name.to_owned()).or_default() += 1;
+        }
+    }
+}

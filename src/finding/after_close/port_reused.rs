@@ -1,0 +1,81 @@
+//! `port-reused`: the same four numbers again.
+
+use crate::base::Seq;
+use crate::connection::OpenKind;
+use crate::finding::phrase::duration;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A new connection on the same addresses and ports: a new incarnation, while the old one's TIME-WAIT may still run.
+    ///
+    /// # Why it matters
+    ///
+    /// It is legal when the new SYN's number lies beyond the old ones or its timestamp is newer (RFC 1122 4.2.2.13, RFC
+    /// 6191); otherwise the server answers with the old connection's ACK and the client must begin again.
+    ///
+    /// # How it is recognised
+    ///
+    /// A SYN on a four-tuple whose earlier connection had ended, with another number. On Linux a SYN-ACK whose number is
+    /// the old SND.NXT + 65537 proves that it replaced a TIME-WAIT.
+    ///
+    /// # Not to be confused with
+    ///
+    /// A repeated SYN, which has the same number. `stale-syn`, an old duplicate.
+    ///
+    /// # What to do
+    ///
+    /// Reuse within seconds means that the client runs through its ephemeral ports: see `port-exhaustion`. Let
+    /// connections live longer, or add addresses or ports.
+    "port-reused", AfterClose, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let connection = case.connection;
+    let Some(past) = connection.predecessor else { return };
+    let Some(syn) = case.notes(|note| note.is_syn()).next() else { return };
+    if connection.halves[syn.side].frames == 0 || past.half(connection.endpoint(syn.side)).isn == Some(syn.seq) {
+        return;
+    }
+    if !past.is_over() && case.life.opening.kind != OpenKind::ThreeWay {
+        return;
+    }
+    let gap = connection.start.since(past.end);
+    let time_wait = case.life.profile.time_wait_ns;
+    let old = past.half(connection.endpoint(syn.side));
+    let beyond = old.nxt.is_none_or(|nxt| syn.seq.after(nxt));
+    let newer = match (syn.timestamps, old.timestamp) {
+        (Some(now), Some(then)) => Seq(now.value).after(Seq(then)),
+        _ => false,
+    };
+    let legal = beyond || newer || gap >= time_wait;
+    let server_old = past.half(connection.endpoint(!syn.side)).nxt;
+    let proof = case
+        .notes(|note| note.is_syn_ack() && server_old.is_some_and(|nxt| note.seq == nxt + LINUX_TIME_WAIT_OFFSET))
+        .next();
+    let words = match (proof, legal) {
+        (Some(_), _) => "; the SYN-ACK's number proves that it replaced a TIME-WAIT",
+        (None, true) => "; its number or timestamp allows it",
+        (None, false) => "; neither its number nor its timestamp allows it",
+    };
+    let within = if gap < time_wait { "within" } else { "after" };
+    let message = format!(
+        "the same addresses and ports as stream {}, {} after that ended ({within} TIME-WAIT of the {} profile){words}",
+        past.stream,
+        duration(gap),
+        case.life.profile.name
+    );
+    let frames = [Some(syn.frame), proof.map(|note| note.frame)].into_iter().flatten().collect();
+    ENTRY
+        .draft(Confidence::High, syn.time, frames, message)
+        .endpoint(syn.side)
+        .kind(if legal || proof.is_some() { "legal" } else { "illegal" })
+        .push(found);
+}
+
+/// Linux `tcp_timewait_state_process`: the ISN for a SYN accepted in TIME-WAIT is the old SND.NXT + 65535 + 2.
+const LINUX_TIME_WAIT_OFFSET: u32 = 65_537;

@@ -1,0 +1,107 @@
+//! `stray-segment`: a segment for a connection that is over.
+
+use crate::base::{Seq, Side};
+use crate::connection::{Class, Noted};
+use crate::finding::phrase::{count, duration};
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A segment arrived for a connection that both ends had finished, or one had reset. `kind`: `late-retransmission`
+    /// (sent again by a stack that had not heard of the end), `old-duplicate` (delayed or replayed on the way), `write-
+    /// after-close` (new payload), `unknown`.
+    ///
+    /// # Why it matters
+    ///
+    /// Mostly harmless. The answer matters: a reset to it can end a TIME-WAIT early, and an old duplicate that meets a
+    /// new incarnation on the same ports can corrupt it.
+    ///
+    /// # How it is recognised
+    ///
+    /// Sequence space below what was already acknowledged, after the close was complete; its age against 2 MSL, and the
+    /// answer that it got.
+    ///
+    /// # Not to be confused with
+    ///
+    /// A repeated FIN answered in TIME-WAIT, which is `final-ack-lost`. What was already on its way when a reset crossed
+    /// it.
+    ///
+    /// # What to do
+    ///
+    /// Nothing for single cases. Duplicates in number come from the network: look for a device that replays or
+    /// duplicates.
+    "stray-segment", AfterClose, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let Some(over) = over_since(case) else { return };
+    for note in case.notes(|note| note.time > over.time && note.frame > over.frame) {
+        let half = &case.connection.halves[note.side];
+        let crossing = case.life.arrivals.crossing_ns(note.side);
+        let age = note.time.since(over.time);
+        let repeats_fin = note.is_fin() && half.fin.is_some_and(|fin| note.end() == fin + 1);
+        if note.is_rst() || note.is_syn() || note.is_syn_ack() || repeats_fin || age <= crossing {
+            continue;
+        }
+        let old = note.len > 0 && half.acked.is_some_and(|acked| note.end().at_or_before(acked));
+        if note.len == 0 && !note.class.intersects(Class::WILD) {
+            // A bare ACK answers what still arrives: a repeated FIN, or the stray itself.
+            continue;
+        }
+        let kind = match (old, note.class.contains(Class::WILD)) {
+            (_, true) | (true, _) if is_replay(case, note) => "old-duplicate",
+            (true, _) => "late-retransmission",
+            (false, true) => "unknown",
+            (false, false) => "write-after-close",
+        };
+        let answer = case.notes(|answer| answer.side != note.side && answer.frame > note.frame).next();
+        let answered = match answer {
+            Some(answer) if answer.is_rst() => format!("; a reset answered it (frame {})", answer.frame),
+            Some(answer) => format!("; an ACK answered it (frame {})", answer.frame),
+            None => "; nothing answered it".to_owned(),
+        };
+        let two_msl = case.life.profile.time_wait_ns;
+        let message = format!(
+            "{} sent {} {} after the connection was over ({} 2 MSL){answered}",
+            case.name(note.side),
+            if note.len > 0 { count(u64::from(note.len), "old octet") } else { "a segment".to_owned() },
+            duration(age),
+            if age < two_msl { "within" } else { "beyond" }
+        );
+        let frames = [Some(note.frame), answer.map(|answer| answer.frame)].into_iter().flatten().collect();
+        ENTRY.draft(Confidence::Medium, note.time, frames, message).endpoint(note.side).kind(kind).push(found);
+        return;
+    }
+}
+
+/// The segment that ended the connection for both ends.
+fn over_since<'a>(case: &'a Case<'_>) -> Option<&'a Noted> {
+    let closing = &case.life.closing;
+    if let Some(reset) = closing.reset {
+        return case.life.notes.get(case.life.resets[reset].note);
+    }
+    let (client, server) = (closing.fins.client?, closing.fins.server?);
+    let last = if client.frame > server.frame { Side::Client } else { Side::Server };
+    let receipt = case.life.arrivals.ack_of_fin[last]?;
+    case.life.notes.get(receipt.note)
+}
+
+/// Its timestamp or IPv4 id belongs among the segments before the end, so the network and not its sender repeats it.
+fn is_replay(case: &Case<'_>, note: &Noted) -> bool {
+    let earlier = case.notes(|other| other.side == note.side && other.frame < note.frame).next_back();
+    match (earlier, note.timestamps) {
+        (Some(earlier), Some(timestamps)) => {
+            earlier.timestamps.is_some_and(|newest| Seq(timestamps.value).before(Seq(newest.value)))
+        }
+        (Some(earlier), None) => {
+            note.ip_id != 0
+                && earlier.ip_id != 0
+                && Seq(u32::from(note.ip_id) << 16).before(Seq(u32::from(earlier.ip_id) << 16))
+        }
+        (None, _) => false,
+    }
+}

@@ -1,0 +1,51 @@
+//! `syn-rejected-in-time-wait`: a new SYN met the old connection.
+
+use crate::base::Side;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The SYN of a new connection was answered with an ACK of the old one on the same ports, still in TIME-WAIT or never
+    /// closed. The client resets that and tries again.
+    ///
+    /// # Why it matters
+    ///
+    /// connect() takes longer, or fails if the old state stays.
+    ///
+    /// # How it is recognised
+    ///
+    /// A SYN, a plain ACK that does not acknowledge it, a RST of the client, and the SYN again.
+    ///
+    /// # Not to be confused with
+    ///
+    /// A challenge ACK inside an open connection.
+    ///
+    /// # What to do
+    ///
+    /// See `port-reused`. If the server holds a connection that the client has long forgotten, give the server
+    /// keepalives.
+    "syn-rejected-in-time-wait", AfterClose, Warning, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let Some(syn) = case.notes(|note| note.is_syn() && note.side == Side::Client).next() else { return };
+    let ack = case
+        .notes(|note| note.side == Side::Server && note.acknowledges() && !note.is_syn_ack() && note.frame > syn.frame)
+        .next();
+    let Some(ack) = ack.filter(|ack| ack.ack != syn.end() && ack.len == 0) else { return };
+    let answered_before = case.notes(|note| note.is_syn_ack() && note.frame < ack.frame).next().is_some();
+    let reset = case.notes(|note| note.side == Side::Client && note.is_rst() && note.seq == ack.ack).next();
+    let (Some(reset), false) = (reset, answered_before) else { return };
+    let message = format!(
+        "{} answered the SYN with an ACK of an older connection on the same ports; the client reset that and tried again",
+        case.connection.server
+    );
+    ENTRY
+        .draft(Confidence::High, ack.time, vec![syn.frame, ack.frame, reset.frame], message)
+        .endpoint(Side::Server)
+        .push(found);
+}

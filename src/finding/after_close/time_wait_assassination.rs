@@ -1,0 +1,49 @@
+//! `time-wait-assassination`: a reset ended TIME-WAIT early.
+
+use crate::connection::{Acceptance, State};
+use crate::finding::phrase::duration;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A reset reached a socket in TIME-WAIT and ended it before its time (RFC 1337).
+    ///
+    /// # Why it matters
+    ///
+    /// The ports are free early: an old duplicate may meet a new connection, and a repeated FIN meets nobody.
+    ///
+    /// # How it is recognised
+    ///
+    /// An acceptable reset while its receiver was in TIME-WAIT. Often it answers TIME-WAIT's own acknowledgment of a
+    /// stray segment.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `reset-after-close`, where the receiver was already CLOSED.
+    ///
+    /// # What to do
+    ///
+    /// net.ipv4.tcp_rfc1337=1 makes Linux ignore resets in TIME-WAIT.
+    "time-wait-assassination", AfterClose, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for effect in case.life.resets.iter().filter(|effect| effect.receiver_state == State::TimeWait) {
+        let reset = &case.life.notes[effect.note];
+        if !effect.accepted || effect.acceptance != Acceptance::Exact {
+            continue;
+        }
+        let entered = case.life.states[!reset.side].iter().rfind(|step| step.state == State::TimeWait);
+        let Some(entered) = entered else { continue };
+        let message = format!(
+            "a reset ended the TIME-WAIT of {} after {}",
+            case.name(!reset.side),
+            duration(reset.time.since(entered.time))
+        );
+        ENTRY.draft(Confidence::Medium, reset.time, vec![reset.frame], message).endpoint(!reset.side).push(found);
+    }
+}

@@ -1,0 +1,147 @@
+//! What the two applications did and saw: the socket calls and errors that packets imply, and no others.
+
+use super::case::Case;
+use super::verdict::{Call, Cause, Errno, Family, ImpliedCall};
+use crate::base::{Side, Sides};
+use crate::connection::{CloseKind, Noted, OpenKind, State, is_hard};
+use crate::segment::IcmpError;
+
+/// One application's view.
+#[derive(Clone, Debug, Default)]
+pub(super) struct View {
+    pub calls: Vec<ImpliedCall>,
+    pub error: Option<Errno>,
+}
+
+/// Both applications' views.
+pub(super) fn views(case: &Case<'_>) -> Sides<View> {
+    let mut views = Sides::<View>::default();
+    for side in Side::BOTH {
+        let view = &mut views[side];
+        opening(case, side, view);
+        closing(case, side, view);
+        errors(case, side, view);
+        view.calls.sort_by_key(|call| call.frame.unwrap_or(u64::MAX));
+    }
+    views
+}
+
+fn opening(case: &Case<'_>, side: Side, view: &mut View) {
+    let life = case.life;
+    let connection = case.connection;
+    let established = life.states[side]
+        .iter()
+        .find(|step| step.state == State::Established)
+        .filter(|_| connection.began_in_capture());
+    let active = connection.halves[side].syns > 0;
+    if active {
+        let errno = match life.opening.kind {
+            OpenKind::Refused => Some(Errno::ConnRefused),
+            OpenKind::Rejected => connection.icmp_errors.iter().find(|error| is_hard(error)).map(icmp_errno),
+            OpenKind::Unanswered if life.closing.kind == CloseKind::TimedOut => Some(Errno::TimedOut),
+            _ => None,
+        };
+        let frame = match life.opening.kind {
+            OpenKind::Refused | OpenKind::Rejected => life.opening.frames.last().copied(),
+            _ => case.notes(|note| note.side == side && note.is_syn()).next_back().map(|note| note.frame),
+        };
+        match (errno, established) {
+            (Some(errno), _) => {
+                view.calls.push(ImpliedCall { call: Call::Connect, errno: Some(errno), frame });
+                view.error = Some(errno);
+            }
+            (None, Some(step)) => view.calls.push(ImpliedCall { call: Call::Connect, errno: None, frame: step.frame }),
+            (None, None) => {}
+        }
+    } else if let Some(first) = accepted_by(case, side).filter(|_| established.is_some()) {
+        view.calls.push(ImpliedCall { call: Call::Accept, errno: None, frame: Some(first.frame) });
+    }
+}
+
+/// The first thing that only an application with an accepted socket does: it sends payload or a FIN. That accept() was
+/// called is not on the wire before.
+fn accepted_by<'a>(case: &'a Case<'_>, side: Side) -> Option<&'a Noted> {
+    case.life.notes.iter().find(|note| note.side == side && (note.len > 0 || note.is_fin()))
+}
+
+fn closing(case: &Case<'_>, side: Side, view: &mut View) {
+    if let Some(fin) = case.life.closing.fins[side] {
+        let call = if still_reads(case, side) { Call::Shutdown } else { Call::Close };
+        view.calls.push(ImpliedCall { call, errno: None, frame: Some(fin.frame) });
+    }
+    let abort = case.resets.iter().find(|reset| {
+        reset.from == side
+            && reset.family == Some(Family::Active)
+            && matches!(reset.cause, Cause::LingerZero | Cause::UnreadData)
+    });
+    if let Some(abort) = abort {
+        let call = if abort.cause == Cause::LingerZero { Call::Abort } else { Call::Close };
+        view.calls.push(ImpliedCall { call, errno: None, frame: Some(abort.frame) });
+    }
+}
+
+/// Payload arrived after its FIN and was acknowledged: the socket is still open for reading, so shutdown(SHUT_WR).
+fn still_reads(case: &Case<'_>, side: Side) -> bool {
+    let Some(fin) = case.life.closing.fins[side] else { return false };
+    let late = case.notes(|note| note.side != side && note.len > 0 && note.ack.after(fin.seq)).next();
+    late.is_some_and(|data| {
+        case.notes(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(data.end())).next().is_some()
+    })
+}
+
+fn errors(case: &Case<'_>, side: Side, view: &mut View) {
+    for reset in case.resets.iter().filter(|reset| reset.from != side && reset.accepted) {
+        let Some(effect) = case.life.resets.iter().find(|effect| case.life.notes[effect.note].frame == reset.frame)
+        else {
+            continue;
+        };
+        // Linux tcp_reset(): by the state of the socket that is reset.
+        let errno = match effect.receiver_state {
+            State::SynSent => Errno::ConnRefused,
+            State::CloseWait => Errno::Pipe,
+            State::Established | State::FinWait1 | State::FinWait2 => Errno::ConnReset,
+            State::SynReceived | State::Closed | State::Listen | State::Closing | State::LastAck | State::TimeWait => {
+                continue;
+            }
+        };
+        if view.error.is_some() {
+            continue;
+        }
+        let closed = case.life.closing.fins[side].is_some() && !still_reads(case, side);
+        view.error = Some(errno);
+        if !closed && errno != Errno::ConnRefused {
+            let call = if errno == Errno::Pipe { Call::Write } else { Call::Read };
+            view.calls.push(ImpliedCall { call, errno: Some(errno), frame: Some(reset.frame) });
+        }
+    }
+    let gave_up = case.resets.iter().find(|reset| reset.from == side && reset.cause == Cause::KeepaliveTimeout);
+    if let Some(reset) = gave_up {
+        view.error = Some(Errno::TimedOut);
+        view.calls.push(ImpliedCall { call: Call::Read, errno: Some(Errno::TimedOut), frame: Some(reset.frame) });
+    }
+    if case.life.closing.unanswered == Some(side)
+        && view.error.is_none()
+        && case.life.closing.fins[side].is_none()
+        && case.life.opening.kind != OpenKind::HalfOpen
+        && case.connection.halves[side].in_flight() > 0
+    {
+        let frame = case.connection.halves[side].last.map(|last| last.frame);
+        view.error = Some(Errno::TimedOut);
+        view.calls.push(ImpliedCall { call: Call::Write, errno: Some(Errno::TimedOut), frame });
+    }
+}
+
+/// What Linux reports for an ICMP error (`icmp_err_convert`, `tcp_v6_err`).
+pub(super) fn icmp_errno(error: &IcmpError) -> Errno {
+    match (error.v6, error.kind, error.code) {
+        (false, 3, 0 | 6 | 9 | 11) => Errno::NetUnreach,
+        (false, 3, 2) => Errno::NoProtoOpt,
+        (false, 3, 3) | (true, 1, 4) => Errno::ConnRefused,
+        (true, 1, 0) => Errno::NetUnreach,
+        (true, 1, 1) => Errno::Access,
+        (true, 1, 2 | 3) => Errno::HostUnreach,
+        (true, 1, 5 | 6) => Errno::Access,
+        (false, 12, _) | (true, 4, _) => Errno::Protocol,
+        _ => Errno::HostUnreach,
+    }
+}

@@ -1,0 +1,70 @@
+//! `aborted-before-accept`: reset right after the handshake.
+
+use crate::base::Side;
+use crate::connection::OpenKind;
+use crate::finding::phrase::duration;
+use crate::finding::verdict::Cause;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The client completed the handshake and reset the connection before any payload: often before the server's
+    /// application had accepted it.
+    ///
+    /// # Why it matters
+    ///
+    /// accept() may fail with ECONNABORTED (BSD, some others) or hand out a socket whose first read fails with ECONNRESET
+    /// (Linux). A server that treats either as fatal dies of a port scanner.
+    ///
+    /// # How it is recognised
+    ///
+    /// An accepted RST of the client soon after its handshake ACK, without payload from either side.
+    ///
+    /// # Not to be confused with
+    ///
+    /// A health check that connects and closes with FIN leaves no reset. A reset to the SYN-ACK comes before the
+    /// handshake is complete (open kind `aborted`).
+    ///
+    /// # What to do
+    ///
+    /// Load balancers' health checks and scanners do this with SO_LINGER 0. Make the server's accept loop go on after
+    /// ECONNABORTED and ECONNRESET.
+    "aborted-before-accept", Handshake, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let halves = &case.connection.halves;
+    let opened = matches!(case.life.opening.kind, OpenKind::ThreeWay);
+    if !opened || halves.client.payload_bytes + halves.server.payload_bytes + halves.server.missing_bytes > 0 {
+        return;
+    }
+    let (Some(reset), Some(ack)) = (case.resets.first(), case.life.arrivals.ack_of_syn[Side::Server]) else { return };
+    if reset.from != Side::Client
+        || halves.client.fin.is_some()
+        || halves.server.fin.is_some()
+        || reset.cause == Cause::Injected
+    {
+        return;
+    }
+    let after = reset.time.since(case.life.notes[ack.note].time);
+    if after > BEFORE_ACCEPT_NS_MAX {
+        return;
+    }
+    let message = format!(
+        "{} reset the connection {} after the handshake, before any payload: accept() at {} may fail with ECONNABORTED or hand out a dead socket",
+        case.connection.client,
+        duration(after),
+        case.connection.server
+    );
+    ENTRY
+        .draft(Confidence::High, reset.time, vec![case.life.notes[ack.note].frame, reset.frame], message)
+        .endpoint(Side::Server)
+        .push(found);
+}
+
+/// Later than this an application has certainly had its chance to accept, ns.
+const BEFORE_ACCEPT_NS_MAX: i64 = 1_000_000_000;

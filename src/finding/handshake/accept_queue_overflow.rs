@@ -1,0 +1,79 @@
+//! `accept-queue-overflow`: the application does not accept.
+
+use crate::base::Side;
+use crate::connection::{Class, OpenKind};
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The client believes in a connection that the server does not have: the queue of connections waiting for accept()
+    /// is full, and the kernel drops what would complete one more.
+    ///
+    /// # Why it matters
+    ///
+    /// Clients connect at once and then hang: their requests are retransmitted into nothing, and end with a reset or a
+    /// timeout. The server's own log shows no such connection.
+    ///
+    /// # How it is recognised
+    ///
+    /// The handshake's ACK and payload pass, and the server either repeats its SYN-ACK all the same or says nothing at
+    /// all while the client repeats itself at least three times. The second form is also what a path that died right
+    /// after the handshake looks like, so its confidence is lower.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `handshake-ack-lost`: one repetition, and then it works. `dead-peer`: the server had spoken before it fell silent.
+    /// TCP_DEFER_ACCEPT: the server waits for payload, and acknowledges it when it comes.
+    ///
+    /// # What to do
+    ///
+    /// Make the application accept faster, or raise the backlog: the lower of listen()'s argument and net.core.somaxconn
+    /// counts. Watch ss -ltn (Recv-Q at or above Send-Q) and nstat TcpExtListenOverflows.
+    /// net.ipv4.tcp_abort_on_overflow=1 makes the clients see a reset instead of a hang.
+    "accept-queue-overflow", Handshake, Error, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let (client, server) = (&case.connection.halves.client, &case.connection.halves.server);
+    let opened = matches!(case.life.opening.kind, OpenKind::ThreeWay | OpenKind::FastOpen);
+    let server_spoke = server.frames > u64::from(server.syn_acks + server.rsts);
+    if !opened || client.payload_bytes == 0 || client.retransmissions == 0 || case.is_one_sided() {
+        return;
+    }
+    let lost = case.life.arrivals.lost_acks_of_syn[Side::Server];
+    let repeats_syn_ack = server.syn_acks > 1 && lost > 0;
+    let mute = !server_spoke && client.unanswered >= REPETITIONS_MIN;
+    let dropped_then_accepted = repeats_syn_ack && server_spoke && client.retransmissions > 1;
+    if !(mute || repeats_syn_ack && !server_spoke || dropped_then_accepted) {
+        return;
+    }
+    let confidence = if repeats_syn_ack { Confidence::High } else { Confidence::Medium };
+    let shown = case.notes(|note| {
+        note.is_syn_ack()
+            || note.side == Side::Client
+                && (note.class.contains(Class::FIRST_DATA) || note.class.contains(Class::RETRANSMISSION))
+    });
+    let frames: Vec<u64> = shown.map(|note| note.frame).collect();
+    let Some(start) = case.notes(|note| note.side == Side::Client && note.len > 0).next() else { return };
+    let how = if repeats_syn_ack {
+        format!(
+            "the server repeated its SYN-ACK {} times although the client's ACK and data passed",
+            server.syn_acks - 1
+        )
+    } else {
+        format!(
+            "the server said nothing after its SYN-ACK while the client sent its first data {} times",
+            client.retransmissions + 1
+        )
+    };
+    let end = if server_spoke { ", until a place became free" } else { "" };
+    let message = format!("{} does not accept: {how}{end}", case.connection.server);
+    ENTRY.draft(confidence, start.time, frames, message).endpoint(Side::Server).push(found);
+}
+
+/// Fewer repetitions than this can be a short outage.
+const REPETITIONS_MIN: u32 = 3;

@@ -1,0 +1,48 @@
+//! `connection-refused`: nothing listens.
+
+use crate::base::Side;
+use crate::connection::OpenKind;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A reset answered the SYN: no socket listens on that address and port.
+    ///
+    /// # Why it matters
+    ///
+    /// connect() fails at once with ECONNREFUSED. The host is alive and reachable; the service is not there.
+    ///
+    /// # How it is recognised
+    ///
+    /// A RST that acknowledges the SYN's number + 1.
+    ///
+    /// # Not to be confused with
+    ///
+    /// A firewall that rejects with a TCP reset looks the same on the wire. `connection-rejected` is the ICMP form; `syn-
+    /// unanswered` the silent one.
+    ///
+    /// # What to do
+    ///
+    /// Start the service, or correct address or port: a server bound to 127.0.0.1 refuses on its other addresses. Check
+    /// firewall rules of the kind 'reject with tcp reset'.
+    "connection-refused", Handshake, Error, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if case.life.opening.kind != OpenKind::Refused {
+        return;
+    }
+    let Some(reset) = case.notes(|note| note.is_rst() && note.side == Side::Server).next() else { return };
+    let message = format!(
+        "{} refused the connection from {}: nothing listens there",
+        case.connection.server, case.connection.client
+    );
+    ENTRY
+        .draft(Confidence::High, reset.time, case.life.opening.frames.clone(), message)
+        .endpoint(Side::Client)
+        .push(found);
+}

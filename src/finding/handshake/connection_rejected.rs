@@ -1,0 +1,56 @@
+//! `connection-rejected`: a router or firewall said no.
+
+use crate::base::Side;
+use crate::connection::{OpenKind, is_hard};
+use crate::finding::application::icmp_errno;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// An ICMP error quoted the SYN: a router, a firewall or the host itself refused to deliver it.
+    ///
+    /// # Why it matters
+    ///
+    /// connect() fails at once with the errno that belongs to the code: EHOSTUNREACH, ENETUNREACH, ECONNREFUSED and
+    /// others.
+    ///
+    /// # How it is recognised
+    ///
+    /// An ICMP destination unreachable, time exceeded or parameter problem whose quoted header has the SYN's addresses,
+    /// ports and sequence number.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `connection-refused`, where the target itself sent a TCP reset. After the handshake such errors are soft and end
+    /// nothing.
+    ///
+    /// # What to do
+    ///
+    /// Look at who sent the error. 'Administratively prohibited' and 'port unreachable' come from filters, 'host
+    /// unreachable' from the last router when the host does not answer ARP.
+    "connection-rejected", Handshake, Error, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if case.life.opening.kind != OpenKind::Rejected {
+        return;
+    }
+    let Some(error) = case.connection.icmp_errors.iter().find(|error| is_hard(error)) else { return };
+    let version = if error.v6 { "ICMPv6" } else { "ICMP" };
+    let message = format!(
+        "{} answered the SYN from {} to {} with {version} type {} code {}: connect() fails with {}",
+        error.reporter,
+        case.connection.client,
+        case.connection.server,
+        error.kind,
+        error.code,
+        icmp_errno(error).name()
+    );
+    let mut frames = case.life.opening.frames.clone();
+    frames.push(error.frame.0);
+    ENTRY.draft(Confidence::High, error.time, frames, message).endpoint(Side::Client).push(found);
+}

@@ -1,0 +1,62 @@
+//! `handshake-ack-lost`: the third segment never reached the server.
+
+use crate::base::Side;
+use crate::finding::phrase::duration;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The acknowledgment that completes the handshake was sent and did not reach the server.
+    ///
+    /// # Why it matters
+    ///
+    /// For a moment the client has a connection that the server does not have. A client that waits for the server to
+    /// speak first waits a second longer; otherwise its first data completes the handshake.
+    ///
+    /// # How it is recognised
+    ///
+    /// A SYN-ACK again after an acknowledgment of it was seen, and then the connection works.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `accept-queue-overflow`: there the acknowledgment arrives and is dropped, and data is not acknowledged either
+    /// while the queue is full.
+    ///
+    /// # What to do
+    ///
+    /// Single cases are ordinary loss. Many toward one server are more likely its accept queue.
+    "handshake-ack-lost", Handshake, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let lost = case.life.arrivals.lost_acks_of_syn[Side::Server];
+    let receipt = case.life.arrivals.ack_of_syn[Side::Server];
+    let (Some(receipt), true) = (receipt, lost > 0) else { return };
+    if case.connection.halves.client.retransmissions > 1 {
+        // Data was dropped as well: a full accept queue shows itself so.
+        return;
+    }
+    let server_isn = case.connection.halves.server.isn;
+    let ack = case
+        .notes(|note| {
+            note.side == Side::Client && note.acknowledges() && server_isn.is_some_and(|isn| note.ack.after(isn))
+        })
+        .next();
+    let again = ack.and_then(|ack| case.notes(|note| note.is_syn_ack() && note.frame > ack.frame).next());
+    let (Some(ack), Some(again)) = (ack, again) else { return };
+    let done = &case.life.notes[receipt.note];
+    let message = format!(
+        "the ACK that completes the handshake (frame {}) was lost; the server repeated its SYN-ACK {} later and frame {} completed it",
+        ack.frame,
+        duration(again.time.since(ack.time)),
+        done.frame
+    );
+    ENTRY
+        .draft(Confidence::Medium, ack.time, vec![ack.frame, again.frame, done.frame], message)
+        .endpoint(Side::Server)
+        .push(found);
+}

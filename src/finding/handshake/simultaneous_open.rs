@@ -1,0 +1,43 @@
+//! `simultaneous-open`: both ends sent SYN.
+
+use crate::connection::OpenKind;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// Both ends opened at once: their SYNs crossed, and one connection came out of it (RFC 9293, figure 8).
+    ///
+    /// # Why it matters
+    ///
+    /// It is legal and rare. NAT traversal does it on purpose; some firewalls drop the second SYN and break it.
+    ///
+    /// # How it is recognised
+    ///
+    /// A SYN from each side, and SYN-ACKs in answer.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `split-handshake`, where a server answers a SYN with a bare SYN instead of a SYN-ACK.
+    ///
+    /// # What to do
+    ///
+    /// Nothing, unless it was not meant: then one side connects where it should listen.
+    "simultaneous-open", Handshake, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if case.life.opening.kind != OpenKind::Simultaneous {
+        return;
+    }
+    let syns: Vec<_> = case.notes(|note| note.is_syn()).collect();
+    let Some(first) = syns.first() else { return };
+    let message = format!(
+        "{} and {} opened at the same time: their SYNs crossed",
+        case.connection.client, case.connection.server
+    );
+    ENTRY.draft(Confidence::High, first.time, case.life.opening.frames.clone(), message).push(found);
+}

@@ -1,0 +1,57 @@
+//! `stale-syn`: an old duplicate SYN was answered and refuted.
+
+use crate::base::Side;
+use crate::connection::OpenKind;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A duplicate of an old SYN arrived late. The listener answered it, and the client, which had not sent it now,
+    /// refuted the answer with a reset (RFC 9293, figure 9).
+    ///
+    /// # Why it matters
+    ///
+    /// Nothing is lost: it is the reason for the handshake's third segment. Many of them mean that something replays
+    /// packets.
+    ///
+    /// # How it is recognised
+    ///
+    /// A SYN with the number of an earlier, finished incarnation, or a SYN-ACK to no SYN in sight; then a RST with the
+    /// SYN-ACK's acknowledgment as its number.
+    ///
+    /// # Not to be confused with
+    ///
+    /// A port scanner's SYN is new, and its reset comes from a host that never meant to connect.
+    ///
+    /// # What to do
+    ///
+    /// Nothing on the hosts. If it recurs, look for a device that duplicates or delays packets.
+    "stale-syn", Handshake, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if case.life.opening.kind != OpenKind::HalfOpen {
+        return;
+    }
+    let syn = case.notes(|note| note.is_syn() && note.side == Side::Client).next();
+    let Some(syn_ack) = case.notes(|note| note.is_syn_ack() && note.side == Side::Server).next() else { return };
+    let Some(reset) = case.notes(|note| note.is_rst() && note.seq == syn_ack.ack).next() else { return };
+    let past = case.connection.predecessor.as_ref();
+    let known = past.is_some_and(|past| past.half(case.connection.client).isn == Some(syn_ack.ack - 1));
+    if syn.is_none() && past.is_none() {
+        // A SYN-ACK out of nothing may as well be a scan's answer or spoofed traffic's backscatter.
+        return;
+    }
+    let confidence = if known { Confidence::High } else { Confidence::Low };
+    let which = past.filter(|_| known).map_or(String::new(), |past| format!(" of stream {}", past.stream));
+    let message = format!(
+        "{} answered an old duplicate SYN{which}; {} refuted it with a reset",
+        case.connection.server, case.connection.client
+    );
+    let frames = syn.into_iter().chain([syn_ack, reset]).map(|note| note.frame).collect();
+    ENTRY.draft(confidence, syn_ack.time, frames, message).endpoint(Side::Server).push(found);
+}

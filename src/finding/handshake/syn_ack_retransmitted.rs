@@ -1,0 +1,58 @@
+//! `syn-ack-retransmitted`: the SYN-ACK was sent again.
+
+use crate::base::Side;
+use crate::finding::phrase::duration;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The server repeated its SYN-ACK: it saw no acknowledgment of it.
+    ///
+    /// # Why it matters
+    ///
+    /// Until it does, the server holds no connection that its application could accept.
+    ///
+    /// # How it is recognised
+    ///
+    /// More than one SYN-ACK with one number. The message says whether an acknowledgment had already passed the tap.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `handshake-ack-lost` and `accept-queue-overflow` say why; `half-open-handshake` is the case that no acknowledgment
+    /// ever came.
+    ///
+    /// # What to do
+    ///
+    /// If the client acknowledged and the server repeats, look at the server's accept queue (ss -ltn, nstat
+    /// TcpExtListenOverflows) before suspecting the network.
+    "syn-ack-retransmitted", Handshake, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for side in Side::BOTH {
+        let copies: Vec<_> = case.notes(|note| note.side == side && note.is_syn_ack()).collect();
+        let times = case.connection.halves[side].syn_acks;
+        let (Some(first), Some(last)) = (copies.first(), copies.last()) else { continue };
+        if times < 2 {
+            continue;
+        }
+        let acked = case
+            .notes(|note| {
+                note.side != side && note.acknowledges() && note.frame < last.frame && note.ack.after(first.seq)
+            })
+            .count()
+            > 0;
+        let message = format!(
+            "{} sent its SYN-ACK {times} times within {}{}",
+            case.name(side),
+            duration(last.time.since(first.time)),
+            if acked { ", although an acknowledgment had been seen" } else { "" }
+        );
+        let frames = copies.iter().map(|note| note.frame).collect();
+        ENTRY.draft(Confidence::High, copies[1.min(copies.len() - 1)].time, frames, message).endpoint(side).push(found);
+    }
+}

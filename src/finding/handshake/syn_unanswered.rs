@@ -1,0 +1,70 @@
+//! `syn-unanswered`: nobody answered the SYN.
+
+use crate::base::Side;
+use crate::connection::OpenKind;
+use crate::finding::phrase::{count, duration};
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A client sent SYNs and nothing at all came back: no SYN-ACK, no reset, no ICMP error.
+    ///
+    /// # Why it matters
+    ///
+    /// The application waits until connect() gives up with ETIMEDOUT: 127 seconds with Linux's defaults, 21 with
+    /// Windows'.
+    ///
+    /// # How it is recognised
+    ///
+    /// Only SYNs in the connection. The message says whether the give-up time of the profile had passed when the capture
+    /// ended, or whether the capture ended first.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `connection-refused` (a reset came at once) and `connection-rejected` (an ICMP error came). A capture that sees
+    /// one direction only shows the same SYNs, but also what the client sent afterwards.
+    ///
+    /// # What to do
+    ///
+    /// Check address, route and firewall: a filter that drops is the usual cause. On a server that is alive, an
+    /// overflowing accept queue drops SYNs silently (ss -ltn shows Recv-Q above Send-Q). Set a connect timeout in the
+    /// client; 127 seconds is rarely what it wants.
+    "syn-unanswered", Handshake, Error, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if case.life.opening.kind != OpenKind::Unanswered || case.connection.halves.server.frames > 0 {
+        return;
+    }
+    let syns: Vec<_> = case.notes(|note| note.side == Side::Client && note.is_syn()).collect();
+    let (Some(first), Some(last)) = (syns.first(), syns.last()) else { return };
+    let waited = case.life.horizon.since(first.time);
+    let limit = case.life.profile.syn_give_up_ns;
+    let given_up = waited >= limit;
+    let retried = case.connection.halves.client.syns > 1;
+    let quiet = case.life.horizon.since(last.time);
+    let stopped = syns.len() > 1 && quiet > 2 * last.time.since(syns[syns.len() - 2].time) + quiet / 8;
+    let (end, confidence) = if given_up {
+        (
+            format!("the give-up time of the {} profile ({}) passed", case.life.profile.name, duration(limit)),
+            Confidence::High,
+        )
+    } else if stopped {
+        ("it stopped trying before the capture ended".to_owned(), Confidence::High)
+    } else {
+        let confidence = if retried { Confidence::Medium } else { Confidence::Low };
+        (format!("the capture ended {} after the last one", duration(quiet)), confidence)
+    };
+    let message = format!(
+        "nobody answered {} from {} to {}; {end}",
+        count(u64::from(case.connection.halves.client.syns), "SYN"),
+        case.connection.client,
+        case.connection.server
+    );
+    let frames = syns.iter().map(|note| note.frame).collect();
+    ENTRY.draft(confidence, first.time, frames, message).endpoint(Side::Client).push(found);
+}

@@ -1,0 +1,58 @@
+//! Numbers in plain words.
+
+/// A duration with three significant digits and the unit that reads best: `41.2 ms`, `1.03 s`, `2 min 5 s`.
+pub fn duration(ns: i64) -> String {
+    let (sign, ns) = if ns < 0 { ("-", ns.unsigned_abs()) } else { ("", ns.unsigned_abs()) };
+    let scaled = |unit: u64, name: &str| {
+        let value = ns as f64 / unit as f64;
+        let digits = if value >= 100.0 {
+            0
+        } else if value >= 10.0 {
+            1
+        } else {
+            2
+        };
+        format!("{sign}{value:.digits$} {name}")
+    };
+    match ns {
+        0..1_000 => format!("{sign}{ns} ns"),
+        1_000..1_000_000 => scaled(1_000, "µs"),
+        1_000_000..1_000_000_000 => scaled(1_000_000, "ms"),
+        1_000_000_000..120_000_000_000 => scaled(1_000_000_000, "s"),
+        120_000_000_000..7_200_000_000_000 => {
+            let seconds = ns / 1_000_000_000;
+            format!("{sign}{} min {} s", seconds / 60, seconds % 60)
+        }
+        _ => {
+            let minutes = ns / 60_000_000_000;
+            format!("{sign}{} h {} min", minutes / 60, minutes % 60)
+        }
+    }
+}
+
+/// `1 octet`, `2 octets`.
+pub fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well_at_every_scale() {
+        let cases = [
+            (999, "999 ns"),
+            (41_234_000, "41.2 ms"),
+            (1_030_000_000, "1.03 s"),
+            (125_000_000_000, "2 min 5 s"),
+            (9_000_000_000_000, "2 h 30 min"),
+            (-5_000, "-5.00 µs"),
+        ];
+        for (ns, words) in cases {
+            assert_eq!(duration(ns), words);
+        }
+        assert_eq!(count(1, "octet"), "1 octet");
+        assert_eq!(count(0, "octet"), "0 octets");
+    }
+}

@@ -1,0 +1,32 @@
+//! `reset-after-fin`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A side that had closed with FIN sent a reset afterwards, to segments still arriving or for no visible reason.
+    ///
+    /// # Why it matters
+    ///
+    /// Usually nothing is lost: both sides had said what they had to say.
+    ///
+    /// # How it is recognised
+    ///
+    /// The sender's own FIN lies before; no payload that would explain the reset came after it.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `reset-data-after-close`, where payload met the closed socket. `reset-no-time-wait`, where a repeated FIN did.
+    ///
+    /// # What to do
+    ///
+    /// Browsers and load balancers do this to free sockets. Only look closer if the peer's application reports errors.
+    "reset-after-fin", Reset, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::AfterFin, case, found);
+}

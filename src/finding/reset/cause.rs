@@ -1,0 +1,266 @@
+//! The cause of a reset that its sender made itself.
+
+use super::{Inquiry, Judgement};
+use crate::connection::{Noted, State};
+use crate::finding::phrase::duration;
+use crate::finding::verdict::{Cause, Confidence, Family};
+use crate::segment::Flags;
+
+/// A FIN-WAIT-2 shorter than this was not ended by its timer: the shortest that administrators set (tcp_fin_timeout is
+/// in whole seconds).
+const FIN_WAIT_2_MIN_NS: i64 = 900_000_000;
+/// Silence after which a middlebox may have forgotten a flow: the shortest idle timeouts in common products are a minute.
+const MIDDLEBOX_IDLE_MIN_NS: i64 = 30_000_000_000;
+
+/// Names the likeliest cause, its rivals and the evidence.
+pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Judgement {
+    match (family, inquiry.trigger) {
+        (Some(Family::Reply), Some(trigger)) => reply(inquiry, &trigger),
+        (Some(Family::Active), _) => active(inquiry),
+        _ => unknown(inquiry),
+    }
+}
+
+fn reply(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
+    if trigger.is_syn() {
+        return refused(inquiry, trigger);
+    }
+    let sender = inquiry.sender();
+    if trigger.is_syn_ack() {
+        return answered_syn_ack(inquiry, trigger);
+    }
+    if sender.syns > 0
+        && inquiry.receiver().isn.is_none()
+        && sender.payload_bytes == 0
+        && sender.frames == u64::from(sender.syns)
+    {
+        let evidence = format!(
+            "its SYN was answered with a plain ACK (frame {}) of a connection that the other side still holds; the reset tells it to let go, and a SYN again follows",
+            trigger.frame
+        );
+        return Judgement::new(Cause::InvalidHandshake, Confidence::High, &[], evidence);
+    }
+    if sender.fin.is_some() { reply_after_fin(inquiry, trigger) } else { reply_without_socket(inquiry, trigger) }
+}
+
+fn refused(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
+    let evidence = format!(
+        "it answers the SYN (frame {}) {} later with ACK and the SYN's number + 1: nothing listens on port {}, or a firewall rejects with a reset, which looks the same",
+        trigger.frame,
+        duration(inquiry.noted.time.since(trigger.time)),
+        inquiry.connection.endpoint(inquiry.from()).port
+    );
+    Judgement::new(Cause::Refused, Confidence::High, &[], evidence)
+}
+
+/// A SYN-ACK met a host that is not, or no longer, opening this connection.
+fn answered_syn_ack(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
+    let stale = inquiry.sender().syns == 0 || inquiry.life.opening.kind == crate::connection::OpenKind::HalfOpen;
+    if stale {
+        let evidence = format!(
+            "it refutes the SYN-ACK (frame {}) to a SYN that it has not outstanding: an old duplicate SYN had reached the other side",
+            trigger.frame
+        );
+        return Judgement::new(Cause::InvalidHandshake, Confidence::Medium, &[Cause::NoConnection], evidence);
+    }
+    let evidence = format!(
+        "it answers the SYN-ACK (frame {}) to its own SYN: the socket was closed while connecting, or a scanner never had one",
+        trigger.frame
+    );
+    Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::InvalidHandshake], evidence)
+}
+
+fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
+    let (sender, receiver) = (inquiry.sender(), inquiry.receiver());
+    let acked_for = fin_acked_for(inquiry);
+    let in_fin_wait_2 = inquiry.effect.sender_state == State::FinWait2 || sender.fin_acked();
+    if trigger.len > 0 {
+        let waited = acked_for.filter(|&ns| ns >= inquiry.life.profile.fin_wait_2_ns);
+        if let Some(waited) = waited {
+            let evidence = format!(
+                "its FIN had been acknowledged {} before {} octets came (frame {}), longer than FIN-WAIT-2 lasts",
+                duration(waited),
+                trigger.len,
+                trigger.frame
+            );
+            return Judgement::new(Cause::FinWait2Expired, Confidence::Medium, &[Cause::DataAfterClose], evidence);
+        }
+        let evidence = format!(
+            "it had sent FIN, and answers {} octets that came afterwards (frame {}) with the number that they acknowledge: the application had closed and nobody reads",
+            trigger.len, trigger.frame
+        );
+        return Judgement::new(Cause::DataAfterClose, Confidence::High, &[], evidence);
+    }
+    let first_fin = trigger.is_fin() && receiver.fins <= 1;
+    if first_fin && in_fin_wait_2 {
+        let waited = acked_for.unwrap_or(0);
+        if waited < FIN_WAIT_2_MIN_NS {
+            let evidence = format!(
+                "it answers the peer's first FIN (frame {}) {} after its own was acknowledged: neither FIN-WAIT-2 nor TIME-WAIT was kept (Linux: tcp_max_tw_buckets reached)",
+                trigger.frame,
+                duration(waited)
+            );
+            return Judgement::new(Cause::NoTimeWait, Confidence::Medium, &[Cause::FinWait2Expired], evidence);
+        }
+        let confidence =
+            if waited >= inquiry.life.profile.fin_wait_2_ns { Confidence::High } else { Confidence::Medium };
+        let evidence = format!(
+            "its FIN had been acknowledged {} before the peer's FIN came (frame {}); a live FIN-WAIT-2 would have acknowledged that FIN, so the wait had expired",
+            duration(waited),
+            trigger.frame
+        );
+        return Judgement::new(Cause::FinWait2Expired, confidence, &[], evidence);
+    }
+    if trigger.is_fin() {
+        let evidence = format!(
+            "it answers a repeated FIN (frame {}, the {} copy) that TIME-WAIT would have acknowledged: the state is gone",
+            trigger.frame,
+            ordinal(receiver.fins)
+        );
+        return Judgement::new(Cause::NoTimeWait, Confidence::High, &[], evidence);
+    }
+    let evidence = format!("it had closed with FIN and answers a segment that still arrived (frame {})", trigger.frame);
+    Judgement::new(Cause::AfterFin, Confidence::Medium, &[Cause::NoTimeWait], evidence)
+}
+
+/// The sender shows no close of its own, and yet has no socket.
+fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
+    let silence = inquiry.seen.before[inquiry.from()].last.map_or(0, |last| trigger.time.since(last.time));
+    let ttl_differs = inquiry.sender().ttl.is_some_and(|ttl| ttl != inquiry.noted.ttl);
+    let shape = format!(
+        "it answers frame {} with that segment's own acknowledgment as number and no window: there is no socket, and it had sent neither FIN nor RST",
+        trigger.frame
+    );
+    if silence >= MIDDLEBOX_IDLE_MIN_NS {
+        let quiet = format!("after {} of silence {shape}", duration(silence));
+        if ttl_differs {
+            let evidence = format!(
+                "{quiet}; its TTL {} is not the sender's, so something in between had forgotten the flow",
+                inquiry.noted.ttl
+            );
+            return Judgement::new(Cause::IdleExpired, Confidence::High, &[Cause::NoConnection], evidence);
+        }
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::IdleExpired], quiet);
+    }
+    if inquiry.connection.halves[inquiry.from()].frames == u64::from(inquiry.connection.halves[inquiry.from()].rsts) {
+        let evidence = format!("{shape} in this capture, which shows nothing else of it");
+        return Judgement::new(
+            Cause::NoConnection,
+            Confidence::Low,
+            &[Cause::LingerZero, Cause::DataAfterClose],
+            evidence,
+        );
+    }
+    Judgement::new(
+        Cause::NoConnection,
+        Confidence::High,
+        &[],
+        format!("{shape}: the host restarted, lost the state, or was reset out of the tap's sight"),
+    )
+}
+
+fn active(inquiry: &Inquiry<'_>) -> Judgement {
+    let sender = inquiry.sender();
+    if sender.unanswered_probes > 0 && sender.window_probes == 0 {
+        let evidence = format!(
+            "{} keepalive probe(s) in a row had stayed unanswered; the prober gave up",
+            sender.unanswered_probes
+        );
+        let confidence = if sender.unanswered_probes > 1 { Confidence::High } else { Confidence::Medium };
+        return Judgement::new(Cause::KeepaliveTimeout, confidence, &[Cause::LingerZero], evidence);
+    }
+    if sender.fin.is_some() {
+        return active_after_fin(inquiry);
+    }
+    abort(inquiry)
+}
+
+fn active_after_fin(inquiry: &Inquiry<'_>) -> Judgement {
+    let data = inquiry.receiver().last_data.filter(|data| data.frame > first_fin_frame(inquiry).unwrap_or(u64::MAX));
+    match data {
+        Some(data) => {
+            let evidence = format!(
+                "it had sent FIN, and {} octets came afterwards (frame {}); the reset acknowledges, as stacks other than Linux answer data after close()",
+                data.len, data.frame
+            );
+            Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::AfterFin], evidence)
+        }
+        None => {
+            let evidence = "it had closed with FIN and then aborted: no data had come in between".to_owned();
+            Judgement::new(Cause::AfterFin, Confidence::Medium, &[Cause::ProcessExit], evidence)
+        }
+    }
+}
+
+/// The application or its death aborted a live socket: SO_LINGER 0 or unread data, which have one shape on the wire.
+fn abort(inquiry: &Inquiry<'_>) -> Judgement {
+    let (sender, receiver, noted) = (inquiry.sender(), inquiry.receiver(), inquiry.noted);
+    let whole = receiver.isn.is_some();
+    let received_by_ack = receiver.isn.map(|isn| noted.ack.since(isn + 1)).filter(|_| noted.flags.contains(Flags::ACK));
+    let nothing_received = whole
+        && (receiver.payload_bytes + receiver.missing_bytes == 0 || received_by_ack.is_some_and(|octets| octets <= 0));
+    let shape = "it acknowledges, and stands at its sender's next number: a live socket was aborted";
+    if nothing_received {
+        let passive_and_mute = inquiry.from() == crate::base::Side::Server && sender.payload_bytes == 0;
+        let (confidence, rivals): (_, &[Cause]) =
+            if passive_and_mute { (Confidence::Medium, &[Cause::ProcessExit]) } else { (Confidence::High, &[]) };
+        let listener =
+            if passive_and_mute { " (or a listener was closed with this connection not yet accepted)" } else { "" };
+        let evidence =
+            format!("{shape}; the resetting side had received no payload, so nothing could be unread{listener}");
+        return Judgement::new(Cause::LingerZero, confidence, rivals, evidence);
+    }
+    let last_received = receiver.last_data.map(|data| data.time);
+    let last_answered = sender.last_data.map(|data| data.time);
+    match (last_received, last_answered) {
+        (Some(received), answered) if answered.is_none_or(|answered| answered < received) => {
+            let wait = noted.time.since(received);
+            let evidence = format!(
+                "{shape}; payload came last {} before it and was never answered, which points to data left unread (SO_LINGER 0 has the same shape)",
+                duration(wait)
+            );
+            Judgement::new(Cause::UnreadData, Confidence::Medium, &[Cause::LingerZero, Cause::ProcessExit], evidence)
+        }
+        (Some(_), Some(answered)) => {
+            let evidence = format!(
+                "{shape}; everything it had received was answered, the last time {} before, which points to SO_LINGER 0 (data left unread has the same shape)",
+                duration(noted.time.since(answered))
+            );
+            Judgement::new(Cause::LingerZero, Confidence::Medium, &[Cause::UnreadData, Cause::ProcessExit], evidence)
+        }
+        _ => {
+            let evidence = format!("{shape}; the capture does not show whether it had received anything");
+            Judgement::new(Cause::LingerZero, Confidence::Low, &[Cause::UnreadData, Cause::ProcessExit], evidence)
+        }
+    }
+}
+
+fn unknown(inquiry: &Inquiry<'_>) -> Judgement {
+    let sender = inquiry.sender();
+    if sender.frames == 0 && inquiry.receiver().frames == 0 {
+        let evidence = "nothing but the reset was captured".to_owned();
+        return Judgement::new(Cause::Unknown, Confidence::Low, &[], evidence);
+    }
+    let evidence =
+        "it answers no segment that was captured within a round trip and is not at its sender's next number".to_owned();
+    Judgement::new(Cause::Unknown, Confidence::Low, &[Cause::NoConnection, Cause::Injected], evidence)
+}
+
+/// How long the sender's FIN had been acknowledged when the trigger came, ns.
+fn fin_acked_for(inquiry: &Inquiry<'_>) -> Option<i64> {
+    let receipt = inquiry.life.arrivals.ack_of_fin[inquiry.from()]?;
+    Some(inquiry.trigger?.time.since(inquiry.life.notes[receipt.note].time))
+}
+
+fn first_fin_frame(inquiry: &Inquiry<'_>) -> Option<u64> {
+    inquiry.life.closing.fins[inquiry.from()].map(|fin| fin.frame)
+}
+
+fn ordinal(count: u32) -> String {
+    match (count % 10, count % 100) {
+        (1, tens) if tens != 11 => format!("{count}st"),
+        (2, tens) if tens != 12 => format!("{count}nd"),
+        (3, tens) if tens != 13 => format!("{count}rd"),
+        _ => format!("{count}th"),
+    }
+}

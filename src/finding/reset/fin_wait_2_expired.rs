@@ -1,0 +1,32 @@
+//! `reset-fin-wait-2-expired`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The peer came back with data or its FIN after the first closer's FIN-WAIT-2 timer had run out.
+    ///
+    /// # Why it matters
+    ///
+    /// What it sent is lost, and its close ends with an error.
+    ///
+    /// # How it is recognised
+    ///
+    /// A reply reset whose sender's FIN had long been acknowledged.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `reset-data-after-close`: the same shape, before the timer.
+    ///
+    /// # What to do
+    ///
+    /// Close promptly after reading end-of-file; see `fin-wait-2-expired`.
+    "reset-fin-wait-2-expired", Reset, Warning, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::FinWait2Expired, case, found);
+}

@@ -1,0 +1,62 @@
+//! Was the reset sent by the host whose address it carries? False alarms are worse than silence here.
+
+use super::{Inquiry, Judgement};
+use crate::connection::State;
+use crate::finding::verdict::{Cause, Confidence, Family};
+use crate::segment::Flags;
+
+/// An IPv4 id this far above the sender's last one still counts as its counter going on.
+const ID_STEP_MAX: u16 = 2_048;
+
+/// Calls a reset injected when its supposed sender goes on as if it had not sent it, or when at least two header fields
+/// disagree that the host's own resets would leave alone. IPv4 id 0, window 0 and missing timestamps are how Linux
+/// answers segments without a socket, and count for nothing in a reply.
+pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Option<Judgement> {
+    let disagreements = disagreements(inquiry, family);
+    let opening = matches!(inquiry.effect.sender_state, State::SynSent | State::Closed | State::Listen)
+        && inquiry.trigger.is_some_and(|trigger| trigger.flags.contains(Flags::ACK));
+    if inquiry.effect.contradicted && !(opening && inquiry.sender().syns > 0 && inquiry.sender().payload_bytes == 0) {
+        let mut evidence = String::from("the supposed sender went on afterwards as if it had sent no reset");
+        if !disagreements.is_empty() {
+            evidence += &format!("; and {}", disagreements.join(", "));
+        }
+        return Some(Judgement::new(Cause::Injected, Confidence::High, &[], evidence));
+    }
+    if disagreements.len() < 2 {
+        return None;
+    }
+    let confidence = if disagreements.len() > 2 { Confidence::High } else { Confidence::Medium };
+    let evidence = format!("its header is not that of the supposed sender: {}", disagreements.join(", "));
+    Some(Judgement::new(Cause::Injected, confidence, &[Cause::Unknown], evidence))
+}
+
+/// Header fields that do not fit the sender's other segments.
+fn disagreements(inquiry: &Inquiry<'_>, family: Option<Family>) -> Vec<String> {
+    let (noted, sender) = (inquiry.noted, inquiry.sender());
+    let mut found = Vec::new();
+    let Some(last) = sender.last else { return found };
+    if let Some(ttl) = sender.ttl.filter(|&ttl| ttl != noted.ttl && last.ttl == ttl) {
+        found.push(format!("TTL {} where its other segments have {ttl}", noted.ttl));
+    }
+    let reply = family == Some(Family::Reply);
+    if reply {
+        if noted.window != 0 {
+            found.push(format!("window {} in a reply, which has none", noted.window));
+        }
+        return found;
+    }
+    let step = noted.ip_id.wrapping_sub(last.ip_id);
+    if noted.ip_id != 0 && last.ip_id != 0 && step > ID_STEP_MAX {
+        found.push(format!("IPv4 id {:#06x} after {:#06x}", noted.ip_id, last.ip_id));
+    }
+    if family == Some(Family::Active) && sender.timestamps && last.timestamps.is_some() && noted.timestamps.is_none() {
+        // Windows and some appliances drop the option from their own resets, with a window of 0.
+        if noted.window != 0 {
+            found.push("no timestamps, which this connection uses".to_owned());
+        }
+    }
+    if family.is_none() && inquiry.receiver().is_known() && sender.is_known() {
+        found.push("it answers no segment and is not at its supposed sender's next number".to_owned());
+    }
+    found
+}

@@ -1,0 +1,33 @@
+//! `reset-idle-expired`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A middlebox had forgotten the flow during a long silence and answered the next segment with a reset.
+    ///
+    /// # Why it matters
+    ///
+    /// The first request after a pause fails; with a pool it looks like a random error.
+    ///
+    /// # How it is recognised
+    ///
+    /// A reset right after the first segment that followed a long silence, with a TTL that is not the supposed sender's.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `reset-no-connection`, where the host itself had lost the state.
+    ///
+    /// # What to do
+    ///
+    /// Send keepalives more often than the middlebox's timeout (often 350 s, 300 s or 60 s), or close idle connections
+    /// before it does.
+    "reset-idle-expired", Reset, Warning, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::IdleExpired, case, found);
+}

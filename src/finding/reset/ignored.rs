@@ -1,0 +1,54 @@
+//! `reset-ignored`: a reset that its receiver does not take.
+
+use crate::connection::{OpenKind, State};
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A reset whose numbers its receiver does not accept, or after which the receiver went on.
+    ///
+    /// # Why it matters
+    ///
+    /// The connection lives. RFC 5961 receivers answer one inside the window with a challenge ACK; a blind attacker's are
+    /// mostly outside.
+    ///
+    /// # How it is recognised
+    ///
+    /// The reset's number against the receiver's RCV.NXT, SACK edge and window, and what the receiver sent afterwards.
+    ///
+    /// # Not to be confused with
+    ///
+    /// A reset that was lost after the tap, which its sender then repeats.
+    ///
+    /// # What to do
+    ///
+    /// If they recur, somebody forges them: see `reset-injected`.
+    "reset-ignored", Reset, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for reset in case.resets.iter().filter(|reset| !reset.accepted) {
+        let Some(effect) = case.life.resets.iter().find(|effect| case.life.notes[effect.note].frame == reset.frame)
+        else {
+            continue;
+        };
+        let lives = matches!(effect.receiver_goes_on, true) || !effect.acceptance.resets();
+        let over = case.life.states[!reset.from]
+            .last()
+            .is_none_or(|step| matches!(step.state, State::Closed | State::TimeWait));
+        if !lives || over && effect.acceptance.resets() || case.life.opening.kind == OpenKind::HalfOpen {
+            continue;
+        }
+        let message = format!(
+            "the reset in frame {} was not taken by {} ({})",
+            reset.frame,
+            case.name(!reset.from),
+            effect.acceptance.name()
+        );
+        ENTRY.draft(Confidence::Medium, reset.time, vec![reset.frame], message).endpoint(!reset.from).push(found);
+    }
+}

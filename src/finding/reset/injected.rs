@@ -1,0 +1,35 @@
+//! `reset-injected`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The reset is forged: something on the path made it in the name of an endpoint.
+    ///
+    /// # Why it matters
+    ///
+    /// A connection is cut that both ends wanted; or an attempt to do so failed.
+    ///
+    /// # How it is recognised
+    ///
+    /// The supposed sender goes on as if it had sent nothing, or at least two header fields disagree that its own resets
+    /// would leave alone (TTL, IPv4 id, timestamps, window, position). IPv4 id 0 and window 0 alone are how Linux answers
+    /// segments without a socket.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `reset-idle-expired`, a middlebox that has merely forgotten.
+    ///
+    /// # What to do
+    ///
+    /// Compare captures on both ends: a reset that only one of them sees was made in between. Firewalls, intrusion
+    /// prevention and censors do this.
+    "reset-injected", Reset, Error, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::Injected, case, found);
+}

@@ -1,0 +1,36 @@
+//! `reset-invalid-handshake`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A segment did not fit the handshake: an acknowledgment of something never sent, or the answer to a SYN that is not
+    /// outstanding.
+    ///
+    /// # Why it matters
+    ///
+    /// The reset does what the three-way handshake is for: it clears what an old duplicate or a forgotten connection left
+    /// behind.
+    ///
+    /// # How it is recognised
+    ///
+    /// A reply reset to a SYN-ACK that its sender did not ask for, or to the plain ACK that answers a SYN on a connection
+    /// the other side still holds.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `reset-refused`, where the segment was a SYN.
+    ///
+    /// # What to do
+    ///
+    /// Nothing for single cases. A plain ACK in answer to a SYN means that the other side still holds an old connection
+    /// on the same ports: see `port-reused`.
+    "reset-invalid-handshake", Reset, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::InvalidHandshake, case, found);
+}

@@ -1,0 +1,33 @@
+//! `reset-keepalive-timeout`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// Keepalive probes stayed unanswered, and the prober gave the connection up.
+    ///
+    /// # Why it matters
+    ///
+    /// The peer or the path is gone. The prober's application reads ETIMEDOUT.
+    ///
+    /// # How it is recognised
+    ///
+    /// Probes at SND.NXT - 1 without answer, then an active reset one interval after the last.
+    ///
+    /// # Not to be confused with
+    ///
+    /// An abort by the application shortly after a probe that was still on its way.
+    ///
+    /// # What to do
+    ///
+    /// Find out why the peer vanished: a crash, a NAT entry that expired, a link. Lower tcp_keepalive_time where a
+    /// middlebox forgets flows earlier.
+    "reset-keepalive-timeout", Reset, Warning, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::KeepaliveTimeout, case, found);
+}

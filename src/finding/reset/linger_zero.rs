@@ -1,0 +1,38 @@
+//! `reset-linger-zero`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// An application aborted a live connection: close() with SO_LINGER on and time 0, an abort API, or
+    /// connect(AF_UNSPEC).
+    ///
+    /// # Why it matters
+    ///
+    /// Whatever was sent and not yet acknowledged is thrown away, and the peer reads ECONNRESET instead of the end of the
+    /// stream. It also avoids TIME-WAIT, which is why people set it.
+    ///
+    /// # How it is recognised
+    ///
+    /// An active reset: ACK set, at the sender's next number, with the live window and timestamps. Certain only when the
+    /// resetting side had received no payload, since then nothing could be unread; otherwise everything it received had
+    /// been answered, and `unread-data` remains the rival.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `reset-unread-data` has the same shape. A listener closed with connections in its queue resets them in the same
+    /// way. A reply reset has no ACK and no window.
+    ///
+    /// # What to do
+    ///
+    /// Remove SO_LINGER 0 unless losing data is meant. To be rid of TIME-WAIT let the other side close first, or reuse
+    /// connections; on the connecting side net.ipv4.tcp_tw_reuse helps.
+    "reset-linger-zero", Reset, Warning, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::LingerZero, case, found);
+}

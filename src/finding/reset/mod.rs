@@ -1,0 +1,153 @@
+//! Why a reset was sent: the family from its header, the cause from the history of its connection.
+
+pub mod after_close;
+pub mod after_fin;
+mod cause;
+pub mod data_after_close;
+mod family;
+pub mod fin_wait_2_expired;
+mod forged;
+pub mod idle_expired;
+pub mod ignored;
+pub mod injected;
+pub mod invalid_handshake;
+pub mod keepalive_timeout;
+pub mod linger_zero;
+pub mod no_connection;
+pub mod no_time_wait;
+pub mod process_exit;
+pub mod refused;
+mod trigger;
+pub mod unknown;
+pub mod unread_data;
+
+use super::case::Case;
+use super::catalogue::Entry;
+use super::phrase::count;
+use super::verdict::{Cause, Confidence, Family, Finding, Origin, Reset};
+use crate::base::Side;
+use crate::connection::{Acceptance, Connection, Half, Lifecycle, Noted, ResetEffect, ResetSeen};
+
+/// Everything that the judgement of one reset rests on.
+pub(super) struct Inquiry<'a> {
+    pub connection: &'a Connection,
+    pub life: &'a Lifecycle,
+    pub effect: &'a ResetEffect,
+    pub seen: &'a ResetSeen,
+    pub noted: &'a Noted,
+    /// The segment that it answers, if it answers one.
+    pub trigger: Option<Noted>,
+}
+
+/// A cause with its grounds.
+pub(super) struct Judgement {
+    pub cause: Cause,
+    pub confidence: Confidence,
+    pub rivals: Vec<Cause>,
+    pub evidence: String,
+}
+
+impl Judgement {
+    pub fn new(cause: Cause, confidence: Confidence, rivals: &[Cause], evidence: String) -> Self {
+        Self { cause, confidence, rivals: rivals.to_vec(), evidence }
+    }
+}
+
+impl Inquiry<'_> {
+    /// Whose address the reset carries.
+    pub fn from(&self) -> Side {
+        self.noted.side
+    }
+
+    /// The sender's half just before.
+    pub fn sender(&self) -> &Half {
+        &self.seen.before[self.noted.side]
+    }
+
+    /// The receiver's half just before.
+    pub fn receiver(&self) -> &Half {
+        &self.seen.before[!self.noted.side]
+    }
+}
+
+/// Judges every reset of a connection. A reset that only repeats what its sender's earlier one said is counted there as
+/// an echo: one abort can be followed by tens of resets to what was still on its way.
+pub fn judge(connection: &Connection, life: &Lifecycle) -> Vec<Reset> {
+    let mut resets: Vec<Reset> = Vec::new();
+    for effect in &life.resets {
+        let noted = &life.notes[effect.note];
+        let seen = connection.resets.iter().find(|seen| seen.noted.frame == noted.frame);
+        let Some(seen) = seen else {
+            // Beyond the remembered ones: counted with the newest of its side.
+            if let Some(earlier) = resets.iter_mut().rfind(|reset| reset.from == noted.side) {
+                earlier.echoes += 1;
+            }
+            continue;
+        };
+        let earlier = resets.iter().rposition(|reset| reset.from == noted.side && reset.origin != Origin::Middlebox);
+        let trigger = trigger::find(life, seen);
+        let inquiry = Inquiry { connection, life, effect, seen, noted, trigger };
+        let family = family::of(&inquiry);
+        if let Some(earlier) = earlier.filter(|_| !effect.contradicted) {
+            resets[earlier].echoes += 1;
+            resets[earlier].accepted |= effect.accepted;
+            continue;
+        }
+        resets.push(verdict(&inquiry, family));
+    }
+    resets
+}
+
+/// The finding for every reset of one cause.
+fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Vec<Finding>) {
+    for reset in case.resets.iter().filter(|reset| reset.cause == cause) {
+        let lost = reset.client_bytes_lost + reset.server_bytes_lost;
+        let losing =
+            if lost > 0 { format!(", losing {} not yet acknowledged", count(lost, "octet")) } else { String::new() };
+        let echoes = if reset.echoes > 0 { format!(" ({} more followed)", reset.echoes) } else { String::new() };
+        let message = format!("{} reset the connection{losing}{echoes}: {}", case.name(reset.from), reset.evidence);
+        entry.draft(reset.confidence, reset.time, vec![reset.frame], message).endpoint(reset.from).push(found);
+    }
+}
+
+fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
+    let forged = forged::judge(inquiry, family);
+    let origin = match &forged {
+        Some(judgement) if judgement.confidence >= Confidence::Medium => Origin::Middlebox,
+        Some(_) => Origin::Unknown,
+        None => Origin::Endpoint,
+    };
+    let judgement = forged.unwrap_or_else(|| cause::judge(inquiry, family));
+    let origin = match judgement.cause {
+        Cause::IdleExpired if judgement.confidence >= Confidence::Medium => Origin::Middlebox,
+        Cause::IdleExpired | Cause::Unknown => Origin::Unknown,
+        _ => origin,
+    };
+    Reset {
+        frame: inquiry.noted.frame,
+        time: inquiry.noted.time,
+        from: inquiry.from(),
+        origin,
+        family,
+        cause: judgement.cause,
+        confidence: judgement.confidence,
+        rivals: judgement.rivals,
+        accepted: inquiry.effect.accepted,
+        client_bytes_lost: if inquiry.effect.accepted { inquiry.seen.lost(Side::Client) } else { 0 },
+        server_bytes_lost: if inquiry.effect.accepted { inquiry.seen.lost(Side::Server) } else { 0 },
+        echoes: 0,
+        evidence: judgement.evidence + acceptance_words(inquiry.effect),
+    }
+}
+
+/// What the receiver makes of it, when it is not simply reset.
+fn acceptance_words(effect: &ResetEffect) -> &'static str {
+    match (effect.accepted, effect.acceptance) {
+        (true, _) => "",
+        (false, Acceptance::Challenge) => {
+            "; its number is inside the window but not the next one, so the receiver answers with a challenge ACK and goes on (RFC 5961)"
+        }
+        (false, Acceptance::Outside) => "; its numbers lie outside the receiver's window, so it is ignored",
+        (false, _) => "; the receiver went on afterwards, so it did not arrive or was not taken",
+    }
+}

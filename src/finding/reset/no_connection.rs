@@ -1,0 +1,35 @@
+//! `reset-no-connection`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The endpoint does not know the connection: it restarted, its state is lost or expired, or it was reset where the
+    /// tap could not see it.
+    ///
+    /// # Why it matters
+    ///
+    /// The other side learns only by writing that its connection is dead; until then it looks open.
+    ///
+    /// # How it is recognised
+    ///
+    /// A reply reset to an ordinary segment, from a side that had sent neither FIN nor RST.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `reset-idle-expired`, where a middlebox answers after a long silence. `reset-refused`, where the segment was a
+    /// SYN.
+    ///
+    /// # What to do
+    ///
+    /// After a restart or failover this is expected once for each connection. Keepalives find dead connections earlier;
+    /// load balancers need connection draining.
+    "reset-no-connection", Reset, Warning, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::NoConnection, case, found);
+}

@@ -1,0 +1,34 @@
+//! `reset-no-time-wait`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A repeated FIN met nobody: the side that closed first had not kept TIME-WAIT.
+    ///
+    /// # Why it matters
+    ///
+    /// No data is lost, but the passive closer sees an error on a connection that had ended well.
+    ///
+    /// # How it is recognised
+    ///
+    /// A reply reset to a FIN that had been acknowledged before, or to the first FIN right after the own one was
+    /// acknowledged.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `fin-wait-2-expired`, where the wait for the first FIN was too long.
+    ///
+    /// # What to do
+    ///
+    /// Raise net.ipv4.tcp_max_tw_buckets (nstat TcpExtTCPTimeWaitOverflow counts), and do not recycle TIME-WAIT by resets
+    /// or restarts.
+    "reset-no-time-wait", Reset, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::NoTimeWait, case, found);
+}

@@ -1,0 +1,32 @@
+//! `reset-process-exit`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The process was killed or exited with data unread or unsent.
+    ///
+    /// # Why it matters
+    ///
+    /// The peer sees ECONNRESET in the middle of its work.
+    ///
+    /// # How it is recognised
+    ///
+    /// It has no shape of its own; it is named when everything else is excluded, and otherwise as a rival.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `reset-unread-data` and `reset-linger-zero`.
+    ///
+    /// # What to do
+    ///
+    /// Look for crashes, OOM kills and deployments at that moment.
+    "reset-process-exit", Reset, Warning, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::ProcessExit, case, found);
+}

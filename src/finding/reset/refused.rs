@@ -1,0 +1,32 @@
+//! `reset-refused`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// Nothing listens on the port that the SYN was for.
+    ///
+    /// # Why it matters
+    ///
+    /// connect() fails with ECONNREFUSED; see `connection-refused`.
+    ///
+    /// # How it is recognised
+    ///
+    /// A reset with number 0 that acknowledges the SYN.
+    ///
+    /// # Not to be confused with
+    ///
+    /// A firewall that rejects with a TCP reset.
+    ///
+    /// # What to do
+    ///
+    /// See `connection-refused`.
+    "reset-refused", Reset, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::Refused, case, found);
+}

@@ -1,0 +1,32 @@
+//! The segment that a reset answers.
+
+use crate::connection::{Lifecycle, Noted, ResetSeen};
+use crate::segment::Flags;
+
+/// A stack answers at once; beyond the round trip from the tap to it this much is allowed for scheduling, ns.
+const ANSWER_SLACK_NS: i64 = 30_000_000;
+/// Taken for the round trip when the handshake was not captured, ns.
+const RTT_UNKNOWN_NS: i64 = 250_000_000;
+
+/// The newest segment of the other side that this reset's numbers answer and that came within a round trip before it.
+pub(super) fn find(life: &Lifecycle, seen: &ResetSeen) -> Option<Noted> {
+    let reset = &seen.noted;
+    let span = life.arrivals.rtt_ns[reset.side].map_or(RTT_UNKNOWN_NS, |rtt| rtt + rtt / 2) + ANSWER_SLACK_NS;
+    let newest = seen.before[!reset.side].last;
+    let earlier = life.notes.iter().rev().filter(|note| note.frame < reset.frame && note.side != reset.side);
+    newest
+        .into_iter()
+        .chain(earlier.copied())
+        .filter(|note| !note.is_rst() && reset.time.since(note.time) <= span)
+        .find(|note| answers(reset, note))
+}
+
+/// RFC 9293, section 3.10.7.1: a reset takes its number from the acknowledgment it answers; where there was none it has
+/// sequence number 0 and acknowledges the segment.
+fn answers(reset: &Noted, trigger: &Noted) -> bool {
+    if reset.flags.contains(Flags::ACK) {
+        reset.ack == trigger.end() && (!trigger.flags.contains(Flags::ACK) || reset.seq == trigger.ack)
+    } else {
+        trigger.flags.contains(Flags::ACK) && reset.seq == trigger.ack
+    }
+}

@@ -1,0 +1,32 @@
+//! `reset-unknown`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The packets do not tell why this reset was sent.
+    ///
+    /// # Why it matters
+    ///
+    /// It is counted and shown; its cause is not guessed.
+    ///
+    /// # How it is recognised
+    ///
+    /// Neither of the two shapes of a reset, or nothing of the connection but the reset was captured.
+    ///
+    /// # Not to be confused with
+    ///
+    /// The other causes.
+    ///
+    /// # What to do
+    ///
+    /// Capture earlier, on both ends, and without a filter that leaves out what the reset answered.
+    "reset-unknown", Reset, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::Unknown, case, found);
+}

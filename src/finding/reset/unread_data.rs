@@ -1,0 +1,35 @@
+//! `reset-unread-data`.
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Cause, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// An application closed, or died, while received bytes lay unread in its socket: the kernel then resets instead of
+    /// closing (RFC 1122, 4.2.2.13; RFC 2525, 2.17).
+    ///
+    /// # Why it matters
+    ///
+    /// The peer sees ECONNRESET, and may lose the end of what had been sent to it before: a response that was on its way
+    /// is discarded with the reset.
+    ///
+    /// # How it is recognised
+    ///
+    /// An active reset of a side that had received payload last and never answered it.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `reset-linger-zero` has the same shape on the wire and is always named as its rival.
+    ///
+    /// # What to do
+    ///
+    /// Read to the end of the stream before close(): shutdown(SHUT_WR), read until 0, close. Servers that answer early
+    /// (413, 401) must drain the request body.
+    "reset-unread-data", Reset, Warning, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    super::report(&ENTRY, Cause::UnreadData, case, found);
+}

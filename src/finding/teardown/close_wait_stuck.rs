@@ -1,0 +1,71 @@
+//! `close-wait-stuck`: the peer closed and this application never did.
+
+use crate::base::Side;
+use crate::connection::State;
+use crate::finding::phrase::duration;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The peer closed; this side acknowledged that and never closed itself: CLOSE-WAIT, held by the application and by
+    /// nothing else.
+    ///
+    /// # Why it matters
+    ///
+    /// Each such socket is a file descriptor leaked. When they run out the service stops accepting; no timer of the
+    /// kernel ever ends CLOSE-WAIT.
+    ///
+    /// # How it is recognised
+    ///
+    /// The peer's FIN is acknowledged, and to the end of the capture no FIN, no reset and no payload of this side follow,
+    /// for at least as long as the threshold.
+    ///
+    /// # Not to be confused with
+    ///
+    /// A half-close that is in use (payload flows), and a connection at the very end of the capture, where the close may
+    /// simply not have come yet.
+    ///
+    /// # What to do
+    ///
+    /// Find the code path that does not close after reading end-of-file: read() returned 0 and nobody looked. ss -tnp
+    /// state close-wait names the process. Connection pools must test idle connections before use, and drop those that
+    /// the server closed.
+    "close-wait-stuck", Teardown, Warning, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for side in Side::BOTH {
+        let Some(step) = case.life.states[side].last().filter(|step| step.state == State::CloseWait) else { continue };
+        let lasted = case.life.horizon.since(step.time);
+        let (Some(fin), true) = (case.life.closing.fins[!side], case.connection.halves[side].fin.is_none()) else {
+            continue;
+        };
+        let sent_since = case.life.closing.octets_after_fin[side];
+        let quiet = case
+            .life
+            .horizon
+            .since(case.connection.halves[side].last_data.map_or(step.time, |data| data.time.max(step.time)));
+        if quiet < STUCK_NS_MIN || case.life.closing.unanswered.is_some() {
+            continue;
+        }
+        let confidence = match quiet {
+            ns if ns >= 60_000_000_000 && sent_since == 0 => Confidence::High,
+            _ => Confidence::Medium,
+        };
+        let message = format!(
+            "{} has been in CLOSE-WAIT for {}: its peer closed, it acknowledged that and never closed",
+            case.name(side),
+            duration(lasted)
+        );
+        let ack = case.notes(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(fin.end())).next();
+        let frames = [Some(fin.frame), ack.map(|ack| ack.frame)].into_iter().flatten().collect();
+        ENTRY.draft(confidence, step.time, frames, message).endpoint(side).push(found);
+    }
+}
+
+/// Shorter than this is how long applications take to notice and close, ns.
+const STUCK_NS_MIN: i64 = 1_000_000_000;

@@ -1,0 +1,47 @@
+//! `data-after-fin`: sequence space beyond the own FIN.
+
+use crate::base::Side;
+use crate::connection::Class;
+use crate::finding::phrase::count;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A side sent sequence numbers beyond its own FIN: by the protocol there are none.
+    ///
+    /// # Why it matters
+    ///
+    /// No ordinary stack does this. It is an evasion technique, a broken load generator, or a second connection mistaken
+    /// for this one.
+    ///
+    /// # How it is recognised
+    ///
+    /// A segment whose end lies beyond the FIN's number + 1.
+    ///
+    /// # Not to be confused with
+    ///
+    /// Retransmissions of data before the FIN, which lie below it. A FIN that overtook the data before it.
+    ///
+    /// # What to do
+    ///
+    /// Find out who made the packets; treat inspection results for this flow with suspicion.
+    "data-after-fin", Teardown, Warning, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for side in Side::BOTH {
+        let beyond: Vec<_> = case
+            .notes(|note| {
+                note.side == side && note.class.contains(Class::BEYOND_FIN) && !note.is_syn() && !note.is_syn_ack()
+            })
+            .collect();
+        let Some(first) = beyond.first() else { continue };
+        let message = format!("{} sent {} beyond its own FIN", case.name(side), count(beyond.len() as u64, "segment"));
+        let frames = beyond.iter().map(|note| note.frame).collect();
+        ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
+    }
+}

@@ -1,0 +1,53 @@
+//! `fin-retransmitted`: a FIN had to be sent again.
+
+use crate::base::Side;
+use crate::finding::phrase::duration;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A FIN was sent more than once: it or its acknowledgment was lost, or nobody answers.
+    ///
+    /// # Why it matters
+    ///
+    /// The close takes longer, and the socket stays in FIN-WAIT-1, CLOSING or LAST-ACK meanwhile.
+    ///
+    /// # How it is recognised
+    ///
+    /// Several FINs with one number from one side. The message says how often, until when, and whether it was
+    /// acknowledged at last.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `final-ack-lost` explains the passive closer's repeated FIN; `fin-unanswered` is the case that no answer ever
+    /// came.
+    ///
+    /// # What to do
+    ///
+    /// Ordinary loss. Many unanswered ones toward one host or after long idle times mean that a middlebox has forgotten
+    /// the flows.
+    "fin-retransmitted", Teardown, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for side in Side::BOTH {
+        let half = &case.connection.halves[side];
+        let Some(fin) = half.fin.filter(|_| half.fins > 1) else { continue };
+        let copies: Vec<_> = case.notes(|note| note.side == side && note.is_fin() && note.end() == fin + 1).collect();
+        let [first, second, ..] = copies.as_slice() else { continue };
+        let last = copies.last().unwrap_or(second);
+        let end = if half.fin_acked() { "it was acknowledged" } else { "it was never acknowledged" };
+        let message = format!(
+            "{} sent its FIN {} times within {}; {end}",
+            case.name(side),
+            half.fins,
+            duration(last.time.since(first.time))
+        );
+        let frames = copies.iter().map(|note| note.frame).collect();
+        ENTRY.draft(Confidence::High, second.time, frames, message).endpoint(side).push(found);
+    }
+}

@@ -1,0 +1,52 @@
+//! `fin-unanswered`: a FIN was repeated and never acknowledged.
+
+use crate::base::Side;
+use crate::finding::phrase::duration;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A side closed, repeated its FIN and never got an acknowledgment: FIN-WAIT-1 or LAST-ACK until the orphan's retries
+    /// run out.
+    ///
+    /// # Why it matters
+    ///
+    /// Each such socket holds memory for up to minutes; piles of them are what tcp_max_orphans limits.
+    ///
+    /// # How it is recognised
+    ///
+    /// At least three copies of a FIN, no acknowledgment of it, and nothing else from the peer afterwards.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `final-ack-lost` with outcome unanswered: the peer's acknowledgments are seen, and do not arrive. A capture that
+    /// ends shortly after the FIN shows nothing either way.
+    ///
+    /// # What to do
+    ///
+    /// The peer is gone, or a middlebox drops the flow. net.ipv4.tcp_orphan_retries bounds how long the kernel tries.
+    "fin-unanswered", Teardown, Warning, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for side in Side::BOTH {
+        let half = &case.connection.halves[side];
+        if half.fins < 3 || half.fin_acked() || half.unanswered < 3 || case.is_one_sided() {
+            continue;
+        }
+        let copies: Vec<_> = case.notes(|note| note.side == side && note.is_fin()).collect();
+        let (Some(first), Some(last)) = (copies.first(), copies.last()) else { continue };
+        let message = format!(
+            "{} sent its FIN {} times within {} and was never answered",
+            case.name(side),
+            half.fins,
+            duration(last.time.since(first.time))
+        );
+        let frames = copies.iter().map(|note| note.frame).collect();
+        ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
+    }
+}

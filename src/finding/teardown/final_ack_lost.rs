@@ -1,0 +1,81 @@
+//! `final-ack-lost`: the last acknowledgment of the close was lost.
+
+use crate::base::Side;
+use crate::finding::phrase::count;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The acknowledgment of the second FIN did not arrive, so the passive closer stays in LAST-ACK and repeats its FIN.
+    ///
+    /// # Why it matters
+    ///
+    /// It is what TIME-WAIT exists for. Outcome `recovered`: the repeated FIN was acknowledged again, TIME-WAIT did its
+    /// work. `reset`: a reset answered it, because nobody kept TIME-WAIT; no data is lost, but the passive side may
+    /// report an error. `unanswered`: nothing answered, and LAST-ACK lasted until the retries ran out.
+    ///
+    /// # How it is recognised
+    ///
+    /// The second closer's FIN again, after the first closer had answered it or where no answer of it is seen.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `fin-retransmitted` alone: the first FIN was lost, not its acknowledgment. `fin-unanswered`: the first closer's
+    /// FIN is the one without an answer.
+    ///
+    /// # What to do
+    ///
+    /// `recovered` needs nothing. For `reset`, keep TIME-WAIT: do not lower tcp_max_tw_buckets, and no restarts that drop
+    /// sockets right after closing. For `unanswered`, look for loss in the direction of the acknowledgments.
+    "final-ack-lost", Teardown, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let fins = &case.life.closing.fins;
+    for side in Side::BOTH {
+        let half = &case.connection.halves[side];
+        let (Some(own), Some(peer)) = (fins[side], fins[!side]) else { continue };
+        let second = own.acknowledges() && own.ack.at_or_after(peer.end());
+        if half.fins < 2 || !second {
+            continue;
+        }
+        let copies: Vec<_> = case.notes(|note| note.side == side && note.is_fin() && note.end() == own.end()).collect();
+        let Some(last) = copies.last() else { continue };
+        let answers: Vec<_> =
+            case.notes(|note| note.side != side && note.acknowledges() && note.ack.at_or_after(own.end())).collect();
+        let receipt = case.life.arrivals.ack_of_fin[side];
+        let reset = case.resets.iter().find(|reset| reset.from != side && reset.frame > own.frame && reset.accepted);
+        let lost_behind_tap = case.life.arrivals.lost_acks_of_fin[side] > 0;
+        let answered_between = answers.iter().any(|answer| answer.frame < last.frame);
+        let outcome = match (reset, receipt) {
+            (Some(_), _) => "reset",
+            (None, Some(_)) => "recovered",
+            (None, None) => "unanswered",
+        };
+        // An answer that is first seen after the last copy may also mean that the earlier copies of the FIN were lost.
+        let confidence = match (lost_behind_tap || answered_between, outcome) {
+            (true, _) => Confidence::High,
+            (false, "unanswered") if half.fins > 2 => Confidence::Medium,
+            (false, "reset") => Confidence::Medium,
+            _ if case.fin_copies_reached(side) => Confidence::Medium,
+            _ => continue,
+        };
+        let end = match outcome {
+            "reset" => "a reset answered it: nobody kept TIME-WAIT",
+            "recovered" => "it was acknowledged again: TIME-WAIT did its work",
+            _ => "no answer reached it: LAST-ACK lasts until its retries run out",
+        };
+        let message = format!(
+            "the last ACK of the close was lost: {} repeated its FIN {} and {end}",
+            case.name(side),
+            count(u64::from(half.fins - 1), "time")
+        );
+        let mut frames: Vec<u64> = copies.iter().chain(&answers).map(|note| note.frame).collect();
+        frames.extend(reset.map(|reset| reset.frame));
+        ENTRY.draft(confidence, own.time, frames, message).endpoint(side).outcome(outcome).push(found);
+    }
+}

@@ -1,0 +1,59 @@
+//! `half-close`: one side stopped sending and the other went on.
+
+use crate::base::Side;
+use crate::finding::phrase::{count, duration};
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// One side closed its sending direction and the other went on sending: a connection used in one direction (RFC 9293,
+    /// section 3.6).
+    ///
+    /// # Why it matters
+    ///
+    /// It works only when the side that sent FIN used shutdown(SHUT_WR) and reads on. With close() the same data would be
+    /// answered with a reset.
+    ///
+    /// # How it is recognised
+    ///
+    /// Payload in segments that acknowledge the FIN, more than a farewell of a few octets that a FIN follows at once (a
+    /// TLS close_notify).
+    ///
+    /// # Not to be confused with
+    ///
+    /// `reset-data-after-close`, where the data met nobody. `close-wait-stuck`, where the other side neither sends nor
+    /// closes.
+    ///
+    /// # What to do
+    ///
+    /// Nothing if it is meant (HTTP request bodies ended by FIN, rsh, nc -N). Middleboxes with a short timeout for half-
+    /// closed flows can cut it: finish within their limit.
+    "half-close", Teardown, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let closing = &case.life.closing;
+    for side in Side::BOTH {
+        let Some(fin) = closing.fins[!side] else { continue };
+        let octets = closing.octets_after_fin[side];
+        let read = case.notes(|note| note.side != side && note.acknowledges() && note.frame > fin.frame).last();
+        if !closing.half_closed[side] || closing.reset.is_some() && read.is_none() {
+            continue;
+        }
+        let last = case.notes(|note| note.side == side && note.len > 0 && note.ack.after(fin.seq)).last();
+        let until = last.map_or(case.connection.end, |note| note.time);
+        let message = format!(
+            "{} shut down sending and {} went on: {} in the {} after the FIN",
+            case.name(!side),
+            side,
+            count(octets, "octet"),
+            duration(until.since(fin.time))
+        );
+        let frames = [Some(fin.frame), last.map(|note| note.frame)].into_iter().flatten().collect();
+        ENTRY.draft(Confidence::High, fin.time, frames, message).endpoint(!side).push(found);
+    }
+}

@@ -1,0 +1,48 @@
+//! `simultaneous-close`: both ends closed at once.
+
+use crate::connection::Noted;
+use crate::finding::phrase::duration;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// Each end sent its FIN before the other's had arrived. Both pass CLOSING, and both hold TIME-WAIT.
+    ///
+    /// # Why it matters
+    ///
+    /// It costs TIME-WAIT on both hosts instead of one, and otherwise nothing.
+    ///
+    /// # How it is recognised
+    ///
+    /// Two FINs, neither of which acknowledges the other, and each acknowledged by itself afterwards.
+    ///
+    /// # Not to be confused with
+    ///
+    /// A three-segment close, where the second FIN acknowledges the first.
+    ///
+    /// # What to do
+    ///
+    /// Nothing. If it is the rule rather than the exception, let one side of the protocol be the one that closes.
+    "simultaneous-close", Teardown, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let fins = &case.life.closing.fins;
+    let (Some(client), Some(server)) = (fins.client, fins.server) else { return };
+    let sees = |note: &Noted, other: &Noted| note.acknowledges() && note.ack.at_or_after(other.end());
+    if sees(&client, &server) || sees(&server, &client) {
+        return;
+    }
+    let apart = client.time.since(server.time).abs();
+    let message = format!(
+        "both ends closed at once: their FINs crossed {} apart; both pass CLOSING and hold TIME-WAIT",
+        duration(apart)
+    );
+    let mut frames = case.life.closing.frames.clone();
+    frames.extend([client.frame, server.frame]);
+    ENTRY.draft(Confidence::High, client.time.min(server.time), frames, message).push(found);
+}

@@ -1,0 +1,72 @@
+//! `dead-peer`: retransmitted unanswered to the end.
+
+use crate::base::Side;
+use crate::connection::{Class, OpenKind};
+use crate::finding::phrase::{count, duration};
+use crate::finding::verdict::Cause;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A side repeated data, its FIN or keepalive probes to the end, and nothing came back: the peer or the path was
+    /// gone.
+    ///
+    /// # Why it matters
+    ///
+    /// The application hangs until the retransmission limit (about 15 minutes with Linux's tcp_retries2) and then sees
+    /// ETIMEDOUT.
+    ///
+    /// # How it is recognised
+    ///
+    /// At least three transmissions in a row without anything from the peer, which had spoken before, to the end of the
+    /// capture.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `outage-repaired`, where the peer came back. `accept-queue-overflow`, where it never spoke after its SYN-ACK.
+    ///
+    /// # What to do
+    ///
+    /// Set TCP_USER_TIMEOUT or an application timeout, so that a dead peer costs seconds and not minutes. Find out what
+    /// died: host, link or NAT entry.
+    "dead-peer", Transfer, Error, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let opened = !matches!(
+        case.life.opening.kind,
+        OpenKind::Unanswered | OpenKind::HalfOpen | OpenKind::Refused | OpenKind::Rejected
+    );
+    for side in Side::BOTH {
+        let half = &case.connection.halves[side];
+        let peer = &case.connection.halves[!side];
+        let given_up = case.resets.iter().any(|reset| reset.from == side && reset.cause == Cause::KeepaliveTimeout);
+        let unanswered = case.life.closing.unanswered == Some(side) || given_up;
+        let mute = peer.syn_acks > 0 && peer.frames == u64::from(peer.syn_acks);
+        let final_ack = peer.fin.is_some() && half.fin.is_some();
+        if !opened || !unanswered || mute || final_ack || case.is_one_sided() {
+            continue;
+        }
+        let tries: Vec<_> = case
+            .notes(|note| {
+                note.side == side
+                    && peer.last.is_none_or(|last| note.frame > last.frame)
+                    && (note.end() != note.seq || note.class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE))
+            })
+            .collect();
+        let (Some(first), Some(last)) = (tries.first(), tries.last()) else { continue };
+        let message = format!(
+            "{} sent {} within {} and nothing came back; its peer was last heard {} before",
+            case.name(side),
+            count(tries.len() as u64, "segment"),
+            duration(last.time.since(first.time)),
+            peer.last.map_or_else(|| "some time".to_owned(), |heard| duration(first.time.since(heard.time)))
+        );
+        let frames = tries.iter().map(|note| note.frame).collect();
+        ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
+    }
+}

@@ -1,0 +1,52 @@
+//! `keepalive`: probes of an idle connection.
+
+use crate::base::Side;
+use crate::connection::Class;
+use crate::finding::phrase::count;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// One side sent keepalive probes: empty (or one-octet) segments just below its next number, to hear whether the peer
+    /// is still there.
+    ///
+    /// # Why it matters
+    ///
+    /// Answered ones keep middleboxes from forgetting the flow. Unanswered ones end in `reset-keepalive-timeout`.
+    ///
+    /// # How it is recognised
+    ///
+    /// Segments at SND.NXT - 1 of length 0 or 1 while everything sent is acknowledged and the peer's window is open.
+    ///
+    /// # Not to be confused with
+    ///
+    /// Zero-window probes are the same packet; the peer's last window tells them apart.
+    ///
+    /// # What to do
+    ///
+    /// Nothing. The default of two hours (tcp_keepalive_time) is longer than most middleboxes remember.
+    "keepalive", Transfer, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for side in Side::BOTH {
+        let half = &case.connection.halves[side];
+        if half.keepalives == 0 {
+            continue;
+        }
+        let probes: Vec<_> = case.notes(|note| note.side == side && note.class.contains(Class::KEEPALIVE)).collect();
+        let Some(first) = probes.first() else { continue };
+        let end = match half.unanswered_probes {
+            0 => "answered".to_owned(),
+            unanswered => format!("the last {unanswered} unanswered"),
+        };
+        let message =
+            format!("{} sent {}, {end}", case.name(side), count(u64::from(half.keepalives), "keepalive probe"));
+        let frames = probes.iter().map(|note| note.frame).collect();
+        ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
+    }
+}

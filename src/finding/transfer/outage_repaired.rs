@@ -1,0 +1,74 @@
+//! `outage-repaired`: silence, retransmissions, then life.
+
+use crate::base::Side;
+use crate::connection::{Class, Noted};
+use crate::finding::phrase::{count, duration};
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// One side repeated itself for a while without an answer, and then the connection went on.
+    ///
+    /// # Why it matters
+    ///
+    /// The application saw a stall of that length and no error.
+    ///
+    /// # How it is recognised
+    ///
+    /// Several retransmissions of one segment with growing pauses, then an acknowledgment of it.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `dead-peer`, where nothing came back. A single retransmission is ordinary loss.
+    ///
+    /// # What to do
+    ///
+    /// Look at the network at that moment: a link that flapped, a route that changed, a virtual machine that migrated.
+    "outage-repaired", Transfer, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for side in Side::BOTH {
+        let half = &case.connection.halves[side];
+        if half.retransmissions < REPETITIONS_MIN || case.life.closing.unanswered.is_some() {
+            continue;
+        }
+        let repeated: Vec<_> = case
+            .notes(|note| note.side == side && note.len > 0 && note.class.contains(Class::RETRANSMISSION))
+            .collect();
+        let Some(run) = longest_run(&repeated) else { continue };
+        let (first, last) = (run[0], run[run.len() - 1]);
+        let answer = case
+            .notes(|note| {
+                note.side != side && note.acknowledges() && note.frame > last.frame && note.ack.at_or_after(last.end())
+            })
+            .next();
+        let heard_between =
+            case.notes(|note| note.side != side && note.frame > first.frame && note.frame < last.frame).next();
+        let (Some(answer), None) = (answer, heard_between) else { continue };
+        let message = format!(
+            "{} repeated {} octets {} without an answer for {}, then the connection went on",
+            case.name(side),
+            last.len,
+            count(run.len() as u64, "time"),
+            duration(answer.time.since(first.time))
+        );
+        let mut frames: Vec<u64> = run.iter().map(|note| note.frame).collect();
+        frames.push(answer.frame);
+        ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
+    }
+}
+
+/// The longest run of copies of one segment.
+fn longest_run<'a>(repeated: &[&'a Noted]) -> Option<Vec<&'a Noted>> {
+    let runs = repeated.chunk_by(|a, b| a.seq == b.seq);
+    let longest = runs.max_by_key(|run| run.len())?;
+    (longest.len() as u32 >= REPETITIONS_MIN).then(|| longest.to_vec())
+}
+
+/// Fewer copies than this are ordinary loss.
+const REPETITIONS_MIN: u32 = 3;

@@ -1,0 +1,50 @@
+//! `zero-window`: a receiver closed its window.
+
+use crate::base::Side;
+use crate::connection::Class;
+use crate::finding::phrase::count;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// A receiver advertised a window of zero: its application does not read as fast as the peer sends.
+    ///
+    /// # Why it matters
+    ///
+    /// The sender stands still and probes. If the window stays closed, the peer's writes block.
+    ///
+    /// # How it is recognised
+    ///
+    /// Segments with window 0, counted once for each closing of the window.
+    ///
+    /// # Not to be confused with
+    ///
+    /// A slow network keeps the window open.
+    ///
+    /// # What to do
+    ///
+    /// The application that does not read is the place to look, not the network.
+    "zero-window", Transfer, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for side in Side::BOTH {
+        let half = &case.connection.halves[side];
+        if half.zero_windows == 0 {
+            continue;
+        }
+        let closed: Vec<_> = case.notes(|note| note.side == side && note.class.contains(Class::ZERO_WINDOW)).collect();
+        let Some(first) = closed.first() else { continue };
+        let message = format!(
+            "{} closed its window {}; its application did not read",
+            case.name(side),
+            count(u64::from(half.zero_windows), "time")
+        );
+        let frames = closed.iter().map(|note| note.frame).collect();
+        ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
+    }
+}
