@@ -41,7 +41,6 @@ pub trait Observer {
 }
 
 /// What an observer sees.
-#[derive(Debug)]
 pub struct View<'a> {
     /// The input.
     pub source: &'a CaptureSet,
@@ -134,10 +133,8 @@ impl<'a> Analysis<'a> {
                 }
             };
             self.summary.frames += 1;
-            let kind = match &mut filter {
-                Some(filter) if !filter.passes(&frame) => None,
-                _ => Some(decoder.decode(&frame, |item| items.push(*item))),
-            };
+            let passes = filter.as_mut().is_none_or(|filter| filter.passes(&frame));
+            let kind = passes.then(|| decoder.decode(&frame, |item| items.push(*item)));
             let time = frame.time;
             match kind {
                 None => self.summary.filtered += 1,
