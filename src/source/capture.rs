@@ -1,13 +1,23 @@
 //! One capture: its bytes, its format and the reader for it.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
 
+use memmap2::Mmap;
+
+use super::apart::read_apart;
 use super::catalog::Catalog;
+use super::compression::{self, Compression};
 use super::error::Fault;
+use super::meter::{Meter, Metered};
 use super::pcap::{self, PcapReader};
 use super::pcapng::{self, PcapngReader};
+use super::snoop::{self, SnoopReader};
 use super::window::Window;
-use super::{Interface, Record};
+use super::{Access, Interface, Options, Record, Unpacking};
 
 /// The format of a capture file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +26,8 @@ pub enum Format {
     Pcap,
     /// pcapng.
     Pcapng,
+    /// snoop (RFC 1761).
+    Snoop,
 }
 
 impl Format {
@@ -24,6 +36,7 @@ impl Format {
         match self {
             Format::Pcap => "pcap",
             Format::Pcapng => "pcapng",
+            Format::Snoop => "snoop",
         }
     }
 }
@@ -38,6 +51,7 @@ impl fmt::Display for Format {
 enum Reader {
     Pcap(PcapReader),
     Pcapng(PcapngReader),
+    Snoop(SnoopReader),
 }
 
 /// An open capture.
@@ -45,37 +59,87 @@ enum Reader {
 pub(super) struct Capture {
     window: Window,
     reader: Reader,
+    compression: Option<Compression>,
+    /// Counts the bytes on disk; none when they are mapped.
+    meter: Option<Arc<Meter>>,
     /// What reading ahead gave, not yet handed out.
     ahead: Option<Result<Option<Record>, Fault>>,
 }
 
-/// How many bytes tell a format.
+/// How many bytes tell a format or a compression.
 const HEAD_BYTES: usize = 8;
 
 impl Capture {
-    /// Recognises the format by content. `file` is the index that its interfaces are registered with.
-    pub(super) fn open(mut window: Window, file: usize, catalog: &mut Catalog) -> Result<Self, Fault> {
-        // What is shorter is judged by what there is.
-        window.fill(HEAD_BYTES)?;
-        let head = window.available();
-        let head = &head[..head.len().min(HEAD_BYTES)];
+    /// Opens the file at `path`. `file` is the index that its interfaces are registered with.
+    pub(super) fn open(path: &Path, options: &Options, file: usize, catalog: &mut Catalog) -> Result<Self, Fault> {
+        let opened = File::open(path)?;
+        if options.access == Access::Map && opened.metadata()?.is_file() {
+            // SAFETY: the map is only read, as bytes of any value. A file that is truncated under it raises SIGBUS,
+            // which `Access::Map` names as the price and which is why it is not the default.
+            let mut window = Window::mapped(unsafe { Mmap::map(&opened)? });
+            if Compression::recognise(head(&mut window)?).is_none() {
+                return Self::recognise(window, None, None, file, catalog);
+            }
+        }
+        Self::read(Box::new(opened), options, file, catalog)
+    }
+
+    /// Reads from a stream.
+    pub(super) fn read(
+        reader: Box<dyn Read + Send>,
+        options: &Options,
+        file: usize,
+        catalog: &mut Catalog,
+    ) -> Result<Self, Fault> {
+        let meter = Arc::new(Meter::default());
+        let metered = Metered::new(reader, Arc::clone(&meter), options.stop.clone());
+        let mut window = Window::buffered(Box::new(metered), options.buffer_bytes);
+        let compression = Compression::recognise(head(&mut window)?);
+        if let Some(compression) = compression {
+            let unpacked = compression::unpack(compression, window.into_reader(), Arc::clone(&meter))?;
+            let unpacked = match options.unpacking {
+                Unpacking::Inline => unpacked,
+                Unpacking::Apart => Box::new(read_apart(unpacked)?),
+            };
+            window = Window::buffered(unpacked, options.buffer_bytes);
+        }
+        Self::recognise(window, compression, Some(meter), file, catalog)
+    }
+
+    /// Recognises the format by content.
+    fn recognise(
+        mut window: Window,
+        compression: Option<Compression>,
+        meter: Option<Arc<Meter>>,
+        file: usize,
+        catalog: &mut Catalog,
+    ) -> Result<Self, Fault> {
+        let head = head(&mut window)?;
+        let register = |interface: Interface| catalog.register(interface);
         let reader = if head.is_empty() {
             return Err(Fault::Empty);
         } else if pcap::recognises(head) {
-            Reader::Pcap(PcapReader::open(&mut window, file, |interface: Interface| catalog.register(interface))?)
+            Reader::Pcap(PcapReader::open(&mut window, file, register)?)
         } else if pcapng::recognises(head) {
             Reader::Pcapng(PcapngReader::open(file))
+        } else if snoop::recognises(head) {
+            Reader::Snoop(SnoopReader::open(&mut window, file, register)?)
         } else {
             return Err(Fault::NotACapture { head: hexadecimal(head) });
         };
-        Ok(Self { window, reader, ahead: None })
+        Ok(Self { window, reader, compression, meter, ahead: None })
     }
 
     pub(super) fn format(&self) -> Format {
         match self.reader {
             Reader::Pcap(_) => Format::Pcap,
             Reader::Pcapng(_) => Format::Pcapng,
+            Reader::Snoop(_) => Format::Snoop,
         }
+    }
+
+    pub(super) fn compression(&self) -> Option<Compression> {
+        self.compression
     }
 
     /// The next record, which [`Capture::bytes`] gives the bytes of until the next call.
@@ -92,15 +156,28 @@ impl Capture {
         match &mut self.reader {
             Reader::Pcap(reader) => reader.next(&mut self.window),
             Reader::Pcapng(reader) => reader.next(&mut self.window, catalog),
+            Reader::Snoop(reader) => reader.next(&mut self.window, |interface, drops| {
+                catalog.interface_mut(interface).drops.in_packets = Some(drops);
+            }),
         }
     }
 
     /// Reads up to the next record without handing it out, so that what stands before it (interfaces, names) is known.
-    /// A fault waits for its turn.
-    pub(super) fn read_ahead(&mut self, catalog: &mut Catalog) {
+    /// Errors are handed out in their turn.
+    pub(super) fn read_ahead(&mut self, catalog: &mut Catalog) -> Result<Option<&Record>, &Fault> {
         if self.ahead.is_none() {
             self.ahead = Some(self.advance(catalog));
         }
+        match &self.ahead {
+            Some(Ok(record)) => Ok(record.as_ref()),
+            Some(Err(fault)) => Err(fault),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes back what [`Capture::next`] gave last.
+    pub(super) fn put_back(&mut self, given: Result<Option<Record>, Fault>) {
+        self.ahead = Some(given);
     }
 
     #[inline]
@@ -112,6 +189,18 @@ impl Capture {
     pub(super) fn offset(&self) -> u64 {
         self.window.offset()
     }
+
+    /// How far it is read, in bytes as they lie on disk.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.meter.as_ref().map_or_else(|| self.window.offset(), |meter| meter.bytes())
+    }
+}
+
+/// The first bytes of an input, as many as tell what it is. What is shorter is judged by what there is.
+fn head(window: &mut Window) -> Result<&[u8], Fault> {
+    window.fill(HEAD_BYTES)?;
+    let head = window.available();
+    Ok(&head[..head.len().min(HEAD_BYTES)])
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

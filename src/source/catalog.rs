@@ -28,8 +28,4 @@ impl Catalog {
     pub(super) fn interface_mut(&mut self, number: u32) -> &mut Interface {
         &mut self.interfaces[number as usize]
     }
-
-    pub(super) fn count_unknown_block(&mut self, _kind: u32) {
-        self.unknown_blocks += 1;
-    }
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::compression::{Compression, StreamFault};
+use super::meter::Stopped;
 use crate::base::FrameNumber;
 
 /// Why reading stopped before the end of the input. The frames lent before it stand.
@@ -43,8 +45,8 @@ pub enum SourceError {
     },
     /// The input ends inside a record.
     #[error(
-        "{file}: cut short in the middle of frame {frame}: {need} bytes should follow byte {offset}, {have} are there; \
-         the capture was not closed properly or not copied in full"
+        "{file}: cut short in the middle of frame {frame}: from byte {offset} on there should be {need} bytes and are \
+         {have}; the capturing program was killed, or the file was not copied in full"
     )]
     Truncated {
         /// Which input.
@@ -87,6 +89,56 @@ pub enum SourceError {
         /// What is wrong with it.
         what: String,
     },
+    /// A compressed input ends before its stream does.
+    #[error(
+        "{file}: the {compression} stream ends early, before frame {frame} was whole; the file was not copied in full or is \
+         still being written"
+    )]
+    CompressedCut {
+        /// Which input.
+        file: String,
+        /// How it is compressed.
+        compression: Compression,
+        /// The frame that would have come next.
+        frame: FrameNumber,
+    },
+    /// A compressed input cannot be unpacked any further.
+    #[error("{file}: the {compression} stream is damaged before frame {frame} ({what}); copy the file again")]
+    CompressedDamaged {
+        /// Which input.
+        file: String,
+        /// How it is compressed.
+        compression: Compression,
+        /// The frame that would have come next.
+        frame: FrameNumber,
+        /// What the decompressor said.
+        what: String,
+    },
+    /// A compressed input unpacks to more than any capture does.
+    #[error(
+        "{file}: {packed} bytes of {compression} unpack to more than {unpacked}, which no capture does; stopped before \
+         frame {frame}. If it is one all the same, unpack it first"
+    )]
+    CompressedBomb {
+        /// Which input.
+        file: String,
+        /// How it is compressed.
+        compression: Compression,
+        /// The frame that would have come next.
+        frame: FrameNumber,
+        /// Bytes read.
+        packed: u64,
+        /// Bytes that they became.
+        unpacked: u64,
+    },
+    /// Reading was asked to stop by [`Options::stop`](super::Options::stop).
+    #[error("{file}: stopped before frame {frame}")]
+    Stopped {
+        /// Which input.
+        file: String,
+        /// The frame that would have come next.
+        frame: FrameNumber,
+    },
     /// A directory in which nothing is a capture.
     #[error("{directory}: no capture in this directory ({others} other files; directories below it are not searched)")]
     NoCaptures {
@@ -116,6 +168,8 @@ pub(super) enum Fault {
     Truncated { need: u64, have: u64 },
     AbsurdLength { length: u64, limit: u64 },
     Damaged(String),
+    Compressed(StreamFault),
+    Stopped,
 }
 
 impl Fault {
@@ -135,12 +189,26 @@ impl Fault {
             Fault::Truncated { need, have } => SourceError::Truncated { file, offset, frame, need, have },
             Fault::AbsurdLength { length, limit } => SourceError::AbsurdLength { file, offset, frame, length, limit },
             Fault::Damaged(what) => SourceError::Damaged { file, offset, frame, what },
+            Fault::Stopped => SourceError::Stopped { file, frame },
+            Fault::Compressed(StreamFault::Cut(compression)) => SourceError::CompressedCut { file, compression, frame },
+            Fault::Compressed(StreamFault::Damaged(compression, what)) => {
+                SourceError::CompressedDamaged { file, compression, frame, what }
+            }
+            Fault::Compressed(StreamFault::Bomb { compression, packed, unpacked }) => {
+                SourceError::CompressedBomb { file, compression, frame, packed, unpacked }
+            }
         }
     }
 }
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        if error.get_ref().is_some_and(|inner| inner.is::<Stopped>()) {
+            return Self::Stopped;
+        }
+        match error.downcast::<StreamFault>() {
+            Ok(fault) => Self::Compressed(fault),
+            Err(error) => Self::Io(error),
+        }
     }
 }

@@ -12,3 +12,19 @@ pub const INTERFACES_MAX: usize = 1 << 16;
 
 /// Most names kept from Name Resolution Blocks.
 pub const NAMES_MAX: usize = 1 << 16;
+
+/// Uncompressed bytes that are free of the ratio's limit: a short capture of silence compresses very well.
+pub const UNPACKED_BYTES_FREE: u64 = 64 << 20;
+
+/// Most bytes that a byte of a compressed file may become. gzip's own bound is 1032; captures reach 100 at most, because
+/// every record has a time and a length.
+pub const UNPACK_RATIO_MAX: u64 = 1_000;
+
+/// Largest zstd window, as a power of two of bytes: what the zstd program itself accepts without being told.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+/// Most files merged at a time. Each has a buffer of its own.
+pub const MERGED_FILES_MAX: usize = 64;
+
+/// Overlaps of less than this are not worth a word: programs that rotate files write some frames out of order.
+pub const OVERLAP_UNSAID_NS: i64 = 100_000_000;

@@ -4,27 +4,36 @@
 //! running frame numbers. What is compressed is recognised by content. [`Window`](window::Window) holds the bytes that
 //! are in memory; a reader per format steps through it.
 
+mod apart;
 mod byte_order;
 mod capture;
 mod catalog;
 mod clock;
+mod compression;
 mod error;
+mod inputs;
 mod interface;
 pub mod limits;
 mod link_type;
+mod meter;
 mod names;
+mod notice;
 mod pcap;
 mod pcapng;
 mod set;
+mod snoop;
 mod window;
 
 pub use byte_order::ByteOrder;
 pub use capture::Format;
+pub use compression::Compression;
 pub use error::SourceError;
+pub use inputs::Input;
 pub use interface::{Drops, Interface};
 pub use link_type::LinkType;
 pub use names::Names;
-pub use set::{Access, CaptureFile, CaptureSet, Input, Options, Progress, open};
+pub use notice::Notice;
+pub use set::{Access, CaptureFile, CaptureSet, Options, Progress, Unpacking, open};
 
 pub mod script;
 
@@ -69,6 +78,8 @@ struct Record {
     link: LinkType,
     interface: u32,
     flags: u32,
+    /// Records before it, since the frame before, that are no frames and that Wireshark numbers all the same.
+    others_before: u32,
     /// The record has a time of its own.
     timed: bool,
 }

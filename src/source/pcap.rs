@@ -1,10 +1,7 @@
-//! pcap files: micro- and nanoseconds, both byte orders, and the variant with longer record headers.
+//! pcap files: micro- and nanoseconds, both byte orders, and the dialects that differ in their headers.
 
-use pcap_parser::nom::{Err, IResult, Needed};
-use pcap_parser::{
-    LegacyPcapBlock, PcapError, PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified,
-    parse_pcap_header,
-};
+use pcap_parser::nom::Err;
+use pcap_parser::{parse_pcap_frame, parse_pcap_frame_be, parse_pcap_header};
 
 use super::byte_order::ByteOrder;
 use super::error::Fault;
@@ -16,11 +13,35 @@ use crate::base::Timestamp;
 
 /// File header: magic, version, zone, accuracy, snap length, link type.
 const HEADER_BYTES: usize = 24;
+/// Record header: seconds, fraction, captured length, original length.
 const RECORD_HEADER_BYTES: usize = 16;
-/// Alexey Kuznetzov's variant appends interface index, protocol and packet type to every record header.
-const MODIFIED_RECORD_HEADER_BYTES: usize = 24;
+/// Alexey Kuznetzov's patches of 1999 append interface index, protocol and packet type to every record header ...
+const MODIFIED_HEADER_BYTES: usize = 24;
+/// ... and one of them, which SuSE 6.3 shipped, two processor numbers as well.
+const MODIFIED_SMP_HEADER_BYTES: usize = 28;
 
-const MAGIC_MODIFIED: u32 = 0xa1b2_cd34;
+/// What a magic number stands for.
+#[derive(Debug)]
+struct Dialect {
+    magic: u32,
+    /// Nanoseconds in a unit of the second time field.
+    unit_ns: i64,
+    /// Bytes of the file header beyond the usual ones.
+    extra_bytes: usize,
+    /// Record headers are longer.
+    modified: bool,
+}
+
+const MAGIC_MICROS: u32 = 0xa1b2_c3d4;
+
+const DIALECTS: [Dialect; 5] = [
+    Dialect { magic: MAGIC_MICROS, unit_ns: 1_000, extra_bytes: 0, modified: false },
+    Dialect { magic: 0xa1b2_3c4d, unit_ns: 1, extra_bytes: 0, modified: false },
+    Dialect { magic: 0xa1b2_cd34, unit_ns: 1_000, extra_bytes: 0, modified: true },
+    // Ixia's hardware and software: the file header ends with the number of bytes that follow.
+    Dialect { magic: 0x1c00_01ac, unit_ns: 1, extra_bytes: 4, modified: false },
+    Dialect { magic: 0x1c00_01ab, unit_ns: 1_000, extra_bytes: 4, modified: false },
+];
 
 /// How the two length fields of a record stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,21 +58,25 @@ enum Lengths {
 #[derive(Debug)]
 pub(super) struct PcapReader {
     order: ByteOrder,
-    modified: bool,
-    /// Lengths need a look before they are believed.
+    head_len: usize,
     lengths: Lengths,
-    /// Nanoseconds in a unit of the second time field.
     unit_ns: i64,
     link: LinkType,
     fcs_len: u32,
     interface: u32,
 }
 
-/// Which magic number a file begins with.
+/// Whether a file begins with one of the magic numbers.
 pub(super) fn recognises(head: &[u8]) -> bool {
-    let Some(magic) = head.first_chunk() else { return false };
-    let magic = u32::from_le_bytes(*magic);
-    [0xa1b2_c3d4, 0xa1b2_3c4d, MAGIC_MODIFIED].iter().any(|known| magic == *known || magic == known.swap_bytes())
+    identify(head).is_some()
+}
+
+fn identify(head: &[u8]) -> Option<(ByteOrder, &'static Dialect)> {
+    let magic = head.first_chunk()?;
+    [ByteOrder::Little, ByteOrder::Big].into_iter().find_map(|order| {
+        let dialect = DIALECTS.iter().find(|dialect| dialect.magic == order.u32(*magic))?;
+        Some((order, dialect))
+    })
 }
 
 impl PcapReader {
@@ -61,76 +86,76 @@ impl PcapReader {
         file: usize,
         register: impl FnOnce(Interface) -> Result<u32, Fault>,
     ) -> Result<Self, Fault> {
-        if !window.fill(HEADER_BYTES)? {
-            let have = window.available().len() as u64;
-            return Err(Fault::Truncated { need: HEADER_BYTES as u64, have });
+        let (order, dialect) = identify(window.available()).ok_or_else(|| Fault::damaged("not a pcap file"))?;
+        let header_bytes = HEADER_BYTES + dialect.extra_bytes;
+        if !window.fill(header_bytes)? {
+            return Err(Fault::Truncated { need: header_bytes as u64, have: window.available().len() as u64 });
         }
-        let (order, header) = parse_header(window.available())?;
-        window.step(HEADER_BYTES);
-        let lengths = match (header.version_major, header.version_minor) {
+        // pcap-parser knows the first three dialects in some byte orders; all share one header.
+        let mut head = [0; HEADER_BYTES];
+        head.copy_from_slice(&window.available()[..HEADER_BYTES]);
+        head[..4].copy_from_slice(&match order {
+            ByteOrder::Little => MAGIC_MICROS.to_le_bytes(),
+            ByteOrder::Big => MAGIC_MICROS.to_be_bytes(),
+        });
+        let (_, header) = parse_pcap_header(&head).map_err(|_| Fault::damaged("an unreadable file header"))?;
+        window.step(header_bytes);
+
+        let version = (header.version_major, header.version_minor);
+        let lengths = match version {
             (2, 0..3) | (543, _) => Lengths::Swapped,
             (2, 3) => Lengths::SmallerFirst,
             (2.., _) => Lengths::InOrder,
             (major, minor) => return Err(Fault::Unsupported(format!("pcap version {major}.{minor}"))),
         };
         let network = header.network.0.cast_unsigned();
-        let link = LinkType::from_file((network & 0xffff) as u16);
+        if network & 0x03ff_0000 != 0 {
+            return Err(Fault::Unsupported(format!("pcap link-type field {network:#010x} with reserved bits set")));
+        }
+        let number = (network & 0xffff) as u16;
+        let aix = if dialect.magic == MAGIC_MICROS && version == (2, 2) { aix_link_type(number) } else { None };
+        let link = aix.unwrap_or(LinkType::from_file(number));
         // Bit 26 says that the upper four bits hold the length of the frame check sequence in 16-bit words.
-        let fcs_len = if network & (1 << 26) != 0 { (network >> 28) * 2 } else { 0 };
+        let fcs_len = if network & (1 << 26) != 0 { (network >> 28) as u8 * 2 } else { 0 };
         let interface = register(Interface {
             snaplen: (header.snaplen != 0).then_some(header.snaplen),
-            fcs_len: fcs_len as u8,
+            fcs_len,
             ..Interface::bare(file, link)
         })?;
-        Ok(Self {
-            order,
-            modified: matches!(header.magic_number, MAGIC_MODIFIED)
-                || header.magic_number == MAGIC_MODIFIED.swap_bytes(),
-            lengths,
-            unit_ns: if header.is_nanosecond_precision() { 1 } else { 1_000 },
-            link,
-            fcs_len,
-            interface,
-        })
+        let head_len = if dialect.modified { modified_head_len(window, order)? } else { RECORD_HEADER_BYTES };
+        // AIX writes nanoseconds.
+        let unit_ns = if aix.is_some() { 1 } else { dialect.unit_ns };
+        Ok(Self { order, head_len, lengths, unit_ns, link, fcs_len: fcs_len.into(), interface })
     }
 
     /// The next record, or none at the end.
     #[inline]
     pub(super) fn next(&mut self, window: &mut Window) -> Result<Option<Record>, Fault> {
-        loop {
-            let bytes = window.available();
-            let parsed = match (self.order, self.modified) {
-                (ByteOrder::Little, false) => parse_pcap_frame(bytes),
-                (ByteOrder::Big, false) => parse_pcap_frame_be(bytes),
-                (ByteOrder::Little, true) => parse_pcap_frame_modified(bytes),
-                (ByteOrder::Big, true) => parse_modified_big(bytes),
+        if self.head_len == RECORD_HEADER_BYTES && self.lengths == Lengths::InOrder {
+            let parsed = match self.order {
+                ByteOrder::Little => parse_pcap_frame(window.available()),
+                ByteOrder::Big => parse_pcap_frame_be(window.available()),
             };
             match parsed {
-                Ok((_, block)) if self.lengths == Lengths::InOrder && block.caplen <= RECORD_BYTES_MAX => {
-                    let time =
-                        Timestamp(i64::from(block.ts_sec) * 1_000_000_000 + i64::from(block.ts_usec) * self.unit_ns);
+                Ok((_, block)) if block.caplen <= RECORD_BYTES_MAX => {
+                    let time = self.time(block.ts_sec, block.ts_usec);
                     let (caplen, original_len) = (block.caplen, block.origlen);
                     return Ok(Some(self.record(window, time, caplen, original_len)));
                 }
-                Ok(_) | Err(Err::Incomplete(_)) => {
-                    if let Some(record) = self.next_slowly(window)? {
-                        return Ok(record);
-                    }
-                }
-                Err(_) => return Err(Fault::damaged("a record header that cannot be read")),
+                Ok(_) | Err(Err::Incomplete(_)) => {}
+                Err(_) => return Err(Fault::damaged("an unreadable record header")),
             }
         }
+        self.next_slowly(window)
     }
 
-    /// What [`PcapReader::next`] does when the record is not whole in memory or its lengths need care. None asks for
-    /// another try: the record is whole now.
+    /// The next record when it is not whole in memory, or its header not the usual one.
     #[cold]
-    fn next_slowly(&self, window: &mut Window) -> Result<Option<Option<Record>>, Fault> {
-        let head_len = self.head_len();
-        if !window.fill(head_len)? {
+    fn next_slowly(&self, window: &mut Window) -> Result<Option<Record>, Fault> {
+        if !window.fill(self.head_len)? {
             return match window.available().len() as u64 {
-                0 => Ok(Some(None)),
-                have => Err(Fault::Truncated { need: head_len as u64, have }),
+                0 => Ok(None),
+                have => Err(Fault::Truncated { need: self.head_len as u64, have }),
             };
         }
         let field = |at| self.order.u32_at(window.available(), at).unwrap_or(0);
@@ -143,62 +168,75 @@ impl PcapReader {
         if caplen > RECORD_BYTES_MAX {
             return Err(Fault::AbsurdLength { length: caplen.into(), limit: RECORD_BYTES_MAX.into() });
         }
-        let time = Timestamp(i64::from(field(0)) * 1_000_000_000 + i64::from(field(4)) * self.unit_ns);
-        let need = head_len + caplen as usize;
+        let time = self.time(field(0), field(4));
+        let need = self.head_len + caplen as usize;
         if !window.fill(need)? {
             return Err(Fault::Truncated { need: need as u64, have: window.available().len() as u64 });
         }
-        match self.lengths {
-            Lengths::InOrder => Ok(None),
-            _ => Ok(Some(Some(self.record(window, time, caplen, original_len)))),
-        }
+        Ok(Some(self.record(window, time, caplen, original_len)))
     }
 
-    const fn head_len(&self) -> usize {
-        if self.modified { MODIFIED_RECORD_HEADER_BYTES } else { RECORD_HEADER_BYTES }
+    /// Both fields are 32 bits wide: the sum cannot overflow.
+    #[inline]
+    fn time(&self, seconds: u32, fraction: u32) -> Timestamp {
+        Timestamp(i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.unit_ns)
     }
 
     /// Steps over a record that is whole in memory.
     #[inline]
     fn record(&self, window: &mut Window, time: Timestamp, caplen: u32, original_len: u32) -> Record {
-        let whole = window.step(self.head_len() + caplen as usize);
-        let start = whole.start + self.head_len();
+        let whole = window.step(self.head_len + caplen as usize);
         Record {
-            start,
+            start: whole.start + self.head_len,
             len: caplen,
             time,
             original_len,
             link: self.link,
             interface: self.interface,
             flags: 0,
+            others_before: 0,
             timed: true,
         }
         .without_fcs(self.fcs_len)
     }
 }
 
-/// The file header. The variant's big-endian form is not in pcap-parser: its magic number is put in the other one's
-/// place for the parse.
-fn parse_header(bytes: &[u8]) -> Result<(ByteOrder, PcapHeader), Fault> {
-    let mut head = [0; HEADER_BYTES];
-    head.copy_from_slice(bytes.first_chunk::<HEADER_BYTES>().ok_or_else(|| Fault::damaged("no file header"))?);
-    let big_modified = head.starts_with(&MAGIC_MODIFIED.to_be_bytes());
-    if big_modified {
-        head[..4].copy_from_slice(&0xa1b2_c3d4_u32.to_be_bytes());
-    }
-    let (_, mut header) = parse_pcap_header(&head).map_err(|_| Fault::damaged("a file header that cannot be read"))?;
-    let order = if header.is_bigendian() { ByteOrder::Big } else { ByteOrder::Little };
-    if big_modified {
-        header.magic_number = MAGIC_MODIFIED.swap_bytes();
-    }
-    Ok((order, header))
+/// AIX writes interface types of RFC 1573 where others write link types.
+fn aix_link_type(number: u16) -> Option<LinkType> {
+    Some(match number {
+        6 => LinkType::ETHERNET,
+        9 => LinkType::TOKEN_RING,
+        15 => LinkType::FDDI,
+        24 => LinkType::NULL,
+        _ => return None,
+    })
 }
 
-/// The big-endian counterpart of [`parse_pcap_frame_modified`].
-fn parse_modified_big(bytes: &[u8]) -> IResult<&[u8], LegacyPcapBlock<'_>, PcapError<&[u8]>> {
-    let field = |at| ByteOrder::Big.u32_at(bytes, at).ok_or(Err::Incomplete(Needed::Unknown));
-    let (ts_sec, ts_usec, caplen, origlen) = (field(0)?, field(4)?, field(8)?, field(12)?);
-    let end = MODIFIED_RECORD_HEADER_BYTES.saturating_add(caplen as usize);
-    let data = bytes.get(MODIFIED_RECORD_HEADER_BYTES..end).ok_or(Err::Incomplete(Needed::Unknown))?;
-    Ok((&bytes[end..], LegacyPcapBlock { ts_sec, ts_usec, caplen, origlen, data }))
+/// Which of the two longer record headers makes more sense of the first records.
+fn modified_head_len(window: &mut Window, order: ByteOrder) -> Result<usize, Fault> {
+    let plain = oddities(window, order, MODIFIED_HEADER_BYTES)?;
+    let smp = oddities(window, order, MODIFIED_SMP_HEADER_BYTES)?;
+    Ok(if smp < plain { MODIFIED_SMP_HEADER_BYTES } else { MODIFIED_HEADER_BYTES })
+}
+
+/// How many things no capture has are in the first records, read with headers of `head_len` bytes.
+fn oddities(window: &mut Window, order: ByteOrder, head_len: usize) -> Result<usize, Fault> {
+    const RECORDS: usize = 3;
+    /// The largest snap length of libpcap.
+    const CAPLEN_MAX: u32 = 262_144;
+    let (mut at, mut count) = (0, 0);
+    for _ in 0..RECORDS {
+        let whole = window.fill(at + head_len)?;
+        let field = |offset| order.u32_at(window.available(), at + offset).unwrap_or(0);
+        if !whole {
+            return Ok(count + usize::from(window.available().len() > at));
+        }
+        let (micros, caplen, original_len) = (field(4), field(8), field(12));
+        count += usize::from(micros >= 1_000_000) + usize::from(caplen > original_len);
+        if caplen > CAPLEN_MAX {
+            return Ok(count + 1);
+        }
+        at += head_len + caplen as usize;
+    }
+    Ok(count)
 }

@@ -5,8 +5,8 @@
 
 use pcap_parser::nom::error::Error as NomError;
 use pcap_parser::{
-    BOM_MAGIC, EPB_MAGIC, IDB_MAGIC, ISB_MAGIC, NRB_MAGIC, OptionCode, PcapNGOption, SHB_MAGIC, SPB_MAGIC,
-    parse_option_be, parse_option_le,
+    BOM_MAGIC, CB_MAGIC, DCB_MAGIC, DSB_MAGIC, EPB_MAGIC, IDB_MAGIC, ISB_MAGIC, NRB_MAGIC, OptionCode, PcapNGOption,
+    SHB_MAGIC, SJE_MAGIC, SPB_MAGIC, parse_option_be, parse_option_le,
 };
 
 use super::byte_order::ByteOrder;
@@ -57,6 +57,8 @@ pub(super) struct PcapngReader {
     interfaces: Vec<SectionInterface>,
     /// The time of the last packet that had one.
     last_time: Timestamp,
+    /// Records that are no packets and have a frame number in Wireshark, since the last packet.
+    others_before: u32,
 }
 
 /// Whether a file begins as a section header does.
@@ -67,7 +69,13 @@ pub(super) fn recognises(head: &[u8]) -> bool {
 impl PcapngReader {
     /// The first section header is read with the first packet.
     pub(super) fn open(file: usize) -> Self {
-        Self { file, order: ByteOrder::Little, interfaces: Vec::new(), last_time: Timestamp::default() }
+        Self {
+            file,
+            order: ByteOrder::Little,
+            interfaces: Vec::new(),
+            last_time: Timestamp::default(),
+            others_before: 0,
+        }
     }
 
     /// The next packet, or none at the end.
@@ -80,7 +88,9 @@ impl PcapngReader {
             {
                 let total = self.order.u32(four(head, 4)) as usize;
                 if total <= RECORD_BYTES_MAX as usize
+                    && total.is_multiple_of(4)
                     && let Some(block) = bytes.get(..total)
+                    && block.ends_with(&head[4..8])
                 {
                     let record = self.enhanced_packet(head, block, catalog)?;
                     return Ok(Some(record.at(window.step(total).start)));
@@ -145,11 +155,7 @@ impl PcapngReader {
     ) -> Result<Record, Fault> {
         let field = |at| self.order.u32(four(head, at));
         let caplen = field(20);
-        if block.len() < PACKET_BYTES_MIN
-            || !block.len().is_multiple_of(4)
-            || caplen as usize > block.len() - PACKET_BYTES_MIN
-            || !block.ends_with(&head[4..8])
-        {
+        if block.len() < PACKET_BYTES_MIN || caplen as usize > block.len() - PACKET_BYTES_MIN {
             return Err(bad_packet(block.len(), caplen));
         }
         let (high, low) = (field(12), field(16));
@@ -178,6 +184,7 @@ impl PcapngReader {
             link: interface.link,
             interface: interface.number,
             flags: 0,
+            others_before: std::mem::take(&mut self.others_before),
             timed: true,
         };
         let mut fcs_len = interface.fcs_len;
@@ -211,8 +218,14 @@ impl PcapngReader {
                 Some(head) => self.enhanced_packet(head, block, catalog).map(Some),
                 None => Err(bad_packet(block.len(), 0)),
             },
-            other => {
-                catalog.count_unknown_block(other);
+            // Wireshark gives custom blocks, journal entries and sysdig's events a frame number each.
+            CB_MAGIC | DCB_MAGIC | SJE_MAGIC | 0x204 | 0x208 | 0x216 | 0x217 | 0x221 | 0x222 => {
+                self.others_before += 1;
+                Ok(None)
+            }
+            DSB_MAGIC => Ok(None),
+            _ => {
+                catalog.unknown_blocks += 1;
                 Ok(None)
             }
         }
@@ -261,7 +274,8 @@ impl PcapngReader {
     fn interface_statistics(&mut self, block: &[u8], catalog: &mut Catalog) -> Result<(), Fault> {
         const HEAD_BYTES: usize = 20;
         let index = self.order.u32_at(block, 8).unwrap_or(u32::MAX);
-        let Some(interface) = self.interfaces.get(index as usize) else { return Err(self.unknown_interface(index)) };
+        // Statistics of nobody harm nobody.
+        let Some(interface) = self.interfaces.get(index as usize) else { return Ok(()) };
         let drops = &mut catalog.interface_mut(interface.number).drops;
         for option in options(self.order, block.get(HEAD_BYTES..block.len() - TRAILER_BYTES).unwrap_or_default()) {
             let Some(count) = option.as_bytes().ok().and_then(|value| self.u64(value)) else { continue };
@@ -297,6 +311,7 @@ impl PcapngReader {
             link: interface.link,
             interface: interface.number,
             flags: 0,
+            others_before: std::mem::take(&mut self.others_before),
             timed: false,
         };
         Ok(record.without_fcs(interface.fcs_len))

@@ -1,34 +1,18 @@
-//! The whole input: one or several captures, read one after another with running frame numbers.
+//! The whole input: one or several captures, read as one with running frame numbers.
+//!
+//! Captures that follow one another are read one after another. Where one begins before another ends, both are open and
+//! their frames merged by time, as mergecap does.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-
-use memmap2::Mmap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::capture::{Capture, Format};
 use super::catalog::Catalog;
+use super::compression::Compression;
 use super::error::Fault;
-use super::window::Window;
-use super::{Frame, Interface, LinkType, Names, Source, SourceError, limits};
-use crate::base::FrameNumber;
-
-/// Something to read captures from.
-pub enum Input {
-    /// A file, or a directory of rotated captures.
-    Path(PathBuf),
-    /// Standard input.
-    Stdin,
-    /// Anything else that gives bytes, with a name for messages.
-    Reader(String, Box<dyn Read + Send>),
-}
-
-impl Input {
-    /// As on the command line: `-` is standard input.
-    pub fn from_argument(argument: &Path) -> Self {
-        if argument == Path::new("-") { Input::Stdin } else { Input::Path(argument.to_owned()) }
-    }
-}
+use super::inputs::{self, Input, Member, Origin};
+use super::{Frame, Interface, LinkType, Names, Notice, Record, Source, SourceError, limits};
+use crate::base::{FrameNumber, Timestamp};
 
 /// How the bytes of a regular file are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -41,18 +25,38 @@ pub enum Access {
     Map,
 }
 
+/// Where compressed captures are unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Unpacking {
+    /// On the thread that reads.
+    #[default]
+    Inline,
+    /// On a thread of its own. Unpacking a frame costs several times its analysis.
+    Apart,
+}
+
 /// How to read.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How the bytes of regular files are reached.
     pub access: Access,
+    /// Where compressed captures are unpacked.
+    pub unpacking: Unpacking,
     /// Size of the buffer in bytes; it grows only for a longer record.
     pub buffer_bytes: usize,
+    /// Once this is true, the next read from the operating system ends with [`SourceError::Stopped`], also one that a
+    /// signal interrupted.
+    pub stop: Option<Arc<AtomicBool>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { access: Access::default(), buffer_bytes: limits::BUFFER_BYTES }
+        Self {
+            access: Access::default(),
+            unpacking: Unpacking::default(),
+            buffer_bytes: limits::BUFFER_BYTES,
+            stop: None,
+        }
     }
 }
 
@@ -65,10 +69,12 @@ pub struct CaptureFile {
     pub size: Option<u64>,
     /// Its format, once it was opened.
     pub format: Option<Format>,
-    /// The number in the whole input of its first frame, once it was opened.
+    /// How it is compressed, once it was opened.
+    pub compression: Option<Compression>,
+    /// The number in the whole input of its first frame, once that was read.
     pub first_frame: Option<FrameNumber>,
-    /// Frames read from it so far.
-    pub frames: u64,
+    /// The number within the file of the frame read last: what Wireshark shows for it when it opens this file alone.
+    pub last_number: u64,
 }
 
 /// How far reading has come, in bytes as they lie on disk.
@@ -80,63 +86,84 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
-/// Where a member's bytes come from when its turn comes.
-enum Origin {
-    Path(PathBuf),
-    Once(Option<Box<dyn Read + Send>>),
+const END_OF_TIME: Timestamp = Timestamp(i64::MAX);
+
+/// A capture that is being read.
+struct Active {
+    capture: Capture,
+    /// Its index among the files.
+    file: usize,
 }
 
 /// Captures read as one input. Made by [`open`].
 pub struct CaptureSet {
     options: Options,
+    members: Vec<Member>,
     files: Vec<CaptureFile>,
-    origins: Vec<Origin>,
-    /// The one being read.
-    current: usize,
-    capture: Option<Capture>,
+    /// Those that are open: one, or several that overlap.
+    active: Vec<Active>,
+    /// The next one to open.
+    upcoming: usize,
+    /// When it begins; the end of time when nothing is known or there is none.
+    upcoming_time: Timestamp,
     catalog: Catalog,
+    notices: Vec<Notice>,
+    /// The number of the last frame.
+    number: u64,
+    /// Frames lent.
     frames: u64,
     /// Bytes on disk of the files that are done.
     done_bytes: u64,
+    /// Files were merged, so that a file's frames are not all in a row.
+    interleaved: bool,
+    /// Why the first file that could not be read to its end could not. Said when everything else was read.
+    failure: Option<SourceError>,
 }
 
 /// Opens the inputs and reads what stands before the first frame.
 ///
+/// Files of several are ordered by the time of their first frame, and one whose bytes are those of another is left out.
+///
 /// # Errors
-/// What was named and cannot be opened, or is no capture.
+/// What was named and cannot be opened, or is no capture. Files in a directory that are none are left out with a notice.
 pub fn open(inputs: Vec<Input>, options: Options) -> Result<CaptureSet, SourceError> {
-    let mut files = Vec::new();
-    let mut origins = Vec::new();
-    for input in inputs {
-        let (name, size, origin) = match input {
-            Input::Path(path) => {
-                let size = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len());
-                (path.display().to_string(), size, Origin::Path(path))
-            }
-            Input::Stdin => ("-".to_owned(), None, Origin::Once(Some(Box::new(io::stdin())))),
-            Input::Reader(name, reader) => (name, None, Origin::Once(Some(reader))),
-        };
-        files.push(CaptureFile { name, size, format: None, first_frame: None, frames: 0 });
-        origins.push(origin);
-    }
-    if files.is_empty() {
-        return Err(SourceError::NoInput);
-    }
-    let mut set = CaptureSet {
-        options,
-        files,
-        origins,
-        current: 0,
-        capture: None,
-        catalog: Catalog::default(),
-        frames: 0,
-        done_bytes: 0,
-    };
-    set.open_current()?;
-    Ok(set)
+    let mut notices = Vec::new();
+    let members = inputs::gather(inputs, &options, &mut notices)?;
+    CaptureSet::begin(members, options, notices)
 }
 
 impl CaptureSet {
+    fn begin(members: Vec<Member>, options: Options, notices: Vec<Notice>) -> Result<Self, SourceError> {
+        let files = members
+            .iter()
+            .map(|member| CaptureFile {
+                name: member.name.clone(),
+                size: member.size,
+                format: None,
+                compression: None,
+                first_frame: None,
+                last_number: 0,
+            })
+            .collect();
+        let mut set = Self {
+            options,
+            members,
+            files,
+            active: Vec::new(),
+            upcoming: 0,
+            upcoming_time: END_OF_TIME,
+            catalog: Catalog::default(),
+            notices,
+            number: 0,
+            frames: 0,
+            done_bytes: 0,
+            interleaved: false,
+            failure: None,
+        };
+        set.open_upcoming()?;
+        Ok(set)
+    }
+
     /// The files in the order of reading.
     pub fn files(&self) -> &[CaptureFile] {
         &self.files
@@ -170,122 +197,223 @@ impl CaptureSet {
         &self.catalog.names
     }
 
-    /// Blocks of unknown types that were stepped over.
+    /// Blocks of types that are not known here and were stepped over.
     pub fn unknown_blocks(&self) -> u64 {
         self.catalog.unknown_blocks
     }
 
+    /// What the user should hear about the input, so far.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// Frames lent so far. The number of the last one is greater where the capture holds records that are no frames and
+    /// that Wireshark numbers all the same.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
     /// How far reading has come.
     pub fn progress(&self) -> Progress {
-        let here = self.capture.as_ref().map_or(0, Capture::offset);
+        let here: u64 = self.active.iter().map(|active| active.capture.bytes_read()).sum();
         Progress { read: self.done_bytes + here, total: self.files.iter().map(|file| file.size).sum() }
     }
 
-    /// The file that frame `number` came from, as an index into [`CaptureSet::files`], and its number within it.
+    /// The file that frame `number` came from, as an index into [`CaptureSet::files`], and its number within the file. None
+    /// for frames not yet read, and when files were merged.
     pub fn locate(&self, number: FrameNumber) -> Option<(usize, u64)> {
-        let index =
-            self.files.partition_point(|file| file.first_frame.is_some_and(|first| first <= number)).checked_sub(1)?;
+        if self.interleaved {
+            return None;
+        }
+        let begun = |file: &CaptureFile| file.first_frame.is_some_and(|first| first <= number);
+        let index = self.files.iter().rposition(begun)?;
         let within = number.0 - self.files[index].first_frame?.0 + 1;
-        (within <= self.files[index].frames).then_some((index, within))
+        (within <= self.files[index].last_number).then_some((index, within))
     }
 
-    /// The same input from its beginning.
+    /// The same input from its beginning, in the same order.
     ///
     /// # Errors
     /// Standard input and other streams can be read only once.
     pub fn reopen(&self) -> Result<CaptureSet, SourceError> {
-        let inputs = self
-            .origins
-            .iter()
-            .zip(&self.files)
-            .map(|(origin, file)| match origin {
-                Origin::Path(path) => Ok(Input::Path(path.clone())),
-                Origin::Once(_) => Err(SourceError::ReadOnce { file: file.name.clone() }),
-            })
-            .collect::<Result<_, _>>()?;
-        open(inputs, self.options.clone())
+        let again = |member: &Member| match &member.origin {
+            Origin::Path(path) => Ok(Member {
+                name: member.name.clone(),
+                origin: Origin::Path(path.clone()),
+                size: member.size,
+                first_time: member.first_time,
+            }),
+            Origin::Once(_) => Err(SourceError::ReadOnce { file: member.name.clone() }),
+        };
+        let members = self.members.iter().map(again).collect::<Result<_, _>>()?;
+        Self::begin(members, self.options.clone(), Vec::new())
     }
 
-    fn open_current(&mut self) -> Result<(), SourceError> {
-        let file = self.current;
-        let next = FrameNumber(self.frames + 1);
-        self.files[file].first_frame = Some(next);
-        let name = self.files[file].name.clone();
-        let mut capture = open_window(&mut self.origins[file], &self.options)
-            .map_err(Fault::Io)
-            .and_then(|window| Capture::open(window, file, &mut self.catalog))
-            .map_err(|fault| fault.at(&name, 0, next))?;
+    /// Opens the next member and makes it active.
+    fn open_upcoming(&mut self) -> Result<(), SourceError> {
+        let file = self.upcoming;
+        self.upcoming += 1;
+        let later = self.members.get(self.upcoming).and_then(|member| member.first_time);
+        self.upcoming_time = later.unwrap_or(END_OF_TIME);
+        let member = &mut self.members[file];
+        let opened = match &mut member.origin {
+            Origin::Path(path) => Capture::open(path, &self.options, file, &mut self.catalog),
+            Origin::Once(reader) => match reader.take() {
+                Some(reader) => Capture::read(reader, &self.options, file, &mut self.catalog),
+                None => return Err(SourceError::ReadOnce { file: member.name.clone() }),
+            },
+        };
+        let mut capture = opened.map_err(|fault| fault.at(&member.name, 0, FrameNumber(self.number + 1)))?;
         self.files[file].format = Some(capture.format());
-        capture.read_ahead(&mut self.catalog);
-        self.capture = Some(capture);
+        self.files[file].compression = capture.compression();
+        // A fault is dealt with when its turn comes.
+        let _ = capture.read_ahead(&mut self.catalog);
+        self.active.push(Active { capture, file });
         Ok(())
     }
 
-    /// After the last frame of a file: on to the next one. False at the end of the input.
+    /// The next record when it is not simply the next one of the only open file: at the ends of files and where they
+    /// overlap. None at the end of the input.
     #[cold]
-    fn next_file(&mut self) -> Result<bool, SourceError> {
-        self.done_bytes += self.files.get(self.current).and_then(|file| file.size).unwrap_or(0);
-        self.capture = None;
-        self.current += 1;
-        if self.current >= self.files.len() {
-            return Ok(false);
+    fn next_of_several(&mut self) -> Result<Option<(usize, Record)>, SourceError> {
+        loop {
+            self.retire_finished()?;
+            let earliest = self
+                .active
+                .iter_mut()
+                .enumerate()
+                .filter_map(|(index, active)| {
+                    let record = active.capture.read_ahead(&mut self.catalog).ok().flatten()?;
+                    Some((record.time, index))
+                })
+                .min();
+            match earliest {
+                None if self.upcoming == self.members.len() => return self.failure.take().map_or(Ok(None), Err),
+                None => self.open_upcoming_or_note(),
+                Some((time, index)) if self.is_upcoming_due(time) && !self.is_crowded() => {
+                    self.join(time, index);
+                }
+                Some((_, index)) => match self.active[index].capture.next(&mut self.catalog) {
+                    Ok(Some(record)) => return Ok(Some((index, record))),
+                    other => self.active[index].capture.put_back(other),
+                },
+            }
         }
-        self.open_current().map(|()| true)
+    }
+
+    /// Closes files that are read to their end, or as far as they can be.
+    fn retire_finished(&mut self) -> Result<(), SourceError> {
+        let mut index = 0;
+        while index < self.active.len() {
+            let active = &mut self.active[index];
+            if matches!(active.capture.read_ahead(&mut self.catalog), Ok(Some(_))) {
+                index += 1;
+                continue;
+            }
+            let mut active = self.active.remove(index);
+            self.done_bytes += self.files[active.file].size.unwrap_or(0);
+            if let Err(fault) = active.capture.next(&mut self.catalog) {
+                self.note_failure(fault, active.file, active.capture.offset())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers the first failure and says the others; what asks to stop stops everything.
+    fn note_failure(&mut self, fault: Fault, file: usize, offset: u64) -> Result<(), SourceError> {
+        let stopped = matches!(fault, Fault::Stopped);
+        let error = fault.at(&self.files[file].name, offset, FrameNumber(self.number + 1));
+        if stopped {
+            self.active.clear();
+            self.upcoming = self.members.len();
+            self.failure = None;
+            return Err(error);
+        }
+        self.keep_failure(error);
+        Ok(())
+    }
+
+    /// The first one is the input's; it is said last, after everything that could be read.
+    fn keep_failure(&mut self, error: SourceError) {
+        match &self.failure {
+            None => self.failure = Some(error),
+            Some(_) => self.notices.push(Notice::Failed { error: error.to_string() }),
+        }
+    }
+
+    /// Opens the next member; one that can no longer be opened is a failure of that file alone.
+    fn open_upcoming_or_note(&mut self) {
+        if let Err(error) = self.open_upcoming() {
+            self.keep_failure(error);
+        }
+    }
+
+    /// The next member begins before the frame at `time` of the open one at `index`.
+    fn join(&mut self, time: Timestamp, index: usize) {
+        let by_ns = time.since(self.upcoming_time);
+        let (file, with) = (self.upcoming, self.active[index].file);
+        if by_ns > limits::OVERLAP_UNSAID_NS {
+            let name = |index: usize| self.files[index].name.clone();
+            self.notices.push(Notice::Overlap { file: name(file), with: name(with), by_ns });
+        }
+        self.interleaved = true;
+        self.open_upcoming_or_note();
+    }
+
+    /// The next member begins at `time` or before.
+    fn is_upcoming_due(&self, time: Timestamp) -> bool {
+        // The end of time is also what absurd timestamps saturate to.
+        self.upcoming_time != END_OF_TIME && time >= self.upcoming_time
+    }
+
+    /// As many files are open as may be.
+    fn is_crowded(&mut self) -> bool {
+        let crowded = self.active.len() >= limits::MERGED_FILES_MAX;
+        let notice = Notice::TooManyOverlap { limit: limits::MERGED_FILES_MAX };
+        if crowded && !self.notices.contains(&notice) {
+            self.notices.push(notice);
+        }
+        crowded
     }
 }
 
 impl Source for CaptureSet {
     #[inline]
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
-        let record = loop {
-            let Some(capture) = &mut self.capture else { return Ok(None) };
-            match capture.next(&mut self.catalog) {
-                Ok(Some(record)) => break record,
-                Ok(None) => {
-                    if !self.next_file()? {
-                        return Ok(None);
-                    }
-                }
-                Err(fault) => {
-                    let offset = capture.offset();
-                    let error = fault.at(&self.files[self.current].name, offset, FrameNumber(self.frames + 1));
-                    self.capture = None;
-                    return Err(error);
-                }
+        let mut found = None;
+        if let [active] = self.active.as_mut_slice() {
+            match active.capture.next(&mut self.catalog) {
+                Ok(Some(record)) if record.time < self.upcoming_time => found = Some((0, record)),
+                other => active.capture.put_back(other),
             }
+        }
+        let (index, record) = match found {
+            Some(found) => found,
+            None => match self.next_of_several()? {
+                Some(found) => found,
+                None => return Ok(None),
+            },
         };
+        let active = &self.active[index];
+        let step = 1 + u64::from(record.others_before);
+        self.number += step;
         self.frames += 1;
-        self.files[self.current].frames += 1;
+        let file = &mut self.files[active.file];
+        if file.last_number == 0 {
+            file.first_frame = Some(FrameNumber(self.number - step + 1));
+        }
+        file.last_number += step;
         let interface = self.catalog.interface_mut(record.interface);
         interface.frames += 1;
         interface.untimed += u64::from(!record.timed);
-        let Some(capture) = &self.capture else { return Ok(None) };
         Ok(Some(Frame {
-            number: FrameNumber(self.frames),
+            number: FrameNumber(self.number),
             time: record.time,
-            bytes: capture.bytes(&record),
+            bytes: active.capture.bytes(&record),
             original_len: record.original_len,
             link: record.link,
             interface: record.interface,
             flags: record.flags,
         }))
-    }
-}
-
-fn open_window(origin: &mut Origin, options: &Options) -> io::Result<Window> {
-    match origin {
-        Origin::Path(path) => {
-            let file = File::open(path)?;
-            if options.access == Access::Map && file.metadata()?.is_file() {
-                // SAFETY: the map is only read, as bytes of any value. A file that is truncated under it raises SIGBUS,
-                // which `Access::Map` names as the price and which is why it is not the default.
-                return Ok(Window::mapped(unsafe { Mmap::map(&file)? }));
-            }
-            Ok(Window::buffered(Box::new(file), options.buffer_bytes))
-        }
-        Origin::Once(reader) => match reader.take() {
-            Some(reader) => Ok(Window::buffered(reader, options.buffer_bytes)),
-            None => Err(io::Error::other("already read")),
-        },
     }
 }

@@ -81,8 +81,8 @@ impl Window {
         from..self.start
     }
 
-    /// Sees to it that at least `need` bytes are available; false when the input ends before that. Short reads are
-    /// read on, interrupted ones repeated.
+    /// Sees to it that at least `need` bytes are available; false when the input ends before that. Short reads
+    /// are read on.
     pub(super) fn fill(&mut self, need: usize) -> io::Result<bool> {
         if self.end - self.start >= need {
             return Ok(true);
@@ -105,7 +105,6 @@ impl Window {
             match reader.read(&mut bytes[self.end..]) {
                 Ok(0) => self.ended = true,
                 Ok(count) => self.end = bytes.len().min(self.end + count),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.ended = true;
                     return Err(error);
@@ -113,6 +112,17 @@ impl Window {
             }
         }
         Ok(true)
+    }
+
+    /// The input from its first byte on, for another reader to take over. Only before anything was stepped over.
+    pub(super) fn into_reader(self) -> Box<dyn Read + Send> {
+        match self.memory {
+            Memory::Buffer { mut bytes, reader } => {
+                bytes.truncate(self.end);
+                Box::new(io::Cursor::new(bytes).chain(reader))
+            }
+            Memory::Map { map, .. } => Box::new(io::Cursor::new(map)),
+        }
     }
 }
 
