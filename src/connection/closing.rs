@@ -219,8 +219,8 @@ const SYN_RTO_NS: i64 = 1_000_000_000;
 
 /// The reset took something alive with it: an end that had not finished.
 fn ends_connection(effect: &ResetEffect) -> bool {
-    let alive = |state: State| !matches!(state, State::Closed | State::Listen | State::TimeWait);
-    !effect.contradicted && (alive(effect.sender_state) || effect.accepted && alive(effect.receiver_state))
+    let alive = |side| !matches!(effect.state_of(side), State::Closed | State::Listen | State::TimeWait);
+    !effect.contradicted && (alive(effect.sender) || effect.accepted && alive(!effect.sender))
 }
 
 fn first_fin(hindsight: &Hindsight<'_>, side: Side) -> Option<Noted> {

@@ -48,10 +48,10 @@ pub struct ResetEffect {
     pub note: usize,
     /// Whose address it carries.
     pub sender: Side,
-    /// Its receiver's state just before.
-    pub receiver_state: State,
-    /// Its sender's state just before.
-    pub sender_state: State,
+    /// Its receiver's state just before; none when nothing is known of it.
+    pub receiver_state: Option<State>,
+    /// Its sender's state just before; none when nothing is known of it.
+    pub sender_state: Option<State>,
     /// Where its numbers stand for the receiver.
     pub acceptance: Acceptance,
     /// The receiver was heard afterwards as if nothing had happened.
@@ -65,7 +65,8 @@ pub struct ResetEffect {
 impl ResetEffect {
     /// The state of `side` just before the reset.
     pub fn state_of(&self, side: Side) -> State {
-        if side == self.sender { self.sender_state } else { self.receiver_state }
+        let state = if side == self.sender { self.sender_state } else { self.receiver_state };
+        state.unwrap_or(State::Closed)
     }
 }
 
@@ -115,6 +116,15 @@ impl Lifecycle {
             machine.run_out_timers(&opening);
             surprises.append(&mut machine.surprises);
             states[side] = machine.steps;
+        }
+        for effect in &mut resets {
+            let frame = hindsight.notes[effect.note].frame;
+            let sender = effect.sender;
+            for (side, state) in [(sender, &mut effect.sender_state), (!sender, &mut effect.receiver_state)] {
+                // What moved nobody was not put to the machines.
+                let before = states[side].iter().take_while(|step| step.frame.is_some_and(|at| at < frame)).last();
+                *state = state.or(before.map(|step| step.state));
+            }
         }
         let closing = Closing::of(&hindsight, &opening, &resets, &states);
         let Hindsight { notes, arrivals, horizon, .. } = hindsight;
@@ -191,8 +201,8 @@ impl Hindsight<'_> {
                 let receiver_goes_on = self.goes_on(receiver, index, self.arrivals.crossing_ns(receiver));
                 ResetEffect {
                     note: index,
-                    receiver_state: State::Closed,
-                    sender_state: State::Closed,
+                    receiver_state: None,
+                    sender_state: None,
                     acceptance,
                     receiver_goes_on,
                     sender: note.side,
@@ -208,7 +218,8 @@ impl Hindsight<'_> {
     fn events(&self, side: Side, resets: &[ResetEffect]) -> Vec<Event> {
         let mut events: Vec<Event> = Vec::new();
         for (index, note) in self.notes.iter().enumerate() {
-            if note.side == side && !note.class.contains(Class::WILD) {
+            let replayed = note.is_syn() && self.syn_is_stale();
+            if note.side == side && !note.class.contains(Class::WILD) && !replayed {
                 events.extend(self.sent(index, note, resets));
             }
         }
@@ -301,7 +312,10 @@ impl Hindsight<'_> {
     /// arrived, and said to be assumed.
     fn is_presumed_in_time_wait(&self, side: Side) -> bool {
         let (own, peer) = (&self.connection.halves[side], &self.connection.halves[!side]);
-        own.fin_acked() && peer.fins > 1 && own.rsts == 0
+        let met_nobody = self.notes.iter().position(|note| note.side == side && note.is_rst());
+        let until = met_nobody.unwrap_or(self.notes.len());
+        let copies = self.notes[..until].iter().filter(|note| note.side != side && note.is_fin()).count();
+        own.fin_acked() && peer.fins > 1 && copies > 1
     }
 }
 
@@ -344,9 +358,9 @@ impl<'a> Machine<'a> {
         if let (Some(index), Cue::SendRst | Cue::Rst) = (event.note, event.cue) {
             for effect in resets.iter_mut().filter(|effect| effect.note == index) {
                 if event.cue == Cue::SendRst {
-                    effect.sender_state = self.state;
+                    effect.sender_state = Some(self.state);
                 } else {
-                    effect.receiver_state = self.state;
+                    effect.receiver_state = Some(self.state);
                 }
             }
         }

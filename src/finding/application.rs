@@ -96,7 +96,7 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
             continue;
         };
         // Linux tcp_reset(): by the state of the socket that is reset.
-        let errno = match effect.receiver_state {
+        let errno = match effect.state_of(side) {
             State::SynSent => Errno::ConnRefused,
             State::CloseWait => Errno::Pipe,
             State::Established | State::FinWait1 | State::FinWait2 => Errno::ConnReset,

@@ -1,8 +1,9 @@
 //! `stray-segment`: a segment for a connection that is over.
 
 use crate::base::{Seq, Side};
-use crate::connection::{Class, Noted};
+use crate::connection::{Class, Noted, State};
 use crate::finding::phrase::{count, duration};
+use crate::segment::Flags;
 
 use crate::finding::case::Case;
 use crate::finding::catalogue::finding;
@@ -76,6 +77,28 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         ENTRY.draft(Confidence::Medium, note.time, frames, message).endpoint(note.side).kind(kind).push(found);
         return;
     }
+    shown_by_its_answer(case, found);
+}
+
+/// A reply reset after both ends had closed answers a stray that the tap did not see.
+fn shown_by_its_answer(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let answers = case.life.resets.iter().filter(|effect| {
+        let over = |side| matches!(effect.state_of(side), State::Closed | State::TimeWait);
+        over(Side::Client) && over(Side::Server)
+    });
+    let closed = case.life.closing.fins.client.is_some() && case.life.closing.fins.server.is_some();
+    let answer = answers.map(|effect| &case.life.notes[effect.note]).find(|note| !note.flags.contains(Flags::ACK));
+    let (Some(answer), true, Some(over)) = (answer, closed, over_since(case)) else { return };
+    let message = format!(
+        "{} answered a segment that this tap does not show with a reset, {} after the connection was over",
+        case.name(answer.side),
+        duration(answer.time.since(over.time))
+    );
+    ENTRY
+        .draft(Confidence::Low, answer.time, vec![answer.frame], message)
+        .endpoint(!answer.side)
+        .kind("unknown")
+        .push(found);
 }
 
 /// The segment that ended the connection for both ends.

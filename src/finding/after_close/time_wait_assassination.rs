@@ -32,7 +32,7 @@ finding! {
 }
 
 fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
-    for effect in case.life.resets.iter().filter(|effect| effect.receiver_state == State::TimeWait) {
+    for effect in case.life.resets.iter().filter(|effect| effect.receiver_state == Some(State::TimeWait)) {
         let reset = &case.life.notes[effect.note];
         if !effect.accepted || effect.acceptance != Acceptance::Exact {
             continue;

@@ -17,8 +17,19 @@ pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Judgement 
     match (family, inquiry.trigger) {
         (Some(Family::Reply), Some(trigger)) => reply(inquiry, &trigger),
         (Some(Family::Active), _) => active(inquiry),
+        _ if is_over(inquiry) => {
+            let evidence =
+                "both ends had closed; it has the shape of an answer to an old segment that the tap does not show";
+            Judgement::new(Cause::AfterFin, Confidence::Medium, &[Cause::Unknown], evidence.to_owned())
+        }
         _ => unknown(inquiry),
     }
+}
+
+/// Both ends had finished: what comes now meets no socket, or one in TIME-WAIT.
+fn is_over(inquiry: &Inquiry<'_>) -> bool {
+    let over = |side| matches!(inquiry.effect.state_of(side), State::Closed | State::TimeWait);
+    inquiry.sender().fin.is_some() && inquiry.receiver().fin.is_some() && over(inquiry.from()) && over(!inquiry.from())
 }
 
 fn reply(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
@@ -73,7 +84,14 @@ fn answered_syn_ack(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
 fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     let (sender, receiver) = (inquiry.sender(), inquiry.receiver());
     let acked_for = fin_acked_for(inquiry);
-    let in_fin_wait_2 = inquiry.effect.sender_state == State::FinWait2 || sender.fin_acked();
+    let in_fin_wait_2 = inquiry.effect.state_of(inquiry.from()) == State::FinWait2 || sender.fin_acked();
+    if inquiry.effect.state_of(inquiry.from()) == State::Closed && is_over(inquiry) && !trigger.is_fin() {
+        let evidence = format!(
+            "both ends had closed; it answers an old segment (frame {}) that met no socket any more",
+            trigger.frame
+        );
+        return Judgement::new(Cause::AfterFin, Confidence::High, &[], evidence);
+    }
     if trigger.len > 0 {
         let waited = acked_for.filter(|&ns| ns >= inquiry.life.profile.fin_wait_2_ns);
         if let Some(waited) = waited {

@@ -19,7 +19,7 @@ pub(super) fn of(inquiry: &Inquiry<'_>) -> Option<Family> {
     }
     let live_marks = noted.window != 0 || noted.timestamps.is_some();
     let at_next = sender.is_known() && (noted.seq == sender.nxt || sender.fin == Some(noted.seq));
-    if live_marks || at_next || inquiry.effect.sender_state != State::Closed {
+    if live_marks || at_next || inquiry.effect.state_of(inquiry.from()) != State::Closed {
         return Some(Family::Active);
     }
     None

@@ -13,7 +13,7 @@ const ID_STEP_MAX: u16 = 2_048;
 /// answers segments without a socket, and count for nothing in a reply.
 pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Option<Judgement> {
     let disagreements = disagreements(inquiry, family);
-    let opening = matches!(inquiry.effect.sender_state, State::SynSent | State::Closed | State::Listen)
+    let opening = matches!(inquiry.effect.state_of(inquiry.from()), State::SynSent | State::Closed | State::Listen)
         && inquiry.trigger.is_some_and(|trigger| trigger.flags.contains(Flags::ACK));
     if inquiry.effect.contradicted && !(opening && inquiry.sender().syns > 0 && inquiry.sender().payload_bytes == 0) {
         let mut evidence = String::from("the supposed sender went on afterwards as if it had sent no reset");

@@ -6,7 +6,7 @@ use crate::finding::phrase::duration;
 
 use crate::finding::case::Case;
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::{Confidence, Finding, Severity};
 
 finding! {
     /// # What it is
@@ -45,27 +45,33 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
             continue;
         };
         let sent_since = case.life.closing.octets_after_fin[side];
-        let quiet = case
-            .life
-            .horizon
-            .since(case.connection.halves[side].last_data.map_or(step.time, |data| data.time.max(step.time)));
-        if quiet < STUCK_NS_MIN || case.life.closing.unanswered.is_some() {
+        let since = case.connection.halves[side].last_data.map_or(step.time, |data| data.time.max(step.time));
+        let quiet = case.life.horizon.since(since);
+        if case.life.closing.unanswered.is_some() || sent_since > 0 && quiet < STUCK_NS_MIN {
             continue;
         }
-        let confidence = match quiet {
-            ns if ns >= 60_000_000_000 && sent_since == 0 => Confidence::High,
-            _ => Confidence::Medium,
+        let (confidence, severity) = match quiet {
+            ns if ns >= LEAK_NS_MIN => (Confidence::High, Severity::Warning),
+            ns if ns >= STUCK_NS_MIN => (Confidence::Medium, Severity::Warning),
+            _ => (Confidence::Low, Severity::Note),
+        };
+        let doubt = if confidence == Confidence::Low {
+            "; the capture ends too soon to tell a leak from a slow close"
+        } else {
+            ""
         };
         let message = format!(
-            "{} has been in CLOSE-WAIT for {}: its peer closed, it acknowledged that and never closed",
+            "{} has been in CLOSE-WAIT for {}: its peer closed, it acknowledged that and never closed{doubt}",
             case.name(side),
             duration(lasted)
         );
         let ack = case.notes(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(fin.end())).next();
         let frames = [Some(fin.frame), ack.map(|ack| ack.frame)].into_iter().flatten().collect();
-        ENTRY.draft(confidence, step.time, frames, message).endpoint(side).push(found);
+        ENTRY.draft(confidence, step.time, frames, message).endpoint(side).severity(severity).push(found);
     }
 }
 
+/// As long as any ordinary application takes to close, ns.
+const LEAK_NS_MIN: i64 = 60_000_000_000;
 /// Shorter than this is how long applications take to notice and close, ns.
 const STUCK_NS_MIN: i64 = 1_000_000_000;
