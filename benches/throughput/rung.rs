@@ -1,11 +1,16 @@
 //! The ladder: each rung does what the one below does and one thing more, so that its price is a difference.
 
 use std::hint::black_box;
+use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
+use lastack::analysis::{self, Observer, View, analyse};
 use lastack::decode::{Decoder, FrameKind, Item};
+use lastack::finding::Verdict;
+use lastack::report::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
 use lastack::segment::Segment;
 use lastack::source::{self, Access, Input, Options, Source};
 
@@ -27,6 +32,8 @@ pub enum Rung {
     Decode,
     /// Read and decode, then the floor's table instead of the project's.
     Track,
+    /// The whole analysis, its results counted and not printed.
+    Whole,
 }
 
 impl Rung {
@@ -39,6 +46,7 @@ impl Rung {
             Rung::Map => "map",
             Rung::Decode => "decode",
             Rung::Track => "track",
+            Rung::Whole => "whole",
         }
     }
 
@@ -57,6 +65,7 @@ impl Rung {
                 let frames = decode(path, |segment| floor.push(Facts::of_segment(segment)))?;
                 Ok(floor.finish(frames))
             }
+            Rung::Whole => whole(path),
         }
     }
 }
@@ -111,4 +120,52 @@ fn decode(path: &Path, mut each: impl FnMut(&Segment)) -> Result<u64> {
     }
     ensure!(segments == frames, "{} of {frames} generated frames gave no segment", frames - segments);
     Ok(frames)
+}
+
+fn whole(path: &Path) -> Result<u64> {
+    let mut source = source::open(vec![Input::Path(path.to_owned())], Options::default())?;
+    let outcome = analyse(&mut source, &analysis::Options::default(), None, &mut Counted, &mut Unwatched)?;
+    let summary = outcome.summary;
+    ensure!(outcome.source_error.is_none() && summary.segments == summary.frames, "{summary:?}");
+    Ok(summary.frames)
+}
+
+/// Takes every record and prints none.
+struct Counted;
+
+impl Sink for Counted {
+    fn capture(&mut self, capture: &CaptureRecord) -> io::Result<()> {
+        black_box(capture);
+        Ok(())
+    }
+
+    fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
+        black_box(verdict);
+        Ok(())
+    }
+
+    fn late(&mut self, late: &LateRecord) -> io::Result<()> {
+        black_box(late);
+        Ok(())
+    }
+
+    fn population(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        black_box(finding);
+        Ok(())
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        black_box(summary);
+        Ok(())
+    }
+}
+
+/// Never stops an analysis.
+struct Unwatched;
+
+impl Observer for Unwatched {
+    fn look(&mut self, view: &View<'_>) -> ControlFlow<()> {
+        black_box(view.frames);
+        ControlFlow::Continue(())
+    }
 }
