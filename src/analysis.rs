@@ -7,7 +7,7 @@ use crate::base::Timestamp;
 use crate::connection::{Connection, Profile};
 use crate::decode::{Decoder, FrameKind, Item};
 use crate::finding::{self, Verdict};
-use crate::report::{CaptureRecord, LateRecord, Sink, Summary};
+use crate::report::{CaptureRecord, LateRecord, SegmentLog, Sink, Summary};
 use crate::segment::{IcmpError, Segment};
 use crate::source::{CaptureSet, Frame, Source, SourceError};
 use crate::table::{Entry, Limits, Table};
@@ -23,8 +23,6 @@ pub struct Options {
     pub watch: Option<u64>,
 }
 
-/// Segments kept of a watched stream. A ladder of more is read by nobody; what lies between is counted.
-const WATCHED_MAX: usize = 200_000;
 /// How many frames pass between two looks at the observer.
 const OBSERVE_EVERY: u64 = 4_096;
 
@@ -59,8 +57,8 @@ pub struct Outcome {
     pub source_error: Option<SourceError>,
     /// The observer wanted to stop.
     pub interrupted: bool,
-    /// The segments of the watched stream, in order.
-    pub watched: Vec<Segment>,
+    /// The segments of the watched stream.
+    pub watched: SegmentLog,
 }
 
 /// Reads `source` to its end and reports to `sink`.
@@ -89,7 +87,7 @@ pub struct Analysis<'a> {
     sink: &'a mut dyn Sink,
     horizon: Timestamp,
     summary: Summary,
-    watched: Vec<Segment>,
+    watched: SegmentLog,
     leaving: Vec<Connection>,
     announced: bool,
 }
@@ -103,7 +101,7 @@ impl<'a> Analysis<'a> {
             sink,
             horizon: Timestamp(i64::MIN),
             summary: Summary::default(),
-            watched: Vec::new(),
+            watched: SegmentLog::default(),
             leaving: Vec::new(),
             announced: false,
         }
@@ -215,7 +213,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// Reports what is still open and the totals.
-    pub fn finish(mut self, truncated: bool) -> io::Result<(Summary, Vec<Segment>)> {
+    pub fn finish(mut self, truncated: bool) -> io::Result<(Summary, SegmentLog)> {
         let leaving = &mut self.leaving;
         self.table.finish(|connection| leaving.push(connection));
         self.report_leaving()?;
@@ -228,8 +226,8 @@ impl<'a> Analysis<'a> {
     }
 
     fn keep_watched(&mut self, stream: u64, segment: &Segment) {
-        if self.options.watch == Some(stream) && self.watched.len() < WATCHED_MAX {
-            self.watched.push(*segment);
+        if self.options.watch == Some(stream) {
+            self.watched.push(segment);
         }
     }
 

@@ -1,11 +1,38 @@
 //! Stage 8: how results leave. One [`Sink`] a file; a sink prints and never computes a verdict.
 
+mod answers;
+mod explain;
+mod flow_id;
+mod json;
+mod ladder;
+mod layout;
+mod quantity;
+mod record;
+#[cfg(test)]
+mod sample;
+mod select;
+mod sorted;
+mod style;
+mod text;
+
 use std::collections::BTreeMap;
 use std::io;
 
 use crate::base::Timestamp;
 use crate::finding::{Confidence, Finding, Severity, Verdict};
 use crate::source::LinkType;
+
+pub use explain::{catalogue, page};
+pub use flow_id::{community_id, connection_id};
+pub use json::Json;
+pub use ladder::{Detail, LadderInput, SegmentLog, ladder};
+pub use layout::Canvas;
+pub use quantity::counted;
+pub use record::{Filter, Record, SCHEMA};
+pub use select::{Selected, Selection};
+pub use sorted::ByStream;
+pub use style::{Palette, Role};
+pub use text::{Rows, Text};
 
 /// What is known of the input when reading begins.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,4 +117,26 @@ pub trait Sink {
     fn population(&mut self, finding: &PopulationFinding) -> io::Result<()>;
     /// The end.
     fn summary(&mut self, summary: &Summary) -> io::Result<()>;
+}
+
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn capture(&mut self, capture: &CaptureRecord) -> io::Result<()> {
+        (**self).capture(capture)
+    }
+
+    fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
+        (**self).connection(verdict)
+    }
+
+    fn late(&mut self, late: &LateRecord) -> io::Result<()> {
+        (**self).late(late)
+    }
+
+    fn population(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        (**self).population(finding)
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        (**self).summary(summary)
+    }
 }

@@ -18,8 +18,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("table", &["base", "segment", "connection"]),
     ("finding", &["base", "segment", "connection"]),
     ("population", &["base", "segment", "connection", "table"]),
-    // The capture record names link types.
-    ("report", &["base", "connection", "finding", "population", "source"]),
+    // The capture record names link types; the ladder shows segments.
+    ("report", &["base", "segment", "connection", "finding", "population", "source"]),
     ("analysis", &["base", "segment", "source", "decode", "connection", "table", "finding", "population", "report"]),
     (
         "cli",

@@ -1,0 +1,228 @@
+//! The direct answers about one connection: how it opened, who closed or reset it and why, whether data was lost,
+//! what the applications saw, and whether the capture itself is to blame. Words only; nothing is decided here.
+
+use super::layout::UNBROKEN;
+use super::quantity::{count, counted, duration, octets};
+use crate::base::Side;
+use crate::finding::{Basis, CloseKind, Confidence, Errno, Initiator, OpenKind, Reset, RoleBasis, Verdict};
+
+/// How a connection ended, in a few words for a table: `client closed first`, `reset by server`.
+pub fn ending(verdict: &Verdict) -> String {
+    match (verdict.open.kind, verdict.close.kind) {
+        (OpenKind::Rejected, _) => "rejected by ICMP".to_owned(),
+        (OpenKind::Unanswered, CloseKind::None | CloseKind::TimedOut) => "SYN unanswered".to_owned(),
+        (OpenKind::HalfOpen, CloseKind::None | CloseKind::TimedOut) => "handshake unfinished".to_owned(),
+        (_, CloseKind::Refused) => "refused".to_owned(),
+        (_, CloseKind::FourSegment | CloseKind::ThreeSegment | CloseKind::HalfClosed) => {
+            let half = if verdict.close.kind == CloseKind::HalfClosed { "only" } else { "first" };
+            match verdict.close.initiator {
+                Some(Initiator::Client) => format!("client closed {half}"),
+                Some(Initiator::Server) => format!("server closed {half}"),
+                Some(Initiator::Both) => "both closed at once".to_owned(),
+                None => "closed".to_owned(),
+            }
+        }
+        (_, CloseKind::Simultaneous) => "both closed at once".to_owned(),
+        (_, CloseKind::Reset) => match ending_reset(verdict) {
+            Some(reset) => format!("reset by {}", reset.from),
+            None => "reset".to_owned(),
+        },
+        (_, CloseKind::TimedOut) => "timed out".to_owned(),
+        (_, CloseKind::None) => "still open".to_owned(),
+    }
+}
+
+/// The reset that ended the connection: the first one that its receiver accepts, else the first one.
+pub fn ending_reset(verdict: &Verdict) -> Option<&Reset> {
+    verdict.resets.iter().find(|reset| reset.accepted).or(verdict.resets.first())
+}
+
+/// What is asked first about a connection, as pairs of a question's keyword and its answer in whole sentences.
+pub fn answers(verdict: &Verdict) -> Vec<(&'static str, String)> {
+    let mut answers = vec![("opened", opened(verdict)), ("closed", closed(verdict))];
+    answers.extend(verdict.resets.iter().map(|reset| ("reset", reset_sentence(reset))));
+    answers.push(("data", data(verdict)));
+    answers.push(("states", states(verdict)));
+    if let Some(calls) = calls(verdict) {
+        answers.push(("apps", calls));
+    }
+    if let Some(blame) = blame(verdict) {
+        answers.push(("capture", blame));
+    }
+    answers
+}
+
+fn opened(verdict: &Verdict) -> String {
+    let open = &verdict.open;
+    let repeated = match (open.syn_count, open.syn_ack_count) {
+        (2.., 2..) => format!(" after {} SYNs and {} SYN-ACKs", open.syn_count, open.syn_ack_count),
+        (2.., _) => format!(" after {} SYNs", open.syn_count),
+        (_, 2..) => format!(" after {} SYN-ACKs", open.syn_ack_count),
+        _ => String::new(),
+    };
+    let way = match open.kind {
+        OpenKind::ThreeWay => format!("by the three-way handshake{repeated}"),
+        OpenKind::Simultaneous => "by both ends at once: their SYNs crossed".to_owned(),
+        OpenKind::Split => "by a split handshake: the SYN-ACK came as two segments".to_owned(),
+        OpenKind::FastOpen => "by TCP Fast Open: data was accepted with the SYN".to_owned(),
+        OpenKind::Refused => "not at all: a reset answered the SYN".to_owned(),
+        OpenKind::Rejected => "not at all: an ICMP error answered the SYN".to_owned(),
+        OpenKind::Unanswered => format!("not at all: nobody answered the {}", counted(open.syn_count.into(), "SYN")),
+        OpenKind::HalfOpen => "only half: the SYN-ACK was never acknowledged".to_owned(),
+        OpenKind::Aborted => "not at all: reset before the handshake was complete".to_owned(),
+        OpenKind::Midstream => "before the capture began".to_owned(),
+    };
+    let rtt = open.rtt_ns.map_or_else(String::new, |rtt| format!(", in {}", duration(rtt)));
+    let roles = match verdict.role_basis {
+        RoleBasis::Guess => "; which end is the client is a guess by port numbers and who spoke first",
+        RoleBasis::Syn | RoleBasis::SynAck => "",
+    };
+    format!("{way}{rtt}{roles}{}", frame_list(" (frame", &open.frames))
+}
+
+fn closed(verdict: &Verdict) -> String {
+    let close = &verdict.close;
+    let first = |what: &str| match close.initiator {
+        Some(Initiator::Client) => format!("by the client first{what}"),
+        Some(Initiator::Server) => format!("by the server first{what}"),
+        Some(Initiator::Both) => format!("by both ends at once{what}"),
+        None => format!("who was first is not known{what}"),
+    };
+    let way = match close.kind {
+        CloseKind::FourSegment => first(", in four segments: FIN, ACK, FIN, ACK"),
+        CloseKind::ThreeSegment => first(", in three segments: FIN, FIN+ACK, ACK"),
+        CloseKind::Simultaneous => "by both ends at once: their FINs crossed".to_owned(),
+        CloseKind::HalfClosed => match close.initiator {
+            Some(Initiator::Client) => "by the client only; the server never sent its FIN".to_owned(),
+            Some(Initiator::Server) => "by the server only; the client never sent its FIN".to_owned(),
+            Some(Initiator::Both) | None => "by one end only".to_owned(),
+        },
+        CloseKind::Reset => match ending_reset(verdict) {
+            Some(reset) => format!("by a reset from the {}", reset.from),
+            None => "by a reset".to_owned(),
+        },
+        CloseKind::TimedOut => "by nobody: an end gave up unanswered".to_owned(),
+        CloseKind::None => "not within the capture: still open at its end".to_owned(),
+        CloseKind::Refused => "never opened".to_owned(),
+    };
+    format!("{way}{}", frame_list(" (frame", &close.frames))
+}
+
+/// One reset: who, where, why, how sure, and whether it counted.
+fn reset_sentence(reset: &Reset) -> String {
+    let mut text = format!("by the {} in frame {}: {}", reset.from, reset.frame, reset.cause);
+    text.push_str(&doubt(reset));
+    text.push_str(if reset.accepted { "; its receiver accepts it" } else { "; its receiver ignores it" });
+    if reset.echoes > 0 {
+        text.push_str(&format!("; {} of the same end follow from it", counted(reset.echoes.into(), "more reset")));
+    }
+    if !reset.evidence.is_empty() {
+        text.push_str(&sentence(". Evidence: ", &reset.evidence));
+    }
+    text
+}
+
+/// `words` after `lead`, ended by one full stop.
+pub fn sentence(lead: &str, words: &str) -> String {
+    format!("{lead}{}.", words.trim_end().trim_end_matches('.'))
+}
+
+/// How sure a reset's cause is, and what else it could be.
+fn doubt(reset: &Reset) -> String {
+    let rivals: Vec<&str> = reset.rivals.iter().map(|cause| cause.name()).collect();
+    let or = if rivals.is_empty() { String::new() } else { format!(", or {}", rivals.join(" or ")) };
+    match reset.confidence {
+        Confidence::High => or,
+        Confidence::Medium => format!(" (likely){or}"),
+        Confidence::Low => format!(" (a guess){or}"),
+    }
+}
+
+fn data(verdict: &Verdict) -> String {
+    let mut parts = Vec::new();
+    for side in Side::BOTH {
+        let view = &verdict.endpoints[side];
+        let again = match view.retransmitted_bytes {
+            0 => String::new(),
+            bytes => format!(" ({} of it again)", octets(bytes)),
+        };
+        parts.push(format!("the {side} sent {}{again}", octets(view.payload_bytes)));
+    }
+    let (client, server) = verdict
+        .resets
+        .iter()
+        .filter(|reset| reset.accepted)
+        .map(|reset| (reset.client_bytes_lost, reset.server_bytes_lost))
+        .max()
+        .unwrap_or((0, 0));
+    for (side, lost) in [(Side::Client, client), (Side::Server, server)] {
+        if lost > 0 {
+            parts.push(format!("{} of the {side} were not acknowledged when the reset came: lost", octets(lost)));
+        }
+    }
+    parts.join("; ")
+}
+
+fn states(verdict: &Verdict) -> String {
+    let last = |side: Side| match verdict.endpoints[side].states.last() {
+        Some(step) => {
+            let basis = match step.basis {
+                Basis::Seen => "",
+                Basis::Inferred => " (inferred)",
+                Basis::Assumed => " (assumed)",
+            };
+            format!("{side} {}{basis}", step.state)
+        }
+        None => format!("{side} not seen"),
+    };
+    format!("at the end: {}, {}", last(Side::Client), last(Side::Server))
+}
+
+fn calls(verdict: &Verdict) -> Option<String> {
+    let side = |side: Side| {
+        let view = &verdict.endpoints[side];
+        if view.calls.is_empty() {
+            return None;
+        }
+        let calls: Vec<String> = view
+            .calls
+            .iter()
+            .map(|call| format!("{}(){UNBROKEN}{}", call.call, call.errno.map_or("ok", Errno::name)))
+            .collect();
+        Some(format!("{side}: {}", calls.join(", ")))
+    };
+    let sides: Vec<String> = Side::BOTH.into_iter().filter_map(side).collect();
+    if sides.is_empty() { None } else { Some(sides.join("; ")) }
+}
+
+fn blame(verdict: &Verdict) -> Option<String> {
+    let missing: Vec<String> = Side::BOTH
+        .into_iter()
+        .filter(|&side| verdict.endpoints[side].missing_bytes > 0)
+        .map(|side| format!("{} of the {side}", octets(verdict.endpoints[side].missing_bytes)))
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "{} were acknowledged and never captured: the capture lost them, the network did not",
+        missing.join(" and ")
+    ))
+}
+
+/// `(frame 9)`, `(frames 1, 2, 3)`, and `… and 40 more` beyond six; nothing for none.
+fn frame_list(lead: &str, frames: &[u64]) -> String {
+    if frames.is_empty() { String::new() } else { format!("{lead}{})", frames_after_noun(frames)) }
+}
+
+/// What follows the word `frame`: ` 9`, `s 1, 2, 3`, `s 1, 2, 3, 4, 5 and 40 more`.
+pub fn frames_after_noun(frames: &[u64]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = frames.iter().take(SHOWN).map(u64::to_string).collect();
+    let plural = if frames.len() == 1 { "" } else { "s" };
+    let rest = match frames.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        rest => format!(" and {} more", count(rest as u64)),
+    };
+    format!("{plural} {}{rest}", shown.join(", "))
+}

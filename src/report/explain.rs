@@ -1,0 +1,132 @@
+//! The catalogue for people: its list, and one finding's page, from the same Markdown that the docs are made of.
+
+use std::io::{self, Write};
+
+use super::layout::{Canvas, columns, left, wrap};
+use super::style::Role;
+use super::text::PROSE_WIDTH_MAX;
+use crate::finding::Entry;
+
+/// Prints the list of all entries, by group, each with its first sentence.
+pub fn catalogue(out: &mut impl Write, canvas: &Canvas, entries: &[&Entry]) -> io::Result<()> {
+    let paint = canvas.palette;
+    let name_width = entries.iter().map(|entry| columns(entry.name)).max().unwrap_or_default();
+    let indent = 2 + name_width + 2 + "warning".len() + 2;
+    let width = canvas.width.min(PROSE_WIDTH_MAX + indent);
+    for group in entries.chunk_by(|one, other| one.group == other.group) {
+        writeln!(out, "{}", paint.paint(Role::Heading, group[0].group.name().to_uppercase()))?;
+        for entry in group {
+            let name = paint.paint(Role::Name, left(entry.name, name_width));
+            let severity = paint.paint(Role::from(entry.severity), format!("{:7}", entry.severity));
+            let lines = wrap(&first_sentence(entry.doc), width.saturating_sub(indent).max(20));
+            writeln!(out, "  {name}  {severity}  {}", lines.first().map_or("", String::as_str))?;
+            for line in lines.iter().skip(1) {
+                writeln!(out, "{}{line}", " ".repeat(indent))?;
+            }
+        }
+        writeln!(out)?;
+    }
+    writeln!(out, "{}", paint.paint(Role::Faint, "One of them in full: lastack explain NAME"))
+}
+
+/// Prints one entry's page.
+pub fn page(out: &mut impl Write, canvas: &Canvas, entry: &Entry) -> io::Result<()> {
+    let paint = canvas.palette;
+    let severity = paint.paint(Role::from(entry.severity), entry.severity);
+    writeln!(out, "{}  {severity}, {}", paint.paint(Role::Heading, entry.name), entry.group)?;
+    let width = canvas.width.min(PROSE_WIDTH_MAX);
+    let mut paragraph = String::new();
+    let mut fenced = false;
+    for line in lines(entry.doc).chain([""]) {
+        if let Some(info) = line.trim_start().strip_prefix("```") {
+            flush(out, &mut paragraph, width)?;
+            fenced = !fenced;
+            if fenced && !info.is_empty() {
+                writeln!(out, "\n  {}", paint.paint(Role::Faint, info))?;
+            }
+        } else if fenced {
+            writeln!(out, "    {line}")?;
+        } else if let Some(heading) = line.strip_prefix('#') {
+            flush(out, &mut paragraph, width)?;
+            writeln!(out, "\n{}", paint.paint(Role::Heading, heading.trim_start_matches('#').trim()))?;
+        } else if line.trim().is_empty() {
+            flush(out, &mut paragraph, width)?;
+        } else {
+            if line.starts_with("- ") {
+                flush(out, &mut paragraph, width)?;
+            }
+            paragraph.push_str(line.trim());
+            paragraph.push(' ');
+        }
+    }
+    Ok(())
+}
+
+/// Writes out the paragraph gathered so far; the lines of a list item hang below its dash.
+fn flush(out: &mut impl Write, paragraph: &mut String, width: usize) -> io::Result<()> {
+    let hang = if paragraph.starts_with("- ") { "    " } else { "  " };
+    for (at, line) in wrap(paragraph, width - hang.len()).iter().enumerate() {
+        writeln!(out, "{}{line}", if at == 0 { "  " } else { hang })?;
+    }
+    paragraph.clear();
+    Ok(())
+}
+
+/// The lines of a page. In Rust's doc comments each has a space in front that is not part of it.
+fn lines(doc: &str) -> impl Iterator<Item = &str> {
+    doc.lines().map(|line| line.strip_prefix(' ').unwrap_or(line))
+}
+
+/// The first sentence of a page, which says what the finding is.
+fn first_sentence(doc: &str) -> String {
+    let is_prose = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    let paragraph: Vec<&str> = lines(doc).skip_while(|line| !is_prose(line)).take_while(is_prose).collect();
+    let paragraph = paragraph.join(" ");
+    match paragraph.find(". ") {
+        Some(end) => paragraph[..=end].to_owned(),
+        None => paragraph,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{CATALOGUE, find};
+    use crate::report::sample;
+    use crate::report::style::Palette;
+
+    fn rendered(width: usize, write: impl FnOnce(&mut Vec<u8>, &Canvas) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        write(&mut out, &Canvas::new(width, Palette::Plain, jiff::tz::TimeZone::UTC)).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_list_has_a_sentence_on_every_finding_and_fits() {
+        for width in [80, 200] {
+            let text = rendered(width, |out, canvas| catalogue(out, canvas, CATALOGUE));
+            sample::assert_fits(&text, width);
+            for entry in CATALOGUE {
+                let line = text.lines().find(|line| line.split_whitespace().next() == Some(entry.name)).unwrap();
+                assert!(line.split_whitespace().count() > 4, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_is_laid_out_for_the_terminal() {
+        let text = rendered(80, |out, canvas| page(out, canvas, find("port-reused").unwrap()));
+        sample::assert_fits(&text, 80);
+        assert!(text.starts_with("port-reused  note, after-close\n\nWhat it is\n  A new connection on"), "{text}");
+        assert!(!text.contains('#'), "{text}");
+    }
+
+    #[test]
+    fn every_page_fits_a_narrow_terminal_but_for_its_traces() {
+        for entry in CATALOGUE {
+            let text = rendered(80, |out, canvas| page(out, canvas, entry));
+            let prose: String = text.lines().filter(|line| !line.starts_with("    ")).collect::<Vec<_>>().join("\n");
+            sample::assert_fits(&prose, 80);
+        }
+    }
+}

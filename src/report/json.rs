@@ -1,0 +1,223 @@
+//! The records as JSON: NDJSON, one object a line as soon as it is known, or one document, an array of the same lines.
+
+use std::io::{self, Write};
+
+use super::record::Record;
+use super::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
+use crate::finding::Verdict;
+
+/// Writes every record as one JSON object on a line of its own.
+#[derive(Debug)]
+pub struct Json<W> {
+    out: W,
+    framing: Framing,
+    /// What stands before the next record.
+    lead: &'static str,
+    line: Vec<u8>,
+}
+
+/// What stands around the records.
+#[derive(Clone, Copy, Debug)]
+struct Framing {
+    between: &'static str,
+    after: &'static str,
+}
+
+impl<W: Write> Json<W> {
+    /// Newline-delimited JSON to `out`, one write a record; buffering is the caller's choice.
+    pub fn lines(out: W) -> Self {
+        Self { out, framing: Framing { between: "", after: "" }, lead: "", line: Vec::new() }
+    }
+
+    /// One array to `out`; the summary is its last element and closes it.
+    pub fn array(out: W) -> Self {
+        Self { out, framing: Framing { between: ",", after: "]\n" }, lead: "[", line: Vec::new() }
+    }
+
+    fn record(&mut self, record: Record<'_>) -> io::Result<()> {
+        // A record that fails half-way must not leave half a line behind.
+        self.line.clear();
+        self.line.extend_from_slice(self.lead.as_bytes());
+        serde_json::to_writer(&mut self.line, &record)?;
+        self.line.push(b'\n');
+        self.lead = self.framing.between;
+        self.out.write_all(&self.line)
+    }
+}
+
+impl<W: Write> Sink for Json<W> {
+    fn capture(&mut self, capture: &CaptureRecord) -> io::Result<()> {
+        self.record(Record::Capture(capture))
+    }
+
+    fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
+        self.record(Record::Connection(verdict))
+    }
+
+    fn late(&mut self, late: &LateRecord) -> io::Result<()> {
+        self.record(Record::Late(late))
+    }
+
+    fn population(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        self.record(Record::Population(finding))
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        self.record(Record::Summary(summary))?;
+        self.out.write_all(self.framing.after.as_bytes())?;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use crate::report::{ByStream, Selected, Selection};
+
+    fn feed(sink: &mut dyn Sink) {
+        sink.capture(&sample::capture()).unwrap();
+        sink.connection(&sample::unread_data(0)).unwrap();
+        sink.late(&sample::late()).unwrap();
+        sink.population(&sample::population()).unwrap();
+        sink.summary(&sample::summary(1)).unwrap();
+    }
+
+    /// The contract, literally.
+    const LINES: [&str; 5] = [
+        r#"{"type":"capture","schema":1,"files":["shop.pcapng"],"format":"pcapng","link_types":["EN10MB"]}"#,
+        concat!(
+            r#"{"type":"connection","stream":0,"id":"ID","community_id":"1:CID","#,
+            r#""client":{"ip":"10.0.0.1","port":51000},"server":{"ip":"10.0.0.2","port":80},"role_basis":"syn","#,
+            r#""start":"2026-11-21T03:31:00.000000000Z","end":"2026-11-21T03:31:00.046000000Z","#,
+            r#""first_frame":1,"last_frame":7,"#,
+            r#""open":{"kind":"three-way","frames":[1,2,3],"rtt_ns":1200000,"syn_count":1,"syn_ack_count":1},"#,
+            r#""close":{"kind":"reset","initiator":"server","frames":[7]},"#,
+            r#""endpoints":{"client":{"final_state":"CLOSED","states":["#,
+            r#"{"state":"SYN-SENT","time":"2026-11-21T03:31:00.000000000Z","frame":1,"basis":"seen"},"#,
+            r#"{"state":"ESTABLISHED","time":"2026-11-21T03:31:00.001000000Z","frame":3,"basis":"seen"},"#,
+            r#"{"state":"CLOSED","time":"2026-11-21T03:31:00.046000000Z","frame":7,"basis":"inferred"}],"#,
+            r#""frames":4,"payload_bytes":812,"retransmitted_bytes":0,"missing_bytes":0,"#,
+            r#""calls":[{"call":"connect","result":"ok","frame":3},{"call":"read","result":"ECONNRESET","frame":7}],"#,
+            r#""error":"ECONNRESET"},"#,
+            r#""server":{"final_state":"CLOSED","states":["#,
+            r#"{"state":"SYN-RECEIVED","time":"2026-11-21T03:31:00.001000000Z","frame":2,"basis":"seen"},"#,
+            r#"{"state":"ESTABLISHED","time":"2026-11-21T03:31:00.001000000Z","frame":3,"basis":"inferred"},"#,
+            r#"{"state":"CLOSED","time":"2026-11-21T03:31:00.046000000Z","frame":7,"basis":"seen"}],"#,
+            r#""frames":3,"payload_bytes":20140,"retransmitted_bytes":0,"missing_bytes":0,"#,
+            r#""calls":[{"call":"accept","result":"ok","frame":3},{"call":"close","result":"ok","frame":7}],"#,
+            r#""error":null}},"#,
+            r#""completeness":47,"history":"ShADadr","conn_state":"RSTR","#,
+            r#""resets":[{"frame":7,"time":"2026-11-21T03:31:00.046000000Z","from":"server","origin":"endpoint","#,
+            r#""family":"active","cause":"unread-data","confidence":"medium","rivals":["linger-zero"],"accepted":true,"#,
+            r#""client_bytes_lost":212,"server_bytes_lost":0,"echoes":2,"#,
+            r#""evidence":"212 bytes came after the server's last data and were not answered"}],"#,
+            r#""findings":[{"name":"reset-unread-data","severity":"error","confidence":"medium","endpoint":"server","#,
+            r#""frames":[6,7],"time":"2026-11-21T03:31:00.046000000Z","message":"The server closed the connection "#,
+            r#"while 212 bytes from the client had not been read: its kernel reset the connection instead of closing "#,
+            r#"it.","filter":"tcp.stream eq 0 && frame.number in {6, 7}"}]}"#
+        ),
+        concat!(
+            r#"{"type":"late","stream":0,"findings":[{"name":"stray-segment","severity":"note","confidence":"high","#,
+            r#""endpoint":null,"kind":"late-retransmission","frames":[90],"time":"2026-11-21T03:32:10.000000000Z","#,
+            r#""message":"A retransmission came 69.9 s after the end.","filter":"tcp.stream eq 0 && frame.number in "#,
+            r#"{90}"}]}"#
+        ),
+        concat!(
+            r#"{"type":"population","name":"close-wait-accumulation","severity":"warning","confidence":"high","#,
+            r#""host":"10.0.0.2","from":"2026-11-21T03:31:00.000000000Z","to":"2026-11-21T03:32:00.000000000Z","#,
+            r#""streams":[4,5,6],"message":"Sockets in CLOSE-WAIT grew from 0 to 3."}"#
+        ),
+        concat!(
+            r#"{"type":"summary","frames":12,"segments":9,"non_tcp":2,"fragments":0,"filtered":0,"#,
+            r#""skipped":{"truncated-ip-header":1},"connections":1,"findings":{"reset-unread-data":1},"#,
+            r#""truncated":false,"late_segments":0,"evicted":0,"forgotten":0}"#
+        ),
+    ];
+
+    fn expected() -> Vec<String> {
+        let verdict = sample::unread_data(0);
+        let id = crate::report::connection_id(verdict.client, verdict.server, verdict.start);
+        let community_id = crate::report::community_id(verdict.client, verdict.server);
+        LINES
+            .iter()
+            .map(|line| {
+                line.replace("\"1:CID\"", &format!("\"{community_id}\"")).replace("\"ID\"", &format!("\"{id}\""))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_record_is_one_line_with_the_keys_of_the_contract_in_order() {
+        let mut out = Vec::new();
+        feed(&mut Json::lines(&mut out));
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines, expected());
+        assert!(text.ends_with("}\n"));
+    }
+
+    #[test]
+    fn json_is_an_array_of_the_same_records() {
+        let mut out = Vec::new();
+        feed(&mut Json::array(&mut out));
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, format!("[{}\n]\n", expected().join("\n,")));
+        assert!(serde_json::from_str::<Vec<serde_json::Value>>(&text).is_ok());
+    }
+
+    #[test]
+    fn sorting_brings_streams_into_order_and_late_records_after_theirs() {
+        let mut out = Vec::new();
+        let mut sink = ByStream::new(Json::lines(&mut out));
+        sink.capture(&sample::capture()).unwrap();
+        sink.connection(&sample::unread_data(2)).unwrap();
+        sink.connection(&sample::unread_data(0)).unwrap();
+        sink.late(&sample::late()).unwrap();
+        sink.connection(&sample::unread_data(1)).unwrap();
+        sink.summary(&sample::summary(3)).unwrap();
+        drop(sink);
+        let kinds: Vec<(String, Option<u64>)> = String::from_utf8(out)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .map(|record| (record["type"].as_str().unwrap().to_owned(), record["stream"].as_u64()))
+            .collect();
+        let kinds: Vec<(&str, Option<u64>)> = kinds.iter().map(|(kind, stream)| (kind.as_str(), *stream)).collect();
+        assert_eq!(
+            kinds,
+            [
+                ("capture", None),
+                ("connection", Some(0)),
+                ("late", Some(0)),
+                ("connection", Some(1)),
+                ("connection", Some(2)),
+                ("summary", None),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_selection_passes_what_has_one_of_each_kind_asked_for() {
+        let streams_of = |selection: Selection| {
+            let mut out = Vec::new();
+            let mut sink = Selected::new(Json::lines(&mut out), selection);
+            sink.connection(&sample::unread_data(0)).unwrap();
+            sink.connection(&sample::final_ack_lost(1)).unwrap();
+            sink.connection(&sample::open_v6(2)).unwrap();
+            drop(sink);
+            let stream = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["stream"].as_u64();
+            String::from_utf8(out).unwrap().lines().filter_map(stream).collect::<Vec<u64>>()
+        };
+        let everything = Selection::default();
+        assert_eq!(streams_of(everything.clone()), [0, 1, 2]);
+        assert_eq!(streams_of(Selection { streams: vec![2, 0], ..everything.clone() }), [0, 2]);
+        assert_eq!(streams_of(Selection { findings: vec!["final-ack-lost".to_owned()], ..everything.clone() }), [1]);
+        let time_wait = vec![crate::connection::State::TimeWait];
+        assert_eq!(streams_of(Selection { states: time_wait.clone(), ..everything.clone() }), [1, 2]);
+        let hosts = vec!["10.0.0.2".parse().unwrap()];
+        assert_eq!(streams_of(Selection { hosts: hosts.clone(), ..everything.clone() }), [0, 1]);
+        assert_eq!(streams_of(Selection { ports: vec![443], ..everything.clone() }), [2]);
+        assert_eq!(streams_of(Selection { hosts, states: time_wait, ..everything }), [1]);
+    }
+}

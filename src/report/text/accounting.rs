@@ -1,0 +1,170 @@
+//! The two ends of the report: the headline with how the connections ended, and the accounting of the frames.
+
+use std::io::{self, Write};
+
+use super::PROSE_WIDTH_MAX;
+use crate::base::Timestamp;
+use crate::finding::{CloseKind, Initiator, OpenKind, Verdict};
+use crate::report::answers::ending_reset;
+use crate::report::layout::{Canvas, harmless, wrap};
+use crate::report::quantity::{count, counted, duration};
+use crate::report::style::Role;
+use crate::report::{CaptureRecord, Summary};
+
+/// How many connections ended which way.
+#[derive(Debug, Default)]
+pub struct Tally {
+    connections: u64,
+    span: Option<(Timestamp, Timestamp)>,
+    closed: By,
+    half_closed: u64,
+    reset: By,
+    refused: u64,
+    rejected: u64,
+    unanswered: u64,
+    half_open: u64,
+    timed_out: u64,
+    open: u64,
+}
+
+/// A count, and who did it.
+#[derive(Debug, Default)]
+struct By {
+    client: u64,
+    server: u64,
+    both: u64,
+    unknown: u64,
+}
+
+impl By {
+    fn add(&mut self, who: Option<Initiator>) {
+        *match who {
+            Some(Initiator::Client) => &mut self.client,
+            Some(Initiator::Server) => &mut self.server,
+            Some(Initiator::Both) => &mut self.both,
+            None => &mut self.unknown,
+        } += 1;
+    }
+
+    /// `3 closed with FIN: by the client first 2, by both at once 1`, or without numbers when all are of one kind.
+    fn words(&self, what: &str, first: &str) -> Option<String> {
+        let kinds: Vec<(u64, String)> = [
+            (self.client, format!("by the client{first}")),
+            (self.server, format!("by the server{first}")),
+            (self.both, "by both at once".to_owned()),
+            (self.unknown, "by whom is not known".to_owned()),
+        ]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .collect();
+        match kinds.as_slice() {
+            [] => None,
+            [(number, who)] => Some(format!("{} {what} {who}", count(*number))),
+            _ => {
+                let total = kinds.iter().map(|(number, _)| number).sum();
+                let parts: Vec<String> =
+                    kinds.iter().map(|(number, who)| format!("{who} {}", count(*number))).collect();
+                Some(format!("{} {what} ({})", count(total), parts.join(", ")))
+            }
+        }
+    }
+}
+
+impl Tally {
+    /// Takes in one connection.
+    pub fn connection(&mut self, verdict: &Verdict) {
+        self.connections += 1;
+        let (start, end) = self.span.unwrap_or((verdict.start, verdict.end));
+        self.span = Some((start.min(verdict.start), end.max(verdict.end)));
+        match (verdict.open.kind, verdict.close.kind) {
+            (OpenKind::Rejected, _) => self.rejected += 1,
+            (OpenKind::Unanswered, CloseKind::None | CloseKind::TimedOut) => self.unanswered += 1,
+            (OpenKind::HalfOpen, CloseKind::None | CloseKind::TimedOut) => self.half_open += 1,
+            (_, CloseKind::Refused) => self.refused += 1,
+            (_, CloseKind::FourSegment | CloseKind::ThreeSegment) => self.closed.add(verdict.close.initiator),
+            (_, CloseKind::Simultaneous) => self.closed.add(Some(Initiator::Both)),
+            (_, CloseKind::HalfClosed) => self.half_closed += 1,
+            (_, CloseKind::Reset) => self.reset.add(ending_reset(verdict).map(|reset| match reset.from {
+                crate::base::Side::Client => Initiator::Client,
+                crate::base::Side::Server => Initiator::Server,
+            })),
+            (_, CloseKind::TimedOut) => self.timed_out += 1,
+            (_, CloseKind::None) => self.open += 1,
+        }
+    }
+
+    /// Prints what was read, when, and how it all ended.
+    pub fn headline(&self, out: &mut impl Write, canvas: &Canvas, capture: &CaptureRecord) -> io::Result<()> {
+        let files = match capture.files.as_slice() {
+            [file] => harmless(file),
+            files => counted(files.len() as u64, "file"),
+        };
+        let links: Vec<String> = capture.link_types.iter().map(|&link| link.to_string()).collect();
+        let nature: Vec<&str> = [capture.format.as_str()].into_iter().chain(links.iter().map(String::as_str)).collect();
+        let mut lines = vec![format!("{files} ({})", nature.join(", "))];
+        if let Some((start, end)) = self.span {
+            let span = duration(end.since(start));
+            lines.push(format!("{span} of TCP from {}", canvas.clock.date_time(start)));
+        }
+        lines.push(self.endings());
+        for (at, line) in lines.iter().enumerate() {
+            for part in wrap(line, canvas.width.min(PROSE_WIDTH_MAX)) {
+                match at {
+                    0 => writeln!(out, "{}", canvas.palette.paint(Role::Heading, part))?,
+                    _ => writeln!(out, "{part}")?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn endings(&self) -> String {
+        if self.connections == 0 {
+            return "No TCP connection.".to_owned();
+        }
+        let plain = |number: u64, what: &str| (number > 0).then(|| format!("{} {what}", count(number)));
+        let parts: Vec<String> = [
+            self.closed.words("closed with FIN", " first"),
+            plain(self.half_closed, "closed by one end only"),
+            self.reset.words("reset", ""),
+            plain(self.refused, "refused"),
+            plain(self.rejected, "rejected by ICMP"),
+            plain(self.unanswered, "unanswered"),
+            plain(self.half_open, "with an unfinished handshake"),
+            plain(self.timed_out, "timed out"),
+            plain(self.open, "still open at the end"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        format!("{}: {}.", counted(self.connections, "connection"), parts.join("; "))
+    }
+}
+
+/// Prints where every frame went.
+pub fn write(out: &mut impl Write, canvas: &Canvas, summary: &Summary) -> io::Result<()> {
+    let mut parts = vec![format!("{} with TCP", count(summary.segments))];
+    for (number, what) in [
+        (summary.non_tcp, "without"),
+        (summary.fragments, "IP fragments"),
+        (summary.filtered, "left out by the filter"),
+    ] {
+        if number > 0 {
+            parts.push(format!("{} {what}", count(number)));
+        }
+    }
+    let skipped: u64 = summary.skipped.values().sum();
+    parts.push(if skipped == 0 { "none skipped".to_owned() } else { format!("{} skipped", count(skipped)) });
+    writeln!(out, "\n{}: {}.", counted(summary.frames, "frame"), parts.join(", "))?;
+    for (reason, number) in &summary.skipped {
+        let line = format!("  {} {reason}", count(*number));
+        writeln!(out, "{}", canvas.palette.paint(Role::Warning, harmless(&line)))?;
+    }
+    if summary.truncated {
+        let line = "Reading stopped before the end of the input: all of this is about the part that was read.";
+        for part in wrap(line, canvas.width.min(PROSE_WIDTH_MAX)) {
+            writeln!(out, "{}", canvas.palette.paint(Role::Warning, part))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! The findings, grouped and counted, each with the worst examples.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use super::PROSE_WIDTH_MAX;
+use crate::base::{Endpoint, Timestamp};
+use crate::finding::{Confidence, Finding, Group, Severity, Verdict, find};
+use crate::report::answers::{frames_after_noun, sentence};
+use crate::report::layout::{Canvas, harmless, wrap};
+use crate::report::quantity::{count, counted};
+use crate::report::style::Role;
+use crate::report::{LateRecord, PopulationFinding};
+
+/// Examples shown of each finding.
+const EXAMPLES: usize = 3;
+
+/// Frames kept of an example; the record in machine output has them all.
+const FRAMES_KEPT: usize = 64;
+
+/// Everything found so far, by name.
+#[derive(Debug, Default)]
+pub struct Findings {
+    groups: HashMap<&'static str, Pile>,
+}
+
+#[derive(Debug)]
+struct Pile {
+    severity: Severity,
+    occurrences: u64,
+    connections: u64,
+    last_stream: Option<u64>,
+    /// The worst first; never more than [`EXAMPLES`].
+    examples: Vec<Example>,
+}
+
+/// Orders examples: what is surest and costs most first, then the earliest.
+type Rank = (Reverse<Severity>, Reverse<Confidence>, Timestamp, u64);
+
+#[derive(Debug)]
+struct Example {
+    rank: Rank,
+    place: Place,
+    frames: Vec<u64>,
+    nature: Option<&'static str>,
+    message: String,
+    /// Why a reset has this cause.
+    reason: Option<String>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Connection { stream: u64, client: Endpoint, server: Endpoint },
+    Late { stream: u64 },
+    Host { host: std::net::IpAddr, to: Timestamp, streams: usize },
+}
+
+impl Findings {
+    /// Takes in the findings of a connection.
+    pub fn connection(&mut self, verdict: &Verdict) {
+        let place = || Place::Connection { stream: verdict.stream, client: verdict.client, server: verdict.server };
+        for finding in &verdict.findings {
+            self.finding(verdict.stream, finding, place, || reason(verdict, finding));
+        }
+    }
+
+    /// Takes in what came after its connection was reported.
+    pub fn late(&mut self, late: &LateRecord) {
+        for finding in &late.findings {
+            self.finding(late.stream, finding, || Place::Late { stream: late.stream }, || None);
+        }
+    }
+
+    /// Takes in a finding across connections.
+    pub fn population(&mut self, finding: &PopulationFinding) {
+        let rank = (Reverse(finding.severity), Reverse(finding.confidence), finding.from, 0);
+        self.group(finding.name, finding.severity).add(None, rank, || Example {
+            rank,
+            place: Place::Host { host: finding.host, to: finding.to, streams: finding.streams.len() },
+            frames: Vec::new(),
+            nature: None,
+            message: finding.message.clone(),
+            reason: None,
+        });
+    }
+
+    fn finding(
+        &mut self,
+        stream: u64,
+        finding: &Finding,
+        place: impl FnOnce() -> Place,
+        reason: impl FnOnce() -> Option<String>,
+    ) {
+        let rank = (Reverse(finding.severity), Reverse(finding.confidence), finding.time, stream);
+        self.group(finding.name, finding.severity).add(Some(stream), rank, || Example {
+            rank,
+            place: place(),
+            frames: finding.frames.iter().copied().take(FRAMES_KEPT).collect(),
+            nature: finding.outcome.or(finding.kind),
+            message: finding.message.clone(),
+            reason: reason(),
+        });
+    }
+
+    fn group(&mut self, name: &'static str, severity: Severity) -> &mut Pile {
+        let group = self.groups.entry(name).or_insert_with(|| Pile {
+            severity,
+            occurrences: 0,
+            connections: 0,
+            last_stream: None,
+            examples: Vec::with_capacity(EXAMPLES),
+        });
+        group.severity = group.severity.max(severity);
+        group
+    }
+
+    /// Prints every group: first those on the network and its hosts, errors before notes, then those on the capture.
+    pub fn write(&self, out: &mut impl Write, canvas: &Canvas, again: &str) -> io::Result<()> {
+        let paint = canvas.palette;
+        if self.groups.is_empty() {
+            return writeln!(out, "\nNothing to report: no findings.");
+        }
+        let mut groups: Vec<(&str, &Pile)> = self.groups.iter().map(|(&name, group)| (name, group)).collect();
+        groups.sort_by_key(|&(name, group)| {
+            (is_about_capture(name), Reverse(group.severity), Reverse(group.connections), name)
+        });
+        for part in groups.chunk_by(|one, other| is_about_capture(one.0) == is_about_capture(other.0)) {
+            let title = if is_about_capture(part[0].0) {
+                "ABOUT THE CAPTURE ITSELF: faults of the recording, not of the network"
+            } else {
+                "FINDINGS"
+            };
+            writeln!(out, "\n{}", paint.paint(Role::Heading, title))?;
+            for &(name, group) in part {
+                writeln!(out)?;
+                group.write(out, canvas, name, again)?;
+            }
+        }
+        writeln!(out, "\n{}", paint.paint(Role::Faint, "What a finding means and what to do: lastack explain NAME"))
+    }
+}
+
+impl Pile {
+    fn add(&mut self, stream: Option<u64>, rank: Rank, example: impl FnOnce() -> Example) {
+        self.occurrences += 1;
+        // The findings of one connection come one after the other.
+        if stream.is_some() && stream != self.last_stream {
+            self.connections += 1;
+            self.last_stream = stream;
+        }
+        let at = self.examples.partition_point(|kept| kept.rank <= rank);
+        if at < EXAMPLES {
+            self.examples.truncate(EXAMPLES - 1);
+            self.examples.insert(at, example());
+        }
+    }
+
+    fn write(&self, out: &mut impl Write, canvas: &Canvas, name: &str, again: &str) -> io::Result<()> {
+        let paint = canvas.palette;
+        let role = Role::from(self.severity);
+        let often = match (self.occurrences, self.connections) {
+            (_, 0) => counted(self.occurrences, "host"),
+            (1, _) => "once".to_owned(),
+            (times, connections) if times == connections => counted(connections, "connection"),
+            (times, connections) => format!("{} times in {}", count(times), counted(connections, "connection")),
+        };
+        writeln!(out, "{} {}, {often}", paint.paint(role, self.severity), paint.paint(Role::Name, name))?;
+        let mut said: Option<(&str, Option<&str>)> = None;
+        for example in &self.examples {
+            example.write_place(out, canvas)?;
+            // What was just said of another connection is not said again.
+            let words = (example.message.as_str(), example.reason.as_deref());
+            if said.replace(words) != Some(words) {
+                example.write_words(out, canvas)?;
+            }
+        }
+        let rest = self.occurrences - self.examples.len() as u64;
+        if rest > 0 {
+            let hint = format!("  and {} more: lastack read {again} --all --finding {name}", count(rest));
+            writeln!(out, "{}", paint.paint(Role::Faint, hint))?;
+        }
+        Ok(())
+    }
+}
+
+impl Example {
+    fn write_place(&self, out: &mut impl Write, canvas: &Canvas) -> io::Result<()> {
+        let mut where_ = match &self.place {
+            Place::Connection { stream, client, server } => format!("stream {stream}, {client} → {server}"),
+            Place::Late { stream } => format!("stream {stream}, after its end"),
+            Place::Host { host, to, streams } => {
+                let streams = counted(*streams as u64, "stream");
+                format!("host {host}, {streams}, to {}", canvas.clock.time(*to))
+            }
+        };
+        if !self.frames.is_empty() {
+            where_.push_str(&format!(", frame{}", frames_after_noun(&self.frames)));
+        }
+        let from = if matches!(self.place, Place::Host { .. }) { "from " } else { "" };
+        where_.push_str(&format!(", {from}{}", canvas.clock.time(self.rank.2)));
+        if let Some(nature) = self.nature {
+            where_.push_str(&format!(", {nature}"));
+        }
+        match self.rank.1.0 {
+            Confidence::High => {}
+            Confidence::Medium => where_.push_str(", likely"),
+            Confidence::Low => where_.push_str(", a guess"),
+        }
+        let width = canvas.width.min(PROSE_WIDTH_MAX);
+        for (at, line) in wrap(&where_, width - 4).iter().enumerate() {
+            writeln!(out, "{}{line}", if at == 0 { "  " } else { "    " })?;
+        }
+        Ok(())
+    }
+
+    fn write_words(&self, out: &mut impl Write, canvas: &Canvas) -> io::Result<()> {
+        let width = canvas.width.min(PROSE_WIDTH_MAX);
+        for prose in [Some(&self.message), self.reason.as_ref()].into_iter().flatten() {
+            for line in wrap(&harmless(prose), width - 4) {
+                writeln!(out, "    {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The evidence of the reset that `finding` is about.
+fn reason(verdict: &Verdict, finding: &Finding) -> Option<String> {
+    let cause = finding.name.strip_prefix("reset-")?;
+    let reset = verdict.resets.iter().find(|reset| {
+        reset.cause.name() == cause && (finding.frames.contains(&reset.frame) || finding.time == reset.time)
+    })?;
+    let mut sentences = Vec::new();
+    if !reset.evidence.is_empty() && !finding.message.contains(&reset.evidence) {
+        sentences.push(sentence("Evidence: ", &reset.evidence));
+    }
+    if !reset.rivals.is_empty() {
+        let rivals: Vec<&str> = reset.rivals.iter().map(|cause| cause.name()).collect();
+        sentences.push(format!("It could also be {}.", rivals.join(" or ")));
+    }
+    if sentences.is_empty() { None } else { Some(sentences.join(" ")) }
+}
+
+/// The finding is of the catalogue's group on the capture itself.
+fn is_about_capture(name: &str) -> bool {
+    find(name).is_some_and(|entry| entry.group == Group::Capture)
+}

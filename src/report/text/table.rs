@@ -1,0 +1,326 @@
+//! The table of connections: all when they are few, else the worst of those with findings.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::Rows;
+use crate::base::{Side, Timestamp};
+use crate::finding::{Confidence, Severity, Verdict};
+use crate::report::answers::ending;
+use crate::report::layout::{Canvas, clip, clip_middle, columns, left, right, wrap};
+use crate::report::quantity::{count, counted, duration, octets};
+use crate::report::style::Role;
+
+/// As many rows are shown when not all are asked for.
+const ROWS_MAX: usize = 20;
+
+/// Space between two columns.
+const GAP: usize = 2;
+
+/// What is kept of the connections until they are printed.
+#[derive(Debug)]
+pub struct Table {
+    rows: Rows,
+    seen: u64,
+    with_findings: u64,
+    /// The first ones, or all of them.
+    first: Vec<Row>,
+    /// The worst of those with findings.
+    worst: BTreeMap<Rank, Row>,
+}
+
+type Rank = (Reverse<Severity>, Reverse<Confidence>, u64);
+
+#[derive(Debug)]
+struct Row {
+    stream: u64,
+    client: String,
+    server: String,
+    start: Timestamp,
+    duration: String,
+    sent: String,
+    received: String,
+    states: String,
+    ending: String,
+    findings: Vec<(Severity, String)>,
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(rows: Rows) -> Self {
+        Self { rows, seen: 0, with_findings: 0, first: Vec::new(), worst: BTreeMap::new() }
+    }
+
+    /// Takes in one connection.
+    pub fn connection(&mut self, verdict: &Verdict) {
+        self.seen += 1;
+        if self.rows == Rows::All || self.first.len() < ROWS_MAX {
+            self.first.push(Row::of(verdict));
+        }
+        let worst = verdict.findings.iter().map(|finding| (finding.severity, finding.confidence)).max();
+        let Some((severity, confidence)) = worst else { return };
+        self.with_findings += 1;
+        if self.rows == Rows::All {
+            return;
+        }
+        let rank = (Reverse(severity), Reverse(confidence), verdict.stream);
+        if self.worst.len() == ROWS_MAX {
+            match self.worst.last_key_value() {
+                Some((last, _)) if *last < rank => return,
+                _ => self.worst.pop_last(),
+            };
+        }
+        self.worst.insert(rank, Row::of(verdict));
+    }
+
+    /// Prints the table and how to see what it leaves out.
+    pub fn write(&mut self, out: &mut impl Write, canvas: &Canvas, again: &str) -> io::Result<()> {
+        let all = self.rows == Rows::All || self.seen <= ROWS_MAX as u64;
+        let mut rows: Vec<&Row> = if all { self.first.iter().collect() } else { self.worst.values().collect() };
+        rows.sort_by_key(|row| row.stream);
+        let paint = canvas.palette;
+        let title = match (all, rows.len() as u64) {
+            (true, shown) => format!("CONNECTIONS: {}", count(shown)),
+            (false, 0) => format!("CONNECTIONS: none of {} has findings", count(self.seen)),
+            (false, shown) if shown == self.with_findings => {
+                format!("CONNECTIONS: the {} with findings, of {}", count(shown), count(self.seen))
+            }
+            (false, shown) => format!(
+                "CONNECTIONS: the worst {} of {} with findings, of {}",
+                count(shown),
+                count(self.with_findings),
+                count(self.seen)
+            ),
+        };
+        writeln!(out, "\n{}", paint.paint(Role::Heading, title))?;
+        if !rows.is_empty() {
+            Grid::fit(&rows, canvas).write(out, canvas, &rows)?;
+        }
+        let mut hints = Vec::new();
+        if !all {
+            hints.push(format!("All {}: lastack read {again} --all", counted(self.seen, "connection")));
+        }
+        if let Some(row) = rows.first() {
+            hints.push(format!("One in full: lastack show {again} --stream {}", row.stream));
+        }
+        for hint in hints {
+            writeln!(out, "{}", paint.paint(Role::Faint, hint))?;
+        }
+        Ok(())
+    }
+}
+
+impl Row {
+    fn of(verdict: &Verdict) -> Self {
+        let mut findings: Vec<(Severity, &str, u64)> = Vec::new();
+        for finding in &verdict.findings {
+            match findings.iter_mut().find(|(_, name, _)| *name == finding.name) {
+                Some((_, _, times)) => *times += 1,
+                None => findings.push((finding.severity, finding.name, 1)),
+            }
+        }
+        findings.sort_by_key(|&(severity, ..)| Reverse(severity));
+        let findings = findings
+            .into_iter()
+            .map(|(severity, name, times)| {
+                (severity, if times == 1 { name.to_owned() } else { format!("{name} ×{times}") })
+            })
+            .collect();
+        let state = |side: Side| match verdict.endpoints[side].states.last() {
+            Some(step) => step.state.name(),
+            None => "?",
+        };
+        Self {
+            stream: verdict.stream,
+            client: verdict.client.to_string(),
+            server: verdict.server.to_string(),
+            start: verdict.start,
+            duration: duration(verdict.end.since(verdict.start)),
+            sent: octets(verdict.endpoints.client.payload_bytes),
+            received: octets(verdict.endpoints.server.payload_bytes),
+            states: format!("{} / {}", state(Side::Client), state(Side::Server)),
+            ending: ending(verdict),
+            findings,
+        }
+    }
+
+    /// Columns that the names of all findings take.
+    fn findings_width(&self) -> usize {
+        self.findings.iter().map(|(_, name)| columns(name) + 2).sum::<usize>().saturating_sub(2)
+    }
+
+    /// Columns that the name of the worst finding and the number of the others take.
+    fn findings_width_min(&self) -> usize {
+        match self.findings.as_slice() {
+            [] => 0,
+            [(_, name)] => columns(name),
+            [(_, name), rest @ ..] => columns(name) + columns(&more(rest.len())),
+        }
+    }
+
+    fn cell(&self, column: Column, canvas: &Canvas) -> String {
+        match column {
+            Column::Stream => self.stream.to_string(),
+            Column::Client => self.client.clone(),
+            Column::Server => self.server.clone(),
+            Column::Start => canvas.clock.time(self.start),
+            Column::Duration => self.duration.clone(),
+            Column::Sent => self.sent.clone(),
+            Column::Received => self.received.clone(),
+            Column::States => self.states.clone(),
+            Column::Ending => self.ending.clone(),
+        }
+    }
+}
+
+/// The columns before the findings, in the order of printing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    Stream,
+    Client,
+    Server,
+    Start,
+    Duration,
+    Sent,
+    Received,
+    Ending,
+    States,
+}
+
+impl Column {
+    const ALL: [Column; 9] = [
+        Column::Stream,
+        Column::Client,
+        Column::Server,
+        Column::Start,
+        Column::Duration,
+        Column::Sent,
+        Column::Received,
+        Column::Ending,
+        Column::States,
+    ];
+
+    /// What goes when the canvas is narrow, the first one first; what is not named here always stays.
+    const DISPENSABLE: [Column; 5] = [Column::Start, Column::States, Column::Received, Column::Sent, Column::Duration];
+
+    fn title(self) -> &'static str {
+        match self {
+            Column::Stream => "stream",
+            Column::Client => "client",
+            Column::Server => "server",
+            Column::Start => "start",
+            Column::Duration => "lasted",
+            Column::Sent => "client sent",
+            Column::Received => "server sent",
+            Column::States => "last states",
+            Column::Ending => "ended",
+        }
+    }
+
+    fn is_number(self) -> bool {
+        matches!(self, Column::Stream | Column::Duration | Column::Sent | Column::Received)
+    }
+}
+
+/// The columns that fit and their widths.
+#[derive(Debug)]
+struct Grid {
+    columns: Vec<(Column, usize)>,
+    /// Columns left for the findings; none when they go below their row.
+    findings: Option<usize>,
+}
+
+impl Grid {
+    fn fit(rows: &[&Row], canvas: &Canvas) -> Self {
+        let natural = |column: Column| {
+            rows.iter()
+                .map(|row| columns(&row.cell(column, canvas)))
+                .chain([columns(column.title())])
+                .max()
+                .unwrap_or_default()
+        };
+        let mut chosen: Vec<(Column, usize)> =
+            Column::ALL.into_iter().map(|column| (column, natural(column))).collect();
+        let used = |chosen: &[(Column, usize)]| chosen.iter().map(|(_, width)| width + GAP).sum::<usize>();
+        let widest = |width: fn(&Row) -> usize| rows.iter().map(|row| width(row)).max().unwrap_or_default();
+        let all_findings = widest(Row::findings_width).max(columns("findings"));
+        let one_finding = widest(Row::findings_width_min).max(columns("findings"));
+        for dispensable in Column::DISPENSABLE {
+            if used(&chosen) + all_findings > canvas.width {
+                chosen.retain(|&(column, _)| column != dispensable);
+            }
+        }
+        if used(&chosen) + one_finding <= canvas.width {
+            let rest = canvas.width - used(&chosen);
+            return Self { columns: chosen, findings: Some(rest) };
+        }
+        let excess = used(&chosen).saturating_sub(GAP).saturating_sub(canvas.width);
+        for (column, width) in &mut chosen {
+            if matches!(column, Column::Client | Column::Server) {
+                *width = width.saturating_sub(excess.div_ceil(2)).max(8);
+            }
+        }
+        Self { columns: chosen, findings: None }
+    }
+
+    fn write(&self, out: &mut impl Write, canvas: &Canvas, rows: &[&Row]) -> io::Result<()> {
+        let paint = canvas.palette;
+        let mut head = self.line(|column, width| align(column, column.title(), width));
+        if self.findings.is_some() {
+            head.push_str(&format!("{}findings", " ".repeat(GAP)));
+        }
+        writeln!(out, "{}", paint.paint(Role::Faint, head.trim_end()))?;
+        for row in rows {
+            let line = self.line(|column, width| align(column, &row.cell(column, canvas), width));
+            match self.findings {
+                _ if row.findings.is_empty() => writeln!(out, "{}", line.trim_end())?,
+                Some(width) => writeln!(out, "{line}{}{}", " ".repeat(GAP), beside(row, width, canvas))?,
+                None => {
+                    writeln!(out, "{}", line.trim_end())?;
+                    let indent = self.columns.first().map_or(0, |(_, width)| width + GAP);
+                    let names: Vec<&str> = row.findings.iter().map(|(_, name)| name.as_str()).collect();
+                    for line in wrap(&names.join(", "), canvas.width - indent) {
+                        let role = Role::from(row.findings[0].0);
+                        writeln!(out, "{}{}", " ".repeat(indent), paint.paint(role, line))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&self, cell: impl Fn(Column, usize) -> String) -> String {
+        let cells: Vec<String> = self.columns.iter().map(|&(column, width)| cell(column, width)).collect();
+        cells.join(&" ".repeat(GAP))
+    }
+}
+
+fn align(column: Column, text: &str, width: usize) -> String {
+    if column.is_number() { right(text, width) } else { left(&clip_middle(text, width), width) }
+}
+
+/// As many names of findings as fit, and how many more there are.
+fn beside(row: &Row, width: usize, canvas: &Canvas) -> String {
+    let mut shown = String::new();
+    let mut used = 0;
+    for (at, (severity, name)) in row.findings.iter().enumerate() {
+        let rest = row.findings.len() - at - 1;
+        let lead = if at == 0 { "" } else { ", " };
+        let reserved = if rest == 0 { 0 } else { columns(&more(rest)) };
+        if at > 0 && used + columns(lead) + columns(name) + reserved > width {
+            shown.push_str(&more(rest + 1));
+            break;
+        }
+        let name = clip(name, width.saturating_sub(reserved));
+        used += columns(lead) + columns(&name);
+        shown.push_str(lead);
+        shown.push_str(&canvas.palette.paint(Role::from(*severity), name).to_string());
+    }
+    shown
+}
+
+/// So many findings are not named.
+fn more(count: usize) -> String {
+    format!(" +{count}")
+}
