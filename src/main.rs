@@ -1,3 +1,7 @@
 //! The `lastack` command: parse, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lastack::cli::run(std::env::args_os())
+}

@@ -8,3 +8,6 @@ mod traces;
 
 /// What the house rules say and a program can check: imports, names, lengths, words that must not be.
 mod tidy;
+
+/// The command line: exit codes, what goes to which stream, what the help names.
+mod command_line;

@@ -1,0 +1,403 @@
+//! What the command line may say.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValue;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::tz::TimeZone;
+
+use crate::analysis::Options;
+use crate::connection::{Profile, State};
+use crate::report::Selection;
+use crate::table::Limits;
+
+/// The commands that a first argument may name; anything else there is a capture.
+const COMMANDS: [&str; 11] =
+    ["read", "show", "explain", "ss", "census", "live", "check", "report", "annotate", "extract", "help"];
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done; a pipe that the reader closed counts as done
+  2    could not do it: usage, unreadable or unsupported input, output not written.
+       What could be read of a damaged capture is reported all the same
+  130  ended by Ctrl-C, after reporting what was read until then
+
+Environment:
+  NO_COLOR  no colour unless --color always is given
+  COLUMNS   width of text output; else that of the terminal, else 80";
+
+const EXAMPLES: &str = "\
+Examples:
+  lastack web.pcapng                        what is wrong in this capture, in short
+  lastack show web.pcapng --stream 7        one connection, segment by segment
+  tcpdump -w - port 443 | lastack -         from a pipe
+  lastack read web.pcapng --format ndjson   one JSON object a line, for scripts
+  lastack explain final-ack-lost            what a finding means and what to do";
+
+/// Reads packet captures and gives the last word on every TCP connection: who closed first, who reset it and why, what
+/// each application saw, in which state each socket was, with the frames that prove it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lastack",
+    version,
+    about = "The last word on every TCP connection in a packet capture",
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    max_term_width = 100,
+    override_usage = "lastack [OPTIONS] CAPTURE...\n       lastack COMMAND ...",
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to talk to people.
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+impl Arguments {
+    /// `args` with `read` put in where the first word is a capture and no command.
+    pub fn with_default_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+        let mut args: Vec<OsString> = args.into_iter().collect();
+        let is_word = |arg: &OsString| arg == "-" || !arg.as_encoded_bytes().starts_with(b"-");
+        let asks = |arg: &OsString| ["-h", "--help", "-V", "--version"].iter().any(|option| arg == option);
+        let first_word = args.iter().skip(1).find(|arg| is_word(arg));
+        let has_command = first_word.is_some_and(|word| COMMANDS.iter().any(|command| word == command));
+        let is_bare = args.len() < 2 || first_word.is_none() && args.iter().skip(1).any(asks);
+        if !has_command && !is_bare {
+            args.insert(1, "read".into());
+        }
+        args
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Analyse captures and say what happened to their TCP connections
+    ///
+    /// The text report says first what matters: the findings, grouped and counted, with the worst examples; then the
+    /// connections (all when they are few, else those with findings); then where every frame of the capture went.
+    /// `lastack CAPTURE` is short for `lastack read CAPTURE`.
+    #[command(after_long_help = EXIT_CODES)]
+    Read(ReadArguments),
+    /// Show one connection in full, segment by segment
+    ///
+    /// A ladder of the connection's segments, the client's states on the left and the server's on the right, with the
+    /// calls of the applications and the findings where they happened, and the evidence below. The steady middle of a
+    /// long connection is summed up in one line.
+    #[command(after_long_help = EXIT_CODES)]
+    Show(ShowArguments),
+    /// Explain a finding, or list them all
+    ///
+    /// Prints what a finding is, why it matters, how it is recognised, what it must not be confused with and what to
+    /// do about it. Without a name, lists the catalogue.
+    Explain(ExplainArguments),
+    /// Socket tables at a moment.
+    #[command(hide = true, disable_help_flag = true)]
+    Ss(LaterArguments),
+    /// Sockets per state over time.
+    #[command(hide = true, disable_help_flag = true)]
+    Census(LaterArguments),
+    /// Analysis of a running interface.
+    #[command(hide = true, disable_help_flag = true)]
+    Live(LaterArguments),
+    /// Verdicts against expectations.
+    #[command(hide = true, disable_help_flag = true)]
+    Check(LaterArguments),
+    /// A page with charts.
+    #[command(hide = true, disable_help_flag = true)]
+    Report(LaterArguments),
+    /// The capture with comments.
+    #[command(hide = true, disable_help_flag = true)]
+    Annotate(LaterArguments),
+    /// Frames of some connections.
+    #[command(hide = true, disable_help_flag = true)]
+    Extract(LaterArguments),
+    /// Help, as other tools have it beside --help.
+    #[command(hide = true)]
+    Help(HelpArguments),
+}
+
+/// Arguments of `read`.
+#[derive(Debug, Args)]
+pub struct ReadArguments {
+    /// What to read.
+    #[command(flatten)]
+    pub input: Input,
+    /// Where the results go and how.
+    #[command(flatten)]
+    pub output: Output,
+    /// Show every connection in the text report, not only the worst
+    #[arg(long, help_heading = "Output")]
+    pub all: bool,
+    /// Order of the connections in ndjson and json
+    #[arg(long, value_enum, value_name = "ORDER", default_value_t = Order::End, help_heading = "Output")]
+    pub sort: Order,
+    /// What is shown.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// How it is judged.
+    #[command(flatten)]
+    pub timers: AnalysisArguments,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// What to read.
+    #[command(flatten)]
+    pub input: Input,
+    /// Number of the connection, as in the reports and as Wireshark's tcp.stream
+    #[arg(long, value_name = "N")]
+    pub stream: u64,
+    /// Where the results go and how.
+    #[command(flatten)]
+    pub output: Output,
+    /// Show every segment, also in the steady middle of a long connection
+    #[arg(long, help_heading = "Output")]
+    pub all: bool,
+    /// How it is judged.
+    #[command(flatten)]
+    pub timers: AnalysisArguments,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// Name of a finding, or of a reset's cause
+    pub name: Option<String>,
+}
+
+/// Arguments of a command that this version does not have: whatever a later version may take.
+#[derive(Debug, Args)]
+pub struct LaterArguments {
+    /// Anything.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub rest: Vec<OsString>,
+}
+
+/// Arguments of `help`.
+#[derive(Debug, Args)]
+pub struct HelpArguments {
+    /// A command.
+    pub command: Option<String>,
+}
+
+/// What to read.
+#[derive(Debug, Args)]
+pub struct Input {
+    /// Captures: files (pcap, pcapng), directories of rotated files, or - for standard input
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// A capture filter, which needs libpcap and is not in this version.
+    #[arg(short = 'f', long, value_name = "BPF", hide = true)]
+    pub filter: Option<String>,
+}
+
+/// How connections are judged and how many are kept.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Analysis")]
+pub struct AnalysisArguments {
+    /// Whose timers hold where packets do not tell: linux, windows, macos, freebsd or rfc
+    #[arg(long, value_name = "STACK", default_value = Profile::LINUX.name, value_parser = profile)]
+    profile: Profile,
+    /// How long TIME-WAIT lasts, if not as the profile says; 60, or 0.5
+    #[arg(long, value_name = "SECONDS", value_parser = seconds_ns)]
+    time_wait: Option<i64>,
+    /// Connections kept at once; beyond it, those idle longest are reported early
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max, value_parser = at_least_one)]
+    max_connections: usize,
+}
+
+impl AnalysisArguments {
+    /// The analysis' own options.
+    pub fn options(&self) -> Options {
+        let mut profile = self.profile;
+        profile.time_wait_ns = self.time_wait.unwrap_or(profile.time_wait_ns);
+        let limits = Limits { connections_max: self.max_connections, ..Limits::default() };
+        Options { profile, limits, watch: None }
+    }
+}
+
+/// Where the results go and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// Form of the results
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    pub format: Format,
+    /// Write to FILE instead of standard output; it appears under its name only when it is complete
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Which connections are shown.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Selection (repeat or separate by commas; the summary stays that of the whole input)")]
+pub struct SelectionArguments {
+    /// Only these streams, numbered as Wireshark's tcp.stream
+    #[arg(long = "stream", value_name = "N", value_delimiter = ',')]
+    streams: Vec<u64>,
+    /// Only connections with one of these findings
+    #[arg(long = "finding", value_name = "NAME", value_delimiter = ',')]
+    pub findings: Vec<String>,
+    /// Only connections with an end whose last state is one of these
+    #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = state)]
+    states: Vec<State>,
+    /// Only connections with one of these addresses
+    #[arg(long = "host", value_name = "IP", value_delimiter = ',')]
+    hosts: Vec<IpAddr>,
+    /// Only connections with one of these ports
+    #[arg(long = "port", value_name = "PORT", value_delimiter = ',')]
+    ports: Vec<u16>,
+}
+
+impl From<SelectionArguments> for Selection {
+    fn from(arguments: SelectionArguments) -> Self {
+        let SelectionArguments { streams, findings, states, hosts, ports } = arguments;
+        Self { streams, findings, states, hosts, ports }
+    }
+}
+
+/// How to talk to people.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Terminal")]
+pub struct Talk {
+    /// Colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto, global = true)]
+    pub color: Color,
+    /// Time zone of text output: utc, local, or a name such as Europe/Vienna
+    #[arg(long = "tz", value_name = "ZONE", default_value = "utc", value_parser = zone, global = true)]
+    pub zone: TimeZone,
+    /// No progress bar
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// Nothing on standard error but errors and what was skipped
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// Forms of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Ndjson,
+    /// The same objects as one array.
+    Json,
+    /// Not in this version.
+    Csv,
+    /// Not in this version.
+    Zeek,
+}
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Format::Text, Format::Ndjson, Format::Json, Format::Csv, Format::Zeek]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Format::Text => PossibleValue::new("text").help("A report for people"),
+            Format::Ndjson => PossibleValue::new("ndjson").help("One JSON object a line, as soon as it is known"),
+            Format::Json => PossibleValue::new("json").help("The same objects as one JSON array"),
+            Format::Csv => PossibleValue::new("csv").hide(true),
+            Format::Zeek => PossibleValue::new("zeek").hide(true),
+        })
+    }
+}
+
+/// Orders of the connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// As they end: memory stays bounded, and a pipe sees results early
+    End,
+    /// By stream number: everything is held until the input ends
+    Stream,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// When the output is a terminal and NO_COLOR is not set
+    Auto,
+    /// Also into files and pipes
+    Always,
+    /// Never
+    Never,
+}
+
+fn state(name: &str) -> Result<State, String> {
+    State::ALL.into_iter().find(|state| state.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
+        let names: Vec<&str> = State::ALL.iter().map(|state| state.name()).collect();
+        format!("the states are {}", names.join(", "))
+    })
+}
+
+fn profile(name: &str) -> Result<Profile, String> {
+    Profile::ALL.into_iter().find(|profile| profile.name == name).ok_or_else(|| {
+        let names: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name).collect();
+        format!("the stacks are {}", names.join(", "))
+    })
+}
+
+fn seconds_ns(text: &str) -> Result<i64, String> {
+    /// A year: longer than any TIME-WAIT, and far from the end of 64 bits.
+    const SECONDS_MAX: f64 = 31_557_600.0;
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=SECONDS_MAX).contains(&seconds) => Ok((seconds * 1e9).round() as i64),
+        _ => Err("a number of seconds from 0 to a year".to_owned()),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "a number from 1 on".to_owned())
+}
+
+fn zone(name: &str) -> Result<TimeZone, String> {
+    match name.to_ascii_lowercase().as_str() {
+        "utc" => Ok(TimeZone::UTC),
+        "local" => Ok(TimeZone::system()),
+        _ => TimeZone::get(name).map_err(|_| "no such time zone on this machine; try utc or local".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn with_default(line: &str) -> String {
+        let args = line.split_whitespace().map(OsString::from);
+        let args = Arguments::with_default_command(args);
+        args.iter().map(|arg| arg.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_definition_is_sound_and_names_every_command() {
+        let mut command = Arguments::command();
+        command.build();
+        command.clone().debug_assert();
+        let named: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(named, COMMANDS);
+    }
+
+    #[test]
+    fn a_capture_without_a_command_is_read() {
+        assert_eq!(with_default("lastack web.pcap"), "lastack read web.pcap");
+        assert_eq!(with_default("lastack -"), "lastack read -");
+        assert_eq!(with_default("lastack --format ndjson web.pcap"), "lastack read --format ndjson web.pcap");
+        assert_eq!(with_default("lastack -q show web.pcap"), "lastack -q show web.pcap");
+        assert_eq!(with_default("lastack show web.pcap"), "lastack show web.pcap");
+        assert_eq!(with_default("lastack --help"), "lastack --help");
+        assert_eq!(with_default("lastack"), "lastack");
+    }
+}

@@ -1,0 +1,83 @@
+//! Opening captures, analysing them into a sink, and saying what was left out.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::arguments::Input;
+use super::interrupt::Interrupt;
+use super::output::cannot_write;
+use super::progress::Progress;
+use super::{Outcome, later, say};
+use crate::analysis::{self, Options, Outcome as Analysed};
+use crate::report::{Sink, counted};
+use crate::source::{self, CaptureSet};
+
+/// Who else tells the reader what was skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipped {
+    /// The report on the same terminal.
+    InReport,
+    /// Nobody.
+    ToBeSaid,
+}
+
+/// Standard input is among the captures.
+pub fn reads_stdin(input: &Input) -> bool {
+    input.captures.iter().any(|capture| capture == Path::new("-"))
+}
+
+/// Opens the captures.
+///
+/// # Errors
+/// What [`source::open`] says; a filter was asked for.
+pub fn open(input: &Input, interrupt: &Interrupt) -> anyhow::Result<CaptureSet> {
+    if input.filter.is_some() {
+        return later("a capture filter (-f, --filter)");
+    }
+    let inputs = input
+        .captures
+        .iter()
+        .map(|capture| match source::Input::from_argument(capture) {
+            source::Input::Stdin => source::Input::Reader("-".to_owned(), interrupt.stdin()),
+            other => other,
+        })
+        .collect();
+    Ok(source::open(inputs, source::Options::default())?)
+}
+
+/// Analyses `captures` into `sink`, which writes to `place`. The sink has had its summary when this returns.
+///
+/// # Errors
+/// The sink could not write. A failure to read is part of the outcome: what was read has been reported.
+pub fn analyse<S: Sink>(
+    captures: &mut CaptureSet,
+    options: &Options,
+    sink: S,
+    place: &Path,
+    mut progress: Progress<'_>,
+) -> anyhow::Result<(S, Analysed)> {
+    let mut sink = progress.cleared_before(sink);
+    let outcome = analysis::analyse(captures, options, None, &mut sink, &mut progress);
+    let outcome = outcome.with_context(|| cannot_write(place))?;
+    Ok((sink.into_inner(), outcome))
+}
+
+/// Says what was skipped, unless the reader sees it already, and how the command ended.
+///
+/// # Errors
+/// Reading failed, and not because of Ctrl-C.
+pub fn conclude(analysed: Analysed, interrupt: &Interrupt, skipped: Skipped) -> anyhow::Result<Outcome> {
+    if skipped == Skipped::ToBeSaid {
+        for (reason, count) in &analysed.summary.skipped {
+            say(format_args!("skipped {}: {reason}", counted(*count, "frame")));
+        }
+    }
+    match analysed.source_error {
+        // The press came while the reading waited for more.
+        Some(_) if interrupt.is_pressed() => Ok(Outcome::Interrupted),
+        Some(error) => Err(error.into()),
+        None if analysed.interrupted => Ok(Outcome::Interrupted),
+        None => Ok(Outcome::Done),
+    }
+}

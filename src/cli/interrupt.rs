@@ -1,0 +1,80 @@
+//! Ctrl-C: the first one asks for an early end, the second one ends the process at once.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The exit code of a command that Ctrl-C ended.
+pub const EXIT_CODE: u8 = 130;
+
+/// Whether Ctrl-C was pressed.
+#[derive(Debug)]
+pub struct Interrupt {
+    pressed: Arc<AtomicBool>,
+    #[cfg(unix)]
+    bell: Arc<std::os::unix::net::UnixStream>,
+}
+
+impl Interrupt {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// The operating system has no handler or pipe to give.
+    pub fn listen() -> io::Result<Self> {
+        use signal_hook::consts::SIGINT;
+        let pressed = Arc::new(AtomicBool::new(false));
+        // Handlers run in this order: the second press finds the flag that the first one set.
+        signal_hook::flag::register_conditional_shutdown(SIGINT, EXIT_CODE.into(), Arc::clone(&pressed))?;
+        signal_hook::flag::register(SIGINT, Arc::clone(&pressed))?;
+        #[cfg(unix)]
+        let bell = {
+            let (bell, ringer) = std::os::unix::net::UnixStream::pair()?;
+            signal_hook::low_level::pipe::register(SIGINT, ringer)?;
+            Arc::new(bell)
+        };
+        Ok(Self {
+            pressed,
+            #[cfg(unix)]
+            bell,
+        })
+    }
+
+    /// It was pressed.
+    pub fn is_pressed(&self) -> bool {
+        self.pressed.load(Ordering::Relaxed)
+    }
+
+    /// Standard input that fails when Ctrl-C is pressed: a read that waits for a silent pipe would not notice it.
+    pub fn stdin(&self) -> Box<dyn Read + Send> {
+        #[cfg(unix)]
+        return Box::new(unix::WakingStdin { bell: Arc::clone(&self.bell) });
+        #[cfg(not(unix))]
+        return Box::new(io::stdin());
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::io::{self, Read};
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    /// Standard input without a buffer of its own, beside a bell that, once rung, never stops.
+    pub struct WakingStdin {
+        pub bell: Arc<UnixStream>,
+    }
+
+    impl Read for WakingStdin {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let stdin = rustix::stdio::stdin();
+            let mut both = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(&*self.bell, PollFlags::IN)];
+            poll(&mut both, None)?;
+            if both[1].revents().contains(PollFlags::IN) {
+                return Err(io::Error::other("interrupted"));
+            }
+            Ok(rustix::io::read(stdin, buffer)?)
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `lastack read`: analyse captures.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use super::arguments::{Format, Order, ReadArguments, Talk};
+use super::explain::check_name;
+use super::input::{Skipped, analyse, conclude, open, reads_stdin};
+use super::interrupt::Interrupt;
+use super::output::{Buffering, Output, is_terminal};
+use super::progress::{Bar, Progress};
+use super::terminal::canvas;
+use super::{Outcome, later};
+use crate::report::{ByStream, Json, Rows, Selected, Selection, Sink, Text};
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever ends it with exit code 2.
+pub fn run(arguments: ReadArguments, talk: &Talk) -> anyhow::Result<Outcome> {
+    let ReadArguments { input, output, all, sort, selection, timers } = arguments;
+    let format = output.format;
+    refuse_later(format)?;
+    selection.findings.iter().try_for_each(|name| check_name(name))?;
+    let interrupt = Interrupt::listen()?;
+    let mut captures = open(&input, &interrupt)?;
+    let file = output.file.as_deref();
+    let buffering = if reads_stdin(&input) { Buffering::Records } else { Buffering::Blocks };
+    let mut out = Output::open(file, &input.captures, buffering)?;
+    let place = out.place();
+    let sink: Box<dyn Sink + '_> = match format {
+        Format::Text => {
+            let rows = if all { Rows::All } else { Rows::Few };
+            Box::new(Text::new(&mut out, canvas(talk, file), rows, again(&input.captures)))
+        }
+        Format::Ndjson => Box::new(Json::lines(&mut out)),
+        Format::Json | Format::Csv | Format::Zeek => Box::new(Json::array(&mut out)),
+    };
+    let sink: Box<dyn Sink + '_> = match sort {
+        Order::Stream if format != Format::Text => Box::new(ByStream::new(sink)),
+        Order::Stream | Order::End => sink,
+    };
+    let sink = Selected::new(sink, Selection::from(selection));
+    // Records on the terminal and a bar would overwrite each other.
+    let has_records_on_terminal = format != Format::Text && is_terminal(file);
+    let bar = if talk.no_progress || talk.quiet || has_records_on_terminal { Bar::Hidden } else { Bar::Shown };
+    let progress = Progress::new(bar, &captures, &interrupt);
+    let (sink, analysed) = analyse(&mut captures, &timers.options(), sink, &place, progress)?;
+    drop(sink);
+    out.complete()?;
+    let is_seen = format == Format::Text && is_terminal(file) && std::io::stderr().is_terminal();
+    conclude(analysed, &interrupt, if is_seen { Skipped::InReport } else { Skipped::ToBeSaid })
+}
+
+/// Refuses the formats whose names are taken and that are not there yet.
+///
+/// # Errors
+/// It is one of them.
+pub fn refuse_later(format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Csv => later("the format csv"),
+        Format::Zeek => later("the format zeek"),
+        Format::Text | Format::Ndjson | Format::Json => Ok(()),
+    }
+}
+
+/// The captures as a shell takes them, for hints how to see more.
+fn again(captures: &[PathBuf]) -> String {
+    let quoted: Vec<String> = captures
+        .iter()
+        .map(|capture| {
+            let name = capture.display().to_string();
+            let is_plain = name.chars().all(|c| c.is_alphanumeric() || "/._-+:@,%=".contains(c));
+            if is_plain { name } else { format!("'{}'", name.replace('\'', r"'\''")) }
+        })
+        .collect();
+    quoted.join(" ")
+}

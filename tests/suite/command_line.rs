@@ -1,0 +1,323 @@
+//! The command line as scripts and people see it: exit codes, what goes to which stream, what the help names.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use lastack::source::script::{parse, write_pcap};
+use serde_json::Value;
+
+/// A clean close by the client, and a connection that the server refuses.
+const TWO: &str = "\
+       client > SYN <mss 1460>
+       server > SYN ACK <mss 1460>
+       client > ACK
+       client > data 100
+       server > ACK
+       client > FIN ACK
+       server > FIN ACK
+       client > ACK
+b.client 10.0.0.1:40001
+b.client > SYN
+b.server > RST ACK
+";
+
+/// An empty folder of its own for the test `name`.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("command_line").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn capture_of(trace: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_pcap(&parse(trace).unwrap(), &mut bytes).unwrap();
+    bytes
+}
+
+/// A folder with the capture `two.pcap` in it.
+fn folder_with_capture(name: &str) -> PathBuf {
+    let folder = folder(name);
+    fs::write(folder.join("two.pcap"), capture_of(TWO)).unwrap();
+    folder
+}
+
+fn lastack(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lastack"));
+    command.current_dir(folder).args(args).env_remove("COLUMNS").env_remove("NO_COLOR").stdin(Stdio::null());
+    command
+}
+
+fn run(folder: &Path, line: &str) -> Output {
+    let args: Vec<&str> = line.split_whitespace().collect();
+    lastack(folder, &args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn records(bytes: &[u8]) -> Vec<Value> {
+    text(bytes).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn every_invocation_has_its_exit_code_and_its_stream() {
+    let folder = folder_with_capture("exit_codes");
+    fs::write(folder.join("noise"), b"this is no capture at all").unwrap();
+    fs::write(folder.join("empty"), b"").unwrap();
+    fs::create_dir(folder.join("hollow")).unwrap();
+    // Arguments, exit code, words on standard output, words on standard error. No words: nothing at all.
+    let table: &[(&str, i32, &str, &str)] = &[
+        ("two.pcap", 0, "2 connections", ""),
+        ("read two.pcap", 0, "2 connections", ""),
+        ("-q read two.pcap --no-progress", 0, "2 connections", ""),
+        ("--format ndjson two.pcap", 0, "\"type\":\"summary\"", ""),
+        ("read two.pcap --format json", 0, "[{\"type\":\"capture\"", ""),
+        ("read two.pcap --format ndjson --sort stream", 0, "\"stream\":1", ""),
+        ("read two.pcap --all --tz Europe/Vienna --color never", 0, "CET", ""),
+        ("read two.pcap --profile windows --time-wait 30 --max-connections 10", 0, "2 connections", ""),
+        ("show two.pcap --stream 0", 0, "ESTABLISHED", ""),
+        ("show two.pcap --stream 0 --all", 0, "ESTABLISHED", ""),
+        ("show two.pcap --stream 1 --format ndjson", 0, "\"kind\":\"refused\"", ""),
+        ("explain", 0, "connection-refused", ""),
+        ("explain connection-refused", 0, "What to do", ""),
+        ("explain linger-zero", 0, "reset-linger-zero", ""),
+        ("--version", 0, "lastack 0", ""),
+        ("--help", 0, "explain", ""),
+        ("help read", 0, "--sort", ""),
+        ("", 2, "", "Usage: lastack"),
+        ("--no-such-option two.pcap", 2, "", "--no-such-option"),
+        ("read", 2, "", "CAPTURE"),
+        ("read two.pcap --format yaml", 2, "", "ndjson"),
+        ("read two.pcap --state open", 2, "", "FIN-WAIT-1"),
+        ("read two.pcap --tz Middle/Earth", 2, "", "utc or local"),
+        ("read two.pcap --time-wait=-1", 2, "", "from 0 to a year"),
+        ("read two.pcap --max-connections 0", 2, "", "from 1 on"),
+        ("read two.pcap --profile beos", 2, "", "linux, windows"),
+        ("read two.pcap --finding final-ack-lots", 2, "", "did you mean final-ack-lost?"),
+        ("show two.pcap", 2, "", "--stream"),
+        ("show two.pcap --stream 2", 2, "", "the streams are 0 to 1"),
+        ("explain no-such-thing", 2, "", "no finding no-such-thing"),
+        ("missing.pcap", 2, "", "missing.pcap"),
+        ("noise", 2, "", "not a capture"),
+        ("empty", 2, "", "empty"),
+        (".", 0, "2 connections", ""),
+        ("hollow", 2, "", "no capture in this directory"),
+        ("read two.pcap --format csv", 2, "", "not in this version"),
+        ("read two.pcap --format zeek", 2, "", "not in this version"),
+        ("read two.pcap -f tcp", 2, "", "not in this version"),
+        ("ss two.pcap --at 2026-11-21T03:31:00Z", 2, "", "ss is not in this version"),
+        ("census two.pcap --every 1s", 2, "", "census is not in this version"),
+        ("live -i eth0", 2, "", "live is not in this version"),
+        ("check .", 2, "", "check is not in this version"),
+        ("report two.pcap -o two.html", 2, "", "report is not in this version"),
+        ("annotate two.pcap -o out.pcapng", 2, "", "annotate is not in this version"),
+        ("extract two.pcap --stream 0 -o out.pcapng", 2, "", "extract is not in this version"),
+        ("extract --help", 2, "", "extract is not in this version"),
+    ];
+    for (line, code, on_stdout, on_stderr) in table {
+        let output = run(&folder, line);
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        let shown = format!("lastack {line}\n{stdout}\n{stderr}");
+        assert_eq!(output.status.code(), Some(*code), "{shown}");
+        for (stream, words) in [(&stdout, on_stdout), (&stderr, on_stderr)] {
+            assert!(stream.contains(words), "no {words:?}: {shown}");
+            assert_eq!(stream.is_empty(), words.is_empty(), "{shown}");
+        }
+        assert!(!shown.contains('\u{1b}'), "colour outside a terminal: {shown}");
+    }
+}
+
+#[test]
+fn help_names_what_there_is_and_nothing_else() {
+    let folder = folder("help");
+    let help = text(&run(&folder, "--help").stdout);
+    for command in ["read", "show", "explain"] {
+        assert!(help.contains(&format!("\n  {command}  ")), "{command}: {help}");
+    }
+    for later in ["census", "live", "check", "report ", "annotate", "extract"] {
+        assert!(!help.contains(&format!("\n  {later}")), "{later}: {help}");
+    }
+    let read = text(&run(&folder, "read --help").stdout);
+    for option in [
+        "--format",
+        "--output",
+        "--all",
+        "--sort",
+        "--stream",
+        "--finding",
+        "--state",
+        "--host",
+        "--port",
+        "--profile",
+        "--time-wait",
+        "--max-connections",
+        "--color",
+        "--tz",
+        "--no-progress",
+        "--quiet",
+    ] {
+        assert!(read.contains(option), "{option}: {read}");
+    }
+    for later in ["csv", "zeek", "--filter", "--threads"] {
+        assert!(!read.contains(later), "{later}: {read}");
+    }
+    assert!(read.contains("130"), "exit codes: {read}");
+}
+
+#[test]
+fn standard_input_gives_the_records_that_a_file_gives() {
+    let folder = folder_with_capture("stdin");
+    let from_file = run(&folder, "two.pcap --format ndjson");
+    let stdin = File::open(folder.join("two.pcap")).unwrap();
+    let from_stdin = lastack(&folder, &["-", "--format", "ndjson"]).stdin(stdin).output().unwrap();
+    let named = text(&from_stdin.stdout).replacen("[\"-\"]", "[\"two.pcap\"]", 1);
+    assert_eq!(named, text(&from_file.stdout));
+    assert_eq!(records(&from_file.stdout).len(), 4);
+}
+
+#[test]
+fn a_damaged_capture_is_reported_until_the_damage() {
+    let folder = folder("damaged");
+    let capture = capture_of(TWO);
+    fs::write(folder.join("cut.pcap"), &capture[..capture.len() - 3]).unwrap();
+    let output = run(&folder, "cut.pcap --format ndjson");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("cut.pcap: cut short"), "{}", text(&output.stderr));
+    let records = records(&output.stdout);
+    let summary = records.last().unwrap();
+    assert_eq!(summary["type"], "summary");
+    assert_eq!(summary["truncated"], true);
+    assert_eq!(summary["frames"], 9);
+    let text_report = text(&run(&folder, "cut.pcap").stdout);
+    assert!(text_report.contains("Reading stopped before the end"), "{text_report}");
+}
+
+#[test]
+fn skipped_frames_are_counted_on_standard_error() {
+    let folder = folder("skipped");
+    let mut capture = capture_of(TWO);
+    // Byte 20 of the file header is the link type: one that nobody has given a meaning.
+    capture[20..24].copy_from_slice(&[0xf0, 0, 0, 0]);
+    capture[20..22].copy_from_slice(&9999u16.to_le_bytes());
+    fs::write(folder.join("odd.pcap"), capture).unwrap();
+    let output = run(&folder, "odd.pcap --format ndjson -q");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stderr).starts_with("lastack: skipped 10 frames: "), "{}", text(&output.stderr));
+    let skipped = records(&output.stdout).last().unwrap()["skipped"].as_object().unwrap().clone();
+    assert_eq!(skipped.values().filter_map(Value::as_u64).sum::<u64>(), 10);
+}
+
+#[test]
+fn an_output_file_appears_whole_or_not_at_all() {
+    let folder = folder_with_capture("output");
+    let to_stdout = run(&folder, "two.pcap --format ndjson");
+    let to_file = run(&folder, "two.pcap --format ndjson -o out.ndjson");
+    assert_eq!(to_file.status.code(), Some(0), "{}", text(&to_file.stderr));
+    assert!(to_file.stdout.is_empty());
+    assert_eq!(fs::read(folder.join("out.ndjson")).unwrap(), to_stdout.stdout);
+    assert_eq!(run(&folder, "two.pcap --format ndjson -o -").stdout, to_stdout.stdout);
+
+    let before = fs::read(folder.join("two.pcap")).unwrap();
+    for (line, words) in [
+        ("two.pcap -o two.pcap", "is one of the captures"),
+        ("two.pcap -o no/such/folder/out.txt", "cannot write"),
+        ("two.pcap -o .", "is a directory"),
+        ("show two.pcap --stream 7 -o seven.txt", "the streams are 0 to 1"),
+    ] {
+        let output = run(&folder, line);
+        assert_eq!(output.status.code(), Some(2), "{line}");
+        assert!(text(&output.stderr).contains(words), "{line}: {}", text(&output.stderr));
+    }
+    assert_eq!(fs::read(folder.join("two.pcap")).unwrap(), before);
+    let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["out.ndjson", "two.pcap"]);
+}
+
+#[test]
+fn colour_comes_only_when_it_is_asked_for() {
+    let folder = folder_with_capture("colour");
+    assert!(text(&run(&folder, "two.pcap --color always").stdout).contains("\u{1b}[1m"));
+    assert!(!text(&run(&folder, "two.pcap").stdout).contains('\u{1b}'));
+    let forced = lastack(&folder, &["two.pcap", "--color", "always"]).env("NO_COLOR", "1").output().unwrap();
+    assert!(text(&forced.stdout).contains('\u{1b}'));
+}
+
+#[test]
+fn text_is_as_wide_as_columns_says() {
+    let folder = folder_with_capture("columns");
+    for width in [80, 200] {
+        let output =
+            lastack(&folder, &["show", "two.pcap", "--stream", "0"]).env("COLUMNS", width.to_string()).output();
+        let longest = text(&output.unwrap().stdout).lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= width && longest > width * 2 / 3, "{longest} of {width}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let folder = folder("closed_pipe");
+    let mut trace = String::new();
+    for n in 0..2_000 {
+        trace.push_str(&format!("c{n}.client 10.0.0.1:{}\nc{n}.client > SYN\nc{n}.server > RST ACK\n", 40_000 + n));
+    }
+    fs::write(folder.join("many.pcap"), capture_of(&trace)).unwrap();
+    let mut child = lastack(&folder, &["many.pcap", "--format", "ndjson"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // More than a pipe holds is to come, so the writer notices.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    let folder = folder_with_capture("full");
+    let output = run(&folder, "two.pcap -o /dev/full");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("/dev/full: cannot write"), "{}", text(&output.stderr));
+    let stdout = File::options().write(true).open("/dev/full").unwrap();
+    let output = lastack(&folder, &["two.pcap"]).stdout(stdout).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("standard output: cannot write"), "{}", text(&output.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_gives_what_was_read_so_far() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let folder = folder("interrupt");
+    let mut child = lastack(&folder, &["-", "--format", "ndjson"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&capture_of(TWO)).unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    // The first record says that reading has begun; the pipe stays open and silent.
+    let mut lines = String::new();
+    stdout.read_line(&mut lines).unwrap();
+    assert!(lines.starts_with("{\"type\":\"capture\""), "{lines}");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    stdout.read_to_string(&mut lines).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "");
+    let records = records(lines.as_bytes());
+    let summary = records.last().unwrap();
+    assert_eq!((&summary["type"], &summary["truncated"]), (&Value::from("summary"), &Value::from(true)));
+    assert_eq!(summary["connections"], records.iter().filter(|record| record["type"] == "connection").count());
+}
