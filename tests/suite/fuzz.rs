@@ -54,6 +54,7 @@ fn senseless_conversations_have_a_bounded_history() {
 #[test]
 fn traces_are_refused_or_survive_printing() {
     let trace = include_bytes!("fuzz/trace.txt").to_vec();
+    assert!(targets::script(&trace) > 0, "the seed itself is refused");
     let mut items = 0;
     run("script", &[trace], |bytes| items += targets::script(bytes));
     assert!(items > ROUNDS as usize / 10, "mutation left hardly a trace standing: {items}");
