@@ -151,7 +151,7 @@ impl<'a> Analysis<'a> {
                     Item::IcmpError(error) => self.icmp_error(&error),
                 }
             }
-            if self.summary.frames % OBSERVE_EVERY == 0 {
+            if self.summary.frames.is_multiple_of(OBSERVE_EVERY) {
                 let view = View { source, frames: self.summary.frames, streams: self.table.streams() };
                 if observer.look(&view).is_break() {
                     return Ok((None, true));

@@ -79,7 +79,8 @@ impl Closing {
             (Some(client), Some(server)) => self.decide_both(hindsight, &client, &server, states),
             (Some(fin), None) | (None, Some(fin)) => self.decide_one(&fin),
             (None, None) => {
-                let gave_up = self.unanswered.is_some()
+                let gave_up = self.unanswered.is_some() && opening.kind != OpenKind::HalfOpen
+                    || opening.kind == OpenKind::HalfOpen && gave_up_answering(hindsight)
                     || opening.kind == OpenKind::Unanswered && self.gave_up_connecting(hindsight);
                 if gave_up { CloseKind::TimedOut } else { CloseKind::None }
             }
@@ -216,6 +217,12 @@ impl Closing {
 
 /// The first retransmission timeout of a SYN (RFC 6298, section 2.1), ns.
 const SYN_RTO_NS: i64 = 1_000_000_000;
+
+/// The SYN-ACK had its time.
+fn gave_up_answering(hindsight: &Hindsight<'_>) -> bool {
+    let newest = hindsight.notes.iter().rfind(|note| note.is_syn_ack());
+    newest.is_some_and(|note| hindsight.horizon.since(note.time) > hindsight.profile.syn_ack_give_up_ns)
+}
 
 /// The reset took something alive with it: an end that had not finished.
 fn ends_connection(effect: &ResetEffect) -> bool {

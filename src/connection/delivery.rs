@@ -10,7 +10,9 @@ const CROSSING_SLACK_NS: i64 = 1_000_000;
 /// Taken for a round trip when none was measured, ns: longer than continental paths, shorter than any minimal RTO.
 const RTT_UNKNOWN_NS: i64 = 100_000_000;
 /// So many answers in a row that did not take effect mean that the next one did not either.
-const LOST_IN_A_ROW: usize = 3;
+const LOST_IN_A_ROW: usize = 4;
+/// A side that has said nothing since its SYN-ACK while the peer sent this often does not hold the connection.
+const UNANSWERED_MIN: u32 = 3;
 
 /// How it is known that a segment arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +28,20 @@ pub enum Arrival {
 pub struct Receipt {
     /// Index of the copy that arrived.
     pub note: usize,
-    /// Index of the note after which the receiver has it: the copy itself, or the receiver's last segment that was still
-    /// sent without it.
-    pub after: usize,
+    /// Index of the receiver's last segment that was still sent without it, if one shows that.
+    pub after: Option<usize>,
+    /// Index of the receiver's first segment that shows it.
+    pub before: Option<usize>,
     /// How it is known.
     pub arrival: Arrival,
     /// Copies or answers before it that were lost.
     pub lost_before: usize,
+}
+
+impl Receipt {
+    const fn of(note: usize, arrival: Arrival, lost_before: usize) -> Self {
+        Self { note, after: None, before: None, arrival, lost_before }
+    }
 }
 
 /// What arrived, for each control segment. `receipts[side]` is what `side` received.
@@ -81,24 +90,42 @@ impl Arrivals {
         let fin = connection.halves[!side].fin?;
         let copies = indices(notes, |note| note.side != side && note.is_fin() && note.end() == fin + 1);
         let Some(cover) = notes.iter().position(|note| note.side == side && acknowledges_beyond(note, fin)) else {
+            if let Some(receipt) = self.fin_before_reset(connection, notes, side, &copies) {
+                return Some(receipt);
+            }
             // The acknowledgment was seen, but had to make room in the journal.
             let last = *copies.last().filter(|_| connection.halves[!side].fin_acked())?;
-            return Some(Receipt { note: last, after: last, arrival: Arrival::Shown, lost_before: copies.len() - 1 });
+            return Some(Receipt::of(last, Arrival::Shown, copies.len() - 1));
         };
         let before: Vec<usize> = copies.iter().copied().filter(|&copy| copy < cover).collect();
         if before.is_empty() {
-            return Some(Receipt {
-                note: cover,
-                after: cover.saturating_sub(1),
-                arrival: Arrival::Shown,
-                lost_before: 0,
-            });
+            return Some(Receipt { before: Some(cover), ..Receipt::of(cover, Arrival::Shown, 0) });
         }
         let chosen = self.copy_answered(notes, &before, cover, side);
         let copy = before[chosen];
-        let still_without =
-            (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].acknowledges()).unwrap_or(copy);
-        Some(Receipt { note: copy, after: still_without, arrival: Arrival::Shown, lost_before: chosen })
+        // An own FIN without it was sent before it came. Other segments without it may only wait for octets before it.
+        let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_fin());
+        Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
+    }
+
+    /// A FIN that was never acknowledged because a RST of its sender followed, which the receiver took: what was sent in
+    /// order arrived in order.
+    fn fin_before_reset(
+        &self,
+        connection: &Connection,
+        notes: &[Noted],
+        side: Side,
+        copies: &[usize],
+    ) -> Option<Receipt> {
+        let fin = connection.halves[!side].fin?;
+        let reset = notes
+            .iter()
+            .position(|note| note.side != side && note.is_rst() && (note.seq == fin || note.seq == fin + 1))?;
+        let quiet_after = !notes[reset..].iter().any(|note| {
+            note.side == side && !note.is_rst() && note.time.since(notes[reset].time) > self.crossing_ns(side)
+        });
+        let copy = copies.iter().copied().rfind(|&copy| copy < reset).filter(|_| quiet_after)?;
+        Some(Receipt::of(copy, Arrival::Presumed, 0))
     }
 
     /// Which of `copies` the answer at `answer` answers: the newest whose timestamp it echoes or could echo, else the
@@ -139,16 +166,15 @@ impl Arrivals {
         let Some(receipt) = receipt else {
             // Seen to be open all the same: the last answer before that did it.
             let last = open.and_then(|open| answers.iter().rev().find(|&&answer| answer < open).copied());
-            return (last.map(|note| shown(note, lost)), lost);
+            return (last.map(|note| Receipt { before: open, ..Receipt::of(note, Arrival::Shown, lost) }), lost);
         };
         match open {
             Some(open) if receipt.note > open => {
                 let last = answers.iter().rev().find(|&&answer| answer < open).copied();
-                (last.map(|note| shown(note, lost)), lost)
+                (last.map(|note| Receipt { before: Some(open), ..Receipt::of(note, Arrival::Shown, lost) }), lost)
             }
-            Some(_) => (Some(Receipt { arrival: Arrival::Shown, ..receipt }), lost),
-            // The server has said nothing since its SYN-ACK, although the client has tried again and again.
-            None if connection.halves[!side].unanswered as usize > LOST_IN_A_ROW => (None, lost + 1),
+            Some(_) => (Some(Receipt { arrival: Arrival::Shown, before: open, ..receipt }), lost),
+            None if does_not_hold(connection, side, lost) => (None, lost + 1),
             None => (Some(receipt), lost),
         }
     }
@@ -162,6 +188,14 @@ impl Arrivals {
         answers: &[usize],
         repeated: impl Fn(&Noted) -> bool,
     ) -> (Option<Receipt>, usize) {
+        if let Some((answer, shown)) = echoed_answer(notes, side, answers) {
+            let repeated_since = notes[shown..].iter().any(&repeated);
+            let lost = notes[..shown].iter().enumerate().filter(|(i, note)| *i > answers[0] && repeated(note)).count();
+            if !repeated_since {
+                let lost = lost.min(answers.iter().take_while(|&&earlier| earlier < answer).count());
+                return (Some(Receipt::of(answer, Arrival::Shown, lost)), lost);
+            }
+        }
         let crossing = self.crossing_ns(side);
         let without_effect = answers
             .iter()
@@ -177,7 +211,7 @@ impl Arrivals {
             return (None, without_effect + 1);
         }
         let arrival = if heard_after { Arrival::Shown } else { Arrival::Presumed };
-        (Some(Receipt { note, after: note, arrival, lost_before: without_effect }), without_effect)
+        (Some(Receipt::of(note, arrival, without_effect)), without_effect)
     }
 }
 
@@ -192,8 +226,8 @@ fn syn_ack_receipt(connection: &Connection, notes: &[Noted], side: Side) -> Opti
     let chosen = if copies.is_empty() { return None } else { rtt.copy_answered(notes, &copies, cover, side) };
     let copy = copies[chosen];
     // A simultaneous opener's own SYN and SYN-ACK may still follow in the order of the tap.
-    let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_syn()).unwrap_or(copy);
-    Some(Receipt { note: copy, after: still_without, arrival: Arrival::Shown, lost_before: chosen })
+    let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_syn());
+    Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
 }
 
 /// The first segment of `side` that only an open connection sends: payload, a FIN, or an acknowledgment beyond the
@@ -230,8 +264,24 @@ fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>>
     }
 }
 
-fn shown(note: usize, lost_before: usize) -> Receipt {
-    Receipt { note, after: note, arrival: Arrival::Shown, lost_before }
+/// The passive opener has said nothing since its SYN-ACK although the client sent again and again, or it even repeated
+/// the SYN-ACK over the client's acknowledgments and repeated payload.
+fn does_not_hold(connection: &Connection, side: Side, lost: usize) -> bool {
+    let client = &connection.halves[!side];
+    client.unanswered > UNANSWERED_MIN || lost > 0 && client.retransmissions > 0
+}
+
+/// The answer that `side` shows to have received by echoing its timestamp, and the segment that shows it.
+fn echoed_answer(notes: &[Noted], side: Side, answers: &[usize]) -> Option<(usize, usize)> {
+    let first = *answers.first()?;
+    let (shown, echo) = notes[first..].iter().enumerate().find_map(|(offset, note)| {
+        let echo = note.timestamps.filter(|_| note.side == side && note.acknowledges())?.echo;
+        echoes(note, &notes[first]).then_some((first + offset, echo))
+    })?;
+    let answer = answers.iter().copied().filter(|&answer| answer < shown).rfind(|&answer| {
+        notes[answer].timestamps.is_some_and(|timestamps| Seq(timestamps.value).at_or_before(Seq(echo)))
+    })?;
+    Some((answer, shown))
 }
 
 /// `later` echoes a timestamp that only `earlier` (or something after it) carried.

@@ -60,6 +60,9 @@ pub struct ResetEffect {
     pub accepted: bool,
     /// The supposed sender went on as if it had not sent it.
     pub contradicted: bool,
+    /// It refuses an acknowledgment that belongs to another incarnation, and leaves its sender's state alone (RFC 9293,
+    /// section 3.10.7.3, first, and 3.10.7.4, fifth).
+    pub refuses: bool,
 }
 
 impl ResetEffect {
@@ -145,8 +148,8 @@ impl Lifecycle {
 /// One happening in an endpoint's own order.
 #[derive(Clone, Copy, Debug)]
 struct Event {
-    /// Index of the note after which it takes place, and its rank among those there: sent, received, received second.
-    order: (usize, u8),
+    /// How many of the endpoint's own segments precede it, the note, and its rank among what that note brings.
+    order: (usize, usize, u8),
     cue: Cue,
     note: Option<usize>,
     time: Timestamp,
@@ -208,6 +211,10 @@ impl Hindsight<'_> {
                     sender: note.side,
                     accepted: acceptance.resets() && !receiver_goes_on,
                     contradicted: self.goes_on(note.side, index, REORDERING_NS),
+                    refuses: self.notes[..index].iter().any(|earlier| {
+                        let foreign = earlier.class.contains(Class::WILD) && earlier.acknowledges();
+                        earlier.side != note.side && foreign && earlier.ack == note.seq
+                    }),
                 }
             })
             .collect()
@@ -217,20 +224,25 @@ impl Hindsight<'_> {
     /// segment that it still sent without it.
     fn events(&self, side: Side, resets: &[ResetEffect]) -> Vec<Event> {
         let mut events: Vec<Event> = Vec::new();
+        let mut own = 0;
         for (index, note) in self.notes.iter().enumerate() {
-            let replayed = note.is_syn() && self.syn_is_stale();
-            if note.side == side && !note.class.contains(Class::WILD) && !replayed {
-                events.extend(self.sent(index, note, resets));
+            if note.side != side {
+                continue;
             }
+            let replayed = note.is_syn() && self.syn_is_stale();
+            if !note.class.contains(Class::WILD) && !replayed {
+                events.extend(self.sent(own, index, note, resets));
+            }
+            own += 1;
         }
         self.received(side, resets, &mut events);
         events.sort_by_key(|event| event.order);
         events
     }
 
-    fn sent(&self, index: usize, note: &Noted, resets: &[ResetEffect]) -> Option<Event> {
+    fn sent(&self, own: usize, index: usize, note: &Noted, resets: &[ResetEffect]) -> Option<Event> {
         let cue = if note.is_rst() {
-            if resets.iter().any(|effect| effect.note == index && effect.contradicted) {
+            if resets.iter().any(|effect| effect.note == index && (effect.contradicted || effect.refuses)) {
                 return None;
             }
             Cue::SendRst
@@ -243,52 +255,56 @@ impl Hindsight<'_> {
         } else {
             Cue::SendData
         };
-        Some(self.event((index, 0), cue, index, Basis::Seen))
+        Some(self.event((own, index, 0), cue, index, Basis::Seen))
     }
 
-    fn event(&self, order: (usize, u8), cue: Cue, note: usize, basis: Basis) -> Event {
+    fn event(&self, order: (usize, usize, u8), cue: Cue, note: usize, basis: Basis) -> Event {
         let noted = &self.notes[note];
         Event { order, cue, note: Some(note), time: noted.time, frame: Some(noted.frame), basis }
     }
 
     fn received(&self, side: Side, resets: &[ResetEffect], events: &mut Vec<Event>) {
         let connection = self.connection;
-        let mut receive = |receipt: Option<Receipt>, cue: Cue, rank: u8, shown: Basis| {
-            if let Some(receipt) = receipt {
-                let basis = if receipt.arrival == Arrival::Shown { shown } else { Basis::Inferred };
-                events.push(self.event((receipt.after, rank), cue, receipt.note, basis));
-            }
-        };
-        receive(self.arrivals.syn_ack[side], Cue::SynAck, 1, Basis::Seen);
-        receive(self.arrivals.ack_of_syn[side], Cue::AckOfSyn, 1, Basis::Seen);
-        receive(self.arrivals.ack_of_fin[side], Cue::AckOfFin, 1, Basis::Inferred);
-        receive(self.arrivals.fin[side], Cue::Fin, 2, Basis::Seen);
-        if self.arrivals.fin[side].is_none() && self.is_presumed_in_time_wait(side) {
-            if let Some(copy) = self.notes.iter().position(|note| note.side != side && note.is_fin()) {
-                events.push(self.event((copy, 2), Cue::Fin, copy, Basis::Assumed));
-            }
+        let mut receipts: Vec<(Receipt, Cue, u8, Basis)> = [
+            (self.arrivals.syn_ack[side], Cue::SynAck, 1, Basis::Seen),
+            (self.arrivals.ack_of_syn[side], Cue::AckOfSyn, 1, Basis::Seen),
+            (self.arrivals.ack_of_fin[side], Cue::AckOfFin, 1, Basis::Inferred),
+            (self.arrivals.fin[side], Cue::Fin, 2, Basis::Seen),
+        ]
+        .into_iter()
+        .filter_map(|(receipt, cue, rank, shown)| Some((receipt?, cue, rank, shown)))
+        .collect();
+        receipts.sort_by_key(|(receipt, _, rank, _)| (receipt.note, *rank));
+        // What was sent in order arrives in order: nothing comes later than what its successor's arrival is bounded by.
+        let mut latest = usize::MAX;
+        for (receipt, ..) in receipts.iter_mut().rev() {
+            latest = latest.min(receipt.before.unwrap_or(usize::MAX));
+            receipt.before = Some(latest).filter(|&latest| latest != usize::MAX);
+        }
+        for (receipt, cue, rank, shown) in receipts {
+            let basis = if receipt.arrival == Arrival::Shown { shown } else { Basis::Inferred };
+            events.push(self.event(self.arrival(side, &receipt, rank), cue, receipt.note, basis));
+        }
+        if self.arrivals.fin[side].is_none()
+            && self.is_presumed_in_time_wait(side)
+            && let Some(copy) = self.notes.iter().position(|note| note.side != side && note.is_fin())
+        {
+            events.push(self.event((self.sent_by(side, copy), copy, 2), Cue::Fin, copy, Basis::Assumed));
         }
         if connection.halves[side].syns > 0 && connection.halves[!side].syns > 0 {
             events.extend(self.crossing_syn(side));
         }
         for effect in resets.iter().filter(|effect| effect.accepted && self.notes[effect.note].side != side) {
             // What the receiver had on its way when it came was sent before.
-            let crossing = self.arrivals.crossing_ns(side);
-            let reset = &self.notes[effect.note];
-            let after = (effect.note..self.notes.len())
-                .rev()
-                .find(|&i| {
-                    let note = &self.notes[i];
-                    note.side == side && !note.is_rst() && note.time.since(reset.time) <= crossing
-                })
-                .unwrap_or(effect.note);
-            events.push(self.event((after, 3), Cue::Rst, effect.note, Basis::Inferred));
+            let until = self.notes[effect.note].time.plus(self.arrivals.crossing_ns(side));
+            let own = self.own_until(side, until).max(self.sent_by(side, effect.note));
+            events.push(self.event((own, effect.note, 3), Cue::Rst, effect.note, Basis::Inferred));
         }
         for error in connection.icmp_errors.iter().filter(|error| is_hard(error)) {
             if error.source == connection.endpoint(side) {
                 let after = self.notes.iter().rposition(|note| note.time <= error.time).unwrap_or(0);
                 events.push(Event {
-                    order: (after, 3),
+                    order: (self.sent_by(side, after + 1), after, 3),
                     cue: Cue::IcmpError,
                     note: None,
                     time: error.time,
@@ -304,7 +320,31 @@ impl Hindsight<'_> {
         let answer = self.notes.iter().position(|note| note.side == side && note.is_syn_ack())?;
         let own = self.notes[..answer].iter().rposition(|note| note.side == side && note.is_syn())?;
         let copy = self.notes[..answer].iter().rposition(|note| note.side != side && note.is_syn())?;
-        Some(self.event((own.max(copy), 1), Cue::Syn, copy, Basis::Seen))
+        Some(self.event((self.sent_by(side, own.max(copy) + 1), copy, 1), Cue::Syn, copy, Basis::Seen))
+    }
+
+    /// How many segments of `side` come before note `index` in the order of capture.
+    fn sent_by(&self, side: Side, index: usize) -> usize {
+        self.notes[..index].iter().filter(|note| note.side == side).count()
+    }
+
+    /// How many segments of `side` were captured up to `until`.
+    fn own_until(&self, side: Side, until: Timestamp) -> usize {
+        self.notes
+            .iter()
+            .rposition(|note| note.side == side && note.time <= until)
+            .map_or(0, |last| self.sent_by(side, last + 1))
+    }
+
+    /// The place of an arrival in the order of `side`. A segment that passes the tap reaches the endpoint half a round
+    /// trip later, and what the endpoint sent half a round trip before that passes the tap in between; what its own
+    /// segments show of the arrival decides before any estimate.
+    fn arrival(&self, side: Side, receipt: &Receipt, rank: u8) -> (usize, usize, u8) {
+        let rtt = self.arrivals.rtt_ns[side].unwrap_or(0);
+        let estimate = self.own_until(side, self.notes[receipt.note].time.plus(rtt));
+        let earliest = receipt.after.map_or(self.sent_by(side, receipt.note), |after| self.sent_by(side, after + 1));
+        let latest = receipt.before.map_or(usize::MAX, |before| self.sent_by(side, before));
+        (estimate.max(earliest).min(latest), receipt.note, rank)
     }
 
     /// The peer's FIN was repeated and never seen acknowledged, after this side had closed and the peer had acknowledged

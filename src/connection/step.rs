@@ -198,8 +198,10 @@ impl Connection {
         }
         let noted = Noted::new(segment, side, class);
         let half = &mut self.halves[side];
-        half.last = Some(noted);
-        if segment.payload_len > 0 {
+        if !class.contains(Class::WILD) {
+            half.last = Some(noted);
+        }
+        if segment.payload_len > 0 && !class.contains(Class::WILD) {
             half.last_data = Some(noted);
         }
         self.note(noted, was_closing);
@@ -209,9 +211,8 @@ impl Connection {
     fn note(&mut self, noted: Noted, was_closing: bool) {
         let plain = !noted.flags.intersects(Flags::SYN | Flags::FIN);
         let acks_fin = noted.acknowledges() && self.halves[!noted.side].fin.is_some_and(|fin| noted.ack.after(fin));
-        if !plain || self.frames() <= OPENING_SEGMENTS || noted.class.contains(Class::FIRST_DATA) {
-            self.journal.control(noted);
-        } else if acks_fin && noted.len == 0 {
+        let opening = self.frames() <= OPENING_SEGMENTS || noted.class.contains(Class::FIRST_DATA);
+        if !plain || opening || acks_fin && noted.len == 0 {
             self.journal.control(noted);
         } else if was_closing || !noted.class.is_empty() {
             self.journal.remarkable(noted);
@@ -226,6 +227,16 @@ impl Connection {
             class |= Class::ZERO_WINDOW;
         }
         if segment.flags.contains(Flags::ACK) {
+            let unknown_isn = !peer.is_known() && peer.isn.is_none();
+            let of_another = peer.isn.is_some_and(|isn| segment.ack.at_or_before(isn))
+                || peer.is_known() && segment.ack.since(peer.nxt).unsigned_abs() > WILD_DISTANCE;
+            if !unknown_isn && of_another {
+                return class | Class::WILD;
+            }
+            // A SYN stands unanswered, and this acknowledges something else: an older connection's.
+            if peer.syns > 0 && peer.acked.is_none() && segment.ack.after(peer.nxt) && !own.is_known() {
+                return class | Class::WILD;
+            }
             if peer.is_known() && segment.ack.after(peer.nxt) {
                 class |= Class::ACKS_UNSEEN;
             } else if peer.acked.is_some_and(|acked| segment.ack.before(acked)) {
@@ -239,6 +250,13 @@ impl Connection {
             return class;
         }
         let distance = segment.seq.since(own.nxt);
+        if own
+            .isn
+            .is_some_and(|isn| !segment.flags.contains(Flags::SYN) && segment.seq.at_or_before(isn) && distance < 0)
+            && own.acked.is_none()
+        {
+            return class | Class::WILD;
+        }
         if distance.unsigned_abs() > WILD_DISTANCE {
             return class | Class::WILD;
         }

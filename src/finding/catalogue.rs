@@ -57,54 +57,14 @@ macro_rules! finding {
 pub(super) use finding;
 
 /// Every finding, in the order of a connection's life.
-pub static CATALOGUE: &[&Entry] = &[
-    &handshake::syn_retransmitted::ENTRY,
-    &handshake::syn_unanswered::ENTRY,
-    &handshake::connection_refused::ENTRY,
-    &handshake::connection_rejected::ENTRY,
-    &handshake::syn_ack_retransmitted::ENTRY,
-    &handshake::handshake_ack_lost::ENTRY,
-    &handshake::accept_queue_overflow::ENTRY,
-    &handshake::half_open_handshake::ENTRY,
-    &handshake::aborted_before_accept::ENTRY,
-    &handshake::stale_syn::ENTRY,
-    &handshake::simultaneous_open::ENTRY,
-    &handshake::split_handshake::ENTRY,
-    &teardown::simultaneous_close::ENTRY,
-    &teardown::half_close::ENTRY,
-    &teardown::fin_retransmitted::ENTRY,
-    &teardown::fin_unanswered::ENTRY,
-    &teardown::final_ack_lost::ENTRY,
-    &teardown::close_wait_stuck::ENTRY,
-    &teardown::fin_wait_2_expired::ENTRY,
-    &teardown::data_after_fin::ENTRY,
-    &reset::linger_zero::ENTRY,
-    &reset::unread_data::ENTRY,
-    &reset::data_after_close::ENTRY,
-    &reset::no_connection::ENTRY,
-    &reset::no_time_wait::ENTRY,
-    &reset::fin_wait_2_expired::ENTRY,
-    &reset::keepalive_timeout::ENTRY,
-    &reset::refused::ENTRY,
-    &reset::invalid_handshake::ENTRY,
-    &reset::after_fin::ENTRY,
-    &reset::process_exit::ENTRY,
-    &reset::idle_expired::ENTRY,
-    &reset::injected::ENTRY,
-    &reset::unknown::ENTRY,
-    &reset::ignored::ENTRY,
-    &reset::after_close::ENTRY,
-    &after_close::stray_segment::ENTRY,
-    &after_close::time_wait_assassination::ENTRY,
-    &after_close::port_reused::ENTRY,
-    &after_close::syn_rejected_in_time_wait::ENTRY,
-    &transfer::keepalive::ENTRY,
-    &transfer::zero_window::ENTRY,
-    &transfer::dead_peer::ENTRY,
-    &transfer::outage_repaired::ENTRY,
-];
+pub fn catalogue() -> impl Iterator<Item = &'static Entry> {
+    [handshake::ENTRIES, teardown::ENTRIES, reset::ENTRIES, after_close::ENTRIES, transfer::ENTRIES]
+        .into_iter()
+        .flatten()
+        .copied()
+}
 
 /// The finding of this name.
 pub fn find(name: &str) -> Option<&'static Entry> {
-    CATALOGUE.iter().copied().find(|entry| entry.name == name)
+    catalogue().find(|entry| entry.name == name)
 }

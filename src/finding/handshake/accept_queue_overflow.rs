@@ -47,7 +47,9 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let lost = case.life.arrivals.lost_acks_of_syn[Side::Server];
     let repeats_syn_ack = server.syn_acks > 1 && lost > 0;
     let mute = !server_spoke && client.unanswered >= REPETITIONS_MIN;
-    let dropped_then_accepted = repeats_syn_ack && server_spoke && client.retransmissions > 1;
+    let ignored = ignored_data(case);
+    let dropped_then_accepted =
+        server_spoke && (repeats_syn_ack && client.retransmissions > 1 || ignored >= REPETITIONS_MIN);
     if !(mute || repeats_syn_ack && !server_spoke || dropped_then_accepted) {
         return;
     }
@@ -65,14 +67,26 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
             server.syn_acks - 1
         )
     } else {
-        format!(
-            "the server said nothing after its SYN-ACK while the client sent its first data {} times",
-            client.retransmissions + 1
-        )
+        format!("the server said nothing after its SYN-ACK while the client sent its first data {} times", ignored + 1)
     };
     let end = if server_spoke { ", until a place became free" } else { "" };
     let message = format!("{} does not accept: {how}{end}", case.connection.server);
     ENTRY.draft(confidence, start.time, frames, message).endpoint(Side::Server).push(found);
+}
+
+/// How often the client sent its first payload again before the server said anything after its SYN-ACK.
+pub fn ignored_data(case: &Case<'_>) -> u32 {
+    let spoke = case.notes(|note| note.side == Side::Server && !note.is_syn_ack() && !note.is_rst()).next();
+    let until = spoke.map_or(u64::MAX, |note| note.frame);
+    let Some(first) = case.notes(|note| note.side == Side::Client && note.len > 0).next() else { return 0 };
+    let again = case.notes(|note| {
+        note.side == Side::Client
+            && note.seq == first.seq
+            && note.len > 0
+            && note.frame > first.frame
+            && note.frame < until
+    });
+    u32::try_from(again.count()).unwrap_or(u32::MAX)
 }
 
 /// Fewer repetitions than this can be a short outage.

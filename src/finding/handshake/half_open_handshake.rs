@@ -33,7 +33,7 @@ finding! {
 }
 
 fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let reset = case.connection.resets.first().is_some();
+    let reset = !case.connection.resets.is_empty();
     if case.life.opening.kind != OpenKind::HalfOpen || reset {
         return;
     }

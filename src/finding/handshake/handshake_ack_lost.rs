@@ -55,8 +55,14 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         duration(again.time.since(ack.time)),
         done.frame
     );
+    // A client that is silent until the SYN-ACK comes again is also what TCP_DEFER_ACCEPT looks like.
+    let first_data =
+        |side: Side| case.notes(move |note| note.side == side && note.len > 0).next().map(|note| note.frame);
+    let (client, server) = (first_data(Side::Client), first_data(Side::Server));
+    let deferred = client.is_some_and(|client| client > again.frame && server.is_none_or(|server| client < server));
+    let confidence = if deferred { Confidence::Low } else { Confidence::Medium };
     ENTRY
-        .draft(Confidence::Medium, ack.time, vec![ack.frame, again.frame, done.frame], message)
+        .draft(confidence, ack.time, vec![ack.frame, again.frame, done.frame], message)
         .endpoint(Side::Server)
         .push(found);
 }

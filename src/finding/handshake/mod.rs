@@ -12,3 +12,21 @@ pub mod stale_syn;
 pub mod syn_ack_retransmitted;
 pub mod syn_retransmitted;
 pub mod syn_unanswered;
+
+use super::catalogue::Entry;
+
+/// The findings of this group, in the order of a connection's life.
+pub static ENTRIES: &[&Entry] = &[
+    &syn_retransmitted::ENTRY,
+    &syn_unanswered::ENTRY,
+    &connection_refused::ENTRY,
+    &connection_rejected::ENTRY,
+    &syn_ack_retransmitted::ENTRY,
+    &handshake_ack_lost::ENTRY,
+    &accept_queue_overflow::ENTRY,
+    &half_open_handshake::ENTRY,
+    &aborted_before_accept::ENTRY,
+    &stale_syn::ENTRY,
+    &simultaneous_open::ENTRY,
+    &split_handshake::ENTRY,
+];

@@ -39,7 +39,9 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
     let syn = case.notes(|note| note.is_syn() && note.side == Side::Client).next();
     let Some(syn_ack) = case.notes(|note| note.is_syn_ack() && note.side == Side::Server).next() else { return };
-    let Some(reset) = case.notes(|note| note.is_rst() && note.seq == syn_ack.ack).next() else { return };
+    // A client without a socket resets the SYN-ACK; one in TIME-WAIT answers with its old numbers, which the listener resets.
+    let refutation = case.notes(|note| note.is_rst() && (note.seq == syn_ack.ack || note.side == Side::Server)).next();
+    let Some(reset) = refutation else { return };
     let past = case.connection.predecessor.as_ref();
     let known = past.is_some_and(|past| past.half(case.connection.client).isn == Some(syn_ack.ack - 1));
     if syn.is_none() && past.is_none() {

@@ -9,7 +9,11 @@ use crate::segment::Flags;
 /// A FIN-WAIT-2 shorter than this was not ended by its timer: the shortest that administrators set (tcp_fin_timeout is
 /// in whole seconds).
 const FIN_WAIT_2_MIN_NS: i64 = 900_000_000;
-/// Silence after which a middlebox may have forgotten a flow: the shortest idle timeouts in common products are a minute.
+/// With an answer from nearer than the host, this much silence is enough to blame forgetting and not forgery, ns.
+const MIDDLEBOX_SILENCE_MIN_NS: i64 = 1_000_000_000;
+/// A path shorter than this does not tell an answer of the host from one on the way, ns.
+const PATH_MIN_NS: i64 = 2_000_000;
+/// Silence that points to a middlebox when nothing else does, ns.
 const MIDDLEBOX_IDLE_MIN_NS: i64 = 30_000_000_000;
 
 /// Names the likeliest cause, its rivals and the evidence.
@@ -37,19 +41,15 @@ fn reply(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         return refused(inquiry, trigger);
     }
     let sender = inquiry.sender();
-    if trigger.is_syn_ack() {
-        return answered_syn_ack(inquiry, trigger);
-    }
-    if sender.syns > 0
-        && inquiry.receiver().isn.is_none()
-        && sender.payload_bytes == 0
-        && sender.frames == u64::from(sender.syns)
-    {
+    if inquiry.effect.refuses {
         let evidence = format!(
-            "its SYN was answered with a plain ACK (frame {}) of a connection that the other side still holds; the reset tells it to let go, and a SYN again follows",
+            "it refuses frame {}, which acknowledges numbers of another connection on the same ports",
             trigger.frame
         );
         return Judgement::new(Cause::InvalidHandshake, Confidence::High, &[], evidence);
+    }
+    if trigger.is_syn_ack() {
+        return answered_syn_ack(inquiry, trigger);
     }
     if sender.fin.is_some() { reply_after_fin(inquiry, trigger) } else { reply_without_socket(inquiry, trigger) }
 }
@@ -85,7 +85,7 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     let (sender, receiver) = (inquiry.sender(), inquiry.receiver());
     let acked_for = fin_acked_for(inquiry);
     let in_fin_wait_2 = inquiry.effect.state_of(inquiry.from()) == State::FinWait2 || sender.fin_acked();
-    if inquiry.effect.state_of(inquiry.from()) == State::Closed && is_over(inquiry) && !trigger.is_fin() {
+    if is_over(inquiry) && !trigger.is_fin() {
         let evidence = format!(
             "both ends had closed; it answers an old segment (frame {}) that met no socket any more",
             trigger.frame
@@ -149,6 +149,21 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         "it answers frame {} with that segment's own acknowledgment as number and no window: there is no socket, and it had sent neither FIN nor RST",
         trigger.frame
     );
+    let answer_ns = inquiry.noted.time.since(trigger.time);
+    let path_ns = inquiry.life.arrivals.rtt_ns[inquiry.from()].unwrap_or(0);
+    if path_ns >= PATH_MIN_NS && answer_ns < path_ns / 3 {
+        let evidence = format!(
+            "after {} of silence it answers frame {} within {}, and its supposed sender is {} away: something nearer had forgotten the flow",
+            duration(silence),
+            trigger.frame,
+            duration(answer_ns),
+            duration(path_ns)
+        );
+        let idle = silence >= MIDDLEBOX_SILENCE_MIN_NS;
+        let (cause, rival) =
+            if idle { (Cause::IdleExpired, Cause::Injected) } else { (Cause::Injected, Cause::IdleExpired) };
+        return Judgement::new(cause, Confidence::Medium, &[rival], evidence);
+    }
     if silence >= MIDDLEBOX_IDLE_MIN_NS {
         let quiet = format!("after {} of silence {shape}", duration(silence));
         if ttl_differs {

@@ -36,7 +36,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         else {
             continue;
         };
-        let lives = matches!(effect.receiver_goes_on, true) || !effect.acceptance.resets();
+        let lives = effect.receiver_goes_on || !effect.acceptance.resets();
         let over = case.life.states[!reset.from]
             .last()
             .is_none_or(|step| matches!(step.state, State::Closed | State::TimeWait));

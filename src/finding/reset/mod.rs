@@ -28,6 +28,26 @@ use super::verdict::{Cause, Confidence, Family, Finding, Origin, Reset};
 use crate::base::Side;
 use crate::connection::{Acceptance, Connection, Half, Lifecycle, Noted, ResetEffect, ResetSeen};
 
+/// The findings of this group, in the order of a connection's life.
+pub static ENTRIES: &[&Entry] = &[
+    &linger_zero::ENTRY,
+    &unread_data::ENTRY,
+    &data_after_close::ENTRY,
+    &no_connection::ENTRY,
+    &no_time_wait::ENTRY,
+    &fin_wait_2_expired::ENTRY,
+    &keepalive_timeout::ENTRY,
+    &refused::ENTRY,
+    &invalid_handshake::ENTRY,
+    &after_fin::ENTRY,
+    &process_exit::ENTRY,
+    &idle_expired::ENTRY,
+    &injected::ENTRY,
+    &unknown::ENTRY,
+    &ignored::ENTRY,
+    &after_close::ENTRY,
+];
+
 /// Everything that the judgement of one reset rests on.
 pub(super) struct Inquiry<'a> {
     pub connection: &'a Connection,

@@ -6,6 +6,7 @@ use crate::finding::phrase::{count, duration};
 
 use crate::finding::case::Case;
 use crate::finding::catalogue::finding;
+use crate::finding::handshake::accept_queue_overflow::ignored_data;
 use crate::finding::verdict::{Confidence, Finding};
 
 finding! {
@@ -34,7 +35,8 @@ finding! {
 fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     for side in Side::BOTH {
         let half = &case.connection.halves[side];
-        if half.retransmissions < REPETITIONS_MIN || case.life.closing.unanswered.is_some() {
+        let not_accepted = side == Side::Client && ignored_data(case) >= REPETITIONS_MIN;
+        if not_accepted || half.retransmissions < REPETITIONS_MIN || case.life.closing.unanswered.is_some() {
             continue;
         }
         let repeated: Vec<_> = case
