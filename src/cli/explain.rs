@@ -19,7 +19,7 @@ pub fn run(arguments: &ExplainArguments, talk: &Talk) -> anyhow::Result<Outcome>
     let mut out = Output::open(None, &[], Buffering::Blocks)?;
     let canvas = canvas(talk, None);
     match &arguments.name {
-        None => catalogue(&mut out, &canvas, CATALOGUE)?,
+        None => catalogue(&mut out, &canvas, &CATALOGUE)?,
         Some(name) => match find(name) {
             Some(found) => page(&mut out, &canvas, found)?,
             None => bail!("no finding {name}{}", suggestion(name)),

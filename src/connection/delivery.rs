@@ -3,7 +3,7 @@
 use super::noted::{Class, Noted};
 use super::step::Connection;
 use crate::base::{Seq, Side, Sides};
-use crate::segment::Timestamps;
+use crate::segment::{Flags, Timestamps};
 
 /// Slack on a round trip when a crossing segment must be told from an answer, ns.
 const CROSSING_SLACK_NS: i64 = 1_000_000;
@@ -267,8 +267,14 @@ fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>>
 /// The passive opener has said nothing since its SYN-ACK although the client sent again and again, or it even repeated
 /// the SYN-ACK over the client's acknowledgments and repeated payload.
 fn does_not_hold(connection: &Connection, side: Side, lost: usize) -> bool {
-    let client = &connection.halves[!side];
-    client.unanswered > UNANSWERED_MIN || lost > 0 && client.retransmissions > 0
+    let (server, client) = (&connection.halves[side], &connection.halves[!side]);
+    // A reset without ACK, in answer to the handshake's ACK or what came with it, is a listener's (tcp_abort_on_overflow).
+    let refused = connection.resets.first().is_some_and(|seen| {
+        seen.noted.side == side
+            && !seen.noted.flags.contains(Flags::ACK)
+            && server.frames == u64::from(server.syn_acks + server.rsts)
+    });
+    refused || client.unanswered > UNANSWERED_MIN || lost > 0 && client.retransmissions > 0
 }
 
 /// The answer that `side` shows to have received by echoing its timestamp, and the segment that shows it.

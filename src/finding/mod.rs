@@ -14,7 +14,7 @@ mod verdict;
 mod zeek;
 
 pub use case::{Case, Draft};
-pub use catalogue::{Entry, Group, catalogue, find};
+pub use catalogue::{CATALOGUE, Entry, Group, find};
 pub use late::stray;
 pub use verdict::*;
 
@@ -28,7 +28,7 @@ pub fn diagnose(connection: &Connection, horizon: Timestamp, profile: Profile) -
     let resets = reset::judge(connection, &life);
     let case = Case { connection, life: &life, resets: &resets };
     let mut findings = Vec::new();
-    for entry in catalogue() {
+    for entry in CATALOGUE.iter() {
         (entry.detect)(&case, &mut findings);
     }
     findings.sort_by_key(|finding| (finding.frames.first().copied(), finding.name));

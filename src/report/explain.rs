@@ -104,9 +104,9 @@ mod tests {
     #[test]
     fn the_list_has_a_sentence_on_every_finding_and_fits() {
         for width in [80, 200] {
-            let text = rendered(width, |out, canvas| catalogue(out, canvas, CATALOGUE));
+            let text = rendered(width, |out, canvas| catalogue(out, canvas, &CATALOGUE));
             sample::assert_fits(&text, width);
-            for entry in CATALOGUE {
+            for entry in CATALOGUE.iter() {
                 let line = text.lines().find(|line| line.split_whitespace().next() == Some(entry.name)).unwrap();
                 assert!(line.split_whitespace().count() > 4, "{line}");
             }
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn every_page_fits_a_narrow_terminal_but_for_its_traces() {
-        for entry in CATALOGUE {
+        for entry in CATALOGUE.iter() {
             let text = rendered(80, |out, canvas| page(out, canvas, entry));
             let prose: String = text.lines().filter(|line| !line.starts_with("    ")).collect::<Vec<_>>().join("\n");
             sample::assert_fits(&prose, 80);
