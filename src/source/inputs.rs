@@ -150,7 +150,8 @@ fn first_time(path: &Path, options: &Options) -> Result<Option<Timestamp>, Fault
     Ok(capture.read_ahead(&mut scratch).ok().flatten().map(|record| record.time))
 }
 
-/// By first timestamp, those without a frame last. What can be read only once was not looked at and keeps its place.
+/// By first timestamp, those without a frame last. What can be read only once was not looked at and keeps its place; files
+/// after it are merged with it where they overlap.
 fn order(members: &mut [Member]) {
     for run in members.split_mut(|member| matches!(member.origin, Origin::Once(_))) {
         run.sort_by_key(|member| member.first_time.map_or(i64::MAX, |time| time.0));

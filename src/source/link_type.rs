@@ -17,7 +17,7 @@ macro_rules! link_types {
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($number => Some($word),)*
-                    _ => None,
+                    other => other_name(other),
                 }
             }
         }
@@ -121,20 +121,42 @@ link_types! {
 
 impl LinkType {
     /// The registry's type for the number in a capture file. Programs older than the registry, and some that never
-    /// heard of it, wrote their system's own DLT number; those that cannot mean anything else are mapped here.
+    /// heard of it, wrote their system's own DLT number; those that hardly mean anything else are mapped here.
     pub const fn from_file(number: u16) -> LinkType {
         match number {
-            // DLT_RAW: 12 on most systems, 14 on OpenBSD. OpenBSD's 12 is DLT_LOOP, which its files do not use.
+            // DLT_RAW: 12 on most systems, 14 on OpenBSD and BSD/OS. OpenBSD's 12 is DLT_LOOP, for which its files have
+            // the registry's 108.
             12 | 14 => LinkType::RAW,
             // DLT_ATM_RFC1483 of most systems.
             11 => LinkType::ATM_RFC1483,
-            // DLT_ATM_CLIP of Linux.
-            19 => LinkType::ATM_CLIP,
+            // DLT_ENC of OpenBSD.
+            13 => LinkType::ENC,
+            // DLT_CIP and DLT_ATM_CLIP of several Linux patches.
+            16 | 18 | 19 => LinkType::ATM_CLIP,
             // NetBSD's number for HDLC framing.
             112 => LinkType::C_HDLC,
             other => LinkType(other),
         }
     }
+}
+
+/// The name of a type that nothing here asks for, but that a user should see named.
+const fn other_name(number: u16) -> Option<&'static str> {
+    // A table in order, so that a look at half of what is left decides.
+    let (mut from, mut to) = (0, OTHERS.len());
+    while from < to {
+        let middle = from.midpoint(to);
+        let (here, name) = OTHERS[middle];
+        if here == number {
+            return Some(name);
+        }
+        if here < number {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    None
 }
 
 impl fmt::Display for LinkType {
@@ -144,5 +166,187 @@ impl fmt::Display for LinkType {
             Some(name) => f.pad(name),
             None => write!(f, "LINKTYPE {}", self.0),
         }
+    }
+}
+
+/// The registry's other names, by number.
+const OTHERS: &[(u16, &str)] = &[
+    (2, "EN3MB"),
+    (3, "AX25"),
+    (4, "PRONET"),
+    (5, "CHAOS"),
+    (7, "ARCNET"),
+    (99, "SYMANTEC_FIREWALL"),
+    (102, "SLIP_BSDOS"),
+    (103, "PPP_BSDOS"),
+    (114, "LTALK"),
+    (118, "CISCO_IOS"),
+    (121, "HHDLC"),
+    (124, "RIO"),
+    (125, "PCI_EXP"),
+    (126, "AURORA"),
+    (128, "TZSP"),
+    (130, "JUNIPER_MLPPP"),
+    (131, "JUNIPER_MLFR"),
+    (132, "JUNIPER_ES"),
+    (133, "JUNIPER_GGSN"),
+    (134, "JUNIPER_MFR"),
+    (135, "JUNIPER_ATM2"),
+    (136, "JUNIPER_SERVICES"),
+    (137, "JUNIPER_ATM1"),
+    (139, "MTP2_WITH_PHDR"),
+    (140, "MTP2"),
+    (141, "MTP3"),
+    (142, "SCCP"),
+    (144, "LINUX_IRDA"),
+    (147, "USER0"),
+    (148, "USER1"),
+    (149, "USER2"),
+    (150, "USER3"),
+    (151, "USER4"),
+    (152, "USER5"),
+    (153, "USER6"),
+    (154, "USER7"),
+    (155, "USER8"),
+    (156, "USER9"),
+    (157, "USER10"),
+    (158, "USER11"),
+    (159, "USER12"),
+    (160, "USER13"),
+    (161, "USER14"),
+    (162, "USER15"),
+    (164, "JUNIPER_MONITOR"),
+    (165, "BACNET_MS_TP"),
+    (167, "JUNIPER_PPPOE"),
+    (168, "JUNIPER_PPPOE_ATM"),
+    (169, "GPRS_LLC"),
+    (170, "GPF_T"),
+    (171, "GPF_F"),
+    (172, "GCOM_T1E1"),
+    (173, "GCOM_SERIAL"),
+    (174, "JUNIPER_PIC_PEER"),
+    (175, "ERF_ETH"),
+    (176, "ERF_POS"),
+    (177, "LINUX_LAPD"),
+    (179, "JUNIPER_PPP"),
+    (180, "JUNIPER_FRELAY"),
+    (181, "JUNIPER_CHDLC"),
+    (182, "MFR"),
+    (183, "JUNIPER_VP"),
+    (184, "A429"),
+    (185, "A653_ICM"),
+    (186, "USB_FREEBSD"),
+    (187, "BLUETOOTH_HCI_H4"),
+    (188, "IEEE802_16_MAC_CPS"),
+    (190, "CAN20B"),
+    (191, "IEEE802_15_4_LINUX"),
+    (193, "IEEE802_16_MAC_CPS_RADIO"),
+    (194, "JUNIPER_ISM"),
+    (195, "IEEE802_15_4"),
+    (196, "SITA"),
+    (198, "RAIF1"),
+    (199, "IPMB_KONTRON"),
+    (200, "JUNIPER_ST"),
+    (202, "AX25_KISS"),
+    (203, "LAPD"),
+    (205, "C_HDLC_WITH_DIR"),
+    (206, "FRELAY_WITH_DIR"),
+    (207, "LAPB_WITH_DIR"),
+    (209, "IPMB_LINUX"),
+    (210, "FLEXRAY"),
+    (211, "MOST"),
+    (212, "LIN"),
+    (213, "X2E_SERIAL"),
+    (214, "X2E_XORAYA"),
+    (215, "IEEE802_15_4_NONASK_PHY"),
+    (216, "LINUX_EVDEV"),
+    (219, "MPLS"),
+    (221, "DECT"),
+    (222, "AOS"),
+    (223, "WIHART"),
+    (224, "FC_2"),
+    (225, "FC_2_WITH_FRAME_DELIMS"),
+    (230, "IEEE802_15_4_NOFCS"),
+    (231, "DBUS"),
+    (232, "JUNIPER_VS"),
+    (233, "JUNIPER_SRX_E2E"),
+    (234, "JUNIPER_FIBRECHANNEL"),
+    (235, "DVB_CI"),
+    (236, "MUX27010"),
+    (237, "STANAG_5066_D_PDU"),
+    (238, "JUNIPER_ATM_CEMIC"),
+    (241, "NETANALYZER_TRANSPARENT"),
+    (243, "MPEG_2_TS"),
+    (244, "NG40"),
+    (245, "NFC_LLCP"),
+    (246, "PFSYNC"),
+    (248, "SCTP"),
+    (249, "USBPCAP"),
+    (250, "RTAC_SERIAL"),
+    (251, "BLUETOOTH_LE_LL"),
+    (252, "WIRESHARK_UPPER_PDU"),
+    (254, "BLUETOOTH_LINUX_MONITOR"),
+    (255, "BLUETOOTH_BREDR_BB"),
+    (256, "BLUETOOTH_LE_LL_WITH_PHDR"),
+    (257, "PROFIBUS_DL"),
+    (259, "EPON"),
+    (260, "IPMI_HPM_2"),
+    (261, "ZWAVE_R1_R2"),
+    (262, "ZWAVE_R3"),
+    (263, "WATTSTOPPER_DLM"),
+    (264, "ISO_14443"),
+    (265, "RDS"),
+    (266, "USB_DARWIN"),
+    (267, "OPENFLOW"),
+    (268, "SDLC"),
+    (269, "TI_LLN_SNIFFER"),
+    (270, "LORATAP"),
+    (271, "VSOCK"),
+    (272, "NORDIC_BLE"),
+    (273, "DOCSIS31_XRA31"),
+    (275, "DISPLAYPORT_AUX"),
+    (278, "OPENVIZSLA"),
+    (279, "EBHSCR"),
+    (280, "VPP_DISPATCH"),
+    (281, "DSA_TAG_BRCM"),
+    (282, "DSA_TAG_BRCM_PREPEND"),
+    (283, "IEEE802_15_4_TAP"),
+    (284, "DSA_TAG_DSA"),
+    (285, "DSA_TAG_EDSA"),
+    (286, "ELEE"),
+    (287, "Z_WAVE_SERIAL"),
+    (288, "USB_2_0"),
+    (289, "ATSC_ALP"),
+    (290, "ETW"),
+    (291, "NETANALYZER_NG"),
+    (292, "ZBOSS_NCP"),
+    (293, "USB_2_0_LOW_SPEED"),
+    (294, "USB_2_0_FULL_SPEED"),
+    (295, "USB_2_0_HIGH_SPEED"),
+    (296, "AUERSWALD_LOG"),
+    (297, "ZWAVE_TAP"),
+    (298, "SILABS_DEBUG_CHANNEL"),
+    (299, "FIRA_UCI"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_of_the_table_is_found_and_stands_once() {
+        assert!(OTHERS.is_sorted_by(|one, next| one.0 < next.0));
+        for (number, name) in OTHERS {
+            assert_eq!(LinkType(*number).name(), Some(*name));
+        }
+        assert_eq!(LinkType::ETHERNET.to_string(), "EN10MB");
+        assert_eq!(LinkType(65_000).to_string(), "LINKTYPE 65000");
+    }
+
+    #[test]
+    fn numbers_of_other_systems_become_the_registrys() {
+        assert_eq!([12, 14, 101].map(LinkType::from_file), [LinkType::RAW; 3]);
+        assert_eq!(LinkType::from_file(108), LinkType::LOOP);
+        assert_eq!(LinkType::from_file(276), LinkType::LINUX_SLL2);
     }
 }

@@ -23,6 +23,7 @@ mod pcapng;
 mod set;
 mod snoop;
 mod window;
+pub mod write;
 
 pub use byte_order::ByteOrder;
 pub use capture::Format;
@@ -82,6 +83,27 @@ struct Record {
     others_before: u32,
     /// The record has a time of its own.
     timed: bool,
+}
+
+/// What all frames of one interface have in common.
+#[derive(Clone, Copy, Debug)]
+struct Tap {
+    link: LinkType,
+    /// Octets of frame check sequence at the end of each frame.
+    fcs_len: u32,
+    /// The interface's number in the whole input.
+    interface: u32,
+}
+
+impl Tap {
+    /// A frame of `len` captured bytes at `start`, with a time and without flags.
+    #[inline]
+    fn record(self, start: usize, len: u32, time: Timestamp, original_len: u32) -> Record {
+        let Tap { link, fcs_len, interface } = self;
+        let record =
+            Record { start, len, time, original_len, link, interface, flags: 0, others_before: 0, timed: true };
+        record.without_fcs(fcs_len)
+    }
 }
 
 impl Record {

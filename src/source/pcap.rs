@@ -8,7 +8,7 @@ use super::error::Fault;
 use super::interface::Interface;
 use super::limits::RECORD_BYTES_MAX;
 use super::window::Window;
-use super::{LinkType, Record};
+use super::{LinkType, Record, Tap};
 use crate::base::Timestamp;
 
 /// File header: magic, version, zone, accuracy, snap length, link type.
@@ -61,9 +61,7 @@ pub(super) struct PcapReader {
     head_len: usize,
     lengths: Lengths,
     unit_ns: i64,
-    link: LinkType,
-    fcs_len: u32,
-    interface: u32,
+    tap: Tap,
 }
 
 /// Whether a file begins with one of the magic numbers.
@@ -125,7 +123,8 @@ impl PcapReader {
         let head_len = if dialect.modified { modified_head_len(window, order)? } else { RECORD_HEADER_BYTES };
         // AIX writes nanoseconds.
         let unit_ns = if aix.is_some() { 1 } else { dialect.unit_ns };
-        Ok(Self { order, head_len, lengths, unit_ns, link, fcs_len: fcs_len.into(), interface })
+        let tap = Tap { link, fcs_len: fcs_len.into(), interface };
+        Ok(Self { order, head_len, lengths, unit_ns, tap })
     }
 
     /// The next record, or none at the end.
@@ -186,18 +185,7 @@ impl PcapReader {
     #[inline]
     fn record(&self, window: &mut Window, time: Timestamp, caplen: u32, original_len: u32) -> Record {
         let whole = window.step(self.head_len + caplen as usize);
-        Record {
-            start: whole.start + self.head_len,
-            len: caplen,
-            time,
-            original_len,
-            link: self.link,
-            interface: self.interface,
-            flags: 0,
-            others_before: 0,
-            timed: true,
-        }
-        .without_fcs(self.fcs_len)
+        self.tap.record(whole.start + self.head_len, caplen, time, original_len)
     }
 }
 

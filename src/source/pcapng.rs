@@ -16,7 +16,7 @@ use super::error::Fault;
 use super::interface::Interface;
 use super::limits::RECORD_BYTES_MAX;
 use super::window::Window;
-use super::{LinkType, Record};
+use super::{LinkType, Record, Tap};
 use crate::base::Timestamp;
 
 /// The Packet Block of the first drafts, replaced by the enhanced one.
@@ -41,12 +41,9 @@ const PACKET_DROPS: u16 = 4;
 #[derive(Clone, Copy, Debug)]
 struct SectionInterface {
     clock: Clock,
-    link: LinkType,
-    fcs_len: u32,
+    tap: Tap,
     /// 0 is unlimited.
     snaplen: u32,
-    /// Its number in the whole input.
-    number: u32,
 }
 
 /// Reads blocks one after another.
@@ -176,28 +173,19 @@ impl PcapngReader {
     ) -> Result<Record, Fault> {
         let Some(interface) = self.interfaces.get(index as usize) else { return Err(self.unknown_interface(index)) };
         let time = interface.clock.timestamp((u64::from(high) << 32) | u64::from(low));
-        let mut record = Record {
-            start: PACKET_HEAD_BYTES,
-            len: caplen,
-            time,
-            original_len,
-            link: interface.link,
-            interface: interface.number,
-            flags: 0,
-            others_before: std::mem::take(&mut self.others_before),
-            timed: true,
-        };
-        let mut fcs_len = interface.fcs_len;
+        let mut tap = interface.tap;
+        let mut flags = 0;
         let options_at = PACKET_HEAD_BYTES + caplen.next_multiple_of(4) as usize;
         if options_at + TRAILER_BYTES < block.len() {
             let options = &block[options_at..block.len() - TRAILER_BYTES];
-            record.flags = packet_options(self.order, options, record.interface, catalog);
+            flags = packet_options(self.order, options, tap.interface, catalog);
             // Bits 5 to 8: octets of frame check sequence, when known for this packet.
-            let stated = (record.flags >> 5) & 0xf;
-            fcs_len = if stated != 0 { stated } else { fcs_len };
+            let stated = (flags >> 5) & 0xf;
+            tap.fcs_len = if stated != 0 { stated } else { tap.fcs_len };
         }
         self.last_time = time;
-        Ok(record.without_fcs(fcs_len))
+        let others_before = std::mem::take(&mut self.others_before);
+        Ok(Record { flags, others_before, ..tap.record(PACKET_HEAD_BYTES, caplen, time, original_len) })
     }
 
     /// Any block but an Enhanced Packet Block, whole; the place of a packet's data is relative to the block.
@@ -266,8 +254,8 @@ impl PcapngReader {
             }
         }
         let fcs_len = interface.fcs_len.into();
-        let number = catalog.register(interface)?;
-        self.interfaces.push(SectionInterface { clock: Clock::new(tsresol, offset_s), link, fcs_len, snaplen, number });
+        let tap = Tap { link, fcs_len, interface: catalog.register(interface)? };
+        self.interfaces.push(SectionInterface { clock: Clock::new(tsresol, offset_s), tap, snaplen });
         Ok(())
     }
 
@@ -276,7 +264,7 @@ impl PcapngReader {
         let index = self.order.u32_at(block, 8).unwrap_or(u32::MAX);
         // Statistics of nobody harm nobody.
         let Some(interface) = self.interfaces.get(index as usize) else { return Ok(()) };
-        let drops = &mut catalog.interface_mut(interface.number).drops;
+        let drops = &mut catalog.interface_mut(interface.tap.interface).drops;
         for option in options(self.order, block.get(HEAD_BYTES..block.len() - TRAILER_BYTES).unwrap_or_default()) {
             let Some(count) = option.as_bytes().ok().and_then(|value| self.u64(value)) else { continue };
             // Each block repeats the counts since the start: the last one holds.
@@ -303,18 +291,9 @@ impl PcapngReader {
         // Nothing in the block says how much was captured: it is all, or the snap length.
         let limit = if interface.snaplen == 0 { u32::MAX } else { interface.snaplen };
         let caplen = original_len.min(limit).min(room as u32);
-        let record = Record {
-            start: SIMPLE_HEAD_BYTES,
-            len: caplen,
-            time: self.last_time,
-            original_len,
-            link: interface.link,
-            interface: interface.number,
-            flags: 0,
-            others_before: std::mem::take(&mut self.others_before),
-            timed: false,
-        };
-        Ok(record.without_fcs(interface.fcs_len))
+        let others_before = std::mem::take(&mut self.others_before);
+        let record = interface.tap.record(SIMPLE_HEAD_BYTES, caplen, self.last_time, original_len);
+        Ok(Record { others_before, timed: false, ..record })
     }
 
     /// The obsolete Packet Block: as the enhanced one, with 16 bits each for interface and drop count.

@@ -5,7 +5,7 @@ use super::error::Fault;
 use super::interface::Interface;
 use super::limits::RECORD_BYTES_MAX;
 use super::window::Window;
-use super::{LinkType, Record};
+use super::{LinkType, Record, Tap};
 use crate::base::Timestamp;
 
 const MAGIC: &[u8; 8] = b"snoop\0\0\0";
@@ -19,9 +19,7 @@ const SHOMITI_TRAILER_BYTES: u32 = 16;
 /// Reads records one after another.
 #[derive(Debug)]
 pub(super) struct SnoopReader {
-    link: LinkType,
-    fcs_len: u32,
-    interface: u32,
+    tap: Tap,
 }
 
 pub(super) fn recognises(head: &[u8]) -> bool {
@@ -52,7 +50,7 @@ impl SnoopReader {
         // Shomiti's hardware keeps the frame check sequence of Ethernet.
         let fcs_len = if shomiti && link == LinkType::ETHERNET { 4 } else { 0 };
         let interface = register(Interface { fcs_len, ..Interface::bare(file, link) })?;
-        Ok(Self { link, fcs_len: fcs_len.into(), interface })
+        Ok(Self { tap: Tap { link, fcs_len: fcs_len.into(), interface } })
     }
 
     /// The next record, or none at the end. `drops` takes how many frames were lost up to it.
@@ -74,20 +72,9 @@ impl SnoopReader {
             return Err(Fault::Truncated { need: record_len.into(), have: window.available().len() as u64 });
         }
         let time = Timestamp(i64::from(field(window, 16)) * 1_000_000_000 + i64::from(field(window, 20)) * 1_000);
-        drops(self.interface, field(window, 12).into());
+        drops(self.tap.interface, field(window, 12).into());
         let whole = window.step(record_len as usize);
-        let record = Record {
-            start: whole.start + RECORD_HEADER_BYTES,
-            len: caplen,
-            time,
-            original_len,
-            link: self.link,
-            interface: self.interface,
-            flags: 0,
-            others_before: 0,
-            timed: true,
-        };
-        Ok(Some(record.without_fcs(self.fcs_len)))
+        Ok(Some(self.tap.record(whole.start + RECORD_HEADER_BYTES, caplen, time, original_len)))
     }
 }
 

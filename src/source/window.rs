@@ -99,8 +99,11 @@ impl Window {
                 return Ok(false);
             }
             if self.end == bytes.len() {
-                // Doubling, and only when what was there has been filled: a length that lies costs no memory.
-                bytes.resize(bytes.len() * 2, 0);
+                // Doubling up to what is needed, and only when what was there has been filled: a length that lies costs
+                // no memory.
+                let len = need.min(bytes.len() * 2);
+                bytes.reserve_exact(len - bytes.len());
+                bytes.resize(len, 0);
             }
             match reader.read(&mut bytes[self.end..]) {
                 Ok(0) => self.ended = true,

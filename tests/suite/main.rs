@@ -3,6 +3,9 @@
 /// No input makes any stage panic or run away.
 mod fuzz;
 
+/// Captures are read the same in every way and format, and damage ends in frames and a clear error.
+mod reading;
+
 /// Every text trace under fixtures/ can be read, and survives printing and going through frames.
 mod traces;
 
