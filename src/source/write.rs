@@ -201,7 +201,7 @@ impl<W: Write> PcapngWriter<W> {
         content.u32(captured_len(bytes)?).u32(original_len).padded(bytes);
         if options.flags != 0 || !options.comments.is_empty() {
             for comment in options.comments {
-                content.option(code::COMMENT, comment[..comment.floor_char_boundary(OPTION_BYTES_MAX)].as_bytes());
+                content.option(code::COMMENT, &comment.as_bytes()[..comment.floor_char_boundary(OPTION_BYTES_MAX)]);
             }
             if options.flags != 0 {
                 content.number_option(code::EPB_FLAGS, options.flags.into(), 4);
