@@ -40,7 +40,7 @@ pub fn ending_reset(verdict: &Verdict) -> Option<&Reset> {
 /// What is asked first about a connection, as pairs of a question's keyword and its answer in whole sentences.
 pub fn answers(verdict: &Verdict) -> Vec<(&'static str, String)> {
     let mut answers = vec![("opened", opened(verdict)), ("closed", closed(verdict))];
-    answers.extend(verdict.resets.iter().map(|reset| ("reset", reset_sentence(reset))));
+    answers.extend(verdict.resets.iter().map(|reset| ("reset", reset_sentence(verdict, reset))));
     answers.push(("data", data(verdict)));
     answers.push(("states", states(verdict)));
     if let Some(calls) = calls(verdict) {
@@ -109,22 +109,29 @@ fn closed(verdict: &Verdict) -> String {
 }
 
 /// One reset: who, where, why, how sure, and whether it counted.
-fn reset_sentence(reset: &Reset) -> String {
+fn reset_sentence(verdict: &Verdict, reset: &Reset) -> String {
     let mut text = format!("by the {} in frame {}: {}", reset.from, reset.frame, reset.cause);
     text.push_str(&doubt(reset));
     text.push_str(if reset.accepted { "; its receiver accepts it" } else { "; its receiver ignores it" });
     if reset.echoes > 0 {
         text.push_str(&format!("; {} of the same end follow from it", counted(reset.echoes.into(), "more reset")));
     }
-    if !reset.evidence.is_empty() {
-        text.push_str(&sentence(". Evidence: ", &reset.evidence));
-    }
-    text
+    // Most often the finding on this reset has said it already.
+    let is_said = verdict.findings.iter().any(|finding| finding.message.contains(&reset.evidence));
+    if is_said { text } else { format!("{text}. {}", sentence(&reset.evidence)) }
 }
 
-/// `words` after `lead`, ended by one full stop.
-pub fn sentence(lead: &str, words: &str) -> String {
-    format!("{lead}{}.", words.trim_end().trim_end_matches('.'))
+/// `words` as a sentence: with a capital, unless they begin with code, and a full stop.
+pub fn sentence(words: &str) -> String {
+    let words = words.trim().trim_end_matches('.');
+    let first_word = words.split_ascii_whitespace().next().unwrap_or_default();
+    let is_prose = first_word.chars().all(|c| c.is_ascii_lowercase() || c == ',' || c == '\'');
+    let mut characters = words.chars();
+    match characters.next() {
+        Some(first) if is_prose => format!("{}{}.", first.to_ascii_uppercase(), characters.as_str()),
+        Some(_) => format!("{words}."),
+        None => String::new(),
+    }
 }
 
 /// How sure a reset's cause is, and what else it could be.
@@ -139,7 +146,14 @@ fn doubt(reset: &Reset) -> String {
 }
 
 fn data(verdict: &Verdict) -> String {
+    if Side::BOTH.iter().all(|&side| verdict.endpoints[side].payload_bytes == 0) {
+        return "none, either way".to_owned();
+    }
     let mut parts = Vec::new();
+    let is_smooth = |side: Side| {
+        let view = &verdict.endpoints[side];
+        view.retransmitted_bytes == 0 && view.missing_bytes == 0
+    };
     for side in Side::BOTH {
         let view = &verdict.endpoints[side];
         let again = match view.retransmitted_bytes {
@@ -159,6 +173,9 @@ fn data(verdict: &Verdict) -> String {
         if lost > 0 {
             parts.push(format!("{} of the {side} were not acknowledged when the reset came: lost", octets(lost)));
         }
+    }
+    if Side::BOTH.into_iter().all(is_smooth) && client == 0 && server == 0 {
+        parts.push("nothing was sent again, nothing is missing".to_owned());
     }
     parts.join("; ")
 }

@@ -13,7 +13,7 @@ pub use self::rows::Detail;
 use self::label::{Bases, Wording, label};
 use self::rows::{Row, rows, side_of};
 use super::LateRecord;
-use super::answers::frames_after_noun;
+use super::answers::{frames_after_noun, sentence};
 use super::layout::{Canvas, clip, clip_middle, columns, harmless, left, right, wrap};
 use super::quantity::{count, counted, duration, octets};
 use super::record::Filter;
@@ -285,7 +285,7 @@ fn write_evidence(out: &mut impl Write, canvas: &Canvas, input: &LadderInput<'_>
         let severity = paint.paint(Role::from(finding.severity), finding.severity);
         let head = head.join(", ");
         writeln!(out, "\n{severity} {}", paint.paint(Role::Name, finding.name))?;
-        for line in wrap(&head, width - 2).iter().chain(&wrap(&harmless(&finding.message), width - 2)) {
+        for line in wrap(&head, width - 2).iter().chain(&wrap(&harmless(&sentence(&finding.message)), width - 2)) {
             writeln!(out, "  {line}")?;
         }
         let filter = Filter { stream: input.verdict.stream, frames: &finding.frames }.to_string();

@@ -123,6 +123,7 @@ impl Tally {
             return "No TCP connection.".to_owned();
         }
         let plain = |number: u64, what: &str| (number > 0).then(|| format!("{} {what}", count(number)));
+        let only = self.connections == 1;
         let parts: Vec<String> = [
             self.closed.words("closed with FIN", " first"),
             plain(self.half_closed, "closed by one end only"),
@@ -137,7 +138,9 @@ impl Tally {
         .into_iter()
         .flatten()
         .collect();
-        format!("{}: {}.", counted(self.connections, "connection"), parts.join("; "))
+        let parts = parts.join("; ");
+        let parts = if only { parts.trim_start_matches("1 ") } else { &parts };
+        format!("{}: {parts}.", counted(self.connections, "connection"))
     }
 }
 

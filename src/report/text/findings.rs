@@ -80,7 +80,7 @@ impl Findings {
             place: Place::Host { host: finding.host, to: finding.to, streams: finding.streams.len() },
             frames: Vec::new(),
             nature: None,
-            message: finding.message.clone(),
+            message: sentence(&finding.message),
             reason: None,
         });
     }
@@ -98,7 +98,7 @@ impl Findings {
             place: place(),
             frames: finding.frames.iter().copied().take(FRAMES_KEPT).collect(),
             nature: finding.outcome.or(finding.kind),
-            message: finding.message.clone(),
+            message: sentence(&finding.message),
             reason: reason(),
         });
     }
@@ -233,7 +233,7 @@ fn reason(verdict: &Verdict, finding: &Finding) -> Option<String> {
     })?;
     let mut sentences = Vec::new();
     if !reset.evidence.is_empty() && !finding.message.contains(&reset.evidence) {
-        sentences.push(sentence("Evidence: ", &reset.evidence));
+        sentences.push(sentence(&reset.evidence));
     }
     if !reset.rivals.is_empty() {
         let rivals: Vec<&str> = reset.rivals.iter().map(|cause| cause.name()).collect();
