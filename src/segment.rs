@@ -257,7 +257,8 @@ pub struct IcmpError {
     pub destination: Endpoint,
     /// Sequence number of the quoted segment.
     pub seq: Seq,
-    /// Control bits of the quoted segment, when the quote is long enough to hold them.
+    /// Control bits of the quoted segment, when at least 16 octets of its header are there. A quote of that length is
+    /// also what Wireshark counts in a stream, by the flags and with the ISN left open.
     pub flags: Option<Flags>,
     /// The interface of the capture that the error came in on.
     pub interface: u32,

@@ -9,12 +9,68 @@ use std::fmt;
 pub enum Encapsulation {
     /// IEEE 802.1Q or 802.1ad tag with its VLAN identifier.
     Vlan(u16),
+    /// IEEE 802.1ah with its service instance identifier.
+    Backbone(u32),
+    /// The bottom label of an MPLS stack.
+    Mpls(u32),
+    /// PPPoE with its session.
+    Pppoe(u16),
+    /// IP directly in IP, of either version in either.
+    IpInIp,
+    /// GRE, with its key where it has one; NVGRE's carries the virtual subnet.
+    Gre(Option<u32>),
+    /// ERSPAN with its session; type I has none.
+    Erspan(Option<u16>),
+    /// MikroTik's Ethernet over IP with its tunnel.
+    Eoip(u16),
+    /// EtherIP.
+    EtherIp,
+    /// VXLAN, also with the generic protocol extension, with its network identifier.
+    Vxlan(u32),
+    /// GENEVE with its network identifier.
+    Geneve(u32),
+    /// GTP-U with its tunnel endpoint identifier.
+    Gtp(u32),
+    /// Teredo.
+    Teredo,
+    /// L2TP version 2 with its tunnel and session.
+    L2tp(u16, u16),
+    /// LISP with its instance, where the header names one.
+    Lisp(Option<u32>),
+    /// Network service header with its service path.
+    ServicePath(u32),
+}
+
+impl Encapsulation {
+    /// Both directions of a connection bear the same name. Where they do not, each end chose its own, and two contexts
+    /// are no sign of two connections.
+    pub const fn is_shared(&self) -> bool {
+        !matches!(self, Encapsulation::Mpls(_) | Encapsulation::Gtp(_) | Encapsulation::L2tp(..))
+    }
 }
 
 impl fmt::Display for Encapsulation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Encapsulation::Vlan(id) => write!(f, "vlan {id}"),
+            Encapsulation::Backbone(service) => write!(f, "isid {service}"),
+            Encapsulation::Mpls(label) => write!(f, "mpls {label}"),
+            Encapsulation::Pppoe(session) => write!(f, "pppoe {session}"),
+            Encapsulation::IpInIp => f.write_str("ip-in-ip"),
+            Encapsulation::Gre(None) => f.write_str("gre"),
+            Encapsulation::Gre(Some(key)) => write!(f, "gre key {key}"),
+            Encapsulation::Erspan(None) => f.write_str("erspan"),
+            Encapsulation::Erspan(Some(session)) => write!(f, "erspan {session}"),
+            Encapsulation::Eoip(tunnel) => write!(f, "eoip {tunnel}"),
+            Encapsulation::EtherIp => f.write_str("etherip"),
+            Encapsulation::Vxlan(network) => write!(f, "vxlan vni {network}"),
+            Encapsulation::Geneve(network) => write!(f, "geneve vni {network}"),
+            Encapsulation::Gtp(endpoint) => write!(f, "gtp-u teid {endpoint:#010x}"),
+            Encapsulation::Teredo => f.write_str("teredo"),
+            Encapsulation::L2tp(tunnel, session) => write!(f, "l2tp {tunnel}/{session}"),
+            Encapsulation::Lisp(None) => f.write_str("lisp"),
+            Encapsulation::Lisp(Some(instance)) => write!(f, "lisp {instance}"),
+            Encapsulation::ServicePath(path) => write!(f, "nsh {path}"),
         }
     }
 }

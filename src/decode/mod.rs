@@ -12,10 +12,11 @@ mod options;
 #[cfg(test)]
 mod sample;
 mod tcp;
+mod tunnel;
 mod walk;
 
 use crate::segment::Marks;
-use crate::source::Frame;
+use crate::source::{Frame, LinkType};
 
 pub use crate::segment::Item;
 pub use context::{Contexts, Encapsulation};
@@ -34,6 +35,19 @@ pub enum FrameKind {
     Fragment,
     /// Not decodable; the reason's word is public (`summary.skipped`).
     Skipped(&'static str),
+}
+
+impl FrameKind {
+    /// What two parts of one frame make it: a segment before all else, and nothing skipped in silence.
+    fn or(self, other: FrameKind) -> FrameKind {
+        let weight = |kind: &FrameKind| match kind {
+            FrameKind::Segment => 3,
+            FrameKind::Fragment => 2,
+            FrameKind::Skipped(_) => 1,
+            FrameKind::NonTcp => 0,
+        };
+        if weight(&other) > weight(&self) { other } else { self }
+    }
 }
 
 /// Decodes frames. Holds what outlives a frame: tunnel contexts and fragments.
@@ -58,6 +72,11 @@ impl Decoder {
             each(item);
         }
         if segments { FrameKind::Segment } else { kind }
+    }
+
+    /// The link types that were skipped as `unsupported-link-type`, with the number of frames of each.
+    pub fn unsupported_links(&self) -> impl Iterator<Item = (LinkType, u64)> + '_ {
+        self.walk.unsupported_links.iter().map(|(&link, &frames)| (link, frames))
     }
 
     /// The tunnels and virtual networks that segments came through.

@@ -14,13 +14,15 @@ use super::{FrameKind, Item};
 /// The header without options (RFC 9293, section 3.1).
 const FIXED: usize = 20;
 
-/// Reads a TCP header and adds its segment to the frame's items. The fixed part is enough for one.
+/// The header up to the checksum: all that a segment keeps of the fixed part, and as little as Wireshark counts in a
+/// stream.
+const NEEDED: usize = 16;
+
+/// Reads a TCP header and adds its segment to the frame's items.
 #[inline]
 pub(super) fn decode<A: Into<IpAddr> + Copy>(walk: &mut Walk, packet: &Packet<A>, octets: Octets<'_>) -> FrameKind {
-    let Some((fixed, after_fixed)) = octets.split::<FIXED>() else {
-        return FrameKind::Skipped("truncated-tcp-header");
-    };
-    let &[s1, s0, d1, d0, n3, n2, n1, n0, a3, a2, a1, a0, offset, flags, w1, w0, ..] = fixed;
+    let Some((needed, _)) = octets.split::<NEEDED>() else { return FrameKind::Skipped("truncated-tcp-header") };
+    let &[s1, s0, d1, d0, n3, n2, n1, n0, a3, a2, a1, a0, offset, flags, w1, w0] = needed;
     let header_len = usize::from(offset >> 4) * 4;
     let mut marks = walk.marks | packet.marks;
     let mut payload_len = 0;
@@ -28,7 +30,10 @@ pub(super) fn decode<A: Into<IpAddr> + Copy>(walk: &mut Walk, packet: &Packet<A>
     if header_len < FIXED || header_len > octets.len() {
         marks |= Marks::HEADER_BAD;
     } else {
-        area = after_fixed.first(header_len - FIXED);
+        area = octets.after(FIXED).first(header_len - FIXED);
+        if octets.captured().len() < FIXED {
+            marks |= Marks::OPTIONS_CUT;
+        }
         let payload = octets.after(header_len);
         if payload.is_cut() {
             marks |= Marks::PAYLOAD_CUT;
@@ -86,7 +91,7 @@ mod tests {
         for cut in 0..frame.len() {
             let (kind, items) = sample::decode_cut(101, &frame[..cut], frame.len());
             let Some(segment) = sample::segments(&items).first().copied() else {
-                assert!(matches!(kind, FrameKind::Skipped(_)) && cut < 40, "{cut}: {kind:?}");
+                assert!(matches!(kind, FrameKind::Skipped(_)) && cut < 36, "{cut}: {kind:?}");
                 continue;
             };
             let cut_marks = Marks::PAYLOAD_CUT | Marks::OPTIONS_CUT;

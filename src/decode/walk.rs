@@ -1,7 +1,10 @@
 //! What one frame's way through the layers carries along.
 
+use std::collections::BTreeMap;
+
 use crate::base::{FrameNumber, Timestamp};
 use crate::segment::Marks;
+use crate::source::LinkType;
 
 use super::context::{Contexts, Encapsulation};
 use super::{FrameKind, Item};
@@ -25,6 +28,8 @@ pub(in crate::decode) struct Walk {
     pub interface: u32,
     /// What the capture says about the frame as a whole, its direction.
     pub marks: Marks,
+    /// Frames of each link type that nothing here reads.
+    pub unsupported_links: BTreeMap<LinkType, u64>,
     path: Vec<Encapsulation>,
     depth: u8,
 }
@@ -46,6 +51,21 @@ impl Walk {
     /// Notes an encapsulation that names a network or tunnel.
     pub fn through(&mut self, encapsulation: Encapsulation) {
         self.path.push(encapsulation);
+    }
+
+    /// Lets `inner` walk one of several parts of the frame, and comes back to where the parts branch.
+    pub fn aside(&mut self, inner: impl FnOnce(&mut Self) -> FrameKind) -> FrameKind {
+        let (depth, path_len) = (self.depth, self.path.len());
+        let kind = inner(self);
+        self.depth = depth;
+        self.path.truncate(path_len);
+        kind
+    }
+
+    /// Counts a frame of a link type that nothing here reads.
+    pub fn unsupported(&mut self, link: LinkType) -> FrameKind {
+        *self.unsupported_links.entry(link).or_default() += 1;
+        FrameKind::Skipped("unsupported-link-type")
     }
 
     /// The number of the path so far.

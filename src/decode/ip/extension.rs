@@ -11,12 +11,18 @@ const SOURCE_ROUTE: u8 = 0;
 const MOBILE: u8 = 2;
 const SEGMENT_ROUTING: u8 = 4;
 
-/// Takes one extension header off. Fails with what the frame is when `protocol` is none or the header is not whole.
-pub(super) fn step<'a>(
-    packet: &mut Packet,
-    protocol: IpNumber,
-    octets: Octets<'a>,
-) -> Result<(IpNumber, Octets<'a>), FrameKind> {
+/// What a protocol number in IP leads to.
+pub(super) enum Step<'a> {
+    /// An extension header was taken off: the number it names, and what follows it.
+    Next(IpNumber, Octets<'a>),
+    /// The packet ends here.
+    Stop(FrameKind),
+    /// The number is no extension header's.
+    Payload,
+}
+
+/// Takes one extension header off.
+pub(super) fn step<'a>(packet: &mut Packet, protocol: IpNumber, octets: Octets<'a>) -> Step<'a> {
     let unit = match protocol {
         ip_number::IPV6_HEADER_HOP_BY_HOP
         | ip_number::IPV6_DESTINATION_OPTIONS
@@ -26,29 +32,27 @@ pub(super) fn step<'a>(
         | ip_number::SHIM6 => 8,
         ip_number::AUTHENTICATION_HEADER => 4,
         ip_number::IPV6_FRAGMENTATION_HEADER => return fragment(octets),
-        ip_number::ENCAPSULATING_SECURITY_PAYLOAD => return Err(FrameKind::Skipped("encrypted-esp")),
-        _ => return Err(FrameKind::NonTcp),
+        _ => return Step::Payload,
     };
-    let cut = FrameKind::Skipped("truncated-ip-extension");
-    let &[next, units, ..] = octets.captured() else { return Err(cut) };
+    let &[next, units, ..] = octets.captured() else { return CUT };
     // AH counts words without its first two, the others eight octets without the first.
     let len = if unit == 4 { (usize::from(units) + 2) * 4 } else { (usize::from(units) + 1) * 8 };
-    let header = octets.captured().get(..len).ok_or(cut)?;
+    let Some(header) = octets.captured().get(..len) else { return CUT };
     if protocol == ip_number::IPV6_ROUTE_HEADER
         && let Some(destination) = final_destination(header)
     {
         packet.destination = destination.into();
     }
-    Ok((IpNumber(next), octets.after(len)))
+    Step::Next(IpNumber(next), octets.after(len))
 }
 
+const CUT: Step<'static> = Step::Stop(FrameKind::Skipped("truncated-ip-extension"));
+
 /// A fragment header. The payload of an atomic fragment (RFC 6946) is whole.
-fn fragment(octets: Octets<'_>) -> Result<(IpNumber, Octets<'_>), FrameKind> {
-    let Some((&[next, _, high, low, ..], rest)) = octets.split::<8>() else {
-        return Err(FrameKind::Skipped("truncated-ip-extension"));
-    };
+fn fragment(octets: Octets<'_>) -> Step<'_> {
+    let Some((&[next, _, high, low, ..], rest)) = octets.split::<8>() else { return CUT };
     let offset_and_more = u16::from_be_bytes([high, low]) & 0xfff9;
-    if offset_and_more == 0 { Ok((IpNumber(next), rest)) } else { Err(FrameKind::Fragment) }
+    if offset_and_more == 0 { Step::Next(IpNumber(next), rest) } else { Step::Stop(FrameKind::Fragment) }
 }
 
 /// Where a routing header with hops left sends the packet in the end.

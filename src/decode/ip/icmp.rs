@@ -7,9 +7,12 @@ use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice, ip_number};
 use crate::base::{Endpoint, Seq};
 use crate::segment::{Flags, IcmpError};
 
-use super::{FrameKind, Octets, Packet, Walk, extension, v4, v6};
+use super::{FrameKind, Octets, Packet, Step, Walk, extension, v4, v6};
 use crate::decode::Item;
 use crate::decode::octets::{be16, be32};
+
+/// How much of a quoted TCP header makes Wireshark count the frame in a stream.
+const COUNTED: usize = 16;
 
 /// ICMP in IPv4.
 pub(super) fn decode_v4(walk: &mut Walk, packet: &Packet, octets: Octets<'_>) -> FrameKind {
@@ -64,7 +67,7 @@ fn note(walk: &mut Walk, packet: &Packet, error: Error, quote: Octets<'_>) {
         source: Endpoint::new(source, source_port),
         destination: Endpoint::new(destination, destination_port),
         seq: Seq(seq),
-        flags: be16(tcp, 12).map(Flags::from_bits_truncate),
+        flags: be16(tcp, 12).filter(|_| tcp.len() >= COUNTED).map(Flags::from_bits_truncate),
         interface: walk.interface,
     }));
 }
@@ -91,7 +94,10 @@ fn quoted(quote: Octets<'_>) -> Option<(IpAddr, IpAddr, &[u8])> {
         _ => return None,
     }
     while protocol != ip_number::TCP {
-        (protocol, octets) = extension::step(&mut packet, protocol, octets).ok()?;
+        (protocol, octets) = match extension::step(&mut packet, protocol, octets) {
+            Step::Next(next, rest) => (next, rest),
+            Step::Stop(_) | Step::Payload => return None,
+        };
     }
     Some((packet.source, packet.destination, octets.captured()))
 }

@@ -13,8 +13,10 @@ use crate::segment::Marks;
 
 use super::FrameKind;
 use super::octets::Octets;
-use super::tcp;
 use super::walk::Walk;
+use super::{tcp, tunnel};
+
+use extension::Step;
 
 pub(in crate::decode) use v4::decode as v4;
 pub(in crate::decode) use v6::decode as v6;
@@ -72,9 +74,10 @@ fn other_payload(walk: &mut Walk, mut packet: Packet, mut protocol: IpNumber, mu
             ip_number::IPV6_ICMP => return icmp::decode_v6(walk, &packet, octets),
             _ => {}
         }
-        (protocol, octets) = match extension::step(&mut packet, protocol, octets) {
-            Ok(next) => next,
-            Err(kind) => return kind,
-        };
+        match extension::step(&mut packet, protocol, octets) {
+            Step::Next(next, rest) => (protocol, octets) = (next, rest),
+            Step::Stop(kind) => return kind,
+            Step::Payload => return tunnel::ip_payload(walk, protocol, octets),
+        }
     }
 }

@@ -4,20 +4,42 @@ use etherparse::EtherType;
 
 use crate::segment::Marks;
 
-use super::{FrameKind, Octets, Walk, ethernet};
+use super::{FrameKind, Octets, Walk, ether_type, ethernet, llc, ppp, wlan};
+
+// Hardware types of <linux/if_arp.h> whose protocol field is no EtherType.
+const RADIOTAP: u16 = 803;
+const NETLINK: u16 = 824;
+
+// What <linux/if_ether.h> defines below the EtherTypes.
+const ETHERNET: u16 = 0x0003;
+const LLC: u16 = 0x0004;
+const PPP: u16 = 0x0007;
 
 /// Version 1: packet type, hardware type, address, protocol.
 pub(super) fn v1(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     let Some((header, rest)) = octets.split::<16>() else { return FrameKind::Skipped("truncated-sll-header") };
     walk.marks |= direction(header[1]);
-    ethernet::payload(walk, EtherType(u16::from_be_bytes([header[14], header[15]])), rest)
+    payload(walk, [header[2], header[3]], [header[14], header[15]], rest)
 }
 
 /// Version 2: protocol first, then the interface index.
 pub(super) fn v2(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     let Some((header, rest)) = octets.split::<20>() else { return FrameKind::Skipped("truncated-sll2-header") };
     walk.marks |= direction(header[10]);
-    ethernet::payload(walk, EtherType(u16::from_be_bytes([header[0], header[1]])), rest)
+    payload(walk, [header[8], header[9]], [header[0], header[1]], rest)
+}
+
+#[inline]
+fn payload(walk: &mut Walk, hardware: [u8; 2], protocol: [u8; 2], octets: Octets<'_>) -> FrameKind {
+    match (u16::from_be_bytes(hardware), u16::from_be_bytes(protocol)) {
+        (NETLINK, _) => FrameKind::NonTcp,
+        (RADIOTAP, _) => wlan::with_radiotap(walk, octets),
+        (_, ETHERNET) => ethernet::decode(walk, octets),
+        (_, LLC) => llc::decode(walk, octets),
+        (_, PPP) => ppp::decode(walk, octets),
+        (_, 0..0x0600) => FrameKind::NonTcp,
+        (_, protocol) => ether_type::payload(walk, EtherType(protocol), octets),
+    }
 }
 
 /// The packet type, numbered as in <linux/if_packet.h>. A frame for another host (3) was only overheard.

@@ -1,58 +1,22 @@
-//! Ethernet and the tags behind its addresses.
+//! Ethernet: addresses, then an EtherType or the length of an LLC packet.
 
-use etherparse::{EtherType, Ethernet2HeaderSlice, SingleVlanHeaderSlice, ether_type};
+use etherparse::Ethernet2HeaderSlice;
 
-use crate::decode::Encapsulation;
+use super::{FrameKind, Octets, Walk, ether_type};
 
-use super::{FrameKind, Octets, Walk, ip};
-
-/// An Ethernet frame, from its destination address on.
+/// An Ethernet frame, from its destination address on. A frame check sequence behind it is left to the layers that know
+/// their length.
 #[inline]
-pub(super) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
+pub(in crate::decode) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     match Ethernet2HeaderSlice::from_slice(octets.captured()) {
-        Ok(header) => payload(walk, header.ether_type(), octets.after(header.slice().len())),
+        Ok(header) => ether_type::payload(walk, header.ether_type(), octets.after(header.slice().len())),
         Err(_) => FrameKind::Skipped("truncated-ethernet-header"),
     }
 }
 
-/// What an EtherType announces, in Ethernet and wherever else the same numbers stand.
-#[inline]
-pub(super) fn payload(walk: &mut Walk, ether_type: EtherType, octets: Octets<'_>) -> FrameKind {
-    match ether_type {
-        ether_type::IPV4 => ip::v4(walk, octets),
-        ether_type::IPV6 => ip::v6(walk, octets),
-        _ => other_payload(walk, ether_type, octets),
-    }
-}
-
-fn other_payload(walk: &mut Walk, ether_type: EtherType, octets: Octets<'_>) -> FrameKind {
-    match ether_type {
-        ether_type::VLAN_TAGGED_FRAME | ether_type::PROVIDER_BRIDGING | ether_type::VLAN_DOUBLE_TAGGED_FRAME => {
-            vlan(walk, octets)
-        }
-        _ => FrameKind::NonTcp,
-    }
-}
-
-/// A VLAN tag (IEEE 802.1Q, 802.1ad). Tag 0 carries a priority and names no network.
-fn vlan(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
-    let Ok(tag) = SingleVlanHeaderSlice::from_slice(octets.captured()) else {
-        return FrameKind::Skipped("truncated-vlan-tag");
-    };
-    if let Err(too_deep) = walk.descend() {
-        return too_deep;
-    }
-    let id = tag.vlan_identifier().value();
-    if id != 0 {
-        walk.through(Encapsulation::Vlan(id));
-    }
-    payload(walk, tag.ether_type(), octets.after(tag.slice().len()))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::decode::sample;
+    use crate::decode::{FrameKind, sample};
 
     #[test]
     fn padding_is_no_payload() {

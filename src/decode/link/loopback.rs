@@ -3,13 +3,14 @@
 
 use etherparse::EtherType;
 
-use super::{FrameKind, Octets, Walk, ethernet, ip};
+use super::{FrameKind, Octets, Walk, ether_type, ip, ppp};
 
 const INET: u32 = 2;
 /// AF_INET6 of NetBSD, OpenBSD and BSD/OS; FreeBSD and DragonFly; macOS and iOS.
 const INET6: [u32; 3] = [24, 28, 30];
 
 /// A loopback frame of either order: families are below 256, so the order shows.
+// 0xff 0x03 is the beginning of PPP in HDLC-like framing, which FreeBSD's ISDN wrote.
 pub(super) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     let Some((header, rest)) = octets.split::<4>() else { return FrameKind::Skipped("truncated-loopback-header") };
     let family = match *header {
@@ -18,7 +19,8 @@ pub(super) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
         // The first two octets of a 16-bit family (IRIX snoop), in either order.
         [0, family, 0, 0] => u32::from(family),
         // Old Linux wrote the end of its loopback's Ethernet header.
-        [0, 0, high, low] => return ethernet::payload(walk, EtherType(u16::from_be_bytes([high, low])), rest),
+        [0, 0, high, low] => return ether_type::payload(walk, EtherType(u16::from_be_bytes([high, low])), rest),
+        [0xff, 0x03, ..] => return ppp::decode(walk, octets),
         _ => return FrameKind::NonTcp,
     };
     match family {

@@ -1,0 +1,35 @@
+//! UDP, for the tunnels in it.
+
+use super::{FrameKind, Octets, Walk, geneve, gre, gtp, l2tp, lisp, mpls, teredo, vxlan};
+
+type Tunnel = fn(&mut Walk, Octets<'_>) -> FrameKind;
+
+/// A UDP datagram. Of two ports that name a tunnel the lower one does, as in Wireshark.
+pub(super) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
+    let Some((&[s1, s0, d1, d0, l1, l0, _, _], rest)) = octets.split::<8>() else { return FrameKind::NonTcp };
+    let (source, destination) = (u16::from_be_bytes([s1, s0]), u16::from_be_bytes([d1, d0]));
+    let (low, high) = (source.min(destination), source.max(destination));
+    let Some(tunnel) = by_port(low).or_else(|| by_port(high)) else { return FrameKind::NonTcp };
+    match usize::from(u16::from_be_bytes([l1, l0])) {
+        // A jumbogram (RFC 2675) or segmentation offload.
+        0 => tunnel(walk, rest),
+        1..8 => FrameKind::NonTcp,
+        len => tunnel(walk, rest.first(len - 8)),
+    }
+}
+
+/// The tunnels of the IANA port registry that carry IP or Ethernet.
+fn by_port(port: u16) -> Option<Tunnel> {
+    Some(match port {
+        1701 => l2tp::decode,
+        2152 => gtp::decode,
+        3544 => teredo::decode,
+        4341 => lisp::decode,
+        4754 => gre::decode,
+        4789 => vxlan::decode,
+        4790 => vxlan::decode_with_protocol,
+        6081 => geneve::decode,
+        6635 => mpls,
+        _ => return None,
+    })
+}
