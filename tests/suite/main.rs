@@ -14,3 +14,6 @@ mod tidy;
 
 /// The command line: exit codes, what goes to which stream, what the help names.
 mod command_line;
+
+/// Two smoltcp sockets over a bad wire say which states they were in, and we must have inferred the same from the tap.
+mod twin;
