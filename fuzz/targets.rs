@@ -1,28 +1,48 @@
 //! What is fuzzed: each target takes any octets and must come back, without a panic and without allocating beyond what
 //! the input can justify. cargo-fuzz runs them with coverage (fuzz_targets/), the test suite runs them on mutated input.
 
-use std::hint::black_box;
 use std::io::Cursor;
+use std::ops::ControlFlow;
 
+use jiff::tz::TimeZone;
+use lastack::analysis::{self, Observer, View, analyse};
 use lastack::base::{Endpoint, FrameNumber, Seq, Timestamp};
-use lastack::connection::{Connection, Lifecycle, Profile};
+use lastack::connection::{Connection, Profile};
 use lastack::decode::{Decoder, FrameKind, Item};
+use lastack::finding::diagnose;
+use lastack::report::{Canvas, Json, Palette, Rows, Sink, Summary, Text};
 use lastack::segment::{Flags, Marks, SackBlock, Segment, TcpOptions, Timestamps};
-use lastack::source::{self, Frame, Input, LinkType, Options, Source, script};
+use lastack::source::{self, Frame, Input, LinkType, Options, script};
+use lastack::table::Limits;
 
-/// A whole capture: read, and every frame decoded. Gives how many frames it held.
+/// A whole capture: read, decoded, tracked, diagnosed and printed both ways. Gives how many frames it held.
 pub fn capture(bytes: &[u8]) -> u64 {
+    let small = Limits { connections_max: 8, past_max: 8 };
+    let frames = analyse_into(bytes, Limits::default(), Json::lines(Vec::new()));
+    let canvas = Canvas::new(80, Palette::Plain, TimeZone::UTC);
+    let again = analyse_into(bytes, small, Text::new(Vec::new(), canvas, Rows::All, String::new()));
+    assert_eq!(frames, again, "what is kept does not decide what is read");
+    frames
+}
+
+fn analyse_into(bytes: &[u8], limits: Limits, mut sink: impl Sink) -> u64 {
     let input = Input::Reader("fuzz".to_owned(), Box::new(Cursor::new(bytes.to_vec())));
     let Ok(mut set) = source::open(vec![input], Options { buffer_bytes: 512, ..Options::default() }) else { return 0 };
-    let mut decoder = Decoder::default();
-    let mut frames = 0;
-    while let Ok(Some(frame)) = set.next_frame() {
-        frames += 1;
-        assert_eq!(frame.number, FrameNumber(frames), "frames are numbered from 1 without a gap");
-        decode_one(&mut decoder, &frame);
-    }
-    black_box((set.interfaces().len(), set.names(), decoder.contexts()));
+    let options = analysis::Options { limits, ..analysis::Options::default() };
+    let outcome = analyse(&mut set, &options, None, &mut sink, &mut Unwatched).expect("memory takes every write");
+    let Summary { frames, segments, non_tcp, fragments, filtered, skipped, .. } = outcome.summary;
+    let told = segments + non_tcp + fragments + filtered + skipped.values().sum::<u64>();
+    assert_eq!(frames, told, "every frame is accounted for once");
     frames
+}
+
+/// Never stops an analysis.
+struct Unwatched;
+
+impl Observer for Unwatched {
+    fn look(&mut self, _: &View<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 }
 
 /// One frame of any link type: the first two octets choose it, the next two say how much the snap length took.
@@ -81,9 +101,11 @@ fn decode_one(decoder: &mut Decoder, frame: &Frame<'_>) -> bool {
 }
 
 fn look_back(connection: &Connection) -> usize {
-    let life = Lifecycle::of(connection, connection.end, Profile::LINUX);
-    assert!(life.opening.frames.len() < 1000 && life.closing.frames.len() < 1000, "evidence is bounded");
-    life.states.client.len() + life.states.server.len()
+    let verdict = diagnose(connection, connection.end, Profile::LINUX);
+    let evidence = verdict.findings.iter().map(|finding| finding.frames.len());
+    assert!(evidence.max().unwrap_or(0) < 1000, "evidence is bounded");
+    assert!(verdict.findings.iter().all(|finding| !finding.frames.is_empty()), "a finding has frames that show it");
+    verdict.endpoints.client.states.len() + verdict.endpoints.server.states.len()
 }
 
 /// Octets of input that make one segment.

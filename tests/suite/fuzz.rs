@@ -12,7 +12,7 @@ mod generate;
 #[path = "../../fuzz/targets.rs"]
 mod targets;
 
-const ROUNDS: u32 = 2_000;
+const ROUNDS: u32 = 1_000;
 /// Longer captures are left out: they teach a mutator nothing and take its rounds away.
 const SEED_LEN_MAX: usize = 64 << 10;
 /// Values at which length and offset arithmetic breaks.
