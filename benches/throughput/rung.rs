@@ -7,10 +7,11 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
+use jiff::tz::TimeZone;
 use lastack::analysis::{self, Observer, View, analyse};
 use lastack::decode::{Decoder, FrameKind, Item};
 use lastack::finding::Verdict;
-use lastack::report::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
+use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
 use lastack::segment::Segment;
 use lastack::source::{self, Access, Input, Options, Source};
 
@@ -34,6 +35,10 @@ pub enum Rung {
     Track,
     /// The whole analysis, its results counted and not printed.
     Whole,
+    /// The whole analysis as `lastack read` runs it, its text thrown away.
+    Text,
+    /// The whole analysis with a JSON object for every connection.
+    Ndjson,
 }
 
 impl Rung {
@@ -47,6 +52,8 @@ impl Rung {
             Rung::Decode => "decode",
             Rung::Track => "track",
             Rung::Whole => "whole",
+            Rung::Text => "text",
+            Rung::Ndjson => "ndjson",
         }
     }
 
@@ -65,7 +72,12 @@ impl Rung {
                 let frames = decode(path, |segment| floor.push(Facts::of_segment(segment)))?;
                 Ok(floor.finish(frames))
             }
-            Rung::Whole => whole(path),
+            Rung::Whole => whole(path, &mut Counted),
+            Rung::Text => {
+                let canvas = Canvas::new(80, Palette::Plain, TimeZone::UTC);
+                whole(path, &mut Text::new(io::sink(), canvas, Rows::Few, String::new()))
+            }
+            Rung::Ndjson => whole(path, &mut Json::lines(io::sink())),
         }
     }
 }
@@ -122,9 +134,9 @@ fn decode(path: &Path, mut each: impl FnMut(&Segment)) -> Result<u64> {
     Ok(frames)
 }
 
-fn whole(path: &Path) -> Result<u64> {
+fn whole(path: &Path, sink: &mut dyn Sink) -> Result<u64> {
     let mut source = source::open(vec![Input::Path(path.to_owned())], Options::default())?;
-    let outcome = analyse(&mut source, &analysis::Options::default(), None, &mut Counted, &mut Unwatched)?;
+    let outcome = analyse(&mut source, &analysis::Options::default(), None, sink, &mut Unwatched)?;
     let summary = outcome.summary;
     ensure!(outcome.source_error.is_none() && summary.segments == summary.frames, "{summary:?}");
     Ok(summary.frames)
