@@ -6,6 +6,9 @@ mod fuzz;
 /// Captures are read the same in every way and format, and damage ends in frames and a clear error.
 mod reading;
 
+/// README shows what the program prints.
+mod readme;
+
 /// Every text trace under fixtures/ can be read, and survives printing and going through frames.
 mod traces;
 
