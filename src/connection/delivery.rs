@@ -89,7 +89,7 @@ impl Arrivals {
     fn fin_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> Option<Receipt> {
         let fin = connection.halves[!side].fin?;
         let copies = indices(notes, |note| note.side != side && note.is_fin() && note.end() == fin + 1);
-        let Some(cover) = notes.iter().position(|note| note.side == side && acknowledges_beyond(note, fin)) else {
+        let Some(cover) = notes.iter().position(|note| note.side == side && shows_receipt_beyond(note, fin)) else {
             if let Some(receipt) = self.fin_before_reset(connection, notes, side, &copies) {
                 return Some(receipt);
             }
@@ -121,10 +121,16 @@ impl Arrivals {
         let reset = notes
             .iter()
             .position(|note| note.side != side && note.is_rst() && (note.seq == fin || note.seq == fin + 1))?;
+        let without = |from: usize| {
+            notes[from..reset].iter().any(|note| {
+                let crossed = note.time.since(notes[from].time) > self.crossing_ns(side);
+                note.side == side && note.acknowledges() && crossed
+            })
+        };
         let quiet_after = !notes[reset..].iter().any(|note| {
             note.side == side && !note.is_rst() && note.time.since(notes[reset].time) > self.crossing_ns(side)
         });
-        let copy = copies.iter().copied().rfind(|&copy| copy < reset).filter(|_| quiet_after)?;
+        let copy = copies.iter().copied().rfind(|&copy| copy < reset).filter(|&copy| quiet_after && !without(copy))?;
         Some(Receipt::of(copy, Arrival::Presumed, 0))
     }
 
@@ -284,9 +290,11 @@ fn echoed_answer(notes: &[Noted], side: Side, answers: &[usize]) -> Option<(usiz
         let echo = note.timestamps.filter(|_| note.side == side && note.acknowledges())?.echo;
         echoes(note, &notes[first]).then_some((first + offset, echo))
     })?;
-    let answer = answers.iter().copied().filter(|&answer| answer < shown).rfind(|&answer| {
-        notes[answer].timestamps.is_some_and(|timestamps| Seq(timestamps.value).at_or_before(Seq(echo)))
-    })?;
+    let value = |answer: usize| notes[answer].timestamps.map(|timestamps| Seq(timestamps.value));
+    let could_be =
+        |answer: &usize| *answer < shown && value(*answer).is_some_and(|value| value.at_or_before(Seq(echo)));
+    let newest = |a: usize, b: usize| if value(b).zip(value(a)).is_some_and(|(b, a)| b.after(a)) { b } else { a };
+    let answer = answers.iter().copied().filter(could_be).reduce(newest)?;
     Some((answer, shown))
 }
 
@@ -300,6 +308,12 @@ fn echoes(later: &Noted, earlier: &Noted) -> bool {
 
 fn acknowledges_beyond(note: &Noted, seq: Seq) -> bool {
     note.acknowledges() && note.ack.after(seq) && !note.class.contains(Class::WILD)
+}
+
+/// The same, or a RST+ACK of a live socket, which carries RCV.NXT (RFC 9293, section 3.10.5).
+fn shows_receipt_beyond(note: &Noted, seq: Seq) -> bool {
+    let abort = note.flags.contains(Flags::RST | Flags::ACK) && note.ack == seq + 1;
+    acknowledges_beyond(note, seq) || abort
 }
 
 fn indices(notes: &[Noted], wanted: impl Fn(&Noted) -> bool) -> Vec<usize> {

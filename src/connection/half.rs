@@ -91,6 +91,11 @@ impl Half {
         self.start.is_some()
     }
 
+    /// The number that Wireshark takes for the initial one: the ISN, or else one below the first number seen or implied.
+    pub fn base(&self) -> Option<Seq> {
+        self.isn.or(self.start.map(|start| start - 1))
+    }
+
     /// Octets sent and not acknowledged, the FIN left out.
     pub fn in_flight(&self) -> u64 {
         let Some(start) = self.start else { return 0 };

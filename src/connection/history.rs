@@ -24,16 +24,15 @@ impl Connection {
     /// Adds a segment to Wireshark's `tcp.completeness`.
     pub(super) fn record_completeness(&mut self, segment: &Segment) {
         let flags = segment.flags;
-        if flags.contains(Flags::SYN) {
-            self.completeness |= if flags.contains(Flags::ACK) { SYN_ACK } else { SYN };
-        }
-        if flags.contains(Flags::ACK) && !flags.contains(Flags::SYN) {
-            self.completeness |= ACK;
-        }
-        if segment.payload_len > 0 {
-            self.completeness |= DATA;
-        }
-        if flags.contains(Flags::FIN) {
+        self.completeness |= match (flags.contains(Flags::SYN), flags.contains(Flags::ACK)) {
+            (true, false) => SYN,
+            (true, true) => SYN_ACK,
+            // An ACK that carries payload counts as payload only.
+            (false, true) if segment.payload_len > 0 => DATA,
+            (false, true) => ACK,
+            (false, false) => 0,
+        };
+        if flags.contains(Flags::FIN | Flags::ACK) {
             self.completeness |= FIN;
         }
         if flags.contains(Flags::RST) {

@@ -286,8 +286,7 @@ impl Hindsight<'_> {
             events.push(self.event(self.arrival(side, &receipt, rank), cue, receipt.note, basis));
         }
         if self.arrivals.fin[side].is_none()
-            && self.is_presumed_in_time_wait(side)
-            && let Some(copy) = self.notes.iter().position(|note| note.side != side && note.is_fin())
+            && let Some(copy) = self.presumed_last_fin(side)
         {
             events.push(self.event((self.sent_by(side, copy), copy, 2), Cue::Fin, copy, Basis::Assumed));
         }
@@ -348,14 +347,20 @@ impl Hindsight<'_> {
     }
 
     /// The peer's FIN was repeated and never seen acknowledged, after this side had closed and the peer had acknowledged
-    /// that: the tap misses the answers, or there are none. With nothing else against it, the FIN is taken to have
-    /// arrived, and said to be assumed.
-    fn is_presumed_in_time_wait(&self, side: Side) -> bool {
-        let (own, peer) = (&self.connection.halves[side], &self.connection.halves[!side]);
+    /// that: the tap misses the answers, or there are none. With nothing of this side after it that still lacks it, the
+    /// FIN is taken to have arrived, and said to be assumed. Returns the index of the copy.
+    fn presumed_last_fin(&self, side: Side) -> Option<usize> {
+        let is_copy = |note: &Noted| note.side != side && note.is_fin();
         let met_nobody = self.notes.iter().position(|note| note.side == side && note.is_rst());
-        let until = met_nobody.unwrap_or(self.notes.len());
-        let copies = self.notes[..until].iter().filter(|note| note.side != side && note.is_fin()).count();
-        own.fin_acked() && peer.fins > 1 && copies > 1
+        let seen = &self.notes[..met_nobody.unwrap_or(self.notes.len())];
+        let without = seen.iter().rposition(|note| note.side == side && note.acknowledges())?;
+        let own_fin = seen.iter().position(|note| note.side == side && note.is_fin())?;
+        let copies = seen.iter().filter(|note| is_copy(note)).count();
+        if copies < 2 || !self.connection.halves[side].fin_acked() {
+            return None;
+        }
+        let after = without.max(own_fin);
+        seen[after..].iter().position(is_copy).map(|offset| after + offset)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::base::{Endpoint, Seq, Side, Timestamp};
 pub struct PastHalf {
     /// Its initial sequence number.
     pub isn: Option<Seq>,
-    /// The first sequence number seen or implied, which is the ISN where that is known.
+    /// Its ISN, or one below the first number seen or implied.
     pub base: Option<Seq>,
     /// SND.NXT at the end.
     pub nxt: Option<Seq>,
@@ -64,7 +64,7 @@ impl PastHalf {
     fn of(half: &Half, closed_first: bool) -> Self {
         Self {
             isn: half.isn,
-            base: half.isn.or(half.start),
+            base: half.base(),
             nxt: half.start.map(|_| half.nxt),
             fin: half.fin.is_some(),
             fin_acked: half.fin_acked(),

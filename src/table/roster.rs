@@ -86,7 +86,15 @@ pub struct Table {
     hand: usize,
     next_stream: u64,
     counts: TableCounts,
+    /// The packet time that the clock below was last set by.
+    seen: Timestamp,
+    /// The clock that ends connections: packet time, but it passes over silences of the whole capture.
+    clock: Timestamp,
 }
+
+/// A longer pause between two packets of the whole capture is a pause of the capture, or a jump of its clock, and ends
+/// no connection by itself.
+const PAUSE_MAX_NS: i64 = 60_000_000_000;
 
 impl Table {
     /// An empty table.
@@ -102,6 +110,8 @@ impl Table {
             hand: 0,
             next_stream: 0,
             counts: TableCounts::default(),
+            seen: Timestamp(i64::MIN),
+            clock: Timestamp(0),
         }
     }
 
@@ -202,7 +212,7 @@ impl Table {
     fn superseded(&self, slot: usize, segment: &Segment) -> Option<Predecessor> {
         let connection = &self.slab[slot].as_ref()?.connection;
         let half = &connection.halves[connection.side_of(segment)];
-        let known = Known { base: half.isn.or(half.start), closing: connection.is_closing() };
+        let known = Known { base: half.base(), closing: connection.is_closing() };
         opens_new_stream(segment, known).then(|| Predecessor::of(connection))
     }
 
