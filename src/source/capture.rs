@@ -142,8 +142,20 @@ impl Capture {
         self.compression
     }
 
-    /// The next record, which [`Capture::bytes`] gives the bytes of until the next call.
+    /// The next record, if it can be had without reading on; [`Capture::bytes`] gives its bytes until the next call.
     #[inline]
+    pub(super) fn next_whole(&mut self, catalog: &mut Catalog) -> Option<Record> {
+        if self.ahead.is_some() {
+            return None;
+        }
+        match &mut self.reader {
+            Reader::Pcap(reader) => reader.next_whole(&mut self.window),
+            Reader::Pcapng(reader) => reader.next_whole(&mut self.window, catalog),
+            Reader::Snoop(_) => None,
+        }
+    }
+
+    /// The next record, or none at the end.
     pub(super) fn next(&mut self, catalog: &mut Catalog) -> Result<Option<Record>, Fault> {
         match self.ahead.take() {
             Some(ahead) => ahead,
@@ -151,8 +163,10 @@ impl Capture {
         }
     }
 
-    #[inline]
     fn advance(&mut self, catalog: &mut Catalog) -> Result<Option<Record>, Fault> {
+        if let Some(record) = self.next_whole(catalog) {
+            return Ok(Some(record));
+        }
         match &mut self.reader {
             Reader::Pcap(reader) => reader.next(&mut self.window),
             Reader::Pcapng(reader) => reader.next(&mut self.window, catalog),
@@ -175,7 +189,8 @@ impl Capture {
         }
     }
 
-    /// Takes back what [`Capture::next`] gave last.
+    /// Takes back what it gave last.
+    #[cold]
     pub(super) fn put_back(&mut self, given: Result<Option<Record>, Fault>) {
         self.ahead = Some(given);
     }

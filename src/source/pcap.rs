@@ -1,6 +1,5 @@
 //! pcap files: micro- and nanoseconds, both byte orders, and the dialects that differ in their headers.
 
-use pcap_parser::nom::Err;
 use pcap_parser::{parse_pcap_frame, parse_pcap_frame_be, parse_pcap_header};
 
 use super::byte_order::ByteOrder;
@@ -127,30 +126,30 @@ impl PcapReader {
         Ok(Self { order, head_len, lengths, unit_ns, tap })
     }
 
-    /// The next record, or none at the end.
+    /// The next record, if it is whole in memory and its header the usual one.
     #[inline]
-    pub(super) fn next(&mut self, window: &mut Window) -> Result<Option<Record>, Fault> {
-        if self.head_len == RECORD_HEADER_BYTES && self.lengths == Lengths::InOrder {
-            let parsed = match self.order {
-                ByteOrder::Little => parse_pcap_frame(window.available()),
-                ByteOrder::Big => parse_pcap_frame_be(window.available()),
-            };
-            match parsed {
-                Ok((_, block)) if block.caplen <= RECORD_BYTES_MAX => {
-                    let time = self.time(block.ts_sec, block.ts_usec);
-                    let (caplen, original_len) = (block.caplen, block.origlen);
-                    return Ok(Some(self.record(window, time, caplen, original_len)));
-                }
-                Ok(_) | Err(Err::Incomplete(_)) => {}
-                Err(_) => return Err(Fault::damaged("an unreadable record header")),
-            }
+    pub(super) fn next_whole(&self, window: &mut Window) -> Option<Record> {
+        if self.head_len != RECORD_HEADER_BYTES || self.lengths != Lengths::InOrder {
+            return None;
         }
-        self.next_slowly(window)
+        let bytes = window.available();
+        let (_, block) = match self.order {
+            ByteOrder::Little => parse_pcap_frame(bytes),
+            ByteOrder::Big => parse_pcap_frame_be(bytes),
+        }
+        .ok()?;
+        if block.caplen > RECORD_BYTES_MAX {
+            return None;
+        }
+        let time = self.time(block.ts_sec, block.ts_usec);
+        let (caplen, original_len) = (block.caplen, block.origlen);
+        let start = window.step(RECORD_HEADER_BYTES + caplen as usize).start + RECORD_HEADER_BYTES;
+        Some(self.tap.record(start, caplen, time, original_len))
     }
 
-    /// The next record when it is not whole in memory, or its header not the usual one.
+    /// The next record, or none at the end.
     #[cold]
-    fn next_slowly(&self, window: &mut Window) -> Result<Option<Record>, Fault> {
+    pub(super) fn next(&mut self, window: &mut Window) -> Result<Option<Record>, Fault> {
         if !window.fill(self.head_len)? {
             return match window.available().len() as u64 {
                 0 => Ok(None),
@@ -172,20 +171,14 @@ impl PcapReader {
         if !window.fill(need)? {
             return Err(Fault::Truncated { need: need as u64, have: window.available().len() as u64 });
         }
-        Ok(Some(self.record(window, time, caplen, original_len)))
+        let start = window.step(need).start + self.head_len;
+        Ok(Some(self.tap.record(start, caplen, time, original_len)))
     }
 
     /// Both fields are 32 bits wide: the sum cannot overflow.
     #[inline]
     fn time(&self, seconds: u32, fraction: u32) -> Timestamp {
         Timestamp(i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.unit_ns)
-    }
-
-    /// Steps over a record that is whole in memory.
-    #[inline]
-    fn record(&self, window: &mut Window, time: Timestamp, caplen: u32, original_len: u32) -> Record {
-        let whole = window.step(self.head_len + caplen as usize);
-        self.tap.record(whole.start + self.head_len, caplen, time, original_len)
     }
 }
 

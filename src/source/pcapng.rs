@@ -75,24 +75,31 @@ impl PcapngReader {
         }
     }
 
-    /// The next packet, or none at the end.
+    /// The next packet, if it is a whole Enhanced Packet Block in memory with nothing wrong.
     #[inline]
+    pub(super) fn next_whole(&mut self, window: &mut Window, catalog: &mut Catalog) -> Option<Record> {
+        let bytes = window.available();
+        let head = bytes.first_chunk::<PACKET_HEAD_BYTES>()?;
+        let total = self.order.u32(four(head, 4)) as usize;
+        if self.order.u32(four(head, 0)) != EPB_MAGIC
+            || total > RECORD_BYTES_MAX as usize
+            || !total.is_multiple_of(4)
+            || self.others_before != 0
+        {
+            return None;
+        }
+        let block = bytes.get(..total)?;
+        if !block.ends_with(&head[4..8]) {
+            return None;
+        }
+        let record = self.enhanced_packet(head, block, catalog).ok()?;
+        Some(record.at(window.step(total).start))
+    }
+
+    /// The next packet, or none at the end.
+    #[cold]
     pub(super) fn next(&mut self, window: &mut Window, catalog: &mut Catalog) -> Result<Option<Record>, Fault> {
         loop {
-            let bytes = window.available();
-            if let Some(head) = bytes.first_chunk::<PACKET_HEAD_BYTES>()
-                && self.order.u32(four(head, 0)) == EPB_MAGIC
-            {
-                let total = self.order.u32(four(head, 4)) as usize;
-                if total <= RECORD_BYTES_MAX as usize
-                    && total.is_multiple_of(4)
-                    && let Some(block) = bytes.get(..total)
-                    && block.ends_with(&head[4..8])
-                {
-                    let record = self.enhanced_packet(head, block, catalog)?;
-                    return Ok(Some(record.at(window.step(total).start)));
-                }
-            }
             let Some(total) = self.whole_block(window)? else { return Ok(None) };
             let block = &window.available()[..total];
             let record = self.other_block(block, catalog)?;
@@ -132,12 +139,9 @@ impl PcapngReader {
         if !window.fill(need)? {
             return Err(Fault::Truncated { need: need as u64, have: window.available().len() as u64 });
         }
-        let again = self.order.u32_at(window.available(), need - TRAILER_BYTES);
-        if again != Some(total) {
-            return Err(Fault::damaged(format!(
-                "a block of {total} bytes that ends with the length {}",
-                again.unwrap_or(0)
-            )));
+        let again = self.order.u32_at(window.available(), need - TRAILER_BYTES).unwrap_or(0);
+        if again.checked_next_multiple_of(4) != Some(need as u32) {
+            return Err(Fault::damaged(format!("a block of {total} bytes that ends with the length {again}")));
         }
         Ok(Some(need))
     }

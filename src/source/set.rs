@@ -272,8 +272,8 @@ impl CaptureSet {
         Ok(())
     }
 
-    /// The next record when it is not simply the next one of the only open file: at the ends of files and where they
-    /// overlap. None at the end of the input.
+    /// The next record when it is not simply the next one in memory of the only open file: where the buffer is filled, at
+    /// the ends of files and where they overlap. None at the end of the input.
     #[cold]
     fn next_of_several(&mut self) -> Result<Option<(usize, Record)>, SourceError> {
         loop {
@@ -377,23 +377,10 @@ impl CaptureSet {
     }
 }
 
-impl Source for CaptureSet {
+impl CaptureSet {
+    /// Counts a record and makes a frame of it.
     #[inline]
-    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
-        let mut found = None;
-        if let [active] = self.active.as_mut_slice() {
-            match active.capture.next(&mut self.catalog) {
-                Ok(Some(record)) if record.time < self.upcoming_time => found = Some((0, record)),
-                other => active.capture.put_back(other),
-            }
-        }
-        let (index, record) = match found {
-            Some(found) => found,
-            None => match self.next_of_several()? {
-                Some(found) => found,
-                None => return Ok(None),
-            },
-        };
+    fn lend(&mut self, index: usize, record: &Record) -> Frame<'_> {
         let active = &self.active[index];
         let step = 1 + u64::from(record.others_before);
         self.number += step;
@@ -406,14 +393,38 @@ impl Source for CaptureSet {
         let interface = self.catalog.interface_mut(record.interface);
         interface.frames += 1;
         interface.untimed += u64::from(!record.timed);
-        Ok(Some(Frame {
+        Frame {
             number: FrameNumber(self.number),
             time: record.time,
-            bytes: active.capture.bytes(&record),
+            bytes: active.capture.bytes(record),
             original_len: record.original_len,
             link: record.link,
             interface: record.interface,
             flags: record.flags,
-        }))
+        }
+    }
+}
+
+impl Source for CaptureSet {
+    #[inline]
+    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
+        let mut whole = None;
+        if let [active] = self.active.as_mut_slice()
+            && let Some(record) = active.capture.next_whole(&mut self.catalog)
+        {
+            if record.time < self.upcoming_time {
+                whole = Some(record);
+            } else {
+                active.capture.put_back(Ok(Some(record)));
+            }
+        }
+        let (index, record) = match whole {
+            Some(record) => (0, record),
+            None => match self.next_of_several()? {
+                Some(found) => found,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(self.lend(index, &record)))
     }
 }
