@@ -277,3 +277,13 @@ fn the_reader_of_imports_sees_groups_paths_and_tests() {
     assert_eq!(file.lines_with("Key").len(), 1);
     assert!(file.lines_with("Ke").is_empty());
 }
+
+#[test]
+fn the_import_table_in_the_docs_is_this_one() {
+    let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).expect("docs/ARCHITECTURE.md");
+    let table: String = MAY_IMPORT
+        .iter()
+        .map(|(stage, allowed)| format!("{}\n", format!("{stage}: {}", allowed.join(" ")).trim_end()))
+        .collect();
+    assert!(page.contains(&format!("```\n{table}```\n")), "docs/ARCHITECTURE.md should show:\n{table}");
+}
