@@ -36,13 +36,17 @@ Examples:
   lastack read web.pcapng --format ndjson   one JSON object a line, for scripts
   lastack explain final-ack-lost            what a finding means and what to do";
 
-/// Reads packet captures and gives the last word on every TCP connection: who closed first, who reset it and why, what
-/// each application saw, in which state each socket was, with the frames that prove it.
+const ABOUT: &str = "\
+Reads packet captures and gives the last word on every TCP connection: who closed first, who reset it and why, what each \
+application saw, in which state each socket was, with the frames that prove it and an honest confidence.";
+
+/// The command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "lastack",
     version,
     about = "The last word on every TCP connection in a packet capture",
+    long_about = ABOUT,
     arg_required_else_help = true,
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -192,7 +196,10 @@ pub struct HelpArguments {
 /// What to read.
 #[derive(Debug, Args)]
 pub struct Input {
-    /// Captures: files (pcap, pcapng), directories of rotated files, or - for standard input
+    /// Captures: files, directories of rotated files, or - for standard input
+    ///
+    /// pcap, pcapng and snoop are read, plain or compressed with gzip, zstd or lz4. Several are one input: connections
+    /// run on from one file into the next, and frames are numbered through.
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
     /// A capture filter, which needs libpcap and is not in this version.
@@ -244,9 +251,9 @@ pub struct SelectionArguments {
     /// Only these streams, numbered as Wireshark's tcp.stream
     #[arg(long = "stream", value_name = "N", value_delimiter = ',')]
     streams: Vec<u64>,
-    /// Only connections with one of these findings
+    /// Only connections with one of these findings (lastack explain lists them)
     #[arg(long = "finding", value_name = "NAME", value_delimiter = ',')]
-    pub findings: Vec<String>,
+    findings: Vec<String>,
     /// Only connections with an end whose last state is one of these
     #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = state)]
     states: Vec<State>,
@@ -269,7 +276,7 @@ impl From<SelectionArguments> for Selection {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Terminal")]
 pub struct Talk {
-    /// Colour
+    /// When to colour text
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto, global = true)]
     pub color: Color,
     /// Time zone of text output: utc, local, or a name such as Europe/Vienna

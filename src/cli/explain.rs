@@ -20,10 +20,7 @@ pub fn run(arguments: &ExplainArguments, talk: &Talk) -> anyhow::Result<Outcome>
     let canvas = canvas(talk, None);
     match &arguments.name {
         None => catalogue(&mut out, &canvas, &CATALOGUE)?,
-        Some(name) => match find(name) {
-            Some(found) => page(&mut out, &canvas, found)?,
-            None => bail!("no finding {name}{}", suggestion(name)),
-        },
+        Some(name) => page(&mut out, &canvas, meant(name)?)?,
     }
     out.flush()?;
     Ok(Outcome::Done)
@@ -35,13 +32,13 @@ fn find(name: &str) -> Option<&'static Entry> {
     crate::finding::find(&name).or_else(|| crate::finding::find(&format!("reset-{name}")))
 }
 
-/// Refuses a name that no finding has.
+/// The entry that a user means by `name`.
 ///
 /// # Errors
-/// It has none; the message has the nearest one.
-pub fn check_name(name: &str) -> anyhow::Result<()> {
-    match crate::finding::find(name) {
-        Some(_) => Ok(()),
+/// There is none; the message has the nearest one.
+pub fn meant(name: &str) -> anyhow::Result<&'static Entry> {
+    match find(name) {
+        Some(entry) => Ok(entry),
         None => bail!("no finding {name}{}", suggestion(name)),
     }
 }

@@ -37,9 +37,9 @@ impl<'a> Progress<'a> {
         }
         let (bar, template) = match captures.progress().total {
             Some(total) => {
-                (ProgressBar::new(total), "{bar:20} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left, {wide_msg}")
+                (ProgressBar::new(total), "{bar:10} {bytes}/{total_bytes} {bytes_per_sec} {eta} left, {wide_msg}")
             }
-            None => (ProgressBar::no_length(), "{spinner} {bytes}, {bytes_per_sec}, {wide_msg}"),
+            None => (ProgressBar::no_length(), "{spinner} {bytes} {bytes_per_sec}, {wide_msg}"),
         };
         // The templates are constants; a broken one would show as the default style in the first run.
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use super::arguments::{Format, Order, ReadArguments, Talk};
-use super::explain::check_name;
+use super::explain::meant;
 use super::input::{Skipped, analyse, conclude, open, reads_stdin};
 use super::interrupt::Interrupt;
 use super::output::{Buffering, Output, is_terminal};
@@ -21,7 +21,10 @@ pub fn run(arguments: ReadArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let ReadArguments { input, output, all, sort, selection, timers } = arguments;
     let format = output.format;
     refuse_later(format)?;
-    selection.findings.iter().try_for_each(|name| check_name(name))?;
+    let mut selection = Selection::from(selection);
+    for name in &mut selection.findings {
+        *name = meant(name)?.name.to_owned();
+    }
     let interrupt = Interrupt::listen()?;
     let mut captures = open(&input, &interrupt)?;
     let file = output.file.as_deref();
@@ -40,7 +43,7 @@ pub fn run(arguments: ReadArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         Order::Stream if format != Format::Text => Box::new(ByStream::new(sink)),
         Order::Stream | Order::End => sink,
     };
-    let sink = Selected::new(sink, Selection::from(selection));
+    let sink = Selected::new(sink, selection);
     // Records on the terminal and a bar would overwrite each other.
     let has_records_on_terminal = format != Format::Text && is_terminal(file);
     let bar = if talk.no_progress || talk.quiet || has_records_on_terminal { Bar::Hidden } else { Bar::Shown };

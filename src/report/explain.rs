@@ -7,20 +7,26 @@ use super::style::Role;
 use super::text::PROSE_WIDTH_MAX;
 use crate::finding::Entry;
 
+/// Columns that a sentence needs at least to stand beside the name and not below it.
+const PROSE_WIDTH_BESIDE_MIN: usize = 60;
+
 /// Prints the list of all entries, by group, each with its first sentence.
 pub fn catalogue(out: &mut impl Write, canvas: &Canvas, entries: &[&Entry]) -> io::Result<()> {
     let paint = canvas.palette;
     let name_width = entries.iter().map(|entry| columns(entry.name)).max().unwrap_or_default();
-    let indent = 2 + name_width + 2 + "warning".len() + 2;
+    let beside = 2 + name_width + 2 + "warning".len() + 2;
+    let is_narrow = canvas.width < beside + PROSE_WIDTH_BESIDE_MIN;
+    let indent = if is_narrow { 6 } else { beside };
     let width = canvas.width.min(PROSE_WIDTH_MAX + indent);
     for group in entries.chunk_by(|one, other| one.group == other.group) {
         writeln!(out, "{}", paint.paint(Role::Heading, group[0].group.name().to_uppercase()))?;
         for entry in group {
             let name = paint.paint(Role::Name, left(entry.name, name_width));
             let severity = paint.paint(Role::from(entry.severity), format!("{:7}", entry.severity));
-            let lines = wrap(&first_sentence(entry.doc), width.saturating_sub(indent).max(20));
-            writeln!(out, "  {name}  {severity}  {}", lines.first().map_or("", String::as_str))?;
-            for line in lines.iter().skip(1) {
+            let mut lines = wrap(&first_sentence(entry.doc), width - indent).into_iter();
+            let first = if is_narrow { None } else { lines.next() };
+            writeln!(out, "{}", format!("  {name}  {severity}  {}", first.unwrap_or_default()).trim_end())?;
+            for line in lines {
                 writeln!(out, "{}{line}", " ".repeat(indent))?;
             }
         }
@@ -106,9 +112,11 @@ mod tests {
         for width in [80, 200] {
             let text = rendered(width, |out, canvas| catalogue(out, canvas, &CATALOGUE));
             sample::assert_fits(&text, width);
+            let lines: Vec<&str> = text.lines().collect();
             for entry in CATALOGUE.iter() {
-                let line = text.lines().find(|line| line.split_whitespace().next() == Some(entry.name)).unwrap();
-                assert!(line.split_whitespace().count() > 4, "{line}");
+                let at = lines.iter().position(|line| line.split_whitespace().next() == Some(entry.name)).unwrap();
+                let words = lines[at].split_whitespace().chain(lines[at + 1].split_whitespace()).count();
+                assert!(words > 5, "{}", lines[at]);
             }
         }
     }

@@ -84,6 +84,7 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
         ("show two.pcap --stream 1 --format ndjson", 0, "\"kind\":\"refused\"", ""),
         ("explain", 0, "connection-refused", ""),
         ("explain connection-refused", 0, "What to do", ""),
+        ("read two.pcap --finding refused", 0, "reset-refused", ""),
         ("explain linger-zero", 0, "reset-linger-zero", ""),
         ("--version", 0, "lastack 0", ""),
         ("--help", 0, "explain", ""),

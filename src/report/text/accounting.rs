@@ -96,6 +96,7 @@ impl Tally {
     /// Prints what was read, when, and how it all ended.
     pub fn headline(&self, out: &mut impl Write, canvas: &Canvas, capture: &CaptureRecord) -> io::Result<()> {
         let files = match capture.files.as_slice() {
+            [file] if file == "-" => "standard input".to_owned(),
             [file] => harmless(file),
             files => counted(files.len() as u64, "file"),
         };
@@ -163,11 +164,37 @@ pub fn write(out: &mut impl Write, canvas: &Canvas, summary: &Summary) -> io::Re
         let line = format!("  {} {reason}", count(*number));
         writeln!(out, "{}", canvas.palette.paint(Role::Warning, harmless(&line)))?;
     }
-    if summary.truncated {
-        let line = "Reading stopped before the end of the input: all of this is about the part that was read.";
-        for part in wrap(line, canvas.width.min(PROSE_WIDTH_MAX)) {
+    for remark in remarks(summary) {
+        for part in wrap(&remark, canvas.width.min(PROSE_WIDTH_MAX)) {
             writeln!(out, "{}", canvas.palette.paint(Role::Warning, part))?;
         }
     }
     Ok(())
+}
+
+/// What the reader must know about the limits of this report.
+fn remarks(summary: &Summary) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if summary.evicted > 0 {
+        remarks.push(format!(
+            "{} reported before the end: more were open at once than --max-connections keeps.",
+            were(summary.evicted, "connection")
+        ));
+    }
+    if summary.forgotten > 0 {
+        remarks.push(format!(
+            "{} forgotten: a segment that came for one after that is counted as a new connection.",
+            were(summary.forgotten, "finished connection")
+        ));
+    }
+    if summary.truncated {
+        let words = "Reading stopped before the end of the input: all of this is about the part that was read.";
+        remarks.push(words.to_owned());
+    }
+    remarks
+}
+
+/// `1 connection was`, `2 connections were`.
+fn were(number: u64, noun: &str) -> String {
+    format!("{} {}", counted(number, noun), if number == 1 { "was" } else { "were" })
 }
