@@ -20,3 +20,6 @@ mod command_line;
 
 /// Two smoltcp sockets over a bad wire say which states they were in, and we must have inferred the same from the tap.
 mod twin;
+
+/// Moving, mirroring, repeating and cutting a capture changes its verdict as little as it should.
+mod laws;

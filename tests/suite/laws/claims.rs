@@ -1,0 +1,73 @@
+//! What a verdict claims, without the places where it saw it.
+
+use lastack::base::{Endpoint, Side};
+use lastack::finding::{Basis, CloseKind, Confidence, OpenKind, Verdict};
+
+/// Findings about the capture itself, and those that count what was captured.
+const OF_THE_CAPTURE: &[&str] = &[
+    "duplicate-frames",
+    "snaplen-cut",
+    "began-midstream",
+    "ended-early",
+    "one-sided",
+    "capture-gap",
+    "clock-stepped-back",
+    "offload-segments",
+    "bad-checksum",
+];
+
+/// One claim and how sure it is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    what: String,
+    sure: bool,
+}
+
+/// The claims of a verdict, endpoints named by their address and not by their role.
+#[derive(Debug, PartialEq)]
+pub struct Claims {
+    open: OpenKind,
+    close: CloseKind,
+    claims: Vec<Claim>,
+}
+
+impl Claims {
+    pub fn of(verdict: &Verdict) -> Claims {
+        let end = |side: Side| match side {
+            Side::Client => verdict.client,
+            Side::Server => verdict.server,
+        };
+        let named = |side: Option<Side>| side.map(end).map(|end: Endpoint| end.to_string()).unwrap_or_default();
+        let mut claims = Vec::new();
+        let mut claim = |sure: bool, what: String| claims.push(Claim { what, sure });
+        for side in [Side::Client, Side::Server] {
+            // What follows an assumed beginning rests on it.
+            let states = &verdict.endpoints[side].states;
+            let founded = states.first().is_some_and(|step| step.basis != Basis::Assumed);
+            for step in states {
+                claim(founded && step.basis == Basis::Seen, format!("{} in {}", end(side), step.state));
+            }
+            for call in &verdict.endpoints[side].calls {
+                claim(false, format!("{} called {:?} {:?}", end(side), call.call, call.errno));
+            }
+        }
+        for reset in &verdict.resets {
+            let sure = reset.confidence == Confidence::High;
+            claim(sure, format!("reset by {}: {}", end(reset.from), reset.cause));
+        }
+        for finding in verdict.findings.iter().filter(|finding| !OF_THE_CAPTURE.contains(&finding.name)) {
+            let sure = finding.confidence == Confidence::High;
+            claim(
+                sure,
+                format!("{} {:?} {:?} {}", finding.name, finding.outcome, finding.kind, named(finding.endpoint)),
+            );
+        }
+        Claims { open: verdict.open.kind, close: verdict.close.kind, claims }
+    }
+
+    /// The sure claims that `whole` does not make at all.
+    pub fn beyond(self, whole: &Claims) -> Vec<Claim> {
+        let known = |claim: &Claim| whole.claims.iter().any(|other| other.what == claim.what);
+        self.claims.into_iter().filter(|claim| claim.sure && !known(claim)).collect()
+    }
+}
