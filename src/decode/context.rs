@@ -37,6 +37,8 @@ pub enum Encapsulation {
     L2tp(u16, u16),
     /// LISP with its instance, where the header names one.
     Lisp(Option<u32>),
+    /// TZSP.
+    Tzsp,
     /// Network service header with its service path.
     ServicePath(u32),
 }
@@ -70,6 +72,7 @@ impl fmt::Display for Encapsulation {
             Encapsulation::L2tp(tunnel, session) => write!(f, "l2tp {tunnel}/{session}"),
             Encapsulation::Lisp(None) => f.write_str("lisp"),
             Encapsulation::Lisp(Some(instance)) => write!(f, "lisp {instance}"),
+            Encapsulation::Tzsp => f.write_str("tzsp"),
             Encapsulation::ServicePath(path) => write!(f, "nsh {path}"),
         }
     }

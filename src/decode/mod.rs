@@ -5,6 +5,7 @@
 //! layer says what the frame was instead.
 
 mod context;
+mod fragment;
 mod ip;
 mod link;
 mod octets;
@@ -20,6 +21,7 @@ use crate::source::{Frame, LinkType};
 
 pub use crate::segment::Item;
 pub use context::{Contexts, Encapsulation};
+pub use fragment::FragmentCounts;
 
 use octets::Octets;
 use walk::Walk;
@@ -72,6 +74,17 @@ impl Decoder {
             each(item);
         }
         if segments { FrameKind::Segment } else { kind }
+    }
+
+    /// Ends the input: hands over what first fragments said whose rest never came, in the order of their frames. Those
+    /// frames were [`FrameKind::Fragment`] and stay so; their segments bear [`Marks::FRAGMENT_FIRST`].
+    pub fn finish(&mut self, each: impl FnMut(&Item)) {
+        self.walk.fragments.finish().iter().for_each(each);
+    }
+
+    /// What became of IP fragments.
+    pub fn fragment_counts(&self) -> FragmentCounts {
+        self.walk.fragments.counts()
     }
 
     /// The link types that were skipped as `unsupported-link-type`, with the number of frames of each.

@@ -35,7 +35,8 @@ pub(super) fn decode<A: Into<IpAddr> + Copy>(walk: &mut Walk, packet: &Packet<A>
             marks |= Marks::OPTIONS_CUT;
         }
         let payload = octets.after(header_len);
-        if payload.is_cut() {
+        // Of a reassembled datagram only the beginning was kept, and nothing of it was cut.
+        if payload.is_cut() && !marks.contains(Marks::REASSEMBLED) {
             marks |= Marks::PAYLOAD_CUT;
         }
         payload_len = u32::try_from(payload.len()).unwrap_or(u32::MAX);

@@ -7,6 +7,7 @@ use crate::segment::Marks;
 use crate::source::LinkType;
 
 use super::context::{Contexts, Encapsulation};
+use super::fragment::Fragments;
 use super::{FrameKind, Item};
 
 /// How many encapsulations may lie in one frame. Real stacks have below ten; a hostile one could otherwise exhaust the
@@ -30,6 +31,8 @@ pub(in crate::decode) struct Walk {
     pub marks: Marks,
     /// Frames of each link type that nothing here reads.
     pub unsupported_links: BTreeMap<LinkType, u64>,
+    /// IP fragments that wait for their rest.
+    pub fragments: Fragments,
     path: Vec<Encapsulation>,
     depth: u8,
 }
@@ -60,6 +63,15 @@ impl Walk {
         self.depth = depth;
         self.path.truncate(path_len);
         kind
+    }
+
+    /// What `inner` finds, kept out of the frame's items.
+    pub fn items_of(&mut self, inner: impl FnOnce(&mut Self) -> FrameKind) -> Vec<Item> {
+        let before = self.items.used;
+        self.aside(inner);
+        let found = self.items.all()[before..].to_vec();
+        self.items.used = before;
+        found
     }
 
     /// Counts a frame of a link type that nothing here reads.

@@ -2,9 +2,9 @@
 
 use std::net::Ipv6Addr;
 
-use etherparse::{IpNumber, ip_number};
+use etherparse::{IpNumber, Ipv6FragmentHeaderSlice, ip_number};
 
-use super::{FrameKind, Octets, Packet};
+use super::{FrameKind, Octets, Packet, Place};
 
 // Routing types of the IANA registry "IPv6 Parameters".
 const SOURCE_ROUTE: u8 = 0;
@@ -15,6 +15,8 @@ const SEGMENT_ROUTING: u8 = 4;
 pub(super) enum Step<'a> {
     /// An extension header was taken off: the number it names, and what follows it.
     Next(IpNumber, Octets<'a>),
+    /// A fragment of a datagram that begins with the number.
+    Fragment { id: u32, place: Place, next: IpNumber, rest: Octets<'a> },
     /// The packet ends here.
     Stop(FrameKind),
     /// The number is no extension header's.
@@ -27,8 +29,6 @@ pub(super) fn step<'a>(packet: &mut Packet, protocol: IpNumber, octets: Octets<'
         ip_number::IPV6_HEADER_HOP_BY_HOP
         | ip_number::IPV6_DESTINATION_OPTIONS
         | ip_number::IPV6_ROUTE_HEADER
-        | ip_number::MOBILITY_HEADER
-        | ip_number::HIP
         | ip_number::SHIM6 => 8,
         ip_number::AUTHENTICATION_HEADER => 4,
         ip_number::IPV6_FRAGMENTATION_HEADER => return fragment(octets),
@@ -50,9 +50,13 @@ const CUT: Step<'static> = Step::Stop(FrameKind::Skipped("truncated-ip-extension
 
 /// A fragment header. The payload of an atomic fragment (RFC 6946) is whole.
 fn fragment(octets: Octets<'_>) -> Step<'_> {
-    let Some((&[next, _, high, low, ..], rest)) = octets.split::<8>() else { return CUT };
-    let offset_and_more = u16::from_be_bytes([high, low]) & 0xfff9;
-    if offset_and_more == 0 { Step::Next(IpNumber(next), rest) } else { Step::Stop(FrameKind::Fragment) }
+    let Ok(header) = Ipv6FragmentHeaderSlice::from_slice(octets.captured()) else { return CUT };
+    let (next, rest) = (header.next_header(), octets.after(header.slice().len()));
+    if !header.is_fragmenting_payload() {
+        return Step::Next(next, rest);
+    }
+    let place = Place { offset: usize::from(header.fragment_offset().value()) * 8, more: header.more_fragments() };
+    Step::Fragment { id: header.identification(), place, next, rest }
 }
 
 /// Where a routing header with hops left sends the packet in the end.

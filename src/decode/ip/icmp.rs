@@ -7,7 +7,7 @@ use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice, ip_number};
 use crate::base::{Endpoint, Seq};
 use crate::segment::{Flags, IcmpError};
 
-use super::{FrameKind, Octets, Packet, Step, Walk, extension, v4, v6};
+use super::{FrameKind, Octets, Packet, Place, Step, Walk, extension, v4, v6};
 use crate::decode::Item;
 use crate::decode::octets::{be16, be32};
 
@@ -96,7 +96,9 @@ fn quoted(quote: Octets<'_>) -> Option<(IpAddr, IpAddr, &[u8])> {
     while protocol != ip_number::TCP {
         (protocol, octets) = match extension::step(&mut packet, protocol, octets) {
             Step::Next(next, rest) => (next, rest),
-            Step::Stop(_) | Step::Payload => return None,
+            // The first fragment was cut short by the quote, or is all of the datagram that the router saw.
+            Step::Fragment { place: Place { offset: 0, .. }, next, rest, .. } => (next, rest),
+            Step::Fragment { .. } | Step::Stop(_) | Step::Payload => return None,
         };
     }
     Some((packet.source, packet.destination, octets.captured()))

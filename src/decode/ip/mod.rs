@@ -12,6 +12,7 @@ use etherparse::{IpNumber, ip_number};
 use crate::segment::Marks;
 
 use super::FrameKind;
+use super::fragment::{Key, Place};
 use super::octets::Octets;
 use super::walk::Walk;
 use super::{tcp, tunnel};
@@ -76,8 +77,139 @@ fn other_payload(walk: &mut Walk, mut packet: Packet, mut protocol: IpNumber, mu
         }
         match extension::step(&mut packet, protocol, octets) {
             Step::Next(next, rest) => (protocol, octets) = (next, rest),
+            Step::Fragment { id, place, next, rest } => {
+                return fragment(walk, packet, id, place, next, rest);
+            }
             Step::Stop(kind) => return kind,
             Step::Payload => return tunnel::ip_payload(walk, protocol, octets),
         }
+    }
+}
+
+/// A fragment. Its frame gives what the whole datagram carries when that is complete with it; until then, what the first
+/// one says is kept for the case that the rest never comes. One that the snap length cut completes nothing.
+fn fragment(
+    walk: &mut Walk,
+    packet: Packet,
+    id: u32,
+    place: Place,
+    protocol: IpNumber,
+    octets: Octets<'_>,
+) -> FrameKind {
+    let Packet { source, destination, marks, .. } = packet;
+    let (is_first, is_v4) = (place.offset == 0, source.is_ipv4());
+    let alone = Packet { marks: marks | Marks::FRAGMENT_FIRST, ..packet };
+    if octets.is_cut() || octets.len() == 0 {
+        if is_first && is_v4 {
+            // Wireshark counts this one in a stream, and the same in IPv6 not.
+            return other_payload(walk, alone, protocol, octets).or(FrameKind::Fragment);
+        }
+        if is_first {
+            let items = walk.items_of(|walk| other_payload(walk, alone, protocol, octets));
+            walk.fragments.keep_orphan(items);
+        }
+        return FrameKind::Fragment;
+    }
+    let protocol_of_key = if is_v4 { protocol.0 } else { 0 };
+    let key = Key { source, destination, id, protocol: protocol_of_key, context: walk.context() };
+    if let Some(whole) = walk.fragments.add(walk.time, key, place, protocol, octets.captured()) {
+        let packet = Packet { marks: marks | Marks::REASSEMBLED, ..packet };
+        return other_payload(walk, packet, whole.protocol, Octets::new(&whole.beginning, whole.len));
+    }
+    if is_first {
+        let items = walk.items_of(|walk| other_payload(walk, alone, protocol, octets));
+        walk.fragments.keep_first(key, items);
+    }
+    FrameKind::Fragment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::sample;
+    use crate::segment::Segment;
+
+    const V4: u16 = 228;
+    const V6: u16 = 229;
+
+    /// The IPv4 fragments of a TCP segment, cut at the given offsets.
+    fn fragments(tcp: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
+        let bounds = [&[0], cuts, &[tcp.len()]].concat();
+        let fragment = |bounds: &[usize]| {
+            let mut packet = sample::ipv4(6, &tcp[bounds[0]..bounds[1]]);
+            let more = if bounds[1] < tcp.len() { 0x20 } else { 0 };
+            (packet[6], packet[7]) = (more | (bounds[0] >> 11) as u8, (bounds[0] >> 3) as u8);
+            packet
+        };
+        bounds.windows(2).map(fragment).collect()
+    }
+
+    fn fragments_v6(tcp: &[u8], cut: usize) -> [Vec<u8>; 2] {
+        let fragment = |offset: usize, more: u8, part: &[u8]| {
+            let header = [6, 0, (offset >> 8) as u8, offset as u8 | more, 0, 0, 0, 9];
+            sample::ipv6(44, &[&header, part].concat())
+        };
+        [fragment(0, 1, &tcp[..cut]), fragment(cut, 0, &tcp[cut..])]
+    }
+
+    #[test]
+    fn the_segment_comes_with_the_last_of_its_fragments() {
+        let tcp = sample::tcp(&[3, 3, 7, 0], &[7; 100]);
+        let expected = sample::only_segment(V4, &sample::ipv4(6, &tcp));
+        for order in [[0, 1, 2], [2, 1, 0]] {
+            let parts = fragments(&tcp, &[8, 64]);
+            let mut decoder = sample::decoder();
+            assert_eq!(sample::decode(&mut decoder, V4, &parts[order[0]]), (FrameKind::Fragment, vec![]));
+            assert_eq!(sample::decode(&mut decoder, V4, &parts[order[1]]), (FrameKind::Fragment, vec![]));
+            let (kind, items) = sample::decode(&mut decoder, V4, &parts[order[2]]);
+            assert_eq!(kind, FrameKind::Segment);
+            let segment = sample::segments(&items)[0];
+            assert_eq!(segment.marks, Marks::REASSEMBLED);
+            assert_eq!(Segment { marks: expected.marks, ..segment }, expected);
+        }
+    }
+
+    #[test]
+    fn ipv6_is_reassembled_too() {
+        let tcp = sample::tcp(&[], &[7; 100]);
+        let mut decoder = sample::decoder();
+        let [first, last] = fragments_v6(&tcp, 64);
+        assert_eq!(sample::decode(&mut decoder, V6, &first).0, FrameKind::Fragment);
+        let (_, items) = sample::decode(&mut decoder, V6, &last);
+        assert_eq!(sample::segments(&items)[0].payload_len, 100);
+        assert_eq!(decoder.fragment_counts().reassembled, 1);
+    }
+
+    #[test]
+    fn a_first_fragment_without_its_rest_speaks_at_the_end() {
+        let tcp = sample::tcp(&[], &[7; 100]);
+        let mut decoder = sample::decoder();
+        sample::decode(&mut decoder, V4, &fragments(&tcp, &[64])[0]);
+        sample::decode(&mut decoder, V6, &fragments_v6(&tcp, 64)[1]);
+        let mut items = Vec::new();
+        decoder.finish(|item| items.push(*item));
+        let [segment] = sample::segments(&items)[..] else { panic!("{items:?}") };
+        assert_eq!((segment.payload_len, segment.marks), (44, Marks::FRAGMENT_FIRST));
+    }
+
+    #[test]
+    fn a_first_fragment_that_was_cut_waits_for_nothing() {
+        let parts = fragments(&sample::tcp(&[], &[7; 100]), &[64]);
+        let (kind, items) = sample::decode_cut(V4, &parts[0][..60], parts[0].len());
+        assert_eq!(kind, FrameKind::Segment);
+        let segment = sample::segments(&items)[0];
+        assert_eq!(segment.marks, Marks::FRAGMENT_FIRST | Marks::PAYLOAD_CUT);
+        assert_eq!(sample::decode_cut(V4, &parts[1][..30], parts[1].len()), (FrameKind::Fragment, vec![]));
+    }
+
+    #[test]
+    fn fragments_of_two_networks_do_not_meet() {
+        let parts = fragments(&sample::tcp(&[], &[7; 100]), &[64]);
+        let tagged = |id: u8, packet: &[u8]| sample::ethernet(0x8100, &[&[0, id, 8, 0], packet].concat());
+        let mut decoder = sample::decoder();
+        for frame in [tagged(1, &parts[0]), tagged(2, &parts[1])] {
+            assert_eq!(sample::decode(&mut decoder, 1, &frame).0, FrameKind::Fragment);
+        }
+        assert_eq!(sample::decode(&mut decoder, 1, &tagged(1, &parts[1])).0, FrameKind::Segment);
     }
 }

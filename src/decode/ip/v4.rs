@@ -7,7 +7,7 @@ use etherparse::err::ipv4::HeaderSliceError;
 
 use crate::segment::Marks;
 
-use super::{FrameKind, Octets, Packet, Walk, payload};
+use super::{FrameKind, Octets, Packet, Place, Walk, fragment, payload};
 
 /// Option types that list the hops still to visit; the last one is the destination.
 const LOOSE_SOURCE_ROUTE: u8 = 131;
@@ -40,10 +40,13 @@ pub(in crate::decode) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKin
     if header.dont_fragment() {
         marks |= Marks::DONT_FRAGMENT;
     }
-    if header.is_fragmenting_payload() {
-        return FrameKind::Fragment;
-    }
     let packet = Packet { marks, ..of(&header) };
+    if header.is_fragmenting_payload() {
+        let offset = usize::from(header.fragments_offset().value()) * 8;
+        let place = Place { offset, more: header.more_fragments() };
+        let protocol = header.protocol();
+        return fragment(walk, packet.widened(), packet.id.into(), place, protocol, within.after(header_len));
+    }
     payload(walk, packet, header.protocol(), within.after(header_len))
 }
 

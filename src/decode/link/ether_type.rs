@@ -12,7 +12,6 @@ const LENGTH_MAX: u16 = 1500;
 
 // EtherTypes of the IEEE registry that the library does not name.
 const ETHERNET_BRIDGED: u16 = 0x6558;
-const PPP: u16 = 0x880b;
 const MPLS: u16 = 0x8847;
 const MPLS_UPSTREAM: u16 = 0x8848;
 const PPPOE_SESSION: u16 = 0x8864;
@@ -20,8 +19,10 @@ const JUMBO_LLC: u16 = 0x8870;
 const BACKBONE: u16 = 0x88e7;
 const CISCO_METADATA: u16 = 0x8909;
 const VN_TAG: u16 = 0x8926;
+const REDUNDANCY: u16 = 0x892f;
 const E_TAG: u16 = 0x893f;
 const SERVICE_HEADER: u16 = 0x894f;
+const REPLICATION: u16 = 0xf1c1;
 
 /// What an EtherType announces.
 #[inline]
@@ -42,13 +43,12 @@ fn other(walk: &mut Walk, ether_type: EtherType, octets: Octets<'_>) -> FrameKin
         0x8100 | 0x88a8 | 0x9100 => vlan(walk, octets),
         MPLS | MPLS_UPSTREAM => tunnel::mpls(walk, octets),
         PPPOE_SESSION => ppp::over_ethernet(walk, octets),
-        PPP => ppp::decode(walk, octets),
         ETHERNET_BRIDGED => ethernet::decode(walk, octets),
         JUMBO_LLC => llc::decode(walk, octets),
         BACKBONE => backbone(walk, octets),
         0x88e5 => macsec(walk, octets),
         CISCO_METADATA => metadata(walk, octets),
-        VN_TAG => tagged::<6>(walk, octets),
+        VN_TAG | REDUNDANCY | REPLICATION => tagged::<6>(walk, octets),
         E_TAG => tagged::<8>(walk, octets),
         SERVICE_HEADER => tunnel::service_header(walk, octets),
         _ => FrameKind::NonTcp,
@@ -67,7 +67,8 @@ fn vlan(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     payload(walk, tag.ether_type(), octets.after(tag.slice().len()))
 }
 
-/// A tag of fixed length that ends in the next EtherType: Cisco's VN-Tag, the E-Tag of IEEE 802.1BR.
+/// A tag of fixed length that ends in the next EtherType: Cisco's VN-Tag, the E-Tag of IEEE 802.1BR, the R-Tag of IEEE
+/// 802.1CB, HSR.
 fn tagged<const N: usize>(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     match octets.split::<N>().and_then(|(tag, rest)| Some((tag.last_chunk()?, rest))) {
         Some((ether_type, rest)) => payload(walk, EtherType(u16::from_be_bytes(*ether_type)), rest),

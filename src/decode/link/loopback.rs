@@ -16,10 +16,12 @@ pub(super) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     let family = match *header {
         [0, 0, 0, _] => u32::from_be_bytes(*header),
         [_, 0, 0, 0] => u32::from_le_bytes(*header),
-        // The first two octets of a 16-bit family (IRIX snoop), in either order.
-        [0, family, 0, 0] => u32::from(family),
+        // A family of 16 bits (IRIX snoop).
+        [0, family @ ..6, 0, 0] => u32::from(family),
         // Old Linux wrote the end of its loopback's Ethernet header.
-        [0, 0, high, low] => return ether_type::payload(walk, EtherType(u16::from_be_bytes([high, low])), rest),
+        [low, high, 0, 0] | [0, 0, high, low] => {
+            return ether_type::payload(walk, EtherType(u16::from_be_bytes([high, low])), rest);
+        }
         [0xff, 0x03, ..] => return ppp::decode(walk, octets),
         _ => return FrameKind::NonTcp,
     };

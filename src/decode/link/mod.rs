@@ -25,8 +25,9 @@ pub(super) fn decode(walk: &mut Walk, link: LinkType, octets: Octets<'_>) -> Fra
         1 => ethernet::decode(walk, octets),
         113 => cooked::v1(walk, octets),
         276 => cooked::v2(walk, octets),
-        // Raw IP; 12 and 14 are what BSD and OpenBSD wrote before the registry gave it 101.
-        12 | 14 | 101 | 228 | 229 => ip::any(walk, octets),
+        // Raw IP; 12 and 14 are what BSD and OpenBSD wrote before the registry gave it 101, and 106 is Linux's classical
+        // IP over ATM.
+        12 | 14 | 101 | 106 | 228 | 229 => ip::any(walk, octets),
         0 | 108 => loopback::decode(walk, octets),
         _ => rarer(walk, link, octets),
     }
@@ -42,7 +43,6 @@ fn rarer(walk: &mut Walk, link: LinkType, octets: Octets<'_>) -> FrameKind {
         100 => llc::decode(walk, octets),
         104 | 112 => ppp::cisco(walk, octets),
         105 => wlan::decode(walk, octets),
-        106 => llc::decode(walk, octets),
         107 => pseudo::frame_relay(walk, octets),
         109 => pseudo::ipsec(walk, octets),
         117 => pseudo::packet_filter(walk, octets),

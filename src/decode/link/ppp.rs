@@ -64,8 +64,18 @@ pub(in crate::decode) fn protocol(walk: &mut Walk, octets: Octets<'_>) -> FrameK
         0x002d | 0x002f => FrameKind::Skipped("compressed-tcp-header"),
         0x00fb | 0x00fd => FrameKind::Skipped("compressed-ppp"),
         0x0053 | 0x0055 => FrameKind::Skipped("encrypted-ppp"),
-        0x003d => FrameKind::Skipped("fragmented-ppp"),
+        0x003d => multilink(walk, rest),
         _ => FrameKind::NonTcp,
+    }
+}
+
+/// A multilink fragment with its long sequence number (RFC 1990, section 3): whole when it both begins and ends.
+fn multilink(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
+    const BEGINNING_AND_ENDING: u8 = 0xc0;
+    match octets.split::<4>() {
+        Some((&[flags, ..], rest)) if flags & BEGINNING_AND_ENDING == BEGINNING_AND_ENDING => protocol(walk, rest),
+        Some(_) => FrameKind::Skipped("fragmented-ppp"),
+        None => FrameKind::Skipped("truncated-ppp-header"),
     }
 }
 

@@ -97,18 +97,13 @@ pub(super) fn packet_tap(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
 /// Frame relay (RFC 2427): a two-octet address, then control and protocol, or an EtherType in Cisco's way.
 pub(super) fn frame_relay(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     const UNNUMBERED: u8 = 0x03;
-    const SNAP: u8 = 0x80;
-    const IPV6: u8 = 0x8e;
-    const IPV4: u8 = 0xcc;
     // The last octet of the address has its lowest bit set; four are the most there are.
     let Some(last) = octets.captured().iter().take(4).position(|octet| octet & 1 == 1) else { return CUT };
     let body = octets.after(last + 1);
     match *body.captured() {
-        [UNNUMBERED, 0, SNAP, ..] => llc::snap(walk, body.after(3)),
-        [UNNUMBERED, SNAP, ..] => llc::snap(walk, body.after(2)),
-        [UNNUMBERED, IPV4, ..] => ip::v4(walk, body.after(2)),
-        [UNNUMBERED, IPV6, ..] => ip::v6(walk, body.after(2)),
-        [UNNUMBERED, ..] => FrameKind::NonTcp,
+        // Padding that aligns what follows.
+        [UNNUMBERED, 0, ..] => llc::network_layer(walk, body.after(2)),
+        [UNNUMBERED, ..] => llc::network_layer(walk, body.after(1)),
         [high, low, ..] => ether_type::payload(walk, EtherType(u16::from_be_bytes([high, low])), body.after(2)),
         _ => CUT,
     }

@@ -2,7 +2,7 @@
 
 use etherparse::EtherType;
 
-use super::{Encapsulation, FrameKind, Octets, Walk, ether_type, ethernet, ip};
+use super::{Encapsulation, FrameKind, Octets, Walk, ether_type, ethernet, ip, ppp};
 
 // The first two octets: which optional fields are there, and the version.
 const CHECKSUM: u16 = 0x8000;
@@ -12,7 +12,13 @@ const SEQUENCE: u16 = 0x1000;
 const ACKNOWLEDGMENT: u16 = 0x0080;
 const VERSION: u16 = 0x0007;
 
-// Protocol types that stand in GRE alone.
+// Protocol types that Wireshark looks into, of which some stand in GRE alone.
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+const ETHERNET: u16 = 0x6558;
+const MPLS: u16 = 0x8847;
+const SERVICE_HEADER: u16 = 0x894f;
+const PPP: u16 = 0x880b;
 const EOIP: u16 = 0x6400;
 const WCCP: u16 = 0x883e;
 const ERSPAN: u16 = 0x88be;
@@ -52,14 +58,15 @@ pub(super) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
             walk.through(Encapsulation::Erspan(None));
             ethernet::decode(walk, rest)
         }
-        ERSPAN => erspan_2(walk, rest),
-        ERSPAN_3 => erspan_3(walk, rest),
+        ERSPAN | ERSPAN_3 => mirrored(walk, rest),
         protocol => {
             // Version 1's key is the payload's length and the peer's call, which is another one in each direction.
             walk.through(Encapsulation::Gre(key.filter(|_| version == 0).map(u32::from_be_bytes)));
             match protocol {
                 WCCP => redirected(walk, rest),
-                protocol => ether_type::payload(walk, EtherType(protocol), rest),
+                PPP => ppp::decode(walk, rest),
+                IPV4 | IPV6 | ETHERNET | MPLS | SERVICE_HEADER => ether_type::payload(walk, EtherType(protocol), rest),
+                _ => FrameKind::NonTcp,
             }
         }
     }
@@ -91,26 +98,22 @@ fn redirected(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     }
 }
 
-/// ERSPAN type II (draft-foschiano-erspan): eight octets in front of the mirrored frame.
-fn erspan_2(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
-    let Some((&[_, _, s1, s0, ..], rest)) = octets.split::<8>() else {
-        return FrameKind::Skipped("truncated-erspan-header");
-    };
-    walk.through(Encapsulation::Erspan(Some(u16::from_be_bytes([s1, s0]) & 0x3ff)));
-    ethernet::decode(walk, rest)
-}
-
-/// ERSPAN type III: twelve octets, the last of which says what was mirrored and whether eight more follow.
-fn erspan_3(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
+/// ERSPAN of type II or III (draft-foschiano-erspan), as its version says: eight octets in front of the mirrored frame,
+/// or twelve and eight more where the last bit says so.
+fn mirrored(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
+    const TYPE_2: u8 = 1;
+    const TYPE_3: u8 = 2;
     const MORE: u8 = 0x01;
-    let Some((&[_, _, s1, s0, .., high, low], rest)) = octets.split::<12>() else {
+    let Some((&[version, _, s1, s0, ..], rest)) = octets.split::<8>() else {
         return FrameKind::Skipped("truncated-erspan-header");
     };
     walk.through(Encapsulation::Erspan(Some(u16::from_be_bytes([s1, s0]) & 0x3ff)));
-    let rest = if low & MORE == 0 { rest } else { rest.after(8) };
-    match high >> 2 & 0x1f {
-        0 => ethernet::decode(walk, rest),
-        2 => ip::any(walk, rest),
-        _ => FrameKind::NonTcp,
+    match version >> 4 {
+        TYPE_2 => ethernet::decode(walk, rest),
+        TYPE_3 => match rest.split::<4>() {
+            Some((&[.., flags], rest)) => ethernet::decode(walk, if flags & MORE == 0 { rest } else { rest.after(8) }),
+            None => FrameKind::Skipped("truncated-erspan-header"),
+        },
+        _ => FrameKind::Skipped("bad-erspan-version"),
     }
 }

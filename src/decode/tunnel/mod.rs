@@ -8,16 +8,18 @@ mod lisp;
 mod mpls;
 mod service_header;
 mod teredo;
+mod tzsp;
 mod udp;
 mod vxlan;
 
 use etherparse::{IpNumber, ip_number};
 
 use super::context::Encapsulation;
-use super::link::{ether_type, ethernet, ppp};
+use super::link::{self, ether_type, ethernet, ppp};
 use super::octets::Octets;
 use super::walk::Walk;
 use super::{FrameKind, ip};
+use crate::source::LinkType;
 
 pub(super) use mpls::decode as mpls;
 pub(super) use service_header::decode as service_header;

@@ -1,6 +1,6 @@
 //! UDP, for the tunnels in it.
 
-use super::{FrameKind, Octets, Walk, geneve, gre, gtp, l2tp, lisp, mpls, teredo, vxlan};
+use super::{FrameKind, Octets, Walk, geneve, gre, gtp, l2tp, lisp, mpls, teredo, tzsp, vxlan};
 
 type Tunnel = fn(&mut Walk, Octets<'_>) -> FrameKind;
 
@@ -22,14 +22,17 @@ pub(super) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
 fn by_port(port: u16) -> Option<Tunnel> {
     Some(match port {
         1701 => l2tp::decode,
-        2152 => gtp::decode,
+        // 2123 is for control, but user packets are read there too.
+        2123 | 2152 => gtp::decode,
         3544 => teredo::decode,
         4341 => lisp::decode,
         4754 => gre::decode,
-        4789 => vxlan::decode,
+        // 8472 is what Linux used before the registry gave VXLAN a port.
+        4789 | 8472 => vxlan::decode,
         4790 => vxlan::decode_with_protocol,
         6081 => geneve::decode,
         6635 => mpls,
+        37008 => tzsp::decode,
         _ => return None,
     })
 }
