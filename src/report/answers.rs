@@ -102,7 +102,11 @@ fn closed(verdict: &Verdict) -> String {
             None => "by a reset".to_owned(),
         },
         CloseKind::TimedOut => "by nobody: an end gave up unanswered".to_owned(),
-        CloseKind::None => "not within the capture: still open at its end".to_owned(),
+        CloseKind::None => match verdict.open.kind {
+            OpenKind::Refused | OpenKind::Rejected | OpenKind::Unanswered => "never opened".to_owned(),
+            OpenKind::HalfOpen => "never fully opened".to_owned(),
+            _ => "not within the capture: still open at its end".to_owned(),
+        },
         CloseKind::Refused => "never opened".to_owned(),
     };
     format!("{way}{}", frame_list(" (frame", &close.frames))
@@ -156,6 +160,10 @@ fn data(verdict: &Verdict) -> String {
     };
     for side in Side::BOTH {
         let view = &verdict.endpoints[side];
+        if view.frames == 0 {
+            parts.push(format!("nothing of the {side} was captured"));
+            continue;
+        }
         let again = match view.retransmitted_bytes {
             0 => String::new(),
             bytes => format!(" ({} of it again)", octets(bytes)),
@@ -213,6 +221,14 @@ fn calls(verdict: &Verdict) -> Option<String> {
 }
 
 fn blame(verdict: &Verdict) -> Option<String> {
+    if let Some(side) = Side::BOTH.into_iter().find(|&side| verdict.endpoints[side].frames == 0)
+        && verdict.endpoints[side].missing_bytes > 0
+    {
+        return Some(format!(
+            "shows one side only: of the {side} nothing was captured, though {} of it were acknowledged",
+            octets(verdict.endpoints[side].missing_bytes)
+        ));
+    }
     let missing: Vec<String> = Side::BOTH
         .into_iter()
         .filter(|&side| verdict.endpoints[side].missing_bytes > 0)
@@ -242,4 +258,64 @@ pub fn frames_after_noun(frames: &[u64]) -> String {
         rest => format!(" and {} more", count(rest as u64)),
     };
     format!("{plural} {}{rest}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Close;
+    use crate::report::sample;
+
+    fn answer(verdict: &Verdict, keyword: &str) -> Option<String> {
+        answers(verdict).into_iter().find(|(asked, _)| *asked == keyword).map(|(_, answer)| answer)
+    }
+
+    #[test]
+    fn what_never_opened_is_not_called_open() {
+        for (kind, expected) in [
+            (OpenKind::Unanswered, "SYN unanswered"),
+            (OpenKind::Rejected, "rejected by ICMP"),
+            (OpenKind::HalfOpen, "handshake unfinished"),
+        ] {
+            let mut verdict = sample::open_v6(0);
+            verdict.open.kind = kind;
+            verdict.close = Close { kind: CloseKind::None, initiator: None, frames: Vec::new() };
+            assert_eq!(ending(&verdict), expected);
+            let closed = answer(&verdict, "closed").unwrap();
+            assert!(closed.contains("never"), "{closed}");
+        }
+    }
+
+    #[test]
+    fn the_capture_is_blamed_for_what_it_missed() {
+        let mut verdict = sample::open_v6(0);
+        assert_eq!(answer(&verdict, "capture"), None);
+        verdict.endpoints.server.missing_bytes = 101;
+        assert!(answer(&verdict, "capture").unwrap().starts_with("101 B of the server were acknowledged"));
+        verdict.endpoints.server.frames = 0;
+        assert!(answer(&verdict, "capture").unwrap().starts_with("shows one side only: of the server nothing"));
+        assert!(answer(&verdict, "data").unwrap().contains("nothing of the server was captured"));
+    }
+
+    #[test]
+    fn a_reset_s_sentence_says_who_why_how_sure_and_whether_it_counts() {
+        let mut verdict = sample::unread_data(0);
+        let sentence = answer(&verdict, "reset").unwrap();
+        assert_eq!(
+            sentence,
+            "by the server in frame 7: unread-data (likely), or linger-zero; its receiver accepts it; 2 more resets of \
+             the same end follow from it. 212 bytes came after the server's last data and were not answered."
+        );
+        verdict.resets[0].accepted = false;
+        verdict.resets[0].confidence = Confidence::Low;
+        assert!(answer(&verdict, "reset").unwrap().contains("(a guess), or linger-zero; its receiver ignores it"));
+    }
+
+    #[test]
+    fn words_become_a_sentence_unless_they_are_code() {
+        assert_eq!(sentence("the last ACK was lost"), "The last ACK was lost.");
+        assert_eq!(sentence("connect() fails."), "connect() fails.");
+        assert_eq!(sentence("10.0.0.1:80 refused"), "10.0.0.1:80 refused.");
+        assert_eq!(sentence(""), "");
+    }
 }

@@ -14,7 +14,7 @@ use self::label::{Bases, Wording, label};
 use self::rows::{Row, rows, side_of};
 use super::LateRecord;
 use super::answers::{frames_after_noun, sentence};
-use super::layout::{Canvas, clip, clip_middle, columns, harmless, left, right, wrap};
+use super::layout::{Canvas, clip, columns, harmless, left, right, wrap};
 use super::quantity::{count, counted, duration, octets};
 use super::record::Filter;
 use super::style::Role;
@@ -93,10 +93,13 @@ impl<'a> Rails<'a> {
     fn write(&self, out: &mut impl Write, rows: &[Row<'_>]) -> io::Result<()> {
         let paint = self.canvas.palette;
         let ends = {
-            let half = self.middle / 2;
-            let client = clip_middle(&self.verdict.client.to_string(), half.saturating_sub(1));
-            let server = clip_middle(&self.verdict.server.to_string(), self.middle - half);
-            format!("{}{}", left(&client, half), right(&server, self.middle - half))
+            let (client, server) = (self.verdict.client, self.verdict.server);
+            let whole = (client.to_string(), server.to_string());
+            let is_room = columns(&whole.0) + columns(&whole.1) + 2 <= self.middle;
+            // The title has the addresses.
+            let (client, server) =
+                if is_room { whole } else { (format!("port {}", client.port), format!("port {}", server.port)) };
+            format!("{client}{}", right(&server, self.middle.saturating_sub(columns(&client))))
         };
         let head = format!(
             "{} {}{} {:>STATE_WIDTH$}  {ends}  server",

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::base::{Side, Timestamp};
+use crate::base::{Side, Sides, Timestamp};
 use crate::finding::{Errno, Finding, ImpliedCall, StateStep, Verdict};
 use crate::segment::{Flags, Segment};
 
@@ -89,7 +89,7 @@ pub fn rows<'a>(input: &LadderInput<'a>) -> Vec<Row<'a>> {
             rows.push(Row::Silence { ns });
         }
         previous = Some(segment.time);
-        rows.push(segment_row(input.verdict, segment, &mut marks));
+        push_segment(&mut rows, input.verdict, segment, &mut marks);
         at += 1;
     }
     rows.extend(marks.map(|mark| mark.row));
@@ -99,8 +99,21 @@ pub fn rows<'a>(input: &LadderInput<'a>) -> Vec<Row<'a>> {
 /// A row that is not a segment, and the frame that it follows.
 struct Mark<'a> {
     frame: u64,
-    order: u8,
+    order: Order,
     row: Row<'a>,
+}
+
+/// What comes first after one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    /// A state reached with the frame.
+    Reached,
+    /// A call that the frame shows.
+    Call,
+    /// A finding.
+    Finding,
+    /// A state reached by a timer, later.
+    Expired,
 }
 
 fn marks<'a>(verdict: &'a Verdict, segments: &[&Segment]) -> Vec<Mark<'a>> {
@@ -109,12 +122,16 @@ fn marks<'a>(verdict: &'a Verdict, segments: &[&Segment]) -> Vec<Mark<'a>> {
         let view = &verdict.endpoints[side];
         for &step in &view.states {
             let frame = step.frame.unwrap_or_else(|| last_before(segments, step.time));
-            let order = if step.frame.is_some() { 0 } else { 3 };
+            let order = if step.frame.is_some() { Order::Reached } else { Order::Expired };
             marks.push(Mark { frame, order, row: Row::Step { side, step } });
         }
         for &call in &view.calls {
             let last = || segments.last().map_or(0, |segment| segment.frame.0);
-            marks.push(Mark { frame: call.frame.unwrap_or_else(last), order: 1, row: Row::Call { side, call } });
+            marks.push(Mark {
+                frame: call.frame.unwrap_or_else(last),
+                order: Order::Call,
+                row: Row::Call { side, call },
+            });
         }
     }
     for finding in &verdict.findings {
@@ -123,7 +140,7 @@ fn marks<'a>(verdict: &'a Verdict, segments: &[&Segment]) -> Vec<Mark<'a>> {
             .find(|segment| segment.time == finding.time && finding.frames.contains(&segment.frame.0))
             .map(|segment| segment.frame.0);
         let frame = at_its_time.or(finding.frames.first().copied()).unwrap_or_default();
-        marks.push(Mark { frame, order: 2, row: Row::Finding(finding) });
+        marks.push(Mark { frame, order: Order::Finding, row: Row::Finding(finding) });
     }
     marks.sort_by_key(|mark| (mark.frame, mark.order));
     marks
@@ -134,26 +151,24 @@ fn last_before(segments: &[&Segment], time: Timestamp) -> u64 {
     segments.iter().rev().find(|segment| segment.time <= time).map_or(0, |segment| segment.frame.0)
 }
 
-/// A segment's row takes up the first state that each side reached with it.
-fn segment_row<'a>(
+/// A segment's row takes up the first state that each side reached with it; further ones follow on rows of their own.
+fn push_segment<'a>(
+    rows: &mut Vec<Row<'a>>,
     verdict: &Verdict,
     segment: &'a Segment,
     marks: &mut std::iter::Peekable<std::vec::IntoIter<Mark<'a>>>,
-) -> Row<'a> {
-    let mut reached = crate::base::Sides { client: None, server: None };
-    while let Some(mark) = marks.next_if(|mark| is_reached_with(mark, segment, |side| reached[side].is_none())) {
-        if let Row::Step { side, step } = mark.row {
-            reached[side] = Some(step);
+) {
+    let mut first = Sides { client: None, server: None };
+    let mut further = Vec::new();
+    while let Some(mark) = marks.next_if(|mark| mark.frame == segment.frame.0 && mark.order == Order::Reached) {
+        match mark.row {
+            Row::Step { side, step } if first[side].is_none() => first[side] = Some(step),
+            row => further.push(row),
         }
     }
-    Row::Segment { segment, side: side_of(verdict, segment), client: reached.client, server: reached.server }
-}
-
-fn is_reached_with(mark: &Mark<'_>, segment: &Segment, is_free: impl Fn(Side) -> bool) -> bool {
-    match mark.row {
-        Row::Step { side, step } => step.frame == Some(segment.frame.0) && is_free(side),
-        _ => false,
-    }
+    let side = side_of(verdict, segment);
+    rows.push(Row::Segment { segment, side, client: first.client, server: first.server });
+    rows.append(&mut further);
 }
 
 /// Whose segment it is.

@@ -104,8 +104,13 @@ impl Tally {
         let nature: Vec<&str> = [capture.format.as_str()].into_iter().chain(links.iter().map(String::as_str)).collect();
         let mut lines = vec![format!("{files} ({})", nature.join(", "))];
         if let Some((start, end)) = self.span {
-            let span = duration(end.since(start));
-            lines.push(format!("{span} of TCP from {}", canvas.clock.date_time(start)));
+            let moment = canvas.clock.date_time(start);
+            let span = end.since(start);
+            lines.push(if span == 0 {
+                format!("TCP at {moment}")
+            } else {
+                format!("{} of TCP from {moment}", duration(span))
+            });
         }
         lines.push(self.endings());
         for (at, line) in lines.iter().enumerate() {

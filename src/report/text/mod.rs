@@ -66,6 +66,10 @@ impl<W: Write> Text<W> {
             write_title(&mut self.out, &self.canvas, verdict)?;
             write_answers(&mut self.out, &self.canvas, verdict)?;
         }
+        if let Some(verdict) = self.first.first() {
+            let hint = format!("Segment by segment: lastack show {} --stream {}", self.again, verdict.stream);
+            writeln!(self.out, "\n{}", self.canvas.palette.paint(Role::Faint, hint))?;
+        }
         Ok(())
     }
 }
