@@ -8,15 +8,15 @@ use super::quantity::Clock;
 use super::style::Palette;
 
 /// The narrowest canvas that anything is laid out for.
-pub const WIDTH_MIN: usize = 72;
+const WIDTH_MIN: usize = 72;
 
 /// The widest canvas: beyond it, lines are hard to read and tables fall apart.
-pub const WIDTH_MAX: usize = 240;
+const WIDTH_MAX: usize = 240;
 
 /// Where text goes: how wide it may be, whether in colour, and on whose clock.
 #[derive(Clone, Debug)]
 pub struct Canvas {
-    /// Columns, between [`WIDTH_MIN`] and [`WIDTH_MAX`].
+    /// Columns, from 72 to 240.
     pub width: usize,
     /// Colours.
     pub palette: Palette,
