@@ -36,7 +36,7 @@ bitflags! {
     /// What decoding noticed about the frame that carried the segment.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
     pub struct Marks: u16 {
-        /// The snap length cut bytes of the payload.
+        /// The snap length, or a tool that lost the frame's length, cut bytes of the payload.
         const PAYLOAD_CUT = 0x001;
         /// The snap length cut the TCP header: options are missing or incomplete.
         const OPTIONS_CUT = 0x002;

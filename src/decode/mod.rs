@@ -4,6 +4,7 @@
 //! in IP, and each layer hands the [`octets`] that its length field grants to the next, until TCP gives a segment or a
 //! layer says what the frame was instead.
 
+mod checksum;
 mod context;
 mod fragment;
 mod ip;
@@ -20,6 +21,7 @@ use crate::segment::Marks;
 use crate::source::{Frame, LinkType};
 
 pub use crate::segment::Item;
+pub use checksum::Checksums;
 pub use context::{Contexts, Encapsulation};
 pub use fragment::FragmentCounts;
 
@@ -52,6 +54,13 @@ impl FrameKind {
     }
 }
 
+/// What a user may choose about decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct DecodeOptions {
+    /// Which checksums to compute.
+    pub checksums: Checksums,
+}
+
 /// Decodes frames. Holds what outlives a frame: tunnel contexts and fragments.
 #[derive(Debug, Default)]
 pub struct Decoder {
@@ -59,6 +68,11 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// A decoder that has seen nothing yet.
+    pub fn new(options: DecodeOptions) -> Self {
+        Self { walk: Walk::new(options.checksums) }
+    }
+
     /// Decodes `frame` and hands every segment and ICMP error in it to `each`, in the order of the frame's bytes.
     pub fn decode(&mut self, frame: &Frame<'_>, mut each: impl FnMut(&Item)) -> FrameKind {
         let walk = &mut self.walk;

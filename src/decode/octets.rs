@@ -39,6 +39,12 @@ impl<'a> Octets<'a> {
         Self { captured: self.captured.get(..count).unwrap_or(self.captured), len: self.len.min(count) }
     }
 
+    /// The first `count` octets, also where the frame claims to have been shorter on the wire: tools that cut frames
+    /// have lost the true length, which the packet still knows.
+    pub fn first_claimed(self, count: usize) -> Self {
+        Self { len: count, ..self.first(count) }
+    }
+
     /// A header of fixed length and what follows it; none when the header was not captured whole.
     pub fn split<const N: usize>(self) -> Option<(&'a [u8; N], Self)> {
         let (header, _) = self.captured.split_first_chunk::<N>()?;
@@ -76,6 +82,14 @@ mod tests {
         let whole = Octets::new(&[1, 2, 3], 3);
         assert_eq!(whole.first(100).len(), 3);
         assert_eq!(Octets::new(&[1, 2, 3], 0).len(), 3);
+    }
+
+    #[test]
+    fn a_packet_knows_its_length_better_than_the_frame() {
+        let packet = Octets::new(&[1, 2, 3], 3).first_claimed(100);
+        assert!(packet.is_cut());
+        assert_eq!((packet.captured(), packet.len()), (&[1, 2, 3][..], 100));
+        assert_eq!(Octets::new(&[1, 2, 3], 3).first_claimed(2).captured(), [1, 2]);
     }
 
     #[test]

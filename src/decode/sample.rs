@@ -4,7 +4,7 @@ use crate::base::{FrameNumber, Timestamp};
 use crate::segment::Segment;
 use crate::source::{Frame, LinkType};
 
-use super::{Decoder, FrameKind, Item};
+use super::{Checksums, DecodeOptions, Decoder, FrameKind, Item};
 
 /// A TCP segment from port 51000 to 80 with the given options area (a multiple of four octets) and payload.
 pub fn tcp(options: &[u8], payload: &[u8]) -> Vec<u8> {
@@ -34,9 +34,9 @@ pub fn ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
     [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1][..], &ether_type.to_be_bytes(), payload].concat()
 }
 
-/// A decoder that has seen nothing.
+/// A decoder that has seen nothing and lets the checksums of these samples be, which are 0.
 pub fn decoder() -> Decoder {
-    Decoder::default()
+    Decoder::new(DecodeOptions { checksums: Checksums::Off })
 }
 
 /// Decodes a whole frame.

@@ -7,9 +7,9 @@ use crate::segment::{Flags, Marks, Segment, TcpOptions};
 
 use super::ip::Packet;
 use super::octets::Octets;
-use super::options;
 use super::walk::Walk;
 use super::{FrameKind, Item};
+use super::{checksum, options};
 
 /// The header without options (RFC 9293, section 3.1).
 const FIXED: usize = 20;
@@ -22,7 +22,8 @@ const NEEDED: usize = 16;
 #[inline]
 pub(super) fn decode<A: Into<IpAddr> + Copy>(walk: &mut Walk, packet: &Packet<A>, octets: Octets<'_>) -> FrameKind {
     let Some((needed, _)) = octets.split::<NEEDED>() else { return FrameKind::Skipped("truncated-tcp-header") };
-    let &[s1, s0, d1, d0, n3, n2, n1, n0, a3, a2, a1, a0, offset, flags, w1, w0] = needed;
+    let &[s1, s0, d1, d0, n3, n2, n1, n0, a3, a2, a1, a0, offset, control, w1, w0] = needed;
+    let flags = Flags::from_bits_truncate(u16::from_be_bytes([offset, control]));
     let header_len = usize::from(offset >> 4) * 4;
     let mut marks = walk.marks | packet.marks;
     let mut payload_len = 0;
@@ -40,6 +41,9 @@ pub(super) fn decode<A: Into<IpAddr> + Copy>(walk: &mut Walk, packet: &Packet<A>
             marks |= Marks::PAYLOAD_CUT;
         }
         payload_len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        if walk.checksums.wants(flags, payload_len) && !octets.is_cut() {
+            marks |= checksum::judge(packet.source.into(), packet.destination.into(), octets.captured());
+        }
     }
     let context = walk.context();
     let segment = Segment {
@@ -51,7 +55,7 @@ pub(super) fn decode<A: Into<IpAddr> + Copy>(walk: &mut Walk, packet: &Packet<A>
         ack: Seq(u32::from_be_bytes([a3, a2, a1, a0])),
         payload_len,
         window: u16::from_be_bytes([w1, w0]),
-        flags: Flags::from_bits_truncate(u16::from_be_bytes([offset, flags])),
+        flags,
         ip_id: packet.id,
         ttl: packet.ttl,
         marks,

@@ -6,6 +6,7 @@ use crate::base::{FrameNumber, Timestamp};
 use crate::segment::Marks;
 use crate::source::LinkType;
 
+use super::checksum::Checksums;
 use super::context::{Contexts, Encapsulation};
 use super::fragment::Fragments;
 use super::{FrameKind, Item};
@@ -19,6 +20,8 @@ const NESTING_LIMIT: u8 = 32;
 pub(in crate::decode) struct Walk {
     /// What the frame has given so far.
     pub items: Items,
+    /// Which checksums to compute.
+    pub checksums: Checksums,
     /// The paths seen in the whole input.
     pub contexts: Contexts,
     /// When the frame was captured.
@@ -38,6 +41,11 @@ pub(in crate::decode) struct Walk {
 }
 
 impl Walk {
+    /// For a new input.
+    pub fn new(checksums: Checksums) -> Self {
+        Self { checksums, ..Self::default() }
+    }
+
     /// Forgets the frame before.
     pub fn restart(&mut self) {
         self.items.clear();

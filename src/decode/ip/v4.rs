@@ -35,7 +35,7 @@ pub(in crate::decode) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKin
             octets
         }
         total if total < header_len => return FrameKind::Skipped("bad-ipv4-length"),
-        total => octets.first(total),
+        total => octets.first_claimed(total),
     };
     if header.dont_fragment() {
         marks |= Marks::DONT_FRAGMENT;

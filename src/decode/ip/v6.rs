@@ -30,7 +30,7 @@ pub(in crate::decode) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKin
             packet.marks |= Marks::LENGTH_ZERO;
             after_header
         }
-        len => after_header.first(len),
+        len => after_header.first_claimed(len),
     };
     payload(walk, packet, header.next_header(), within)
 }

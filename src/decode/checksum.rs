@@ -1,0 +1,142 @@
+//! The TCP checksum, and the partial one that offload leaves (RFC 9293, section 3.1; RFC 8200, section 8.1).
+
+use std::net::IpAddr;
+
+use etherparse::ip_number;
+
+use crate::segment::{Flags, Marks};
+
+/// Which TCP checksums are computed. Doing so reads the whole payload, which costs more than all other decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Checksums {
+    /// None.
+    Off,
+    /// Those of segments that open, close or reset, and of segments without payload. They tell whether the capture was
+    /// made on a sending host, and forged segments are among them.
+    #[default]
+    Control,
+    /// All.
+    All,
+}
+
+impl Checksums {
+    #[inline]
+    pub(super) fn wants(self, flags: Flags, payload_len: u32) -> bool {
+        match self {
+            Checksums::Off => false,
+            Checksums::Control => payload_len == 0 || flags.intersects(Flags::SYN | Flags::FIN | Flags::RST),
+            Checksums::All => true,
+        }
+    }
+}
+
+/// Judges the checksum of a segment that is all there, from its header's first octet to its payload's last.
+#[inline]
+pub(super) fn judge(source: IpAddr, destination: IpAddr, segment: &[u8]) -> Marks {
+    let Some((&[high, low], _)) = segment.get(16..).and_then(<[u8]>::split_first_chunk) else { return Marks::empty() };
+    let hosts = sum_of_address(source) + sum_of_address(destination) + u64::from(ip_number::TCP.0);
+    let pseudo = hosts + segment.len() as u64;
+    if fold(pseudo + sum(segment)) == 0xffff {
+        return Marks::CHECKSUM_GOOD;
+    }
+    // A host that leaves the rest to its network card writes the pseudo-header's sum; where the card cuts the segment
+    // up too, some leave the length to it as well.
+    let written = u16::from_be_bytes([high, low]);
+    if written == fold(pseudo) || written == fold(hosts) { Marks::CHECKSUM_PARTIAL } else { Marks::CHECKSUM_BAD }
+}
+
+fn sum_of_address(ip: IpAddr) -> u64 {
+    match ip {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => sum(&ip.octets()),
+    }
+}
+
+/// Adds big-endian words, which may be of any even length for a sum that is folded to 16 bits in the end.
+#[inline]
+fn sum(bytes: &[u8]) -> u64 {
+    let word = |word: &[u8; 4]| u64::from(u32::from_be_bytes(*word));
+    let (words, rest) = bytes.as_chunks();
+    let last = match *rest {
+        [a, b, c] => word(&[a, b, c, 0]),
+        [a, b] => word(&[a, b, 0, 0]),
+        [a] => word(&[a, 0, 0, 0]),
+        _ => 0,
+    };
+    words.iter().map(word).sum::<u64>() + last
+}
+
+/// The ones' complement sum of the four words.
+fn fold(sum: u64) -> u16 {
+    let sum = (sum >> 32) + (sum & 0xffff_ffff);
+    let sum = (sum >> 32) + (sum & 0xffff_ffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    ((sum >> 16) + (sum & 0xffff)) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use etherparse::PacketBuilder;
+
+    use super::*;
+    use crate::decode::{DecodeOptions, Decoder, sample};
+
+    fn segment(payload: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::new();
+        let builder = PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).tcp(51000, 80, 7, 1000).ack(9);
+        builder.write(&mut packet, payload).expect("a vector takes all");
+        packet
+    }
+
+    fn marks(checksums: Checksums, packet: &[u8]) -> Marks {
+        let all = Marks::CHECKSUM_GOOD | Marks::CHECKSUM_BAD | Marks::CHECKSUM_PARTIAL;
+        let mut decoder = Decoder::new(DecodeOptions { checksums });
+        let (_, items) = sample::decode(&mut decoder, 228, packet);
+        sample::segments(&items)[0].marks & all
+    }
+
+    #[test]
+    fn good_and_bad_are_told_apart_for_every_length() {
+        for len in 0..70 {
+            let mut packet = segment(&vec![0xa5; len]);
+            assert_eq!(marks(Checksums::All, &packet), Marks::CHECKSUM_GOOD, "{len}");
+            *packet.last_mut().expect("a header") ^= 1;
+            assert_eq!(marks(Checksums::All, &packet), Marks::CHECKSUM_BAD, "{len}");
+        }
+    }
+
+    #[test]
+    fn the_sum_of_the_pseudo_header_alone_is_partial() {
+        let mut packet = segment(b"data");
+        for sum in [0x0a00 + 1 + 0x0a00 + 2 + 6 + 24, 0x0a00 + 1 + 0x0a00 + 2 + 6u16] {
+            packet[36..38].copy_from_slice(&sum.to_be_bytes());
+            assert_eq!(marks(Checksums::All, &packet), Marks::CHECKSUM_PARTIAL);
+        }
+    }
+
+    #[test]
+    fn payload_is_read_only_on_request_or_where_it_matters() {
+        let mut packet = segment(b"data");
+        assert_eq!(marks(Checksums::Control, &packet), Marks::empty());
+        assert_eq!(marks(Checksums::Control, &segment(b"")), Marks::CHECKSUM_GOOD);
+        assert_eq!(marks(Checksums::Off, &segment(b"")), Marks::empty());
+        packet[33] |= Flags::FIN.bits() as u8;
+        assert_eq!(marks(Checksums::Control, &packet), Marks::CHECKSUM_BAD);
+    }
+
+    #[test]
+    fn what_was_cut_is_not_judged() {
+        let packet = segment(b"data");
+        assert_eq!(marks(Checksums::All, &packet[..43]), Marks::empty());
+    }
+
+    #[test]
+    fn ipv6_has_its_own_pseudo_header() {
+        let mut packet = Vec::new();
+        let builder = PacketBuilder::ipv6([0xfe; 16], [0x20; 16], 64).tcp(51000, 80, 7, 1000);
+        builder.write(&mut packet, &[1, 2, 3]).expect("a vector takes all");
+        let mut decoder = Decoder::new(DecodeOptions { checksums: Checksums::All });
+        let (_, items) = sample::decode(&mut decoder, 229, &packet);
+        assert_eq!(sample::segments(&items)[0].marks, Marks::CHECKSUM_GOOD);
+    }
+}
