@@ -1,10 +1,14 @@
 //! Compressed captures: gzip, zstd and lz4, recognised by content and unpacked as a stream.
 
+mod gzip;
+mod lz4;
+mod zstd;
+
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
-use super::limits::{UNPACK_RATIO_MAX, UNPACKED_BYTES_FREE, ZSTD_WINDOW_LOG_MAX};
+use super::limits::{UNPACK_RATIO_MAX, UNPACKED_BYTES_FREE};
 use super::meter::{Meter, Stopped};
 
 /// How a file is compressed.
@@ -17,9 +21,6 @@ pub enum Compression {
     /// lz4 frames, also of the legacy kind.
     Lz4,
 }
-
-/// The lz4 frames of `lz4 -l` have no end mark: the end of the input is theirs.
-const LZ4_LEGACY_MAGIC: [u8; 4] = 0x184c_2102_u32.to_le_bytes();
 
 impl Compression {
     /// The word for it in machine output.
@@ -82,46 +83,13 @@ pub(super) fn unpack(
     meter: Arc<Meter>,
 ) -> io::Result<Box<dyn Read + Send>> {
     const PACKED_BUFFER_BYTES: usize = 64 << 10;
-    let mut packed = BufReader::with_capacity(PACKED_BUFFER_BYTES, packed);
+    let packed = BufReader::with_capacity(PACKED_BUFFER_BYTES, packed);
     let decoder: Box<dyn Read + Send> = match compression {
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
-        Compression::Zstd => {
-            let mut decoder = zstd::Decoder::with_buffer(packed)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-            Box::new(decoder)
-        }
-        Compression::Lz4 => {
-            let legacy = packed.fill_buf()?.starts_with(&LZ4_LEGACY_MAGIC);
-            let meter = Arc::clone(&meter);
-            Box::new(Lz4Frames { decoder: lz4_flex::frame::FrameDecoder::new(packed), meter, legacy })
-        }
+        Compression::Gzip => Box::new(gzip::GzipMembers::new(packed)),
+        Compression::Zstd => Box::new(zstd::ZstdFrames::new(packed)?),
+        Compression::Lz4 => Box::new(lz4::Lz4Frames::new(packed, Arc::clone(&meter))?),
     };
     Ok(Box::new(Guarded { compression, decoder, meter, unpacked: 0 }))
-}
-
-/// lz4_flex stops after each frame, and takes an end of the input where a block should be for the end of the frame.
-struct Lz4Frames<R: BufRead> {
-    decoder: lz4_flex::frame::FrameDecoder<R>,
-    meter: Arc<Meter>,
-    legacy: bool,
-}
-
-impl<R: BufRead> Read for Lz4Frames<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let count = self.decoder.read(buffer)?;
-            if count > 0 || buffer.is_empty() {
-                return Ok(count);
-            }
-            // The decoder does not look beyond an end mark: if the end of the input was met, there was none.
-            if self.meter.ended() && !self.legacy {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            if self.decoder.get_mut().fill_buf()?.is_empty() {
-                return Ok(0);
-            }
-        }
-    }
 }
 
 /// Gives a decoder's errors their place, and stops it where no capture goes.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::capture::Capture;
 use super::catalog::Catalog;
 use super::error::Fault;
-use super::{Access, Notice, Options, SourceError};
+use super::{Access, Notice, Options, SourceError, Unpacking};
 use crate::base::{FrameNumber, Timestamp};
 
 /// Something to read captures from.
@@ -111,12 +111,21 @@ fn captures_of_directory(
     }
     paths.sort();
     for path in paths {
-        let Ok(meta) = fs::metadata(&path) else { continue };
+        let name = path.display().to_string();
+        let meta = match fs::metadata(&path) {
+            Ok(meta) => meta,
+            // A link to nothing, or a file that was rotated away.
+            Err(error) => {
+                others += 1;
+                let why = SourceError::Io { file: name.clone(), error }.to_string();
+                notices.push(Notice::LeftOut { file: name, why });
+                continue;
+            }
+        };
         if meta.is_dir() {
             subdirectories += 1;
             continue;
         }
-        let name = path.display().to_string();
         if !meta.is_file() {
             others += 1;
             continue;
@@ -144,7 +153,12 @@ fn captures_of_directory(
 /// The time of the first frame; none when there is no frame, or none that can be read. What is wrong with that one is
 /// said when its turn comes.
 fn first_time(path: &Path, options: &Options) -> Result<Option<Timestamp>, Fault> {
-    let survey = Options { access: Access::Buffer, buffer_bytes: SURVEY_BUFFER_BYTES, ..options.clone() };
+    let survey = Options {
+        access: Access::Buffer,
+        unpacking: Unpacking::Inline,
+        buffer_bytes: SURVEY_BUFFER_BYTES,
+        ..options.clone()
+    };
     let mut scratch = Catalog::default();
     let mut capture = Capture::open(path, &survey, 0, &mut scratch)?;
     Ok(capture.read_ahead(&mut scratch).ok().flatten().map(|record| record.time))

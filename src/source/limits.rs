@@ -13,6 +13,9 @@ pub const INTERFACES_MAX: usize = 1 << 16;
 /// Most names kept from Name Resolution Blocks.
 pub const NAMES_MAX: usize = 1 << 16;
 
+/// Longest name or description kept, in bytes; what is longer is cut. Names of hosts have 253 at most.
+pub const TEXT_BYTES_MAX: usize = 255;
+
 /// Uncompressed bytes that are free of the ratio's limit: a short capture of silence compresses very well.
 pub const UNPACKED_BYTES_FREE: u64 = 64 << 20;
 

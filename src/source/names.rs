@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::byte_order::ByteOrder;
-use super::limits::NAMES_MAX;
+use super::limits::{NAMES_MAX, TEXT_BYTES_MAX};
 
 /// Which names the capturing program had for addresses.
 #[derive(Debug, Default)]
@@ -64,6 +64,12 @@ impl Names {
             self.left_out += 1;
             return;
         }
-        self.by_address.insert(address, String::from_utf8_lossy(name).into_owned());
+        self.by_address.insert(address, text(name));
     }
+}
+
+/// Text of a capture, cut at the limit and at its first NUL.
+pub(super) fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len()).min(TEXT_BYTES_MAX);
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
 }

@@ -15,6 +15,7 @@ use super::clock::Clock;
 use super::error::Fault;
 use super::interface::Interface;
 use super::limits::RECORD_BYTES_MAX;
+use super::names::text;
 use super::window::Window;
 use super::{LinkType, Record, Tap};
 use crate::base::Timestamp;
@@ -375,8 +376,4 @@ fn options(order: ByteOrder, bytes: &[u8]) -> impl Iterator<Item = PcapNGOption<
 /// `if_fcslen` counts bits by the specification and octets in most files.
 const fn fcs_octets(stated: u8) -> u8 {
     if stated >= 16 { stated / 8 } else { stated }
-}
-
-fn text(value: &[u8]) -> String {
-    String::from_utf8_lossy(value).trim_end_matches('\0').to_owned()
 }
