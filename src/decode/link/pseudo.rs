@@ -90,7 +90,7 @@ pub(super) fn packet_tap(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
         0b10 => Marks::OUTBOUND,
         _ => Marks::empty(),
     };
-    let link = LinkType(u16::try_from(link).unwrap_or(u16::MAX));
+    let link = LinkType::from_file(u16::try_from(link).unwrap_or(u16::MAX));
     super::decode(walk, link, octets.after(len as usize))
 }
 

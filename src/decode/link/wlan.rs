@@ -78,13 +78,10 @@ fn subframes(walk: &mut Walk, mut octets: Octets<'_>) -> FrameKind {
 pub(super) fn with_radiotap(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     const CHECK_SEQUENCE: u8 = 0x10;
     const PADDED: u8 = 0x20;
-    let Some((&[version, _, l0, l1], _)) = octets.split::<4>() else {
+    let Some((&[_, _, l0, l1], _)) = octets.split::<4>() else {
         return FrameKind::Skipped("truncated-radiotap-header");
     };
     let len = usize::from(u16::from_le_bytes([l0, l1]));
-    if version != 0 {
-        return FrameKind::Skipped("bad-radiotap-header");
-    }
     let Some(header) = octets.captured().get(..len) else { return FrameKind::Skipped("truncated-radiotap-header") };
     let flags = radiotap_flags(header).unwrap_or(0);
     let mut body = octets.after(len);
@@ -142,5 +139,5 @@ pub(super) fn with_ppi(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
         return too_deep;
     }
     let body = octets.after(usize::from(u16::from_le_bytes([l0, l1])));
-    super::decode(walk, LinkType(u16::from_le_bytes([t0, t1])), body)
+    super::decode(walk, LinkType::from_file(u16::from_le_bytes([t0, t1])), body)
 }

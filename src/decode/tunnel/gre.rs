@@ -103,6 +103,7 @@ fn redirected(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
 fn mirrored(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     const TYPE_2: u8 = 1;
     const TYPE_3: u8 = 2;
+    const FRAME_TYPE: u8 = 0x7c;
     const MORE: u8 = 0x01;
     let Some((&[version, _, s1, s0, ..], rest)) = octets.split::<8>() else {
         return FrameKind::Skipped("truncated-erspan-header");
@@ -111,6 +112,8 @@ fn mirrored(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     match version >> 4 {
         TYPE_2 => ethernet::decode(walk, rest),
         TYPE_3 => match rest.split::<4>() {
+            // Other frame types than Ethernet have been defined and not been seen.
+            Some((&[_, _, kind, _], _)) if kind & FRAME_TYPE != 0 => FrameKind::NonTcp,
             Some((&[.., flags], rest)) => ethernet::decode(walk, if flags & MORE == 0 { rest } else { rest.after(8) }),
             None => FrameKind::Skipped("truncated-erspan-header"),
         },

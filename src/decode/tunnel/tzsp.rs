@@ -12,10 +12,10 @@ pub(super) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
         return FrameKind::NonTcp;
     };
     let link = match u16::from_be_bytes([p1, p0]) {
-        1 => LinkType(1),
-        18 => LinkType(105),
-        119 => LinkType(119),
-        127 => LinkType(163),
+        1 => LinkType::ETHERNET,
+        18 => LinkType::IEEE802_11,
+        119 => LinkType::IEEE802_11_PRISM,
+        127 => LinkType::IEEE802_11_AVS,
         _ => return FrameKind::NonTcp,
     };
     loop {
