@@ -1,0 +1,101 @@
+//! Which verdict speaks of which connection: by the two endpoints, and among incarnations by time.
+
+use std::collections::HashMap;
+
+use lastack::base::{Endpoint, Sides, Timestamp};
+use lastack::finding::Verdict;
+
+use super::truth::{Connection, pair};
+
+/// A packet is stamped this much apart by the recorder's truth and the capture at most.
+const SLACK_NS: i64 = 1_000_000;
+
+/// What the two sides are matched by.
+#[derive(Clone, Copy)]
+pub struct Span {
+    ends: (Endpoint, Endpoint),
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Span {
+    /// Where a connection lies in its capture; none if nothing of it is there.
+    pub fn of_connection(connection: &Connection) -> Option<Self> {
+        let ends = pair(Sides { client: connection.client, server: connection.server });
+        Some(Self { ends, first: connection.visible.first?, last: connection.visible.last? })
+    }
+
+    /// Where the verdict's connection lies.
+    pub fn of_verdict(verdict: &Verdict) -> Self {
+        let ends = pair(Sides { client: verdict.client, server: verdict.server });
+        Self { ends, first: verdict.start, last: verdict.end }
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.first.since(other.last) <= SLACK_NS && other.first.since(self.last) <= SLACK_NS
+    }
+}
+
+/// The verdict of each connection, by index; and the verdicts that speak of none.
+pub struct Matching {
+    pub of_connection: Vec<Option<usize>>,
+    pub left_over: Vec<usize>,
+}
+
+/// Matches connections with verdicts of the same endpoints: they must overlap in time, and the pairs that began closest
+/// together are taken first.
+pub fn matching(connections: &[Option<Span>], verdicts: &[Span]) -> Matching {
+    let mut by_ends: HashMap<(Endpoint, Endpoint), Vec<usize>> = HashMap::new();
+    for (index, verdict) in verdicts.iter().enumerate() {
+        by_ends.entry(verdict.ends).or_default().push(index);
+    }
+    let mut pairs = Vec::new();
+    for (index, connection) in connections.iter().enumerate() {
+        let Some(connection) = connection else { continue };
+        for &candidate in by_ends.get(&connection.ends).into_iter().flatten() {
+            if verdicts[candidate].overlaps(connection) {
+                pairs.push((verdicts[candidate].first.since(connection.first).abs(), index, candidate));
+            }
+        }
+    }
+    pairs.sort_unstable();
+    let mut of_connection = vec![None; connections.len()];
+    let mut taken = vec![false; verdicts.len()];
+    for (_, connection, verdict) in pairs {
+        if of_connection[connection].is_none() && !taken[verdict] {
+            of_connection[connection] = Some(verdict);
+            taken[verdict] = true;
+        }
+    }
+    let left_over = (0..verdicts.len()).filter(|&index| !taken[index]).collect();
+    Matching { of_connection, left_over }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(client: u16, first_ms: i64, last_ms: i64) -> Span {
+        let end = |host: u8, port| Endpoint::new([10, 0, 0, host].into(), port);
+        let at = |ms: i64| Timestamp(ms * 1_000_000);
+        Span { ends: (end(1, client), end(2, 80)), first: at(first_ms), last: at(last_ms) }
+    }
+
+    #[test]
+    fn incarnations_go_to_the_verdicts_that_began_with_them() {
+        let connections = [Some(span(1, 0, 50)), Some(span(1, 50, 90)), Some(span(2, 0, 90))];
+        let verdicts = [span(1, 50, 90), span(2, 0, 90), span(1, 0, 50)];
+        let matching = matching(&connections, &verdicts);
+        assert_eq!(matching.of_connection, [Some(2), Some(0), Some(1)]);
+        assert!(matching.left_over.is_empty());
+    }
+
+    #[test]
+    fn a_verdict_of_another_time_or_port_is_left_over() {
+        let connections = [Some(span(1, 0, 50)), None];
+        let verdicts = [span(1, 60, 90), span(2, 0, 50)];
+        let matching = matching(&connections, &verdicts);
+        assert_eq!(matching.of_connection, [None, None]);
+        assert_eq!(matching.left_over, [0, 1]);
+    }
+}

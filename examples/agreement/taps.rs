@@ -1,0 +1,87 @@
+//! When the packets of each connection passed a tap.
+
+use std::collections::HashMap;
+use std::io;
+
+use lastack::base::{Endpoint, FrameNumber, Sides, Timestamp};
+use lastack::decode::{Decoder, Item};
+use lastack::source::{CaptureSet, Source};
+
+use super::truth::pair;
+
+/// What passed one tap: per pair of endpoints every packet's time and digest, in the capture's order.
+#[derive(Default)]
+pub struct Tap {
+    passed: HashMap<(Endpoint, Endpoint), Vec<Passed>>,
+}
+
+/// A packet at a tap. The digest is that of the packet wherever it is seen, and another one for a retransmission.
+#[derive(Clone, Copy)]
+struct Passed {
+    time: Timestamp,
+    frame: FrameNumber,
+    digest: u32,
+}
+
+/// The kernel's trace and its packet sockets see one event this far apart at most.
+pub const SAME_EVENT_NS: i64 = 1_000_000;
+
+impl Tap {
+    /// Decodes a capture.
+    ///
+    /// # Errors
+    /// The capture cannot be read to its end.
+    pub fn read(captures: &mut CaptureSet) -> io::Result<Self> {
+        let mut passed: HashMap<_, Vec<Passed>> = HashMap::new();
+        let mut decoder = Decoder::default();
+        while let Some(frame) = captures.next_frame().map_err(io::Error::other)? {
+            decoder.decode(&frame, |item| {
+                if let Item::Segment(segment) = item {
+                    let ends = pair(Sides { client: segment.source, server: segment.destination });
+                    let entry = Passed { time: segment.time, frame: segment.frame, digest: segment.digest };
+                    passed.entry(ends).or_default().push(entry);
+                }
+            });
+        }
+        Ok(Self { passed })
+    }
+
+    fn at(&self, ends: (Endpoint, Endpoint), moment: Timestamp) -> impl Iterator<Item = &Passed> {
+        let all = self.passed.get(&ends).map_or(&[][..], Vec::as_slice);
+        all.iter().filter(move |passed| passed.time.since(moment).abs() <= SAME_EVENT_NS)
+    }
+
+    /// Whether any packet of the connection passed at `moment`.
+    pub fn shows(&self, ends: (Endpoint, Endpoint), moment: Timestamp) -> bool {
+        self.at(ends, moment).next().is_some()
+    }
+
+    /// Whether the packet that `elsewhere` knows as `frame` passed here at `moment`.
+    pub fn shows_frame(
+        &self,
+        ends: (Endpoint, Endpoint),
+        moment: Timestamp,
+        elsewhere: &Tap,
+        frame: FrameNumber,
+    ) -> bool {
+        let packets = elsewhere.passed.get(&ends).map_or(&[][..], Vec::as_slice);
+        let mut named = packets.iter().filter(|packet| packet.frame == frame);
+        named.any(|packet| self.at(ends, moment).any(|passed| passed.digest == packet.digest))
+    }
+
+    /// Whether any packet that passed here at `moment` was also seen at the other tap.
+    pub fn shares(&self, ends: (Endpoint, Endpoint), moment: Timestamp, elsewhere: &Tap) -> bool {
+        let packets = elsewhere.passed.get(&ends).map_or(&[][..], Vec::as_slice);
+        self.at(ends, moment).any(|passed| packets.iter().any(|packet| packet.digest == passed.digest))
+    }
+}
+
+#[cfg(test)]
+impl Tap {
+    /// A tap that saw packets at these times, each with its index from 1 as frame number and digest.
+    pub fn of(ends: (Endpoint, Endpoint), times: &[Timestamp]) -> Self {
+        let passed =
+            (1..).zip(times).map(|(index, &time)| Passed { time, frame: FrameNumber(index), digest: index as u32 });
+        Self { passed: HashMap::from([(ends, passed.collect())]) }
+    }
+}
