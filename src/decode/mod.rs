@@ -13,7 +13,11 @@ mod octets;
 mod options;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod stacks;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod tunnel;
 mod walk;
 

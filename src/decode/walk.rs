@@ -64,19 +64,22 @@ impl Walk {
         self.path.push(encapsulation);
     }
 
-    /// Lets `inner` walk one of several parts of the frame, and comes back to where the parts branch.
-    pub fn aside(&mut self, inner: impl FnOnce(&mut Self) -> FrameKind) -> FrameKind {
-        let (depth, path_len) = (self.depth, self.path.len());
+    /// Lets `inner` walk one of several parts of the frame, marks what it finds there, and comes back to where the parts
+    /// branch.
+    pub fn aside(&mut self, marks: Marks, inner: impl FnOnce(&mut Self) -> FrameKind) -> FrameKind {
+        let (depth, path_len, marks_before) = (self.depth, self.path.len(), self.marks);
+        self.marks |= marks;
         let kind = inner(self);
+        self.marks = marks_before;
         self.depth = depth;
         self.path.truncate(path_len);
         kind
     }
 
-    /// What `inner` finds, kept out of the frame's items.
-    pub fn items_of(&mut self, inner: impl FnOnce(&mut Self) -> FrameKind) -> Vec<Item> {
+    /// What `inner` finds and is marked so, kept out of the frame's items.
+    pub fn items_of(&mut self, marks: Marks, inner: impl FnOnce(&mut Self) -> FrameKind) -> Vec<Item> {
         let before = self.items.used;
-        self.aside(inner);
+        self.aside(marks, inner);
         let found = self.items.all()[before..].to_vec();
         self.items.used = before;
         found

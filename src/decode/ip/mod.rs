@@ -96,16 +96,16 @@ fn fragment(
     protocol: IpNumber,
     octets: Octets<'_>,
 ) -> FrameKind {
-    let Packet { source, destination, marks, .. } = packet;
+    let Packet { source, destination, .. } = packet;
     let (is_first, is_v4) = (place.offset == 0, source.is_ipv4());
-    let alone = Packet { marks: marks | Marks::FRAGMENT_FIRST, ..packet };
+    let alone = |walk: &mut Walk| other_payload(walk, packet, protocol, octets);
     if octets.is_cut() || octets.len() == 0 {
         if is_first && is_v4 {
             // Wireshark counts this one in a stream, and the same in IPv6 not.
-            return other_payload(walk, alone, protocol, octets).or(FrameKind::Fragment);
+            return walk.aside(Marks::FRAGMENT_FIRST, alone).or(FrameKind::Fragment);
         }
         if is_first {
-            let items = walk.items_of(|walk| other_payload(walk, alone, protocol, octets));
+            let items = walk.items_of(Marks::FRAGMENT_FIRST, alone);
             walk.fragments.keep_orphan(items);
         }
         return FrameKind::Fragment;
@@ -113,11 +113,12 @@ fn fragment(
     let protocol_of_key = if is_v4 { protocol.0 } else { 0 };
     let key = Key { source, destination, id, protocol: protocol_of_key, context: walk.context() };
     if let Some(whole) = walk.fragments.add(walk.time, key, place, protocol, octets.captured()) {
-        let packet = Packet { marks: marks | Marks::REASSEMBLED, ..packet };
-        return other_payload(walk, packet, whole.protocol, Octets::new(&whole.beginning, whole.len));
+        return walk.aside(Marks::REASSEMBLED, |walk| {
+            other_payload(walk, packet, whole.protocol, Octets::new(&whole.beginning, whole.len))
+        });
     }
     if is_first {
-        let items = walk.items_of(|walk| other_payload(walk, alone, protocol, octets));
+        let items = walk.items_of(Marks::FRAGMENT_FIRST, alone);
         walk.fragments.keep_first(key, items);
     }
     FrameKind::Fragment

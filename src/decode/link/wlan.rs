@@ -1,6 +1,7 @@
 //! IEEE 802.11, bare and behind the headers that drivers put in front. Only data in the clear can be read.
 
 use crate::decode::octets::be32;
+use crate::segment::Marks;
 
 use super::{FrameKind, LinkType, Octets, Walk, llc};
 
@@ -67,7 +68,7 @@ fn subframes(walk: &mut Walk, mut octets: Octets<'_>) -> FrameKind {
     let mut kind = FrameKind::NonTcp;
     while let Some((&[.., high, low], rest)) = octets.split::<14>() {
         let len = usize::from(u16::from_be_bytes([high, low]));
-        let one = walk.aside(|walk| llc::decode(walk, rest.first(len)));
+        let one = walk.aside(Marks::empty(), |walk| llc::decode(walk, rest.first(len)));
         kind = kind.or(one);
         octets = octets.after((14 + len).next_multiple_of(4));
     }
