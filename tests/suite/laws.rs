@@ -6,58 +6,15 @@ mod traces;
 
 use std::io::Cursor;
 
-use lastack::analysis::{Analysis, Options, analyse};
+use lastack::analysis::{Options, analyse};
 use lastack::base::{Endpoint, FrameNumber, Seq, Side};
-use lastack::finding::Verdict;
-use lastack::report::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
 use lastack::segment::{Flags, Item, Marks, Segment};
 use lastack::source::{self, Input, script};
 use proptest::prelude::*;
 
+use crate::told::{Told, tell};
 use claims::Claims;
 use traces::{CLIENT, SERVER, any_conversation, lived};
-
-/// Everything that an analysis reports.
-#[derive(Debug, Default, PartialEq)]
-struct Told {
-    verdicts: Vec<Verdict>,
-    late: Vec<LateRecord>,
-}
-
-impl Sink for Told {
-    fn capture(&mut self, _: &CaptureRecord) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn connection(&mut self, verdict: &Verdict) -> std::io::Result<()> {
-        self.verdicts.push(verdict.clone());
-        Ok(())
-    }
-
-    fn late(&mut self, late: &LateRecord) -> std::io::Result<()> {
-        self.late.push(late.clone());
-        Ok(())
-    }
-
-    fn population(&mut self, _: &PopulationFinding) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn summary(&mut self, _: &Summary) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Analyses segments as if they had just been decoded.
-fn tell(segments: &[Segment]) -> Told {
-    let mut told = Told::default();
-    let mut analysis = Analysis::new(&Options::default(), &mut told);
-    for segment in segments {
-        analysis.advance(segment.time).and_then(|()| analysis.segment(segment)).expect("a sink in memory");
-    }
-    analysis.finish(false).expect("a sink in memory");
-    told
-}
 
 /// The trace with each segment changed, and its digest made anew.
 fn each(segments: &[Segment], change: impl Fn(&mut Segment)) -> Vec<Segment> {

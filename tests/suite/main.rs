@@ -9,7 +9,7 @@ mod reading;
 /// README shows what the program prints.
 mod readme;
 
-/// Every text trace under fixtures/ can be read, and survives printing and going through frames.
+/// Every text trace can be read, survives printing and framing, and shows what the page around it says.
 mod traces;
 
 /// What the house rules say and a program can check: imports, names, lengths, words that must not be.
@@ -23,3 +23,6 @@ mod twin;
 
 /// Moving, mirroring, repeating and cutting a capture changes its verdict as little as it should.
 mod laws;
+
+/// What several tests need: an analysis in memory and everything that it reports.
+mod told;

@@ -5,13 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lastack::decode::Decoder;
+use lastack::finding::CATALOGUE;
 use lastack::segment::{Item, Marks, Segment};
 use lastack::source::Source;
 use lastack::source::script::{Script, parse, print};
 
+use crate::told::tell_items;
+
 /// A trace and where it stands.
 struct Written {
     place: String,
+    /// What the block's first line says after `trace`.
+    words: String,
     text: String,
 }
 
@@ -39,7 +44,8 @@ fn blocks(place: &str, text: &str) -> Vec<Written> {
                 block.text.push('\n');
             }
             (None, Some(language)) if language.split_whitespace().next() == Some("trace") => {
-                open = Some(Written { place: format!("{place}:{}", index + 1), text: String::new() });
+                let words = language.trim_start().trim_start_matches("trace").trim().to_owned();
+                open = Some(Written { place: format!("{place}:{}", index + 1), words, text: String::new() });
             }
             (None, _) => {}
         }
@@ -55,7 +61,11 @@ fn all() -> Vec<Written> {
             let place = path.display().to_string();
             let extension = path.extension().and_then(|extension| extension.to_str());
             if path.file_name().is_some_and(|name| name == "trace.txt") {
-                found.push(Written { place, text: fs::read_to_string(path).expect("a readable trace") });
+                found.push(Written {
+                    place,
+                    words: String::new(),
+                    text: fs::read_to_string(path).expect("a readable trace"),
+                });
             } else if matches!(extension, Some("rs" | "md")) {
                 found.extend(blocks(&place, &fs::read_to_string(path).expect("a readable file")));
             }
@@ -80,7 +90,7 @@ fn on_the_wire(item: &Item) -> Item {
 fn every_trace_survives_printing_and_framing() {
     let traces = all();
     assert!(!traces.is_empty(), "the language's own example at least");
-    for Written { place, text } in traces {
+    for Written { place, text, .. } in traces {
         let items = parse(&text).unwrap_or_else(|error| panic!("{place}: {error}"));
         assert!(!items.is_empty(), "{place}: an empty trace shows nothing");
         let printed = print(&items);
@@ -95,6 +105,35 @@ fn every_trace_survives_printing_and_framing() {
         let expected: Vec<Item> = items.iter().map(on_the_wire).collect();
         assert_eq!(decoded, expected, "{place}");
     }
+}
+
+/// Findings that no trace can show: a killed process leaves a reset of no shape of its own.
+const WITHOUT_EXAMPLE: &[&str] = &["reset-process-exit"];
+
+/// A finding's page shows a trace in which it fires and one that is like it and in which it does not.
+#[test]
+fn examples_of_findings_are_true() {
+    let mut found = Vec::new();
+    for entry in CATALOGUE.iter().filter(|entry| !WITHOUT_EXAMPLE.contains(&entry.name)) {
+        for words in ["fires", "quiet"] {
+            if !blocks(entry.name, entry.doc).iter().any(|block| block.words == words) {
+                found.push(format!("{}: no `trace {words}` block", entry.name));
+            }
+        }
+        for Written { place, words, text } in blocks(entry.name, entry.doc) {
+            let items = parse(&text).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let names: Vec<&str> = tell_items(&items).names().collect();
+            let expected = match words.as_str() {
+                "fires" => true,
+                "quiet" => false,
+                _ => panic!("{place}: `trace fires` or `trace quiet`, not `trace {words}`"),
+            };
+            if names.contains(&entry.name) != expected {
+                found.push(format!("{place}: {words}, but found {names:?}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]

@@ -23,9 +23,30 @@ finding! {
     /// A SYN on a four-tuple whose earlier connection had ended, with another number. On Linux a SYN-ACK whose number is
     /// the old SND.NXT + 65537 proves that it replaced a TIME-WAIT.
     ///
+    /// ```trace fires
+    ///     client > SYN
+    ///     server > SYN ACK
+    ///     client > ACK
+    ///     client > FIN ACK
+    ///     server > FIN ACK
+    ///     client > ACK
+    /// client isn 900000
+    /// server isn 700000
+    /// +90 client > SYN
+    ///     server > SYN ACK
+    ///     client > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A repeated SYN, which has the same number. `stale-syn`, an old duplicate.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    /// +1 client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -26,10 +26,34 @@ finding! {
     /// Sequence space below what was already acknowledged, after the close was complete; its age against 2 MSL, and the
     /// answer that it got.
     ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > data 100
+    ///    server > ACK
+    ///    client > FIN ACK
+    ///    server > FIN ACK
+    ///    client > ACK
+    /// +1 client > data 1:101
+    ///    server > RST
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A repeated FIN answered in TIME-WAIT, which is `final-ack-lost`. What was already on its way when a reset crossed
     /// it.
+    ///
+    /// ```trace quiet
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        client > FIN ACK
+    ///        server > FIN ACK
+    ///        client > ACK
+    /// +200ms server > FIN ACK
+    ///        client > ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -20,9 +20,40 @@ finding! {
     ///
     /// A SYN, a plain ACK that does not acknowledge it, a RST of the client, and the SYN again.
     ///
+    /// ```trace fires
+    ///       client > SYN
+    ///       server > SYN ACK
+    ///       client > ACK
+    ///       server > FIN ACK
+    ///       client > FIN ACK
+    ///       server > ACK
+    /// client isn 500
+    /// +1    client > SYN
+    ///       server > ACK ack =1002
+    ///       client > RST
+    /// +10ms client > SYN
+    /// server isn 90000
+    ///       server > SYN ACK
+    ///       client > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A challenge ACK inside an open connection.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    server > FIN ACK
+    ///    client > FIN ACK
+    ///    server > ACK
+    /// client isn 900000
+    /// server isn 900000
+    /// +1 client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -21,9 +21,32 @@ finding! {
     /// An acceptable reset while its receiver was in TIME-WAIT. Often it answers TIME-WAIT's own acknowledgment of a
     /// stray segment.
     ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > FIN ACK
+    ///    server > FIN ACK
+    ///    client > ACK
+    /// +1 server > FIN ACK
+    ///    client > ACK
+    ///    server > RST
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-after-close`, where the receiver was already CLOSED.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > FIN ACK
+    ///    server > FIN ACK
+    ///    client > ACK
+    /// +1 server > FIN ACK
+    ///    client > ACK
+    /// ```
     ///
     /// # What to do
     ///

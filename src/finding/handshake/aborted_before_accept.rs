@@ -24,10 +24,26 @@ finding! {
     ///
     /// An accepted RST of the client soon after its handshake ACK, without payload from either side.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > RST ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A health check that connects and closes with FIN leaves no reset. A reset to the SYN-ACK comes before the
     /// handshake is complete (open kind `aborted`).
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > FIN ACK
+    /// server > FIN ACK
+    /// client > ACK
+    /// ```
     ///
     /// # What to do
     ///

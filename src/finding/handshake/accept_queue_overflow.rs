@@ -24,10 +24,33 @@ finding! {
     /// all while the client repeats itself at least three times. The second form is also what a path that died right
     /// after the handshake looks like, so its confidence is lower.
     ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > data 100
+    /// +1 server > SYN ACK
+    ///    client > ACK
+    ///    client > again
+    /// +2 server > SYN ACK
+    ///    client > ACK
+    ///    client > again
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `handshake-ack-lost`: one repetition, and then it works. `dead-peer`: the server had spoken before it fell silent.
     /// TCP_DEFER_ACCEPT: the server waits for payload, and acknowledges it when it comes.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    /// +1 server > SYN ACK
+    ///    client > ACK
+    ///    client > data 100
+    ///    server > ACK
+    /// ```
     ///
     /// # What to do
     ///

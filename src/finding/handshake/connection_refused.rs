@@ -20,10 +20,21 @@ finding! {
     ///
     /// A RST that acknowledges the SYN's number + 1.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > RST ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A firewall that rejects with a TCP reset looks the same on the wire. `connection-rejected` is the ICMP form; `syn-
     /// unanswered` the silent one.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > RST ACK
+    /// ```
     ///
     /// # What to do
     ///

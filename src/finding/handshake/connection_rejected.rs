@@ -23,10 +23,24 @@ finding! {
     /// An ICMP destination unreachable, time exceeded or parameter problem whose quoted header has the SYN's addresses,
     /// ports and sequence number.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// icmp 10.9.9.9 > client host-unreachable
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `connection-refused`, where the target itself sent a TCP reset. After the handshake such errors are soft and end
     /// nothing.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// icmp 10.9.9.9 > client host-unreachable
+    /// server > ACK
+    /// ```
     ///
     /// # What to do
     ///

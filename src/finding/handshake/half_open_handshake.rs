@@ -20,10 +20,24 @@ finding! {
     ///
     /// SYN-ACKs that no segment of the client acknowledges to the end, and no reset either.
     ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    /// +1 server > SYN ACK
+    /// +2 server > SYN ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `stale-syn` and an aborted handshake end with a reset. A capture of the server's direction only shows more than
     /// SYN-ACKs.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    /// +1 server > SYN ACK
+    ///    client > ACK
+    /// ```
     ///
     /// # What to do
     ///

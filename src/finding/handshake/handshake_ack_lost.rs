@@ -21,10 +21,29 @@ finding! {
     ///
     /// A SYN-ACK again after an acknowledgment of it was seen, and then the connection works.
     ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    /// +1 server > SYN ACK
+    ///    client > ACK
+    ///    client > data 100
+    ///    server > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `accept-queue-overflow`: there the acknowledgment arrives and is dropped, and data is not acknowledged either
     /// while the queue is full.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    /// +1 server > SYN ACK
+    ///    client > ACK
+    ///    client > data 100
+    ///    server > ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -19,9 +19,24 @@ finding! {
     ///
     /// A SYN from each side, and SYN-ACKs in answer.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN
+    /// client > SYN ACK
+    /// server > SYN ACK
+    /// client > ACK
+    /// server > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `split-handshake`, where a server answers a SYN with a bare SYN instead of a SYN-ACK.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// ```
     ///
     /// # What to do
     ///

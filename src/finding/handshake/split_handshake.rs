@@ -21,9 +21,25 @@ finding! {
     ///
     /// A bare SYN of the server after the client's, answered with a SYN-ACK by the client, and no SYN-ACK of the server.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN
+    /// client > SYN ACK
+    /// server > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `simultaneous-open`, where both ends answer with SYN-ACK.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN
+    /// client > SYN ACK
+    /// server > SYN ACK
+    /// client > ACK
+    /// server > ACK
+    /// ```
     ///
     /// # What to do
     ///

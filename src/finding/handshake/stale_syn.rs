@@ -23,9 +23,30 @@ finding! {
     /// A SYN with the number of an earlier, finished incarnation, or a SYN-ACK to no SYN in sight; then a RST with the
     /// SYN-ACK's acknowledgment as its number.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > FIN ACK
+    /// server > FIN ACK
+    /// client > ACK
+    /// idle 90s
+    /// client isn 1000
+    /// server isn 70000
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > RST
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A port scanner's SYN is new, and its reset comes from a host that never meant to connect.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > RST
+    /// ```
     ///
     /// # What to do
     ///

@@ -20,10 +20,24 @@ finding! {
     ///
     /// More than one SYN-ACK with one number. The message says whether an acknowledgment had already passed the tap.
     ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    /// +1 server > SYN ACK
+    ///    client > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `handshake-ack-lost` and `accept-queue-overflow` say why; `half-open-handshake` is the case that no acknowledgment
     /// ever came.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    /// +1 client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    /// ```
     ///
     /// # What to do
     ///

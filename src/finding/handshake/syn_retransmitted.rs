@@ -23,10 +23,25 @@ finding! {
     /// the last, and whether the pauses grow as a retransmission timer's do (Linux since 6.5: about one second five
     /// times, then doubling; before: doubling from one second).
     ///
+    /// ```trace fires
+    ///    client > SYN
+    /// +1 client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A new attempt on the same ports has another sequence number and is another connection. `syn-unanswered` is about
     /// SYNs that nobody ever answered.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > RST ACK
+    /// client isn 90000
+    /// +1 client > SYN
+    ///    server > RST ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -23,10 +23,22 @@ finding! {
     /// Only SYNs in the connection. The message says whether the give-up time of the profile had passed when the capture
     /// ended, or whether the capture ended first.
     ///
+    /// ```trace fires
+    ///    client > SYN
+    /// +1 client > SYN
+    /// +2 client > SYN
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `connection-refused` (a reset came at once) and `connection-rejected` (an ICMP error came). A capture that sees
     /// one direction only shows the same SYNs, but also what the client sent afterwards.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    /// +1 client > SYN
+    ///    server > RST ACK
+    /// ```
     ///
     /// # What to do
     ///

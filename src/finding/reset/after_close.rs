@@ -19,10 +19,28 @@ finding! {
     ///
     /// Both FINs acknowledged before the reset.
     ///
+    /// ```trace fires
+    ///       client > SYN
+    ///       server > SYN ACK
+    ///       client > ACK
+    ///       client > FIN ACK
+    ///       server > FIN ACK
+    ///       client > ACK
+    /// +50ms client > RST ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `time-wait-assassination`, where it ends a TIME-WAIT early. `reset-no-time-wait`, where the last acknowledgment
     /// had been lost.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > FIN ACK
+    /// server > RST ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -17,9 +17,29 @@ finding! {
     ///
     /// The sender's own FIN lies before; no payload that would explain the reset came after it.
     ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > FIN ACK
+    ///    server > ACK
+    /// +1 server > ACK
+    ///    client > RST
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-data-after-close`, where payload met the closed socket. `reset-no-time-wait`, where a repeated FIN did.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > FIN ACK
+    ///    server > ACK
+    /// +1 server > data 10
+    ///    client > RST
+    /// ```
     ///
     /// # What to do
     ///

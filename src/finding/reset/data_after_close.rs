@@ -20,9 +20,29 @@ finding! {
     /// The resetting side had sent its FIN; payload came afterwards; the reset carries the number that the payload
     /// acknowledged.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// server > FIN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > RST
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `half-close`, where the closed side still reads. `fin-wait-2-expired`, where the wait was longer than the timer.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// server > FIN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > ACK
+    /// ```
     ///
     /// # What to do
     ///

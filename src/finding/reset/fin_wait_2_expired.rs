@@ -17,9 +17,30 @@ finding! {
     ///
     /// A reply reset whose sender's FIN had long been acknowledged.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > FIN ACK
+    /// server > ACK
+    /// idle 90s
+    /// server > data 10
+    /// client > RST
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-data-after-close`: the same shape, before the timer.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > FIN ACK
+    ///    server > ACK
+    /// +1 server > data 10
+    ///    client > RST
+    /// ```
     ///
     /// # What to do
     ///

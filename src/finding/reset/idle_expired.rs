@@ -17,9 +17,30 @@ finding! {
     ///
     /// A reset right after the first segment that followed a long silence, with a TTL that is not the supposed sender's.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > ACK
+    /// idle 2h
+    /// client > data 100
+    /// server > RST ttl 250
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-no-connection`, where the host itself had lost the state.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > ACK
+    /// client > data 100
+    /// server > RST
+    /// ```
     ///
     /// # What to do
     ///

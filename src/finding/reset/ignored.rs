@@ -20,9 +20,29 @@ finding! {
     ///
     /// The reset's number against the receiver's RCV.NXT, SACK edge and window, and what the receiver sent afterwards.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > ACK
+    /// server > RST ACK seq 900000
+    /// client > data 100
+    /// server > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A reset that was lost after the tap, which its sender then repeats.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > ACK
+    /// server > RST ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -19,9 +19,28 @@ finding! {
     /// would leave alone (TTL, IPv4 id, timestamps, window, position). IPv4 id 0 and window 0 alone are how Linux answers
     /// segments without a socket.
     ///
+    /// ```trace fires
+    ///       client > SYN
+    ///       server > SYN ACK
+    ///       client > ACK
+    ///       client > data 100
+    ///       server > RST ACK ttl 250 id 7
+    /// +50ms server > ACK
+    ///       server > data 1000
+    ///       client > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-idle-expired`, a middlebox that has merely forgotten.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > RST
+    /// ```
     ///
     /// # What to do
     ///

@@ -20,9 +20,23 @@ finding! {
     /// A reply reset to a SYN-ACK that its sender did not ask for, or to the plain ACK that answers a SYN on a connection
     /// the other side still holds.
     ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > ACK seq 70000 ack 90000
+    ///    client > RST
+    /// +1 client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-refused`, where the segment was a SYN.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > RST ACK
+    /// ```
     ///
     /// # What to do
     ///

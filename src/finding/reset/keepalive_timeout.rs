@@ -17,9 +17,34 @@ finding! {
     ///
     /// Probes at SND.NXT - 1 without answer, then an active reset one interval after the last.
     ///
+    /// ```trace fires
+    ///     client > SYN
+    ///     server > SYN ACK
+    ///     client > ACK
+    ///     client > data 100
+    ///     server > ACK
+    /// idle 2h
+    ///     client > ACK seq next-1
+    /// +75 client > ACK seq next-1
+    /// +75 client > ACK seq next-1
+    /// +75 client > RST ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// An abort by the application shortly after a probe that was still on its way.
+    ///
+    /// ```trace quiet
+    ///     client > SYN
+    ///     server > SYN ACK
+    ///     client > ACK
+    ///     client > data 100
+    ///     server > ACK
+    /// idle 2h
+    ///     client > ACK seq next-1
+    ///     server > ACK
+    /// +75 client > RST ACK
+    /// ```
     ///
     /// # What to do
     ///

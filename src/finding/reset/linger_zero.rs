@@ -21,10 +21,27 @@ finding! {
     /// resetting side had received no payload, since then nothing could be unread; otherwise everything it received had
     /// been answered, and `unread-data` remains the rival.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > ACK
+    /// client > RST ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-unread-data` has the same shape. A listener closed with connections in its queue resets them in the same
     /// way. A reply reset has no ACK and no window.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > RST ACK
+    /// ```
     ///
     /// # What to do
     ///

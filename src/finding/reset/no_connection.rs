@@ -18,10 +18,30 @@ finding! {
     ///
     /// A reply reset to an ordinary segment, from a side that had sent neither FIN nor RST.
     ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > data 100
+    ///    server > ACK
+    /// +5 client > data 100
+    ///    server > RST
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-idle-expired`, where a middlebox answers after a long silence. `reset-refused`, where the segment was a
     /// SYN.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    server > FIN ACK
+    ///    client > ACK
+    /// +5 client > data 100
+    ///    server > RST
+    /// ```
     ///
     /// # What to do
     ///

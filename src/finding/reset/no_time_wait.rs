@@ -18,9 +18,33 @@ finding! {
     /// A reply reset to a FIN that had been acknowledged before, or to the first FIN right after the own one was
     /// acknowledged.
     ///
+    /// ```trace fires
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        server > FIN ACK
+    ///        client > ACK
+    ///        client > FIN ACK
+    ///        server > ACK
+    /// +200ms client > FIN ACK
+    ///        server > RST
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `fin-wait-2-expired`, where the wait for the first FIN was too long.
+    ///
+    /// ```trace quiet
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        server > FIN ACK
+    ///        client > ACK
+    ///        client > FIN ACK
+    ///        server > ACK
+    /// +200ms client > FIN ACK
+    ///        server > ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -17,9 +17,21 @@ finding! {
     ///
     /// A reset with number 0 that acknowledges the SYN.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > RST ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A firewall that rejects with a TCP reset.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// server > RST ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -17,9 +17,18 @@ finding! {
     ///
     /// Neither of the two shapes of a reset, or nothing of the connection but the reset was captured.
     ///
+    /// ```trace fires
+    /// client > RST seq 100
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// The other causes.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > RST ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -19,9 +19,29 @@ finding! {
     ///
     /// An active reset of a side that had received payload last and never answered it.
     ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > data 100
+    ///    server > data 200
+    ///    client > data 100
+    ///    server > ACK
+    /// +1 server > RST ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-linger-zero` has the same shape on the wire and is always named as its rival.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    server > data 200
+    ///    client > ACK
+    /// +1 server > RST ACK
+    /// ```
     ///
     /// # What to do
     ///

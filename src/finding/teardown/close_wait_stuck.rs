@@ -24,10 +24,32 @@ finding! {
     /// The peer's FIN is acknowledged, and to the end of the capture no FIN, no reset and no payload of this side follow,
     /// for at least as long as the threshold.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > FIN ACK
+    /// server > ACK
+    /// idle 1h
+    /// b.client 10.0.0.1:40001
+    /// b.client > SYN
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A half-close that is in use (payload flows), and a connection at the very end of the capture, where the close may
     /// simply not have come yet.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > FIN ACK
+    /// server > ACK
+    /// idle 1h
+    /// server > FIN ACK
+    /// client > ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -22,9 +22,28 @@ finding! {
     ///
     /// A segment whose end lies beyond the FIN's number + 1.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > FIN ACK
+    /// server > ACK
+    /// client > data 10
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// Retransmissions of data before the FIN, which lie below it. A FIN that overtook the data before it.
+    ///
+    /// ```trace quiet
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        client > data 10
+    ///        client > FIN ACK
+    /// +200ms client > data 1:11
+    ///        server > ACK
+    /// ```
     ///
     /// # What to do
     ///

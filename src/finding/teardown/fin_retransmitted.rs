@@ -21,10 +21,29 @@ finding! {
     /// Several FINs with one number from one side. The message says how often, until when, and whether it was
     /// acknowledged at last.
     ///
+    /// ```trace fires
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        client > FIN ACK
+    /// +200ms client > FIN ACK
+    ///        server > FIN ACK
+    ///        client > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `final-ack-lost` explains the passive closer's repeated FIN; `fin-unanswered` is the case that no answer ever
     /// came.
+    ///
+    /// ```trace quiet
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        client > FIN ACK
+    /// +200ms server > FIN ACK
+    ///        client > ACK
+    /// ```
     ///
     /// # What to do
     ///

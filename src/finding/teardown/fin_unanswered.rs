@@ -21,10 +21,30 @@ finding! {
     ///
     /// At least three copies of a FIN, no acknowledgment of it, and nothing else from the peer afterwards.
     ///
+    /// ```trace fires
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        client > FIN ACK
+    /// +200ms client > FIN ACK
+    /// +400ms client > FIN ACK
+    /// +800ms client > FIN ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `final-ack-lost` with outcome unanswered: the peer's acknowledgments are seen, and do not arrive. A capture that
     /// ends shortly after the FIN shows nothing either way.
+    ///
+    /// ```trace quiet
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        client > FIN ACK
+    /// +200ms client > FIN ACK
+    /// +400ms client > FIN ACK
+    ///        server > ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -22,10 +22,31 @@ finding! {
     /// A reply reset of the first closer, whose FIN had been acknowledged long before, to the peer's first FIN or to
     /// data.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > FIN ACK
+    /// server > ACK
+    /// idle 90s
+    /// server > data 10
+    /// client > RST
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-data-after-close`, where the time is too short for the timer. `reset-no-time-wait`, where it is a repeated
     /// FIN that meets nobody.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > FIN ACK
+    ///    server > ACK
+    /// +1 server > data 10
+    ///    client > RST
+    /// ```
     ///
     /// # What to do
     ///

@@ -22,10 +22,32 @@ finding! {
     ///
     /// The second closer's FIN again, after the first closer had answered it or where no answer of it is seen.
     ///
+    /// ```trace fires
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        server > FIN ACK
+    ///        client > ACK
+    ///        client > FIN ACK
+    ///        server > ACK
+    /// +200ms client > FIN ACK
+    ///        server > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `fin-retransmitted` alone: the first FIN was lost, not its acknowledgment. `fin-unanswered`: the first closer's
     /// FIN is the one without an answer.
+    ///
+    /// ```trace quiet
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        server > FIN ACK
+    /// +200ms server > FIN ACK
+    ///        client > FIN ACK
+    ///        server > ACK
+    /// ```
     ///
     /// # What to do
     ///

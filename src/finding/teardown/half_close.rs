@@ -23,10 +23,32 @@ finding! {
     /// Payload in segments that acknowledge the FIN, more than a farewell of a few octets that a FIN follows at once (a
     /// TLS close_notify).
     ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > FIN ACK
+    ///    server > ACK
+    ///    server > data 3000
+    ///    client > ACK
+    /// +1 server > FIN ACK
+    ///    client > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-data-after-close`, where the data met nobody. `close-wait-stuck`, where the other side neither sends nor
     /// closes.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > FIN ACK
+    ///    server > ACK
+    /// +1 server > FIN ACK
+    ///    client > ACK
+    /// ```
     ///
     /// # What to do
     ///

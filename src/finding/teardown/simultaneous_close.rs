@@ -20,9 +20,28 @@ finding! {
     ///
     /// Two FINs, neither of which acknowledges the other, and each acknowledged by itself afterwards.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > FIN ACK
+    /// server > FIN ACK ack 1
+    /// client > ACK
+    /// server > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A three-segment close, where the second FIN acknowledges the first.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > FIN ACK
+    /// server > FIN ACK
+    /// client > ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -25,9 +25,34 @@ finding! {
     /// At least three transmissions in a row without anything from the peer, which had spoken before, to the end of the
     /// capture.
     ///
+    /// ```trace fires
+    ///         client > SYN
+    ///         server > SYN ACK
+    ///         client > ACK
+    ///         server > data 10
+    ///         client > ACK
+    ///         client > data 100
+    /// +200ms  client > again
+    /// +400ms  client > again
+    /// +800ms  client > again
+    /// +1600ms client > again
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `outage-repaired`, where the peer came back. `accept-queue-overflow`, where it never spoke after its SYN-ACK.
+    ///
+    /// ```trace quiet
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        server > data 10
+    ///        client > ACK
+    ///        client > data 100
+    /// +200ms client > again
+    /// +400ms client > again
+    ///        server > ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -22,9 +22,30 @@ finding! {
     ///
     /// Segments at SND.NXT - 1 of length 0 or 1 while everything sent is acknowledged and the peer's window is open.
     ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > ACK
+    /// idle 2h
+    /// client > ACK seq next-1
+    /// server > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// Zero-window probes are the same packet; the peer's last window tells them apart.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > data 100
+    ///    server > ACK win 0
+    /// +1 client > ACK seq next-1
+    ///    server > ACK win 0
+    /// ```
     ///
     /// # What to do
     ///

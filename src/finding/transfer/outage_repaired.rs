@@ -22,9 +22,31 @@ finding! {
     ///
     /// Several retransmissions of one segment with growing pauses, then an acknowledgment of it.
     ///
+    /// ```trace fires
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        server > data 10
+    ///        client > data 100
+    /// +200ms client > again
+    /// +400ms client > again
+    /// +800ms client > again
+    ///        server > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `dead-peer`, where nothing came back. A single retransmission is ordinary loss.
+    ///
+    /// ```trace quiet
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        server > data 10
+    ///        client > data 100
+    /// +200ms client > again
+    ///        server > ACK
+    /// ```
     ///
     /// # What to do
     ///

@@ -21,9 +21,26 @@ finding! {
     ///
     /// Segments with window 0, counted once for each closing of the window.
     ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > data 100
+    ///    server > ACK win 0
+    /// +1 server > ACK win 1000
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A slow network keeps the window open.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > RST ACK win 0
+    /// ```
     ///
     /// # What to do
     ///
