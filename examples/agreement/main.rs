@@ -34,7 +34,7 @@ struct Arguments {
     /// How many of the worst cases to print.
     #[arg(long, default_value_t = 10, value_name = "N")]
     worst: usize,
-    /// Print every disagreement instead, one a line: measure, file#stream, expected, got.
+    /// Print every disagreement instead, one a line: measure, scenario, file#stream, expected, got.
     #[arg(long)]
     misses: bool,
 }

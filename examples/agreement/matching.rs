@@ -16,19 +16,22 @@ pub struct Span {
     ends: (Endpoint, Endpoint),
     first: Timestamp,
     last: Timestamp,
+    frames: u64,
 }
 
 impl Span {
     /// Where a connection lies in its capture; none if nothing of it is there.
     pub fn of_connection(connection: &Connection) -> Option<Self> {
         let ends = pair(Sides { client: connection.client, server: connection.server });
-        Some(Self { ends, first: connection.visible.first?, last: connection.visible.last? })
+        let visible = &connection.visible;
+        Some(Self { ends, first: visible.first?, last: visible.last?, frames: visible.packets })
     }
 
     /// Where the verdict's connection lies.
     pub fn of_verdict(verdict: &Verdict) -> Self {
         let ends = pair(Sides { client: verdict.client, server: verdict.server });
-        Self { ends, first: verdict.start, last: verdict.end }
+        let frames = verdict.endpoints.client.frames + verdict.endpoints.server.frames;
+        Self { ends, first: verdict.start, last: verdict.end, frames }
     }
 
     fn overlaps(&self, other: &Self) -> bool {
@@ -36,14 +39,15 @@ impl Span {
     }
 }
 
-/// The verdict of each connection, by index; and the verdicts that speak of none.
+/// The verdicts on each connection, by index, the longest first; and the verdicts that speak of none.
 pub struct Matching {
-    pub of_connection: Vec<Option<usize>>,
+    pub of_connection: Vec<Vec<usize>>,
     pub left_over: Vec<usize>,
 }
 
 /// Matches connections with verdicts of the same endpoints: they must overlap in time, and the pairs that began closest
-/// together are taken first.
+/// together are taken first. A connection can have several verdicts: a SYN that is repeated after a reset opens a new
+/// stream, and for the kernel it is the same connect().
 pub fn matching(connections: &[Option<Span>], verdicts: &[Span]) -> Matching {
     let mut by_ends: HashMap<(Endpoint, Endpoint), Vec<usize>> = HashMap::new();
     for (index, verdict) in verdicts.iter().enumerate() {
@@ -59,13 +63,22 @@ pub fn matching(connections: &[Option<Span>], verdicts: &[Span]) -> Matching {
         }
     }
     pairs.sort_unstable();
-    let mut of_connection = vec![None; connections.len()];
+    let mut of_connection = vec![Vec::new(); connections.len()];
     let mut taken = vec![false; verdicts.len()];
-    for (_, connection, verdict) in pairs {
-        if of_connection[connection].is_none() && !taken[verdict] {
-            of_connection[connection] = Some(verdict);
+    for &(_, connection, verdict) in &pairs {
+        if of_connection[connection].is_empty() && !taken[verdict] {
+            of_connection[connection].push(verdict);
             taken[verdict] = true;
         }
+    }
+    for (_, connection, verdict) in pairs {
+        if !taken[verdict] {
+            of_connection[connection].push(verdict);
+            taken[verdict] = true;
+        }
+    }
+    for matched in &mut of_connection {
+        matched.sort_by_key(|&verdict| u64::MAX - verdicts[verdict].frames);
     }
     let left_over = (0..verdicts.len()).filter(|&index| !taken[index]).collect();
     Matching { of_connection, left_over }
@@ -78,7 +91,12 @@ mod tests {
     fn span(client: u16, first_ms: i64, last_ms: i64) -> Span {
         let end = |host: u8, port| Endpoint::new([10, 0, 0, host].into(), port);
         let at = |ms: i64| Timestamp(ms * 1_000_000);
-        Span { ends: (end(1, client), end(2, 80)), first: at(first_ms), last: at(last_ms) }
+        Span {
+            ends: (end(1, client), end(2, 80)),
+            first: at(first_ms),
+            last: at(last_ms),
+            frames: (last_ms - first_ms) as u64,
+        }
     }
 
     #[test]
@@ -86,7 +104,7 @@ mod tests {
         let connections = [Some(span(1, 0, 50)), Some(span(1, 50, 90)), Some(span(2, 0, 90))];
         let verdicts = [span(1, 50, 90), span(2, 0, 90), span(1, 0, 50)];
         let matching = matching(&connections, &verdicts);
-        assert_eq!(matching.of_connection, [Some(2), Some(0), Some(1)]);
+        assert_eq!(matching.of_connection, [[2], [0], [1]]);
         assert!(matching.left_over.is_empty());
     }
 
@@ -95,7 +113,16 @@ mod tests {
         let connections = [Some(span(1, 0, 50)), None];
         let verdicts = [span(1, 60, 90), span(2, 0, 50)];
         let matching = matching(&connections, &verdicts);
-        assert_eq!(matching.of_connection, [None, None]);
+        assert_eq!(matching.of_connection, [[0; 0]; 2]);
         assert_eq!(matching.left_over, [0, 1]);
+    }
+
+    #[test]
+    fn a_connection_in_two_streams_has_the_longer_one_first() {
+        let connections = [Some(span(1, 0, 50)), Some(span(1, 50, 90))];
+        let verdicts = [span(1, 0, 50), span(1, 50, 52), span(1, 53, 90)];
+        let matching = matching(&connections, &verdicts);
+        assert_eq!(matching.of_connection, [vec![0], vec![2, 1]]);
+        assert!(matching.left_over.is_empty());
     }
 }

@@ -34,8 +34,8 @@ pub fn report(score: &Score, worst: usize) -> String {
 /// Every disagreement, a line each, for `grep` and `sort`.
 pub fn misses(score: &Score) -> String {
     let mut text = String::new();
-    for Miss { measure, case, expected, got, .. } in &score.misses {
-        let _ = writeln!(text, "{measure}\t{case}\t{expected}\t{got}");
+    for Miss { measure, scenario, case, expected, got } in &score.misses {
+        let _ = writeln!(text, "{measure}\t{scenario}\t{case}\t{expected}\t{got}");
     }
     text
 }
@@ -78,8 +78,10 @@ fn totals(text: &mut String, score: &Score) {
     ] {
         let _ = writeln!(text, "  {name:<42} {}", share(rate));
     }
-    let listed: Vec<String> = score.times.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    let _ = writeln!(text, "  all steps: {}", listed.join(", "));
+    for (name, counts) in [("sequences that differ part", &score.partings), ("all steps are dated", &score.times)] {
+        let listed: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        let _ = writeln!(text, "  {name}: {}", if listed.is_empty() { "none".to_owned() } else { listed.join(", ") });
+    }
 }
 
 fn share(rate: Rate) -> String {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lastack::base::{Side, Sides};
-use lastack::finding::{Confidence, Initiator, Verdict};
+use lastack::connection::StateStep;
+use lastack::finding::{Confidence, Finding, Initiator, Reset, Verdict};
 
 use super::labels;
 use super::matching::{Span, matching};
@@ -70,8 +71,12 @@ pub struct Score {
     pub invisible: u64,
     /// Not judged, and so a disagreement: no verdict speaks of it.
     pub unmatched: u64,
+    /// Streams of connections that have several.
+    pub parts: u64,
     /// Verdicts that speak of no connection of the truth.
     pub left_over: u64,
+    /// Where the sequences that differ part from the kernel's.
+    pub partings: BTreeMap<&'static str, u64>,
     /// What became of the times of all steps that sequences share.
     pub times: BTreeMap<&'static str, u64>,
     pub open: Confusion,
@@ -96,12 +101,36 @@ struct Case<'a> {
     name: String,
     connection: &'a Connection,
     verdict: &'a Verdict,
+    /// Further streams of the same connection: their resets and findings are its own.
+    parts: Vec<&'a Verdict>,
 }
 
 impl Case<'_> {
+    fn resets(&self) -> impl Iterator<Item = &Reset> {
+        self.verdict.resets.iter().chain(self.parts.iter().flat_map(|part| &part.resets))
+    }
+
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.verdict.findings.iter().chain(self.parts.iter().flat_map(|part| &part.findings))
+    }
+
     /// The side that the verdict gives to an end that the truth calls `side`.
     fn ours(&self, side: Side) -> Side {
-        if self.verdict.client == self.connection.client { side } else { !side }
+        self.side_in(self.verdict, side)
+    }
+
+    fn side_in(&self, verdict: &Verdict, side: Side) -> Side {
+        if verdict.client == self.connection.client { side } else { !side }
+    }
+
+    /// The states of one end over all streams of the connection; one that a later stream begins with again counts once.
+    fn states(&self, side: Side) -> Vec<StateStep> {
+        let mut streams: Vec<&Verdict> = self.parts.iter().copied().chain([self.verdict]).collect();
+        streams.sort_by_key(|stream| stream.stream);
+        let all = streams.iter().flat_map(|stream| &stream.endpoints[self.side_in(stream, side)].states);
+        let mut states: Vec<StateStep> = all.copied().collect();
+        states.dedup_by_key(|step| step.state);
+        states
     }
 }
 
@@ -130,10 +159,12 @@ impl Score {
                 self.skipped += 1;
             } else if connection.visible.packets == 0 {
                 self.invisible += 1;
-            } else if let Some(index) = matched {
-                let verdict = &told.verdicts[index];
+            } else if let [index, parts @ ..] = &matched[..] {
+                let verdict = &told.verdicts[*index];
+                let parts: Vec<_> = parts.iter().map(|&part| &told.verdicts[part]).collect();
+                self.parts += parts.len() as u64;
                 let name = format!("{}#{}", told.name, verdict.stream);
-                self.judge(&Case { name, connection, verdict }, told, run);
+                self.judge(&Case { name, connection, verdict, parts }, told, run);
             } else {
                 self.unmatched += 1;
                 let (client, server) = (connection.client, connection.server);
@@ -157,17 +188,20 @@ impl Score {
     fn judge_states(&mut self, case: &Case<'_>, side: Side, told: &Told, run: &[Told]) {
         let at_end = run.iter().find(|view| view.truth.vantage == Vantage::at(side));
         let ends = pair(Sides { client: case.connection.client, server: case.connection.server });
-        let taps = Taps { here: &told.tap, at_end: at_end.map(|view| &view.tap), ends };
+        let end = if side == Side::Client { case.connection.client } else { case.connection.server };
+        let taps = Taps { here: &told.tap, at_end: at_end.map(|view| &view.tap), ends, end };
         let expected = case.connection.timeline.of(side);
-        let got = &case.verdict.endpoints[case.ours(side)].states;
-        let is_same = states::is_same(expected, got, &taps);
+        let got = case.states(side);
+        let is_same = states::is_same(expected, &got, &taps);
         self.scenario(case).states.count(is_same);
         let expected_line = states::line(expected.iter().map(|step| step.name()));
         let got_line = states::line(got.iter().map(|step| step.state.name()));
         if !is_same {
-            self.miss(case, &format!("states {side}"), &expected_line, &got_line);
+            let parting = states::parting(expected, &got, &taps).name();
+            *self.partings.entry(parting).or_default() += 1;
+            self.miss(case, &format!("states {side}"), &format!("{expected_line} ({parting})"), &got_line);
         }
-        for (step, ours) in expected.iter().zip(got).take_while(|(step, ours)| step.name() == ours.state.name()) {
+        for (step, ours) in expected.iter().zip(&got).take_while(|(step, ours)| step.name() == ours.state.name()) {
             let dated = states::date(step, ours, &taps);
             *self.times.entry(dated.name()).or_default() += 1;
             if let Dated::Right | Dated::Wrong = dated {
@@ -214,7 +248,7 @@ impl Score {
     /// Compares the causes asked for with those given, as sets: which reset is which, the labels do not say.
     fn judge_causes(&mut self, case: &Case<'_>) {
         let asked = labels::causes(case.connection.labels());
-        let given: BTreeSet<&str> = case.verdict.resets.iter().map(|reset| reset.cause.name()).collect();
+        let given: BTreeSet<&str> = case.resets().map(|reset| reset.cause.name()).collect();
         for &cause in &asked {
             let got = answer(cause, &asked, &given, |a, b| labels::merged(a) == labels::merged(b));
             confuse(&mut self.causes, labels::merged(cause), labels::merged(got));
@@ -225,7 +259,7 @@ impl Score {
                 confuse(&mut self.aborts, cause, answer(cause, &asked, &given, |a, b| a == b));
             }
         }
-        for reset in &case.verdict.resets {
+        for reset in case.resets() {
             if labels::is_abort(reset.cause.name()) && reset.confidence == Confidence::High {
                 let is_right = asked.contains(reset.cause.name());
                 self.sure_aborts.count(is_right);
@@ -241,7 +275,7 @@ impl Score {
         let mut expected = labels::findings(case.connection.labels());
         expected.retain(|name| !labels::is_population(name));
         let hidden = labels::hidden(case.connection);
-        let got: BTreeSet<String> = case.verdict.findings.iter().map(labels::judged_name).collect();
+        let got: BTreeSet<String> = case.findings().map(labels::judged_name).collect();
         for name in expected.union(&got) {
             let tally = match (expected.contains(name), got.contains(name)) {
                 (true, true) => Tally { found: 1, ..Tally::default() },

@@ -11,6 +11,8 @@ pub struct Taps<'a> {
     pub here: &'a Tap,
     pub at_end: Option<&'a Tap>,
     pub ends: (Endpoint, Endpoint),
+    /// The end in question.
+    pub end: Endpoint,
 }
 
 /// Whether two sequences are the same, a last CLOSED that no packet brought about aside.
@@ -26,9 +28,13 @@ pub fn is_same(told: &[Step], ours: &[StateStep], taps: &Taps<'_>) -> bool {
         ([before @ .., last], _) if last.name() == closed && is_silent(last, taps) => {
             told_names[..before.len()] == our_names
         }
-        // Ours ran out; the recording ended before the kernel's did.
-        (_, [before @ .., last]) if last.state == State::Closed && last.frame.is_none() => {
-            told_names == our_names[..before.len()]
+        // Ours ran out: unseen, or so that the end no longer knew the connection. The truth did not look.
+        (_, [before @ .., last]) if last.state == State::Closed => {
+            let is_timer = last.frame.is_none_or(|frame| {
+                told.last().is_some_and(|step| step.name() == State::TimeWait.name())
+                    && taps.here.is_from(taps.ends, FrameNumber(frame), taps.end)
+            });
+            is_timer && told_names == our_names[..before.len()]
         }
         _ => false,
     }
@@ -85,6 +91,56 @@ pub fn date(told: &Step, ours: &StateStep, taps: &Taps<'_>) -> Dated {
     }
 }
 
+/// Why two sequences part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// The packets at hand show the step that we lack, or do not show the one that we have.
+    Ours,
+    /// The kernel took a step without a packet: a timer, a call, a FIN that could not be sent.
+    Silent,
+    /// The packet that shows the step is not in this capture.
+    NotHere,
+    /// The packet that we go by was lost behind this tap.
+    NeverArrived,
+    /// No socket of that end was part of it: somebody forged its segments.
+    Forged,
+    /// There is no capture from beside that end.
+    NoTap,
+}
+
+impl Parting {
+    /// In words, for the totals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Parting::Ours => "by packets at hand",
+            Parting::Silent => "by a step without a packet",
+            Parting::NotHere => "by a packet that is not in the capture",
+            Parting::NeverArrived => "by a packet that was lost behind the tap",
+            Parting::Forged => "by segments of a forger",
+            Parting::NoTap => "without a tap at that end",
+        }
+    }
+}
+
+/// Judges where two sequences part.
+pub fn parting(told: &[Step], ours: &[StateStep], taps: &Taps<'_>) -> Parting {
+    let Some(at_end) = taps.at_end else { return Parting::NoTap };
+    if told.is_empty() {
+        return Parting::Forged;
+    }
+    let common = told.iter().zip(ours).take_while(|(step, ours)| step.name() == ours.state.name()).count();
+    let never_arrived = ours.get(common).and_then(|ours| ours.frame).is_some_and(|frame| {
+        !taps.here.is_from(taps.ends, FrameNumber(frame), taps.end)
+            && !at_end.has(taps.ends, taps.here, FrameNumber(frame))
+    });
+    match told.get(common) {
+        _ if never_arrived => Parting::NeverArrived,
+        Some(step) if is_silent(step, taps) => Parting::Silent,
+        Some(step) if !at_end.shares(taps.ends, step.time, taps.here) => Parting::NotHere,
+        _ => Parting::Ours,
+    }
+}
+
 /// A sequence as one line.
 pub fn line(names: impl Iterator<Item = impl AsRef<str>>) -> String {
     let words: Vec<String> = names.map(|name| name.as_ref().to_owned()).collect();
@@ -117,7 +173,7 @@ mod tests {
     #[test]
     fn a_last_closed_may_be_missing_only_without_a_packet() {
         let tap = Tap::of(ENDS, &[at(0), at(10)]);
-        let taps = Taps { here: &tap, at_end: Some(&tap), ends: ENDS };
+        let taps = Taps { here: &tap, at_end: Some(&tap), ends: ENDS, end: ENDS.0 };
         let open = told(0, "ESTABLISHED", StepSource::Kernel);
         let reset = [open.clone(), told(10, "CLOSED", StepSource::Kernel)];
         let gave_up = [open.clone(), told(500, "CLOSED", StepSource::Kernel)];
@@ -128,13 +184,17 @@ mod tests {
         let was_reset = [still_open[0], ours(State::Closed, Some(2))];
         assert!(is_same(&[open.clone()], &timed_out, &taps));
         assert!(!is_same(&[open], &was_reset, &taps));
+        let waiting = [told(0, "TIME_WAIT", StepSource::Kernel)];
+        let gone = [ours(State::TimeWait, Some(1)), ours(State::Closed, Some(2))];
+        assert!(is_same(&waiting, &gone, &taps));
+        assert!(!is_same(&waiting, &gone, &Taps { end: ENDS.1, ..taps }));
     }
 
     #[test]
     fn a_step_is_dated_by_the_packet_that_passed_its_end() {
         let at_end = Tap::of(ENDS, &[at(20), at(30), at(40)]);
         let here = Tap::of(ENDS, &[at(0), at(10)]);
-        let taps = Taps { here: &here, at_end: Some(&at_end), ends: ENDS };
+        let taps = Taps { here: &here, at_end: Some(&at_end), ends: ENDS, end: ENDS.0 };
         let judge =
             |ms, frame| date(&told(ms, "ESTABLISHED", StepSource::Kernel), &ours(State::Established, frame), &taps);
         assert_eq!(judge(30, Some(2)), Dated::Right);
@@ -147,5 +207,25 @@ mod tests {
             date(&told(30, "ESTABLISHED", StepSource::Kernel), &ours(State::Established, Some(2)), &blind),
             Dated::NoTap
         );
+    }
+
+    #[test]
+    fn sequences_part_where_the_capture_lacks_a_packet() {
+        let at_end = Tap::of(ENDS, &[at(0), at(10), at(20)]);
+        let here = Tap::of(ENDS, &[at(0), at(10)]);
+        let taps = Taps { here: &here, at_end: Some(&at_end), ends: ENDS, end: ENDS.1 };
+        let open = told(0, "ESTABLISHED", StepSource::Kernel);
+        let still_open = ours(State::Established, Some(1));
+        let judge = |ms, more: &[StateStep], taps: &Taps<'_>| {
+            let closed = told(ms, "CLOSED", StepSource::Kernel);
+            parting(&[open.clone(), closed], &[&[still_open], more].concat(), taps)
+        };
+        assert_eq!(judge(10, &[], &taps), Parting::Ours);
+        assert_eq!(judge(20, &[], &taps), Parting::NotHere);
+        assert_eq!(judge(50, &[], &taps), Parting::Silent);
+        assert_eq!(parting(&[], &[still_open], &taps), Parting::Forged);
+        let behind = Tap::of(ENDS, &[at(0)]);
+        let lost = Taps { at_end: Some(&behind), ..taps };
+        assert_eq!(parting(&[open], &[still_open, ours(State::Closed, Some(2))], &lost), Parting::NeverArrived);
     }
 }

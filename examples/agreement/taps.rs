@@ -20,6 +20,7 @@ pub struct Tap {
 struct Passed {
     time: Timestamp,
     frame: FrameNumber,
+    source: Endpoint,
     digest: u32,
 }
 
@@ -38,7 +39,12 @@ impl Tap {
             decoder.decode(&frame, |item| {
                 if let Item::Segment(segment) = item {
                     let ends = pair(Sides { client: segment.source, server: segment.destination });
-                    let entry = Passed { time: segment.time, frame: segment.frame, digest: segment.digest };
+                    let entry = Passed {
+                        time: segment.time,
+                        frame: segment.frame,
+                        source: segment.source,
+                        digest: segment.digest,
+                    };
                     passed.entry(ends).or_default().push(entry);
                 }
             });
@@ -46,14 +52,26 @@ impl Tap {
         Ok(Self { passed })
     }
 
+    fn all(&self, ends: (Endpoint, Endpoint)) -> &[Passed] {
+        self.passed.get(&ends).map_or(&[][..], Vec::as_slice)
+    }
+
     fn at(&self, ends: (Endpoint, Endpoint), moment: Timestamp) -> impl Iterator<Item = &Passed> {
-        let all = self.passed.get(&ends).map_or(&[][..], Vec::as_slice);
-        all.iter().filter(move |passed| passed.time.since(moment).abs() <= SAME_EVENT_NS)
+        self.all(ends).iter().filter(move |passed| passed.time.since(moment).abs() <= SAME_EVENT_NS)
+    }
+
+    fn carried(&self, ends: (Endpoint, Endpoint), frame: FrameNumber) -> impl Iterator<Item = &Passed> {
+        self.all(ends).iter().filter(move |passed| passed.frame == frame)
     }
 
     /// Whether any packet of the connection passed at `moment`.
     pub fn shows(&self, ends: (Endpoint, Endpoint), moment: Timestamp) -> bool {
         self.at(ends, moment).next().is_some()
+    }
+
+    /// Whether `frame` carries a packet from `source`.
+    pub fn is_from(&self, ends: (Endpoint, Endpoint), frame: FrameNumber, source: Endpoint) -> bool {
+        self.carried(ends, frame).any(|passed| passed.source == source)
     }
 
     /// Whether the packet that `elsewhere` knows as `frame` passed here at `moment`.
@@ -64,24 +82,30 @@ impl Tap {
         elsewhere: &Tap,
         frame: FrameNumber,
     ) -> bool {
-        let packets = elsewhere.passed.get(&ends).map_or(&[][..], Vec::as_slice);
-        let mut named = packets.iter().filter(|packet| packet.frame == frame);
-        named.any(|packet| self.at(ends, moment).any(|passed| passed.digest == packet.digest))
+        elsewhere.carried(ends, frame).any(|packet| self.at(ends, moment).any(|passed| passed.digest == packet.digest))
+    }
+
+    /// Whether the packet that `elsewhere` knows as `frame` passed here at all.
+    pub fn has(&self, ends: (Endpoint, Endpoint), elsewhere: &Tap, frame: FrameNumber) -> bool {
+        elsewhere.carried(ends, frame).any(|packet| self.all(ends).iter().any(|passed| passed.digest == packet.digest))
     }
 
     /// Whether any packet that passed here at `moment` was also seen at the other tap.
     pub fn shares(&self, ends: (Endpoint, Endpoint), moment: Timestamp, elsewhere: &Tap) -> bool {
-        let packets = elsewhere.passed.get(&ends).map_or(&[][..], Vec::as_slice);
-        self.at(ends, moment).any(|passed| packets.iter().any(|packet| packet.digest == passed.digest))
+        self.at(ends, moment).any(|passed| elsewhere.all(ends).iter().any(|packet| packet.digest == passed.digest))
     }
 }
 
 #[cfg(test)]
 impl Tap {
-    /// A tap that saw packets at these times, each with its index from 1 as frame number and digest.
+    /// A tap that saw packets of the first end at these times, each with its index from 1 as frame number and digest.
     pub fn of(ends: (Endpoint, Endpoint), times: &[Timestamp]) -> Self {
-        let passed =
-            (1..).zip(times).map(|(index, &time)| Passed { time, frame: FrameNumber(index), digest: index as u32 });
+        let passed = (1..).zip(times).map(|(index, &time)| Passed {
+            time,
+            frame: FrameNumber(index),
+            source: ends.0,
+            digest: index as u32,
+        });
         Self { passed: HashMap::from([(ends, passed.collect())]) }
     }
 }
