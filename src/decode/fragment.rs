@@ -20,6 +20,9 @@ const PARTS_MAX: usize = 256;
 /// How much of a datagram's beginning is kept: tunnels and a TCP header with its options.
 const KEPT: usize = 512;
 
+/// Octets that all waiting parts may take together, with what keeping one costs beside its content.
+const OCTETS_MAX: usize = 4 << 20;
+
 /// How long a datagram waits for its parts, in nanoseconds of packet time (RFC 8200, section 4.5).
 const PATIENCE: i64 = 60_000_000_000;
 
@@ -83,6 +86,8 @@ pub(super) struct Fragments {
     waiting: BTreeMap<u64, Datagram>,
     numbers: HashMap<Key, u64, foldhash::fast::RandomState>,
     next: u64,
+    /// What all waiting parts take.
+    octets: usize,
     orphans: Vec<Item>,
     counts: FragmentCounts,
 }
@@ -92,6 +97,8 @@ struct Datagram {
     key: Key,
     since: Timestamp,
     parts: Vec<Part>,
+    /// What the parts keep of its beginning, added up.
+    beginnings: usize,
     /// Its length, once the last part was seen.
     len: Option<usize>,
     /// What its first part gives without the others.
@@ -116,16 +123,20 @@ impl Fragments {
             None => self.begin(now, key),
         };
         let datagram = self.waiting.get_mut(&number)?;
+        let before = datagram.octets();
         self.counts.overlapping += u64::from(datagram.add(place, protocol, bytes) == Fit::Overlaps);
+        self.octets += datagram.octets() - before;
         if let Some(whole) = datagram.whole() {
-            self.waiting.remove(&number);
-            self.numbers.remove(&key);
+            self.remove(number);
             self.counts.reassembled += 1;
             return Some(whole);
         }
         if datagram.parts.len() > PARTS_MAX {
             self.give_up(number);
             self.counts.evicted += 1;
+        }
+        while self.octets > OCTETS_MAX {
+            self.give_up_oldest();
         }
         None
     }
@@ -166,15 +177,20 @@ impl Fragments {
     }
 
     fn begin(&mut self, now: Timestamp, key: Key) -> u64 {
-        if self.waiting.len() >= DATAGRAMS_MAX
-            && let Some(&oldest) = self.waiting.keys().next()
-        {
-            self.give_up(oldest);
-            self.counts.evicted += 1;
+        if self.waiting.len() >= DATAGRAMS_MAX {
+            self.give_up_oldest();
         }
         let number = self.next;
         self.next += 1;
-        let datagram = Datagram { key, since: now, parts: Vec::new(), len: None, first: Vec::new(), protocol: None };
+        let datagram = Datagram {
+            key,
+            since: now,
+            parts: Vec::new(),
+            beginnings: 0,
+            len: None,
+            first: Vec::new(),
+            protocol: None,
+        };
         self.waiting.insert(number, datagram);
         self.numbers.insert(key, number);
         number
@@ -189,10 +205,24 @@ impl Fragments {
         }
     }
 
+    fn give_up_oldest(&mut self) {
+        if let Some(&oldest) = self.waiting.keys().next() {
+            self.give_up(oldest);
+            self.counts.evicted += 1;
+        }
+    }
+
     fn give_up(&mut self, number: u64) {
-        let Some(datagram) = self.waiting.remove(&number) else { return };
+        if let Some(datagram) = self.remove(number) {
+            self.keep_orphan(datagram.first);
+        }
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Datagram> {
+        let datagram = self.waiting.remove(&number)?;
         self.numbers.remove(&datagram.key);
-        self.keep_orphan(datagram.first);
+        self.octets -= datagram.octets();
+        Some(datagram)
     }
 }
 
@@ -226,8 +256,14 @@ impl Datagram {
             return Fit::Apart;
         }
         let overlaps = self.parts.iter().any(|part| part.offset < end && offset < part.offset + part.len);
+        self.beginnings += kept.len();
         self.parts.insert(at, Part { offset, len, beginning: kept.into() });
         if overlaps { Fit::Overlaps } else { Fit::Apart }
+    }
+
+    /// What its parts take.
+    fn octets(&self) -> usize {
+        self.parts.len() * size_of::<Part>() + self.beginnings
     }
 
     /// The datagram, when its parts cover it.
@@ -323,6 +359,20 @@ mod tests {
         }
         assert_eq!((fragments.waiting.len(), fragments.counts().evicted), (0, 2));
         assert_eq!(fragments.numbers.len(), 0);
+    }
+
+    #[test]
+    fn what_waits_takes_a_bounded_room() {
+        let mut fragments = Fragments::default();
+        for round in 0..200 {
+            for id in 0..1000 {
+                add(&mut fragments, id, 0, true, &[round; 512]);
+                assert!(fragments.octets <= OCTETS_MAX);
+            }
+        }
+        assert!(fragments.counts().evicted > 0);
+        let sum: usize = fragments.waiting.values().map(Datagram::octets).sum();
+        assert_eq!(fragments.octets, sum);
     }
 
     #[test]

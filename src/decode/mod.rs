@@ -41,7 +41,10 @@ pub enum FrameKind {
     NonTcp,
     /// An IP fragment that gives no segment by itself.
     Fragment,
-    /// Not decodable; the reason's word is public (`summary.skipped`).
+    /// Not decodable, for the reason whose word is public (`summary.skipped`). The words name the layer:
+    /// `truncated-…` was cut or ended too early, `bad-…` contradicts itself, `encrypted-…`, `compressed-…` and
+    /// `fragmented-…` hide what they carry; beside them `unsupported-link-type`, `unsupported-l2tpv3` and
+    /// `nested-too-deep`.
     Skipped(&'static str),
 }
 

@@ -30,6 +30,12 @@ fn gre(header: &[u8], payload: &[u8]) -> Vec<u8> {
     ipv4(47, &[header, payload].concat())
 }
 
+fn deflated(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(vec![protocol, 0, 0, 2], flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, payload).expect("a vector takes all");
+    encoder.finish().expect("a vector takes all")
+}
+
 fn with_len(prefix: &[u8], suffix: &[u8], payload: &[u8]) -> Vec<u8> {
     let len = (suffix.len() + payload.len()) as u16;
     [prefix, &len.to_be_bytes(), suffix, payload].concat()
@@ -94,6 +100,8 @@ fn tunnels() -> Vec<(Vec<u8>, &'static str)> {
         (ipv4(97, &[&[0x30, 0], &inner[..]].concat()), "etherip"),
         (ipv4(137, &[&[0, 2, 1, 64], &v4[..]].concat()), "mpls 32"),
         (ipv6(143, inner), ""),
+        (ipv4(108, &deflated(4, v4)), "ip-in-ip"),
+        (ipv4(108, &deflated(6, &tcp(&[3, 3, 7, 0], b"data"))), ""),
         (gre(&[0, 0, 8, 0], v4), "gre"),
         (gre(&[0xb0, 0, 0x86, 0xdd, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1], v6), "gre key 7"),
         (gre(&[0x40, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0], v4), "gre"),

@@ -70,7 +70,7 @@ fn what_is_hidden_from_the_eye_is_said_to_be() {
     assert_eq!(sample::kind(105, &wlan), FrameKind::Skipped("encrypted-wlan"));
     assert_eq!(sample::kind(1, &sample::ethernet(0x88e5, &[0x2c; 60])), FrameKind::Skipped("encrypted-macsec"));
     assert_eq!(sample::kind(9, &[0xff, 3, 0, 0x2d, 1, 2]), FrameKind::Skipped("compressed-tcp-header"));
-    assert_eq!(sample::kind(101, &sample::ipv4(108, &[6, 0, 0, 2])), FrameKind::Skipped("compressed-ipcomp"));
+    assert_eq!(sample::kind(101, &sample::ipv4(108, &[6, 0, 0, 3, 1, 2, 3])), FrameKind::Skipped("compressed-ipcomp"));
 }
 
 #[test]

@@ -63,11 +63,17 @@ fn payload<A: Into<IpAddr> + Copy>(
 ) -> FrameKind {
     match protocol {
         ip_number::TCP => tcp::decode(walk, &packet, octets),
-        _ => other_payload(walk, packet.widened(), protocol, octets),
+        _ => carried(walk, packet.widened(), protocol, octets),
     }
 }
 
-fn other_payload(walk: &mut Walk, mut packet: Packet, mut protocol: IpNumber, mut octets: Octets<'_>) -> FrameKind {
+/// The same where time does not press: behind extension headers, in tunnels, in what was put together.
+pub(in crate::decode) fn carried(
+    walk: &mut Walk,
+    mut packet: Packet,
+    mut protocol: IpNumber,
+    mut octets: Octets<'_>,
+) -> FrameKind {
     loop {
         match protocol {
             ip_number::TCP => return tcp::decode(walk, &packet, octets),
@@ -81,7 +87,7 @@ fn other_payload(walk: &mut Walk, mut packet: Packet, mut protocol: IpNumber, mu
                 return fragment(walk, packet, id, place, next, rest);
             }
             Step::Stop(kind) => return kind,
-            Step::Payload => return tunnel::ip_payload(walk, protocol, octets),
+            Step::Payload => return tunnel::ip_payload(walk, packet, protocol, octets),
         }
     }
 }
@@ -98,7 +104,7 @@ fn fragment(
 ) -> FrameKind {
     let Packet { source, destination, .. } = packet;
     let (is_first, is_v4) = (place.offset == 0, source.is_ipv4());
-    let alone = |walk: &mut Walk| other_payload(walk, packet, protocol, octets);
+    let alone = |walk: &mut Walk| carried(walk, packet, protocol, octets);
     if octets.is_cut() || octets.len() == 0 {
         if is_first && is_v4 {
             // Wireshark counts this one in a stream, and the same in IPv6 not.
@@ -114,7 +120,7 @@ fn fragment(
     let key = Key { source, destination, id, protocol: protocol_of_key, context: walk.context() };
     if let Some(whole) = walk.fragments.add(walk.time, key, place, protocol, octets.captured()) {
         return walk.aside(Marks::REASSEMBLED, |walk| {
-            other_payload(walk, packet, whole.protocol, Octets::new(&whole.beginning, whole.len))
+            carried(walk, packet, whole.protocol, Octets::new(&whole.beginning, whole.len))
         });
     }
     if is_first {

@@ -1,5 +1,6 @@
 //! What carries another packet inside: in IP by protocol number, in UDP by port.
 
+mod compressed;
 mod geneve;
 mod gre;
 mod gtp;
@@ -14,18 +15,19 @@ mod vxlan;
 
 use etherparse::{IpNumber, ip_number};
 
+use super::FrameKind;
 use super::context::Encapsulation;
+use super::ip::{self, Packet};
 use super::link::{self, ether_type, ethernet, ppp};
 use super::octets::Octets;
 use super::walk::Walk;
-use super::{FrameKind, ip};
 use crate::source::LinkType;
 
 pub(super) use mpls::decode as mpls;
 pub(super) use service_header::decode as service_header;
 
 /// What a protocol number says that IP carries, when it is neither TCP nor ICMP nor an extension header.
-pub(super) fn ip_payload(walk: &mut Walk, protocol: IpNumber, octets: Octets<'_>) -> FrameKind {
+pub(super) fn ip_payload(walk: &mut Walk, packet: Packet, protocol: IpNumber, octets: Octets<'_>) -> FrameKind {
     const ETHER_IP: IpNumber = IpNumber(97);
     const COMPRESSED: IpNumber = IpNumber(108);
     const ETHERNET: IpNumber = IpNumber(143);
@@ -47,7 +49,7 @@ pub(super) fn ip_payload(walk: &mut Walk, protocol: IpNumber, octets: Octets<'_>
             ethernet::decode(walk, octets.after(2))
         }
         ip_number::ENCAPSULATING_SECURITY_PAYLOAD => FrameKind::Skipped("encrypted-esp"),
-        COMPRESSED => FrameKind::Skipped("compressed-ipcomp"),
+        COMPRESSED => compressed::decode(walk, packet, octets),
         _ => FrameKind::NonTcp,
     }
 }
