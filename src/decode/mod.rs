@@ -1,7 +1,7 @@
 //! Stage 2: frame bytes to segments. Never fails: what is not TCP or cannot be decoded has a reason and is counted.
 //!
 //! A frame is walked from its link layer inwards. `link/` holds one file for each way to begin a frame, `ip/` what lies
-//! in IP, `tunnel/` what carries another packet inside; each layer hands the [`octets`] that its length field grants to
+//! in IP, `tunnel/` what carries another packet inside; each layer hands the octets that its length field grants to
 //! the next, until TCP gives a segment or a layer says what the frame was instead. Headers are read alike whether or not
 //! the snap length cut them: there is no second, lax decoder whose answers could differ.
 
