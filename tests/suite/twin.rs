@@ -118,8 +118,9 @@ fn describe(mut found: Vec<Disagreement>) -> String {
     groups.iter().map(example).collect::<Vec<_>>().join("\n")
 }
 
-/// One side in so many may disagree: today it is 45 of 12,000, and the aim is none.
-const TOLERATED: usize = 100;
+/// One side in so many may disagree in the default run: today it is 31 of 12,000, and the aim is none. Longer runs show
+/// them all.
+const TOLERATED: usize = 250;
 
 fn assert_agreement(sides: usize, found: Vec<Disagreement>) {
     assert!(
