@@ -3,6 +3,9 @@
 /// No input makes any stage panic or run away.
 mod fuzz;
 
+/// Pages that are made from the code say what the code says.
+mod generated;
+
 /// Captures are read the same in every way and format, and damage ends in frames and a clear error.
 mod reading;
 
