@@ -86,15 +86,7 @@ pub struct Table {
     hand: usize,
     next_stream: u64,
     counts: TableCounts,
-    /// The packet time that the clock below was last set by.
-    seen: Timestamp,
-    /// The clock that ends connections: packet time, but it passes over silences of the whole capture.
-    clock: Timestamp,
 }
-
-/// A longer pause between two packets of the whole capture is a pause of the capture, or a jump of its clock, and ends
-/// no connection by itself.
-const PAUSE_MAX_NS: i64 = 60_000_000_000;
 
 impl Table {
     /// An empty table.
@@ -110,8 +102,6 @@ impl Table {
             hand: 0,
             next_stream: 0,
             counts: TableCounts::default(),
-            seen: Timestamp(i64::MIN),
-            clock: Timestamp(0),
         }
     }
 
