@@ -182,7 +182,7 @@ mod tests {
         assert!(is_same(&gave_up, &still_open, &taps));
         let timed_out = [still_open[0], ours(State::Closed, None)];
         let was_reset = [still_open[0], ours(State::Closed, Some(2))];
-        assert!(is_same(&[open.clone()], &timed_out, &taps));
+        assert!(is_same(std::slice::from_ref(&open), &timed_out, &taps));
         assert!(!is_same(&[open], &was_reset, &taps));
         let waiting = [told(0, "TIME_WAIT", StepSource::Kernel)];
         let gone = [ours(State::TimeWait, Some(1)), ours(State::Closed, Some(2))];
