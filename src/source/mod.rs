@@ -1,7 +1,7 @@
 //! Stage 1: where captured frames come from. A source lends one frame at a time out of its own buffer; no frame is copied.
 //!
 //! [`open`] takes files, directories of rotated captures and standard input and gives a [`CaptureSet`]: one input with
-//! running frame numbers. What is compressed is recognised by content. [`Window`](window::Window) holds the bytes that
+//! running frame numbers. What is compressed is recognised by content. `window::Window` holds the bytes that
 //! are in memory; a reader per format steps through it.
 
 mod apart;
