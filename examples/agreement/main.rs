@@ -50,17 +50,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> io::Result<()> {
-    let mut score = Score::default();
-    let mut any = false;
-    for run in recording::find(&arguments.folders)? {
-        any = true;
-        let views = recording::load(&run)?;
-        for view in &views {
-            score.add(view, &views);
-        }
-    }
-    score.set_aside_beyond_labels();
-    if !any {
+    let score = judge(&arguments.folders)?;
+    if score.captures == 0 {
         return Err(io::Error::other("no capture with a truth file beside it in these folders"));
     }
     let text = if arguments.misses { print::misses(&score) } else { print::report(&score, arguments.worst) };
@@ -68,5 +59,49 @@ fn run(arguments: &Arguments) -> io::Result<()> {
         // The reader has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
+    }
+}
+
+/// Counts every recording in these folders.
+fn judge(folders: &[PathBuf]) -> io::Result<Score> {
+    let mut score = Score::default();
+    for run in recording::find(folders)? {
+        let views = recording::load(&run)?;
+        for view in &views {
+            score.add(view, &views);
+        }
+    }
+    score.set_aside_beyond_labels();
+    Ok(score)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// Every disagreement on the project's own recordings is one that known.tsv explains.
+    #[test]
+    fn fixtures_agree_with_the_kernel() {
+        let known: Vec<(&str, &str)> = include_str!("known.tsv")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| {
+                let mut columns = line.splitn(3, '\t');
+                let columns = [columns.next(), columns.next(), columns.next()];
+                let [Some(measure), Some(case), Some(_)] = columns else { panic!("known.tsv: three columns: {line}") };
+                (measure, case)
+            })
+            .collect();
+        let score = judge(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")]).unwrap();
+        assert!(score.captures > 100, "only {} captures under fixtures/", score.captures);
+        let unknown: Vec<String> = score
+            .misses
+            .iter()
+            .filter(|miss| !miss.measure.starts_with("time "))
+            .filter(|miss| !known.contains(&(miss.measure.as_str(), miss.case.as_str())))
+            .map(|miss| format!("{}\t{}\t{}\t{}", miss.measure, miss.case, miss.expected, miss.got))
+            .collect();
+        assert!(unknown.is_empty(), "expected and got:\n{}", unknown.join("\n"));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::score::{Confusion, Miss, Rate, Scenario, Score, Tally, add};
+use super::score::{Confusion, Miss, Rate, Scenario, Score, Tally};
 
 /// The whole report: totals, findings, confusions, scenarios, and the cases with the most disagreements.
 pub fn report(score: &Score, worst: usize) -> String {
@@ -40,23 +40,12 @@ pub fn misses(score: &Score) -> String {
     text
 }
 
+/// One of a scenario's rates.
+type RateOf = fn(&Scenario) -> Rate;
+
 fn totals(text: &mut String, score: &Score) {
-    let all = score.scenarios.values().fold(Scenario::default(), |mut sum, scenario| {
-        sum.connections += scenario.connections;
-        for (sum, rate) in [
-            (&mut sum.states, scenario.states),
-            (&mut sum.times, scenario.times),
-            (&mut sum.open, scenario.open),
-            (&mut sum.close, scenario.close),
-            (&mut sum.initiator, scenario.initiator),
-        ] {
-            sum.right += rate.right;
-            sum.of += rate.of;
-        }
-        add(&mut sum.findings, scenario.findings);
-        sum
-    });
-    let _ = writeln!(text, "{} captures, {} connections judged", score.captures, all.connections);
+    let connections: u64 = score.scenarios.values().map(|scenario| scenario.connections).sum();
+    let _ = writeln!(text, "{} captures, {} connections judged", score.captures, connections);
     let _ =
         writeln!(text, "not judged: {} skipped by the truth, {} not in the capture", score.skipped, score.invisible);
     let _ = writeln!(
@@ -64,16 +53,24 @@ fn totals(text: &mut String, score: &Score) {
         "connections without a stream: {}; streams of no connection: {}\n",
         score.unmatched, score.left_over
     );
-    let causes = diagonal(&score.causes);
-    let aborts = diagonal(&score.aborts);
+    let rates: [(&str, RateOf); 5] = [
+        ("state sequences, per end", |scenario| scenario.states),
+        ("times of their steps", |scenario| scenario.times),
+        ("open kind", |scenario| scenario.open),
+        ("close kind", |scenario| scenario.close),
+        ("close initiator", |scenario| scenario.initiator),
+    ];
+    for (name, rate) in rates {
+        let rates: Vec<Rate> = score.scenarios.values().map(rate).filter(|rate| rate.of > 0).collect();
+        let all = rates
+            .iter()
+            .fold(Rate::default(), |sum, rate| Rate { right: sum.right + rate.right, of: sum.of + rate.of });
+        let mean = rates.iter().map(|rate| rate.right as f64 / rate.of as f64).sum::<f64>() / rates.len().max(1) as f64;
+        let _ = writeln!(text, "  {name:<42} {:<32} mean of scenarios {:.2} %", share(all), cut(mean));
+    }
     for (name, rate) in [
-        ("state sequences, per end", all.states),
-        ("times of their steps", all.times),
-        ("open kind", all.open),
-        ("close kind", all.close),
-        ("close initiator", all.initiator),
-        ("reset cause, aborts as one", causes),
-        ("linger-zero and unread-data apart", aborts),
+        ("reset cause, aborts as one", diagonal(&score.causes)),
+        ("linger-zero and unread-data apart", diagonal(&score.aborts)),
         ("  of these claimed with high confidence", score.sure_aborts),
     ] {
         let _ = writeln!(text, "  {name:<42} {}", share(rate));
@@ -88,9 +85,12 @@ fn share(rate: Rate) -> String {
     if rate.of == 0 {
         return "       -".to_owned();
     }
-    // Cut, not rounded: 100 % is said only of all.
-    let hundredths = rate.right * 10_000 / rate.of;
-    format!("{:>4}.{:02} %  {} of {}", hundredths / 100, hundredths % 100, rate.right, rate.of)
+    format!("{:>7.2} %  {} of {}", cut(rate.right as f64 / rate.of as f64), rate.right, rate.of)
+}
+
+/// A share in percent, cut and not rounded: 100 is said only of all.
+fn cut(share: f64) -> f64 {
+    (share * 10_000.0).floor() / 100.0
 }
 
 fn diagonal(table: &Confusion) -> Rate {

@@ -102,7 +102,7 @@ pub enum Parting {
     NotHere,
     /// The packet that we go by was lost behind this tap.
     NeverArrived,
-    /// No socket of that end was part of it: somebody forged its segments.
+    /// Somebody else sent in the name of that end.
     Forged,
     /// There is no capture from beside that end.
     NoTap,
@@ -116,7 +116,7 @@ impl Parting {
             Parting::Silent => "by a step without a packet",
             Parting::NotHere => "by a packet that is not in the capture",
             Parting::NeverArrived => "by a packet that was lost behind the tap",
-            Parting::Forged => "by segments of a forger",
+            Parting::Forged => "by a segment that the end did not send",
             Parting::NoTap => "without a tap at that end",
         }
     }
@@ -129,12 +129,12 @@ pub fn parting(told: &[Step], ours: &[StateStep], taps: &Taps<'_>) -> Parting {
         return Parting::Forged;
     }
     let common = told.iter().zip(ours).take_while(|(step, ours)| step.name() == ours.state.name()).count();
-    let never_arrived = ours.get(common).and_then(|ours| ours.frame).is_some_and(|frame| {
-        !taps.here.is_from(taps.ends, FrameNumber(frame), taps.end)
-            && !at_end.has(taps.ends, taps.here, FrameNumber(frame))
-    });
+    let named = ours.get(common).and_then(|ours| ours.frame).map(FrameNumber);
+    if let Some(frame) = named.filter(|&frame| !at_end.has(taps.ends, taps.here, frame)) {
+        let is_own = taps.here.is_from(taps.ends, frame, taps.end);
+        return if is_own { Parting::Forged } else { Parting::NeverArrived };
+    }
     match told.get(common) {
-        _ if never_arrived => Parting::NeverArrived,
         Some(step) if is_silent(step, taps) => Parting::Silent,
         Some(step) if !at_end.shares(taps.ends, step.time, taps.here) => Parting::NotHere,
         _ => Parting::Ours,
@@ -226,6 +226,8 @@ mod tests {
         assert_eq!(parting(&[], &[still_open], &taps), Parting::Forged);
         let behind = Tap::of(ENDS, &[at(0)]);
         let lost = Taps { at_end: Some(&behind), ..taps };
-        assert_eq!(parting(&[open], &[still_open, ours(State::Closed, Some(2))], &lost), Parting::NeverArrived);
+        let closed = [still_open, ours(State::Closed, Some(2))];
+        assert_eq!(parting(std::slice::from_ref(&open), &closed, &lost), Parting::NeverArrived);
+        assert_eq!(parting(&[open], &closed, &Taps { end: ENDS.0, ..lost }), Parting::Forged);
     }
 }

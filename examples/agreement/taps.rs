@@ -34,21 +34,24 @@ impl Tap {
     /// The capture cannot be read to its end.
     pub fn read(captures: &mut CaptureSet) -> io::Result<Self> {
         let mut passed: HashMap<_, Vec<Passed>> = HashMap::new();
+        let mut take = |item: &Item| {
+            // An ICMP error has no digest of its own; what it quotes and says tells it from others.
+            let (source, destination, digest) = match item {
+                Item::Segment(segment) => (segment.source, segment.destination, segment.digest),
+                Item::IcmpError(error) => {
+                    let saying = u32::from(error.kind) << 8 | u32::from(error.code);
+                    (error.destination, error.source, error.seq.0 ^ saying)
+                }
+            };
+            let entry = Passed { time: item.time(), frame: item.frame(), source, digest };
+            let ends = pair(Sides { client: source, server: destination });
+            passed.entry(ends).or_default().push(entry);
+        };
         let mut decoder = Decoder::default();
         while let Some(frame) = captures.next_frame().map_err(io::Error::other)? {
-            decoder.decode(&frame, |item| {
-                if let Item::Segment(segment) = item {
-                    let ends = pair(Sides { client: segment.source, server: segment.destination });
-                    let entry = Passed {
-                        time: segment.time,
-                        frame: segment.frame,
-                        source: segment.source,
-                        digest: segment.digest,
-                    };
-                    passed.entry(ends).or_default().push(entry);
-                }
-            });
+            decoder.decode(&frame, &mut take);
         }
+        decoder.finish(&mut take);
         Ok(Self { passed })
     }
 
