@@ -2,10 +2,9 @@
 //! the input can justify. cargo-fuzz runs them with coverage (fuzz_targets/), the test suite runs them on mutated input.
 
 use std::io::Cursor;
-use std::ops::ControlFlow;
 
 use jiff::tz::TimeZone;
-use lastack::analysis::{self, Observer, View, analyse};
+use lastack::analysis::{self, analyse};
 use lastack::base::{Endpoint, FrameNumber, Seq, Timestamp};
 use lastack::connection::{Connection, Profile};
 use lastack::decode::{Decoder, FrameKind, Item};
@@ -29,20 +28,11 @@ fn analyse_into(bytes: &[u8], limits: Limits, mut sink: impl Sink) -> u64 {
     let input = Input::Reader("fuzz".to_owned(), Box::new(Cursor::new(bytes.to_vec())));
     let Ok(mut set) = source::open(vec![input], Options { buffer_bytes: 512, ..Options::default() }) else { return 0 };
     let options = analysis::Options { limits, ..analysis::Options::default() };
-    let outcome = analyse(&mut set, &options, None, &mut sink, &mut Unwatched).expect("memory takes every write");
+    let outcome = analyse(&mut set, &options, None, &mut sink, &mut ()).expect("memory takes every write");
     let Summary { frames, segments, non_tcp, fragments, filtered, skipped, .. } = outcome.summary;
     let told = segments + non_tcp + fragments + filtered + skipped.values().sum::<u64>();
     assert_eq!(frames, told, "every frame is accounted for once");
     frames
-}
-
-/// Never stops an analysis.
-struct Unwatched;
-
-impl Observer for Unwatched {
-    fn look(&mut self, _: &View<'_>) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
 }
 
 /// One frame of any link type: the first two octets choose it, the next two say how much the snap length took.

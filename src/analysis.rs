@@ -38,6 +38,13 @@ pub trait Observer {
     fn look(&mut self, view: &View<'_>) -> ControlFlow<()>;
 }
 
+/// Nobody watches.
+impl Observer for () {
+    fn look(&mut self, _: &View<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
 /// What an observer sees.
 pub struct View<'a> {
     /// The input.

@@ -2,13 +2,12 @@
 
 use std::hint::black_box;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
-use lastack::analysis::{self, Observer, View, analyse};
+use lastack::analysis::{self, analyse};
 use lastack::decode::{Decoder, FrameKind, Item};
 use lastack::finding::Verdict;
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
@@ -136,7 +135,7 @@ fn decode(path: &Path, mut each: impl FnMut(&Segment)) -> Result<u64> {
 
 fn whole(path: &Path, sink: &mut dyn Sink) -> Result<u64> {
     let mut source = source::open(vec![Input::Path(path.to_owned())], Options::default())?;
-    let outcome = analyse(&mut source, &analysis::Options::default(), None, sink, &mut Unwatched)?;
+    let outcome = analyse(&mut source, &analysis::Options::default(), None, sink, &mut ())?;
     let summary = outcome.summary;
     ensure!(outcome.source_error.is_none() && summary.segments == summary.frames, "{summary:?}");
     Ok(summary.frames)
@@ -169,15 +168,5 @@ impl Sink for Counted {
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         black_box(summary);
         Ok(())
-    }
-}
-
-/// Never stops an analysis.
-struct Unwatched;
-
-impl Observer for Unwatched {
-    fn look(&mut self, view: &View<'_>) -> ControlFlow<()> {
-        black_box(view.frames);
-        ControlFlow::Continue(())
     }
 }

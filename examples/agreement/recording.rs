@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use lastack::analysis::{self, Observer, Options, View};
+use lastack::analysis::{self, Options};
 use lastack::finding::Verdict;
 use lastack::report::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
 use lastack::source::{self, Input};
@@ -82,13 +81,8 @@ pub fn load(run: &[Recording]) -> io::Result<Vec<Told>> {
             let truth = serde_json::from_slice(&text)
                 .map_err(|error| io::Error::other(format!("{}: {error}", recording.truth.display())))?;
             let mut collected = Collected::default();
-            let outcome = analysis::analyse(
-                &mut open(&recording.capture)?,
-                &Options::default(),
-                None,
-                &mut collected,
-                &mut Patient,
-            )?;
+            let outcome =
+                analysis::analyse(&mut open(&recording.capture)?, &Options::default(), None, &mut collected, &mut ())?;
             if let Some(error) = outcome.source_error {
                 return Err(io::Error::other(error));
             }
@@ -108,15 +102,6 @@ fn printed_name(capture: &Path) -> String {
     match capture.parent().and_then(Path::file_name) {
         Some(folder) if stem.starts_with("capture") => format!("{}/{stem}", folder.to_string_lossy()),
         _ => stem.into_owned(),
-    }
-}
-
-/// Never wants to stop.
-struct Patient;
-
-impl Observer for Patient {
-    fn look(&mut self, _: &View<'_>) -> ControlFlow<()> {
-        ControlFlow::Continue(())
     }
 }
 
