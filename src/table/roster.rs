@@ -63,6 +63,16 @@ struct Live {
     scheduled: Option<Timestamp>,
     /// Seen since the hand of the clock passed (second-chance eviction).
     touched: bool,
+    /// The table's clock at its newest segment.
+    newest: Timestamp,
+}
+
+impl Live {
+    /// When it may leave, by the table's clock.
+    fn due(&self, profile: &Profile) -> Option<Timestamp> {
+        let at = self.connection.ends_at(profile)?;
+        Some(self.newest.plus(at.since(self.connection.end)))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +96,15 @@ pub struct Table {
     hand: usize,
     next_stream: u64,
     counts: TableCounts,
+    /// The newest packet time.
+    seen: Timestamp,
+    /// How much of packet time lay in pauses of the whole capture; the rest ends connections.
+    paused_ns: i64,
 }
+
+/// A longer pause between two packets of the whole capture is a pause of the capture, or a jump of its clock, and ends
+/// no connection by itself.
+const PAUSE_MAX_NS: i64 = 60_000_000_000;
 
 impl Table {
     /// An empty table.
@@ -102,6 +120,8 @@ impl Table {
             hand: 0,
             next_stream: 0,
             counts: TableCounts::default(),
+            seen: Timestamp(i64::MIN),
+            paused_ns: 0,
         }
     }
 
@@ -166,8 +186,13 @@ impl Table {
         }
     }
 
-    /// Lets every connection leave whose end lies before `now`, in the order of ending.
-    pub fn expire(&mut self, now: Timestamp, mut leave: impl FnMut(Connection)) {
+    /// Packet time has reached `time`: lets every connection leave whose end lies before it, in the order of ending.
+    pub fn expire(&mut self, time: Timestamp, mut leave: impl FnMut(Connection)) {
+        let pause = time.since(self.seen).clamp(0, PAUSE_MAX_NS);
+        let skipped = if self.seen == Timestamp(i64::MIN) { 0 } else { time.since(self.seen).max(0) - pause };
+        self.seen = self.seen.max(time);
+        self.paused_ns = self.paused_ns.saturating_add(skipped);
+        let now = time.plus(-self.paused_ns);
         while let Some(&(due, stream, slot)) = self.ending.first() {
             if due >= now {
                 break;
@@ -175,7 +200,7 @@ impl Table {
             self.ending.remove(&(due, stream, slot));
             let Some(live) = self.slab[slot].as_mut().filter(|live| live.connection.stream == stream) else { continue };
             live.scheduled = None;
-            match live.connection.ends_at(&self.profile) {
+            match live.due(&self.profile) {
                 Some(at) if at < now => self.remove(slot, &mut leave),
                 Some(at) => self.schedule(slot, at),
                 None => {}
@@ -210,7 +235,7 @@ impl Table {
         if self.live() >= self.limits.connections_max {
             self.evict(leave);
         }
-        let live = Some(Live { connection, key, scheduled: None, touched: true });
+        let live = Some(Live { connection, key, scheduled: None, touched: true, newest: Timestamp(0) });
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slab[slot] = live;
@@ -231,8 +256,9 @@ impl Table {
         let stream = live.connection.stream;
         live.touched = true;
         live.connection.step(segment);
+        live.newest = live.connection.end.plus(-self.paused_ns);
         if live.scheduled.is_none()
-            && let Some(at) = live.connection.ends_at(&self.profile)
+            && let Some(at) = live.due(&self.profile)
         {
             self.schedule(slot, at);
         }

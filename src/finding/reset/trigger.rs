@@ -3,15 +3,16 @@
 use crate::connection::{Lifecycle, Noted, ResetSeen};
 use crate::segment::Flags;
 
-/// A stack answers at once; beyond the round trip from the tap to it this much is allowed for scheduling, ns.
-const ANSWER_SLACK_NS: i64 = 30_000_000;
+/// A stack answers at once; beyond twice the handshake's round trip this much is allowed for queues and scheduling, ns.
+/// Less than the least retransmission timeout (200 ms on Linux), so that the trigger is the newest copy.
+const ANSWER_SLACK_NS: i64 = 80_000_000;
 /// Taken for the round trip when the handshake was not captured, ns.
 const RTT_UNKNOWN_NS: i64 = 250_000_000;
 
 /// The newest segment of the other side that this reset's numbers answer and that came within a round trip before it.
 pub(super) fn find(life: &Lifecycle, seen: &ResetSeen) -> Option<Noted> {
     let reset = &seen.noted;
-    let span = life.arrivals.rtt_ns[reset.side].map_or(RTT_UNKNOWN_NS, |rtt| rtt + rtt / 2) + ANSWER_SLACK_NS;
+    let span = life.arrivals.rtt_ns[reset.side].map_or(RTT_UNKNOWN_NS, |rtt| 2 * rtt) + ANSWER_SLACK_NS;
     let newest = seen.before[!reset.side].last;
     let earlier = life.notes.iter().rev().filter(|note| note.frame < reset.frame && note.side != reset.side);
     newest
