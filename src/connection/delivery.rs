@@ -194,7 +194,16 @@ impl Arrivals {
         answers: &[usize],
         repeated: impl Fn(&Noted) -> bool,
     ) -> (Option<Receipt>, usize) {
-        if let Some((answer, shown)) = echoed_answer(notes, side, answers) {
+        let crossing = self.crossing_ns(side);
+        if let Some((newest, shown)) = echoed_answer(notes, side, answers) {
+            // An echo shows how far things had come, and earlier answers with it, unless the receiver contradicts them.
+            let contradicts = |note: &Noted, answer: usize| {
+                let is_answer = note.side == side && note.time.since(notes[answer].time) > crossing;
+                is_answer && (repeated(note) || echoes_before(note, &notes[answer]))
+            };
+            let took_effect = |answer: &usize| !notes[*answer..shown].iter().any(|note| contradicts(note, *answer));
+            let answer = answers.iter().copied().take_while(|&answer| answer < newest).find(took_effect);
+            let answer = answer.unwrap_or(newest);
             let repeated_since = notes[shown..].iter().any(&repeated);
             let lost = notes[..shown].iter().enumerate().filter(|(i, note)| *i > answers[0] && repeated(note)).count();
             if !repeated_since {
@@ -202,7 +211,6 @@ impl Arrivals {
                 return (Some(Receipt::of(answer, Arrival::Shown, lost)), lost);
             }
         }
-        let crossing = self.crossing_ns(side);
         let without_effect = answers
             .iter()
             .take_while(|&&answer| {
@@ -302,6 +310,16 @@ fn echoed_answer(notes: &[Noted], side: Side, answers: &[usize]) -> Option<(usiz
 fn echoes(later: &Noted, earlier: &Noted) -> bool {
     match (later.timestamps, earlier.timestamps) {
         (Some(later), Some(earlier)) => later.echo != 0 && Seq(later.echo).at_or_after(Seq(earlier.value)),
+        _ => false,
+    }
+}
+
+/// `later` echoes what its sender had received before `earlier` came.
+fn echoes_before(later: &Noted, earlier: &Noted) -> bool {
+    match (later.timestamps, earlier.timestamps) {
+        (Some(later_stamps), Some(earlier)) => {
+            later.acknowledges() && Seq(later_stamps.echo).before(Seq(earlier.value))
+        }
         _ => false,
     }
 }
