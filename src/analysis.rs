@@ -155,7 +155,7 @@ impl<'a> Analysis<'a> {
             for item in items.drain(..) {
                 match item {
                     Item::Segment(segment) => self.segment(&segment)?,
-                    Item::IcmpError(error) => self.icmp_error(&error),
+                    Item::IcmpError(error) => self.icmp_error(&error)?,
                 }
             }
             if self.summary.frames.is_multiple_of(OBSERVE_EVERY) {
@@ -215,8 +215,10 @@ impl<'a> Analysis<'a> {
     }
 
     /// Takes an ICMP error that quotes a segment.
-    pub fn icmp_error(&mut self, error: &IcmpError) {
-        self.table.take_icmp(error);
+    pub fn icmp_error(&mut self, error: &IcmpError) -> io::Result<()> {
+        let leaving = &mut self.leaving;
+        self.table.take_icmp(error, |connection| leaving.push(connection));
+        self.report_leaving()
     }
 
     /// Reports what is still open and the totals.

@@ -81,6 +81,9 @@ pub struct Half {
     pub(super) digests: [(u32, Timestamp); 4],
     /// Which of the digests is overwritten next.
     pub(super) digest_cursor: u8,
+    /// The number that Wireshark takes for the initial one: a SYN's, one below the first one sent, or one below the
+    /// first one that the peer acknowledged.
+    pub base: Option<Seq>,
     /// Letters of Zeek's history that this side has.
     pub(super) letters: u16,
 }
@@ -89,11 +92,6 @@ impl Half {
     /// This side has sent something, or its peer acknowledged something.
     pub fn is_known(&self) -> bool {
         self.start.is_some()
-    }
-
-    /// The number that Wireshark takes for the initial one: the ISN, or else one below the first number seen or implied.
-    pub fn base(&self) -> Option<Seq> {
-        self.isn.or(self.start.map(|start| start - 1))
     }
 
     /// Octets sent and not acknowledged, the FIN left out.

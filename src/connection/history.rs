@@ -1,8 +1,8 @@
 //! Two summaries that other tools' users know: Wireshark's completeness and Zeek's history.
 
 use super::step::Connection;
-use crate::base::Side;
-use crate::segment::{Flags, Marks, Segment};
+use crate::base::{Seq, Side};
+use crate::segment::{Flags, IcmpError, Marks, Segment};
 
 /// `tcp.completeness`: a SYN was seen.
 const SYN: u8 = 1;
@@ -20,24 +20,50 @@ const RST: u8 = 32;
 /// The longest history that is kept; Zeek's has no bound because it scales repetitions.
 const HISTORY_MAX: usize = 40;
 
+/// What a segment adds to Wireshark's `tcp.completeness`, given what counted as its sender's initial number
+/// before: a SYN opens only what its sender had no part in yet.
+pub fn completeness(flags: Flags, payload_len: u32, base: Option<Seq>) -> u8 {
+    let kind = match (flags.contains(Flags::SYN), flags.contains(Flags::ACK)) {
+        (true, false) if base.is_some() => 0,
+        (true, false) if payload_len > 0 => SYN | DATA,
+        (true, false) => SYN,
+        (true, true) => SYN_ACK,
+        // An ACK that carries payload counts as payload only.
+        (false, true) if payload_len > 0 => DATA,
+        (false, true) => ACK,
+        (false, false) => 0,
+    };
+    let fin = if flags.contains(Flags::FIN | Flags::ACK) { FIN } else { 0 };
+    let rst = if flags.contains(Flags::RST) { RST } else { 0 };
+    kind | fin | rst
+}
+
 impl Connection {
-    /// Adds a segment to Wireshark's `tcp.completeness`.
-    pub(super) fn record_completeness(&mut self, segment: &Segment) {
-        let flags = segment.flags;
-        self.completeness |= match (flags.contains(Flags::SYN), flags.contains(Flags::ACK)) {
-            (true, false) => SYN,
-            (true, true) => SYN_ACK,
-            // An ACK that carries payload counts as payload only.
-            (false, true) if segment.payload_len > 0 => DATA,
-            (false, true) => ACK,
-            (false, false) => 0,
-        };
-        if flags.contains(Flags::FIN | Flags::ACK) {
-            self.completeness |= FIN;
+    /// Adds a segment to Wireshark's `tcp.completeness`. Must come before [`record_base`](Self::record_base).
+    pub(super) fn record_completeness(&mut self, side: Side, segment: &Segment) {
+        self.completeness |= completeness(segment.flags, segment.payload_len, self.halves[side].base);
+    }
+
+    /// Adds the flags of a segment that an ICMP error quotes: Wireshark counts them, and not the quoted payload.
+    pub(super) fn record_quoted(&mut self, error: &IcmpError) {
+        let side = if error.source == self.client { Side::Client } else { Side::Server };
+        if let Some(flags) = error.flags {
+            self.completeness |= completeness(flags, 0, self.halves[side].base);
         }
-        if flags.contains(Flags::RST) {
-            self.completeness |= RST;
+    }
+
+    /// Remembers what Wireshark takes for the initial numbers of both sides.
+    pub(super) fn record_base(&mut self, side: Side, segment: &Segment) {
+        let own = if segment.flags.contains(Flags::SYN) { segment.seq } else { segment.seq - 1 };
+        self.halves[side].base.get_or_insert(own);
+        if segment.flags.contains(Flags::ACK) {
+            self.halves[!side].base.get_or_insert(segment.ack - 1);
         }
+    }
+
+    /// A FIN or RST counts in the completeness, so the next SYN opens a new stream.
+    pub fn counts_closing(&self) -> bool {
+        self.completeness & (FIN | RST) != 0
     }
 
     /// Adds a segment to Zeek's history: the first of each kind from each side, in order.

@@ -29,6 +29,7 @@ pub use cue::Cue;
 pub use delivery::{Arrival, Arrivals, Receipt};
 pub use gaps::Gaps;
 pub use half::Half;
+pub use history::completeness;
 pub use journal::Journal;
 pub use lifecycle::{Hindsight, Lifecycle, ResetEffect, Surprise, is_hard};
 pub use noted::{Class, Noted};

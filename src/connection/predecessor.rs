@@ -9,7 +9,7 @@ use crate::base::{Endpoint, Seq, Side, Timestamp};
 pub struct PastHalf {
     /// Its initial sequence number.
     pub isn: Option<Seq>,
-    /// Its ISN, or one below the first number seen or implied.
+    /// What Wireshark took for its initial number.
     pub base: Option<Seq>,
     /// SND.NXT at the end.
     pub nxt: Option<Seq>,
@@ -32,6 +32,8 @@ pub struct Predecessor {
     pub stream: u64,
     /// When its newest segment was captured.
     pub end: Timestamp,
+    /// A FIN or RST counts in Wireshark's completeness.
+    pub closing: bool,
     /// One end; the two are named by address, since client and server may have changed places.
     pub a: (Endpoint, PastHalf),
     /// The other end.
@@ -45,7 +47,8 @@ impl Predecessor {
         let past = |side: Side| {
             (connection.endpoint(side), PastHalf::of(&connection.halves[side], first_closer == Some(side)))
         };
-        Self { stream: connection.stream, end: connection.end, a: past(Side::Client), b: past(Side::Server) }
+        let closing = connection.counts_closing();
+        Self { stream: connection.stream, end: connection.end, closing, a: past(Side::Client), b: past(Side::Server) }
     }
 
     /// The earlier half of the end with this address and port.
@@ -64,7 +67,7 @@ impl PastHalf {
     fn of(half: &Half, closed_first: bool) -> Self {
         Self {
             isn: half.isn,
-            base: half.base(),
+            base: half.base,
             nxt: half.start.map(|_| half.nxt),
             fin: half.fin.is_some(),
             fin_acked: half.fin_acked(),

@@ -123,7 +123,8 @@ impl Connection {
         self.end = self.end.max(segment.time);
         self.last_frame = segment.frame.0;
         self.halves[side].frames += 1;
-        self.record_completeness(segment);
+        self.record_completeness(side, segment);
+        self.record_base(side, segment);
         if self.is_duplicate(side, segment) {
             self.halves[side].duplicates += 1;
             return;
@@ -140,6 +141,7 @@ impl Connection {
     /// Takes an ICMP error that quotes a segment of this connection.
     pub fn step_icmp(&mut self, error: &IcmpError) {
         self.icmp_count += 1;
+        self.record_quoted(error);
         if self.icmp_errors.len() < ICMP_MAX {
             self.icmp_errors.push(*error);
         }

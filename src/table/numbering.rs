@@ -2,20 +2,20 @@
 //! `tcp.stream`.
 
 use crate::base::Seq;
-use crate::segment::{Flags, Segment};
+use crate::segment::Flags;
 
 /// What the rule needs to know of the stream so far, seen from the side that sends the segment.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
-    /// The sender's initial sequence number, or the first one seen of it.
+    /// What counts as the sender's initial sequence number, once it sent or its peer acknowledged something.
     pub base: Option<Seq>,
-    /// A FIN or RST was seen from either side.
+    /// A RST, or a FIN with ACK, was seen from either side.
     pub closing: bool,
 }
 
 /// A SYN or SYN-ACK opens a new stream when its number differs from the one that its side began with, or when a FIN or
 /// RST was seen before; otherwise it is a retransmission. Nothing else opens one, and no time does (Wireshark 4.4,
 /// packet-tcp.c).
-pub fn opens_new_stream(segment: &Segment, known: Known) -> bool {
-    segment.flags.contains(Flags::SYN) && known.base.is_some_and(|base| base != segment.seq || known.closing)
+pub fn opens_new_stream(flags: Flags, seq: Seq, known: Known) -> bool {
+    flags.contains(Flags::SYN) && known.base.is_some_and(|base| base != seq || known.closing)
 }

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use super::key::Key;
 use super::numbering::{Known, opens_new_stream};
 use crate::base::{Endpoint, Side, Timestamp};
-use crate::connection::{Connection, Predecessor, Profile};
+use crate::connection::{Connection, Predecessor, Profile, completeness};
 use crate::segment::{IcmpError, Segment};
 
 /// How much is kept.
@@ -79,8 +79,8 @@ impl Live {
 enum Place {
     Live(usize),
     Past(Past),
-    /// Only an ICMP error quoted it so far; it has a number, as in Wireshark.
-    Numbered(u64),
+    /// Only ICMP errors quoted it so far: its number and what the quotes add to its completeness, as in Wireshark.
+    Numbered(u64, u8),
 }
 
 /// All connections of one input.
@@ -144,6 +144,7 @@ impl Table {
     /// that must make room, goes to `leave`.
     pub fn take(&mut self, segment: &Segment, mut leave: impl FnMut(Connection)) -> Entry {
         let key = Key::new(segment.source, segment.destination);
+        let mut quoted = 0;
         let (stream, predecessor) = match self.places.get(&key).copied() {
             Some(Place::Live(slot)) => match self.superseded(slot, segment) {
                 Some(predecessor) => {
@@ -155,35 +156,52 @@ impl Table {
                 }
             },
             Some(Place::Past(past)) => {
-                if !opens_new_stream(segment, past.known(segment)) {
+                if !opens_new_stream(segment.flags, segment.seq, past.known(segment.source)) {
                     let past = Past { late: past.late + 1, ..past };
                     self.places.insert(key, Place::Past(past));
                     return Entry::Late(past);
                 }
                 (self.number(), Some(past.summary))
             }
-            Some(Place::Numbered(stream)) => (stream, None),
+            Some(Place::Numbered(stream, completeness)) => {
+                quoted = completeness;
+                (stream, None)
+            }
             None => (self.number(), None),
         };
-        let slot = self.insert(key, Connection::new(stream, segment, predecessor), &mut leave);
+        let mut connection = Connection::new(stream, segment, predecessor);
+        connection.completeness = quoted;
+        let slot = self.insert(key, connection, &mut leave);
         Entry::Live(self.step(slot, segment))
     }
 
-    /// Gives an ICMP error to the connection that it quotes. A four-tuple seen for the first time gets a number.
-    pub fn take_icmp(&mut self, error: &IcmpError) {
+    /// Gives an ICMP error to the connection that it quotes. A four-tuple seen for the first time gets a number, and so
+    /// does a quoted SYN that would open a stream if it came itself.
+    pub fn take_icmp(&mut self, error: &IcmpError, mut leave: impl FnMut(Connection)) {
         let key = Key::new(error.source, error.destination);
-        match self.places.get(&key) {
-            Some(&Place::Live(slot)) => {
-                if let Some(live) = &mut self.slab[slot] {
-                    live.connection.step_icmp(error);
+        let opens = |known: Known| error.flags.is_some_and(|flags| opens_new_stream(flags, error.seq, known));
+        let numbered = match self.places.get(&key).copied() {
+            Some(Place::Live(slot)) => match self.known(slot, error.source) {
+                Some(known) if opens(known) => {
+                    self.remove(slot, &mut leave);
+                    None
                 }
-            }
-            Some(Place::Past(_) | Place::Numbered(_)) => {}
-            None => {
-                let stream = self.number();
-                self.places.insert(key, Place::Numbered(stream));
-            }
-        }
+                _ => {
+                    if let Some(live) = &mut self.slab[slot] {
+                        live.connection.step_icmp(error);
+                    }
+                    return;
+                }
+            },
+            Some(Place::Past(past)) if !opens(past.known(error.source)) => return,
+            Some(Place::Numbered(stream, completeness)) => Some((stream, completeness)),
+            Some(Place::Past(_)) | None => None,
+        };
+        // Too little was quoted for Wireshark to see a stream in it.
+        let Some(flags) = error.flags else { return };
+        let (stream, quoted) = numbered.unwrap_or_else(|| (self.number(), 0));
+        let completeness = quoted | completeness(flags, 0, None);
+        self.places.insert(key, Place::Numbered(stream, completeness));
     }
 
     /// Packet time has reached `time`: lets every connection leave whose end lies before it, in the order of ending.
@@ -224,11 +242,15 @@ impl Table {
         stream
     }
 
-    fn superseded(&self, slot: usize, segment: &Segment) -> Option<Predecessor> {
+    fn known(&self, slot: usize, sender: Endpoint) -> Option<Known> {
         let connection = &self.slab[slot].as_ref()?.connection;
-        let half = &connection.halves[connection.side_of(segment)];
-        let known = Known { base: half.base(), closing: connection.is_closing() };
-        opens_new_stream(segment, known).then(|| Predecessor::of(connection))
+        let side = if sender == connection.client { Side::Client } else { Side::Server };
+        Some(Known { base: connection.halves[side].base, closing: connection.counts_closing() })
+    }
+
+    fn superseded(&self, slot: usize, segment: &Segment) -> Option<Predecessor> {
+        let opens = opens_new_stream(segment.flags, segment.seq, self.known(slot, segment.source)?);
+        opens.then(|| self.slab[slot].as_ref().map(|live| Predecessor::of(&live.connection))).flatten()
     }
 
     fn insert(&mut self, key: Key, connection: Connection, leave: &mut impl FnMut(Connection)) -> usize {
@@ -317,9 +339,8 @@ impl Table {
 }
 
 impl Past {
-    fn known(&self, segment: &Segment) -> Known {
-        let (a, b) = (&self.summary.a.1, &self.summary.b.1);
-        Known { base: self.summary.half(segment.source).base, closing: a.fin || b.fin || a.rst || b.rst }
+    fn known(&self, sender: Endpoint) -> Known {
+        Known { base: self.summary.half(sender).base, closing: self.summary.closing }
     }
 
     /// Which side sent `segment`.

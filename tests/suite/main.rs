@@ -27,5 +27,8 @@ mod twin;
 /// Moving, mirroring, repeating and cutting a capture changes its verdict as little as it should.
 mod laws;
 
+/// Streams have Wireshark's numbers, and its completeness.
+mod numbering;
+
 /// What several tests need: an analysis in memory and everything that it reports.
 mod told;

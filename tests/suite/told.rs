@@ -57,10 +57,7 @@ pub fn tell_items(items: &[Item]) -> Told {
     for item in items {
         let taken = analysis.advance(item.time()).and_then(|()| match item {
             Item::Segment(segment) => analysis.segment(segment),
-            Item::IcmpError(error) => {
-                analysis.icmp_error(error);
-                Ok(())
-            }
+            Item::IcmpError(error) => analysis.icmp_error(error),
         });
         taken.expect("a sink in memory");
     }
