@@ -9,7 +9,7 @@ use crate::decode::{Decoder, FrameKind, Item};
 use crate::finding::{self, Verdict};
 use crate::report::{CaptureRecord, LateRecord, SegmentLog, Sink, Summary};
 use crate::segment::{IcmpError, Segment};
-use crate::source::{CaptureSet, Frame, Source, SourceError};
+use crate::source::{CaptureFilter, CaptureSet, Frame, Source, SourceError};
 use crate::table::{Entry, Limits, Table};
 
 /// What the user can choose about the analysis itself.
@@ -30,6 +30,12 @@ const OBSERVE_EVERY: u64 = 4_096;
 pub trait Filter {
     /// Whether `frame` passes.
     fn passes(&mut self, frame: &Frame<'_>) -> bool;
+}
+
+impl Filter for CaptureFilter {
+    fn passes(&mut self, frame: &Frame<'_>) -> bool {
+        CaptureFilter::passes(self, frame)
+    }
 }
 
 /// Watches the analysis from outside: progress, and the wish to stop.

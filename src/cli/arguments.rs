@@ -202,8 +202,10 @@ pub struct Input {
     /// run on from one file into the next, and frames are numbered through.
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
-    /// A capture filter, which needs libpcap and is not in this version.
-    #[arg(short = 'f', long, value_name = "BPF", hide = true)]
+    /// Only frames that pass this capture filter, in tcpdump's language (pcap-filter(7)): 'host 10.0.0.1 and port 443'
+    ///
+    /// The others are counted as filtered; frame numbers stay those of the whole input.
+    #[arg(short = 'f', long, value_name = "BPF")]
     pub filter: Option<String>,
 }
 

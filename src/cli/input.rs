@@ -1,5 +1,6 @@
 //! Opening captures, analysing them into a sink, and saying what was left out.
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use anyhow::Context;
@@ -8,10 +9,10 @@ use super::arguments::Input;
 use super::interrupt::Interrupt;
 use super::output::cannot_write;
 use super::progress::Progress;
-use super::{Outcome, later, say};
-use crate::analysis::{self, Options, Outcome as Analysed};
+use super::{Outcome, say};
+use crate::analysis::{self, Filter, Options, Outcome as Analysed};
 use crate::report::{Sink, counted};
-use crate::source::{self, CaptureSet};
+use crate::source::{self, CaptureFilter, CaptureSet};
 
 /// Who else tells the reader what was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +28,31 @@ pub fn reads_stdin(input: &Input) -> bool {
     input.captures.iter().any(|capture| capture == Path::new("-"))
 }
 
+/// Open captures, and the filter that decides which of their frames are analysed.
+pub struct Captures {
+    set: CaptureSet,
+    filter: Option<CaptureFilter>,
+}
+
+impl Deref for Captures {
+    type Target = CaptureSet;
+
+    fn deref(&self) -> &CaptureSet {
+        &self.set
+    }
+}
+
+impl DerefMut for Captures {
+    fn deref_mut(&mut self) -> &mut CaptureSet {
+        &mut self.set
+    }
+}
+
 /// Opens the captures.
 ///
 /// # Errors
-/// What [`source::open`] says; a filter was asked for.
-pub fn open(input: &Input, interrupt: &Interrupt) -> anyhow::Result<CaptureSet> {
-    if input.filter.is_some() {
-        return later("a capture filter (-f, --filter)");
-    }
+/// What [`source::open`] says; the capture filter is none.
+pub fn open(input: &Input, interrupt: &Interrupt) -> anyhow::Result<Captures> {
     let inputs = input
         .captures
         .iter()
@@ -43,7 +61,9 @@ pub fn open(input: &Input, interrupt: &Interrupt) -> anyhow::Result<CaptureSet> 
             other => other,
         })
         .collect();
-    Ok(source::open(inputs, source::Options::default())?)
+    let set = source::open(inputs, source::Options::default())?;
+    let filter = input.filter.as_deref().map(|filter| CaptureFilter::new(filter, &set.link_types())).transpose()?;
+    Ok(Captures { set, filter })
 }
 
 /// Analyses `captures` into `sink`, which writes to `place`. The sink has had its summary when this returns.
@@ -51,15 +71,20 @@ pub fn open(input: &Input, interrupt: &Interrupt) -> anyhow::Result<CaptureSet> 
 /// # Errors
 /// The sink could not write. A failure to read is part of the outcome: what was read has been reported.
 pub fn analyse<S: Sink>(
-    captures: &mut CaptureSet,
+    captures: &mut Captures,
     options: &Options,
     sink: S,
     place: &Path,
     mut progress: Progress<'_>,
 ) -> anyhow::Result<(S, Analysed)> {
     let mut sink = progress.cleared_before(sink);
-    let outcome = analysis::analyse(captures, options, None, &mut sink, &mut progress);
+    let Captures { set, filter } = captures;
+    let passing = filter.as_mut().map(|filter| filter as &mut dyn Filter);
+    let outcome = analysis::analyse(set, options, passing, &mut sink, &mut progress);
     let outcome = outcome.with_context(|| cannot_write(place))?;
+    for refusal in filter.iter().flat_map(CaptureFilter::refusals) {
+        say(format_args!("none of these frames passed: {refusal}"));
+    }
     Ok((sink.into_inner(), outcome))
 }
 

@@ -27,6 +27,10 @@ mod twin;
 /// Moving, mirroring, repeating and cutting a capture changes its verdict as little as it should.
 mod laws;
 
+/// Capture filters: what passes, what is counted, and what libpcap says to a bad one.
+#[cfg(feature = "live")]
+mod filtered;
+
 /// Streams have Wireshark's numbers, and its completeness.
 mod numbering;
 
