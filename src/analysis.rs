@@ -143,17 +143,10 @@ impl<'a> Analysis<'a> {
                     return Ok((Some(error), false));
                 }
             };
-            self.summary.frames += 1;
             let passes = filter.as_mut().is_none_or(|filter| filter.passes(&frame));
             let kind = passes.then(|| decoder.decode(&frame, |item| items.push(*item)));
             let time = frame.time;
-            match kind {
-                None => self.summary.filtered += 1,
-                Some(FrameKind::Segment) => self.summary.segments += 1,
-                Some(FrameKind::NonTcp) => self.summary.non_tcp += 1,
-                Some(FrameKind::Fragment) => self.summary.fragments += 1,
-                Some(FrameKind::Skipped(reason)) => *self.summary.skipped.entry(reason.to_owned()).or_default() += 1,
-            }
+            self.count_frame(kind);
             self.announce(source)?;
             if kind.is_some() {
                 self.advance(time)?;
@@ -186,6 +179,28 @@ impl<'a> Analysis<'a> {
             link_types: source.link_types(),
         };
         self.begin(&capture)
+    }
+
+    /// Counts a frame by what it was; none when a filter kept it from the decoder.
+    pub fn count_frame(&mut self, kind: Option<FrameKind>) {
+        self.summary.frames += 1;
+        match kind {
+            None => self.summary.filtered += 1,
+            Some(FrameKind::Segment) => self.summary.segments += 1,
+            Some(FrameKind::NonTcp) => self.summary.non_tcp += 1,
+            Some(FrameKind::Fragment) => self.summary.fragments += 1,
+            Some(FrameKind::Skipped(reason)) => *self.summary.skipped.entry(reason.to_owned()).or_default() += 1,
+        }
+    }
+
+    /// The totals so far; connections and findings of those that have been reported.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// The connections that are being tracked.
+    pub fn table(&self) -> &Table {
+        &self.table
     }
 
     /// Packet time has reached `time`: what ended before leaves.

@@ -135,6 +135,19 @@ impl Table {
         self.slab.len() - self.free.len()
     }
 
+    /// The connections that are being tracked, in no order.
+    pub fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.slab.iter().flatten().map(|live| &live.connection)
+    }
+
+    /// The connection that is being tracked between `a` and `b`, whichever opened it.
+    pub fn between(&self, a: Endpoint, b: Endpoint) -> Option<&Connection> {
+        match self.places.get(&Key::new(a, b)) {
+            Some(Place::Live(slot)) => self.slab[*slot].as_ref().map(|live| &live.connection),
+            Some(Place::Past(_) | Place::Numbered(..)) | None => None,
+        }
+    }
+
     /// What the limits cost so far.
     pub fn counts(&self) -> TableCounts {
         self.counts
