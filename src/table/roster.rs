@@ -232,7 +232,8 @@ impl Table {
             let Some(live) = self.slab[slot].as_mut().filter(|live| live.connection.stream == stream) else { continue };
             live.scheduled = None;
             match live.due(&self.profile) {
-                Some(at) if at < now => self.remove(slot, &mut leave),
+                Some(at) if at == due => self.remove(slot, &mut leave),
+                // Segments came since: it stands in line again.
                 Some(at) => self.schedule(slot, at),
                 None => {}
             }
@@ -292,8 +293,8 @@ impl Table {
         live.touched = true;
         live.connection.step(segment);
         live.newest = live.connection.end.plus(-self.paused_ns);
-        if live.scheduled.is_none()
-            && let Some(at) = live.due(&self.profile)
+        if let Some(at) = live.due(&self.profile)
+            && live.scheduled.is_none_or(|scheduled| at < scheduled)
         {
             self.schedule(slot, at);
         }
@@ -302,7 +303,9 @@ impl Table {
 
     fn schedule(&mut self, slot: usize, at: Timestamp) {
         if let Some(live) = &mut self.slab[slot] {
-            live.scheduled = Some(at);
+            if let Some(earlier) = live.scheduled.replace(at) {
+                self.ending.remove(&(earlier, live.connection.stream, slot));
+            }
             self.ending.insert((at, live.connection.stream, slot));
         }
     }
