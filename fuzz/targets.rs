@@ -8,7 +8,7 @@ use lastack::analysis::{self, analyse};
 use lastack::base::{Endpoint, FrameNumber, Seq, Timestamp};
 use lastack::connection::{Connection, Profile};
 use lastack::decode::{Decoder, FrameKind, Item};
-use lastack::finding::diagnose;
+use lastack::finding::{Thresholds, diagnose};
 use lastack::report::{Canvas, Json, Palette, Rows, Sink, Summary, Text};
 use lastack::segment::{Flags, Marks, SackBlock, Segment, TcpOptions, Timestamps};
 use lastack::source::{self, Frame, Input, LinkType, Options, script};
@@ -91,7 +91,7 @@ fn decode_one(decoder: &mut Decoder, frame: &Frame<'_>) -> bool {
 }
 
 fn look_back(connection: &Connection) -> usize {
-    let verdict = diagnose(connection, connection.end, Profile::LINUX);
+    let verdict = diagnose(connection, connection.end, Profile::LINUX, &Thresholds::default());
     let evidence = verdict.findings.iter().map(|finding| finding.frames.len());
     assert!(evidence.max().unwrap_or(0) < 1000, "evidence is bounded");
     assert!(verdict.findings.iter().all(|finding| !finding.frames.is_empty()), "a finding has frames that show it");

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use crate::base::Timestamp;
 use crate::connection::{Connection, Profile};
 use crate::decode::{Decoder, FrameKind, Item};
-use crate::finding::{self, Verdict};
+use crate::finding;
+use crate::policy::Policy;
 use crate::report::{CaptureRecord, LateRecord, SegmentLog, Sink, Summary};
 use crate::segment::{IcmpError, Segment};
 use crate::source::{CaptureFilter, CaptureSet, Frame, Source, SourceError};
@@ -21,6 +22,8 @@ pub struct Options {
     pub limits: Limits,
     /// Keep the segments of this stream, for a ladder.
     pub watch: Option<u64>,
+    /// Which findings are told and how much they weigh.
+    pub policy: Policy,
 }
 
 /// How many frames pass between two looks at the observer.
@@ -226,9 +229,14 @@ impl<'a> Analysis<'a> {
                 self.summary.late_segments += 1;
                 if past.late == 1 {
                     let side = past.side_of(segment);
-                    let findings = vec![finding::stray(&past.summary, segment, side, self.options.profile)];
+                    let stream = past.summary.stream;
+                    let mut findings = vec![finding::stray(&past.summary, segment, side, self.options.profile)];
+                    let policy = &self.options.policy;
+                    self.summary.ignored += policy.apply_to(&mut findings, segment.source, segment.destination);
                     self.count(&findings);
-                    self.sink.late(&LateRecord { stream: past.summary.stream, findings })?;
+                    if !findings.is_empty() {
+                        self.sink.late(&LateRecord { stream, findings })?;
+                    }
                 }
             }
         }
@@ -263,7 +271,10 @@ impl<'a> Analysis<'a> {
 
     fn report_leaving(&mut self) -> io::Result<()> {
         for connection in std::mem::take(&mut self.leaving) {
-            let verdict: Verdict = finding::diagnose(&connection, self.horizon, self.options.profile);
+            let policy = &self.options.policy;
+            let thresholds = policy.thresholds(connection.client, connection.server);
+            let mut verdict = finding::diagnose(&connection, self.horizon, self.options.profile, &thresholds);
+            self.summary.ignored += policy.apply(&mut verdict);
             self.summary.connections += 1;
             self.count(&verdict.findings);
             self.sink.connection(&verdict)?;

@@ -27,6 +27,9 @@
 //! [`finding`] draws the conclusions: the causes of resets, what the applications saw, and a catalogue of patterns, one
 //! file each, with the frames that prove them and a confidence. The state machine knows nothing of it.
 //!
+//! [`policy`] is what the user does not want told, or otherwise weighed: a `lastack.toml`, applied to every verdict before
+//! anything counts it.
+//!
 //! [`report`] prints verdicts and computes none.
 //!
 //! [`analysis`] is the only wiring of these, and the file to read next. [`cli`] is the command around it; [`base`] holds
@@ -56,6 +59,7 @@ pub mod cli;
 pub mod connection;
 pub mod decode;
 pub mod finding;
+pub mod policy;
 pub mod report;
 pub mod segment;
 pub mod source;

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::analysis::Options;
 use crate::connection::{Profile, State};
+use crate::policy::Policy;
 use crate::report::Selection;
 use crate::table::Limits;
 
@@ -222,15 +223,30 @@ pub struct AnalysisArguments {
     /// Connections kept at once; beyond it, those idle longest are reported early
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max, value_parser = at_least_one)]
     max_connections: usize,
+    /// Which findings are told, how much they weigh and from where on; without it the nearest lastack.toml in this
+    /// folder or above it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 impl AnalysisArguments {
     /// The analysis' own options.
-    pub fn options(&self) -> Options {
+    ///
+    /// # Errors
+    /// The configuration cannot be read or is not understood.
+    pub fn options(&self) -> anyhow::Result<Options> {
         let mut profile = self.profile;
         profile.time_wait_ns = self.time_wait.unwrap_or(profile.time_wait_ns);
         let limits = Limits { connections_max: self.max_connections, ..Limits::default() };
-        Options { profile, limits, watch: None }
+        Ok(Options { profile, limits, watch: None, policy: self.policy()? })
+    }
+
+    fn policy(&self) -> anyhow::Result<Policy> {
+        match &self.config {
+            Some(file) => Ok(Policy::load(file)?),
+            // A folder that is gone has no configuration.
+            None => Ok(std::env::current_dir().map_or_else(|_| Ok(Policy::default()), |at| Policy::discover(&at))?),
+        }
     }
 }
 

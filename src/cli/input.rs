@@ -5,12 +5,13 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::arguments::Input;
+use super::arguments::{Input, Talk};
 use super::interrupt::Interrupt;
 use super::output::cannot_write;
 use super::progress::Progress;
 use super::{Outcome, say};
 use crate::analysis::{self, Filter, Options, Outcome as Analysed};
+use crate::policy::Policy;
 use crate::report::{Sink, counted};
 use crate::source::{self, CaptureFilter, CaptureSet};
 
@@ -86,6 +87,13 @@ pub fn analyse<S: Sink>(
         say(format_args!("none of these frames passed: {refusal}"));
     }
     Ok((sink.into_inner(), outcome))
+}
+
+/// Says which rules of the configuration nothing met. After an analysis that did not see everything nobody can tell.
+pub fn say_unused(policy: &Policy, talk: &Talk, analysed: &Analysed) {
+    if !talk.quiet && !analysed.summary.truncated {
+        policy.unused().iter().for_each(|unused| say(format_args!("{unused}")));
+    }
 }
 
 /// Says what was skipped, unless the reader sees it already, and how the command ended.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::arguments::{Format, Order, ReadArguments, Talk};
 use super::explain::meant;
-use super::input::{Skipped, analyse, conclude, open, reads_stdin};
+use super::input::{Skipped, analyse, conclude, open, reads_stdin, say_unused};
 use super::interrupt::Interrupt;
 use super::output::{Buffering, Output, is_terminal};
 use super::progress::{Bar, Progress};
@@ -25,6 +25,7 @@ pub fn run(arguments: ReadArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     for name in &mut selection.findings {
         *name = meant(name)?.name.to_owned();
     }
+    let options = timers.options()?;
     let interrupt = Interrupt::listen()?;
     let mut captures = open(&input, &interrupt)?;
     let file = output.file.as_deref();
@@ -48,9 +49,10 @@ pub fn run(arguments: ReadArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let has_records_on_terminal = format != Format::Text && is_terminal(file);
     let bar = if talk.no_progress || talk.quiet || has_records_on_terminal { Bar::Hidden } else { Bar::Shown };
     let progress = Progress::new(bar, &captures, &interrupt);
-    let (sink, analysed) = analyse(&mut captures, &timers.options(), sink, &place, progress)?;
+    let (sink, analysed) = analyse(&mut captures, &options, sink, &place, progress)?;
     drop(sink);
     out.complete()?;
+    say_unused(&options.policy, talk, &analysed);
     let is_seen = format == Format::Text && is_terminal(file) && std::io::stderr().is_terminal();
     conclude(analysed, &interrupt, if is_seen { Skipped::InReport } else { Skipped::ToBeSaid })
 }

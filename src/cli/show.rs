@@ -24,6 +24,7 @@ use crate::report::{
 pub fn run(arguments: &ShowArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let ShowArguments { input, stream, output, all, timers } = arguments;
     refuse_later(output.format)?;
+    let mut options = timers.options()?;
     let interrupt = Interrupt::listen()?;
     let mut captures = open(input, &interrupt)?;
     let file = output.file.as_deref();
@@ -32,7 +33,6 @@ pub fn run(arguments: &ShowArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let bar = if talk.no_progress || talk.quiet { Bar::Hidden } else { Bar::Shown };
     let progress = Progress::new(bar, &captures, &interrupt);
     let selection = Selection { streams: vec![*stream], ..Selection::default() };
-    let mut options = timers.options();
     let analysed = match output.format {
         Format::Ndjson => {
             let sink = Selected::new(Json::lines(&mut out), selection);

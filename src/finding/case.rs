@@ -1,6 +1,7 @@
 //! What a detector looks at: one connection, its life, its resets.
 
 use super::catalogue::Entry;
+use super::thresholds::Thresholds;
 use super::verdict::{Confidence, Finding, Reset};
 use crate::base::{Side, Timestamp};
 use crate::connection::{Connection, Lifecycle, Noted};
@@ -13,6 +14,8 @@ pub struct Case<'a> {
     pub life: &'a Lifecycle,
     /// Its resets, judged.
     pub resets: &'a [Reset],
+    /// From where on something is worth a finding.
+    pub thresholds: &'a Thresholds,
 }
 
 impl Case<'_> {

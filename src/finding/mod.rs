@@ -9,6 +9,7 @@ mod late;
 mod phrase;
 mod reset;
 mod teardown;
+mod thresholds;
 mod transfer;
 mod verdict;
 mod zeek;
@@ -16,17 +17,18 @@ mod zeek;
 pub use case::{Case, Draft};
 pub use catalogue::{CATALOGUE, Entry, Group, find};
 pub use late::stray;
+pub use thresholds::Thresholds;
 pub use verdict::*;
 
 use crate::base::{Side, Sides, Timestamp};
 use crate::connection::{Connection, Lifecycle, Profile};
 
 /// Diagnoses a connection. `horizon` is the newest packet time of the capture so far: it tells which timers must have
-/// run out and how long a state has lasted.
-pub fn diagnose(connection: &Connection, horizon: Timestamp, profile: Profile) -> Verdict {
+/// run out and how long a state has lasted. `thresholds` say from where on something is worth a finding.
+pub fn diagnose(connection: &Connection, horizon: Timestamp, profile: Profile, thresholds: &Thresholds) -> Verdict {
     let life = Lifecycle::of(connection, horizon, profile);
     let resets = reset::judge(connection, &life);
-    let case = Case { connection, life: &life, resets: &resets };
+    let case = Case { connection, life: &life, resets: &resets, thresholds };
     let mut findings = Vec::new();
     for entry in CATALOGUE.iter() {
         (entry.detect)(&case, &mut findings);

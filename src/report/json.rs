@@ -131,7 +131,7 @@ mod tests {
         concat!(
             r#"{"type":"summary","frames":12,"segments":9,"non_tcp":2,"fragments":0,"filtered":0,"#,
             r#""skipped":{"truncated-ip-header":1},"connections":1,"findings":{"reset-unread-data":1},"#,
-            r#""truncated":false,"late_segments":0,"evicted":0,"forgotten":0}"#
+            r#""truncated":false,"late_segments":0,"evicted":0,"forgotten":0,"ignored":0}"#
         ),
     ];
 

@@ -100,6 +100,8 @@ pub struct Summary {
     pub forgotten: u64,
     /// How often each finding occurred.
     pub findings: BTreeMap<String, u64>,
+    /// Findings that the user's policy leaves out.
+    pub ignored: u64,
     /// Reading stopped before the end of the input (interrupted, or the input is damaged).
     pub truncated: bool,
 }

@@ -388,6 +388,7 @@ struct Totals<'a> {
     late_segments: u64,
     evicted: u64,
     forgotten: u64,
+    ignored: u64,
 }
 
 impl<'a> Totals<'a> {
@@ -406,6 +407,7 @@ impl<'a> Totals<'a> {
             late_segments: summary.late_segments,
             evicted: summary.evicted,
             forgotten: summary.forgotten,
+            ignored: summary.ignored,
         }
     }
 }

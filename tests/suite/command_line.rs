@@ -23,6 +23,29 @@ b.client > SYN
 b.server > RST ACK
 ";
 
+#[test]
+fn the_configuration_is_found_upwards_and_its_useless_rules_are_named() {
+    let folder = folder_with_capture("configuration");
+    let below = folder.join("a/b");
+    fs::create_dir_all(&below).unwrap();
+    fs::write(folder.join("lastack.toml"), "ignore = [\"connection-refused\", \"keepalive\"]\n").unwrap();
+    let output = run(&below, "../../two.pcap --format ndjson");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!text(&output.stdout).contains("\"name\":\"connection-refused\""));
+    assert!(text(&output.stderr).contains("lastack.toml:1:33: ignore of keepalive matched nothing"));
+    let summary = records(&output.stdout).pop().unwrap();
+    assert_eq!(summary["ignored"], 1);
+    assert!(summary["findings"].get("connection-refused").is_none());
+    assert!(text(&run(&below, "../../two.pcap").stdout).contains("1 finding was left out, as the configuration says."));
+    assert_eq!(text(&run(&below, "../../two.pcap -q").stderr), "");
+
+    fs::write(below.join("own.toml"), "[severity]\nconnection-refused = \"eror\"\n").unwrap();
+    let output = run(&below, "read ../../two.pcap --config own.toml");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stderr), "lastack: own.toml:2:22: no severity eror: it is one of note, warning, error\n");
+    assert_eq!(run(&below, "read ../../two.pcap --config none.toml").status.code(), Some(2));
+}
+
 /// An empty folder of its own for the test `name`.
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("command_line").join(name);

@@ -20,10 +20,26 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("population", &["base", "segment", "connection", "table"]),
     // The capture record names link types; the ladder shows segments.
     ("report", &["base", "segment", "connection", "finding", "population", "source"]),
-    ("analysis", &["base", "segment", "source", "decode", "connection", "table", "finding", "population", "report"]),
+    ("policy", &["base", "finding"]),
+    (
+        "analysis",
+        &["base", "segment", "source", "decode", "connection", "table", "finding", "population", "policy", "report"],
+    ),
     (
         "cli",
-        &["base", "segment", "source", "decode", "connection", "table", "finding", "population", "report", "analysis"],
+        &[
+            "base",
+            "segment",
+            "source",
+            "decode",
+            "connection",
+            "table",
+            "finding",
+            "population",
+            "policy",
+            "report",
+            "analysis",
+        ],
     ),
     ("main", &["cli"]),
     ("lib", &[]),

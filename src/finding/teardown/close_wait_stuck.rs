@@ -73,8 +73,8 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         let (confidence, severity) = match quiet {
-            ns if ns >= LEAK_NS_MIN => (Confidence::High, Severity::Warning),
-            ns if ns >= STUCK_NS_MIN => (Confidence::Medium, Severity::Warning),
+            ns if ns >= case.thresholds.close_wait_ns => (Confidence::High, Severity::Warning),
+            ns if ns >= STUCK_NS_MIN => (Confidence::Medium, Severity::Note),
             _ => (Confidence::Low, Severity::Note),
         };
         let doubt = if confidence == Confidence::Low {
@@ -93,7 +93,5 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// As long as any ordinary application takes to close, ns.
-const LEAK_NS_MIN: i64 = 60_000_000_000;
 /// Shorter than this is how long applications take to notice and close, ns.
 const STUCK_NS_MIN: i64 = 1_000_000_000;

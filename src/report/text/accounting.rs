@@ -192,6 +192,9 @@ fn remarks(summary: &Summary) -> Vec<String> {
             were(summary.forgotten, "finished connection")
         ));
     }
+    if summary.ignored > 0 {
+        remarks.push(format!("{} left out, as the configuration says.", were(summary.ignored, "finding")));
+    }
     if summary.truncated {
         let words = "Reading stopped before the end of the input: all of this is about the part that was read.";
         remarks.push(words.to_owned());
