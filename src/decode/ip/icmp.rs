@@ -19,8 +19,9 @@ pub(super) fn decode_v4(walk: &mut Walk, packet: &Packet, octets: Octets<'_>) ->
     let Some((&[kind, code, _, _, rest @ ..], quote)) = octets.split::<8>() else {
         return FrameKind::Skipped("truncated-icmp-header");
     };
-    // Destination unreachable, source quench, redirect, time exceeded, parameter problem.
-    if matches!(kind, 3 | 4 | 5 | 11 | 12) {
+    // Destination unreachable, source quench, time exceeded, parameter problem. A redirect quotes, too, but the packet
+    // that it quotes went on its way.
+    if matches!(kind, 3 | 4 | 11 | 12) {
         // RFC 1191 put the next hop's MTU into the second half of the unused word; routers before it left 0.
         let mtu = Some(u32::from(u16::from_be_bytes([rest[2], rest[3]])));
         let error = Error { v6: false, kind, code, mtu: mtu.filter(|&mtu| (kind, code) == (3, 4) && mtu != 0) };
@@ -142,11 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn an_echo_and_a_quote_of_udp_are_no_errors_about_tcp() {
+    fn an_echo_a_redirect_and_a_quote_of_udp_are_no_errors_about_tcp() {
         let udp = sample::ipv4(17, &[0; 8]);
         assert_eq!(error(&sample::ipv4(1, &[&[3, 3, 0, 0, 0, 0, 0, 0][..], &udp].concat())), None);
         let tcp = sample::ipv4(6, &sample::tcp(&[], b""));
         assert_eq!(error(&sample::ipv4(1, &[&[8, 0, 0, 0, 0, 0, 0, 0][..], &tcp].concat())), None);
+        assert_eq!(error(&sample::ipv4(1, &[&[5, 1, 10, 0, 0, 9, 0, 0][..], &tcp].concat())), None);
         assert_eq!(error(&sample::ipv4(1, &[&[3, 3, 0, 0, 0, 0, 0, 0][..], &tcp[..27]].concat())), None);
     }
 }
