@@ -215,6 +215,10 @@ impl Table {
         let (stream, quoted) = numbered.unwrap_or_else(|| (self.number(), 0));
         let completeness = quoted | completeness(flags, 0, None);
         self.places.insert(key, Place::Numbered(stream, completeness));
+        if numbered.is_none() {
+            self.past.push_back((key, stream));
+            self.forget();
+        }
     }
 
     /// Packet time has reached `time`: lets every connection leave whose end lies before it, in the order of ending.
@@ -324,11 +328,16 @@ impl Table {
         leave(live.connection);
     }
 
-    /// Forgets the oldest finished connections beyond the limit.
+    /// Forgets the oldest finished or merely quoted connections beyond the limit.
     fn forget(&mut self) {
         while self.past.len() > self.limits.past_max {
             let Some((key, stream)) = self.past.pop_front() else { return };
-            if matches!(self.places.get(&key), Some(Place::Past(past)) if past.summary.stream == stream) {
+            let is_newest = match self.places.get(&key) {
+                Some(Place::Past(past)) => past.summary.stream == stream,
+                Some(&Place::Numbered(numbered, _)) => numbered == stream,
+                Some(Place::Live(_)) | None => false,
+            };
+            if is_newest {
                 self.places.remove(&key);
                 self.counts.forgotten += 1;
             }
