@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::pcap::{self, PcapReader};
 use super::pcapng::{self, PcapngReader};
 use super::snoop::{self, SnoopReader};
 use super::window::Window;
-use super::{Access, Interface, Options, Record, Unpacking};
+use super::{Access, Interface, Options, Record, Unpacking, limits, script};
 
 /// The format of a capture file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +28,8 @@ pub enum Format {
     Pcapng,
     /// snoop (RFC 1761).
     Snoop,
+    /// A text trace ([`script`](super::script)).
+    Trace,
 }
 
 impl Format {
@@ -37,6 +39,7 @@ impl Format {
             Format::Pcap => "pcap",
             Format::Pcapng => "pcapng",
             Format::Snoop => "snoop",
+            Format::Trace => "trace",
         }
     }
 }
@@ -52,6 +55,8 @@ enum Reader {
     Pcap(PcapReader),
     Pcapng(PcapngReader),
     Snoop(SnoopReader),
+    /// A text trace, which was written out as pcap.
+    Trace(PcapReader),
 }
 
 /// An open capture.
@@ -125,7 +130,10 @@ impl Capture {
         } else if snoop::recognises(head) {
             Reader::Snoop(SnoopReader::open(&mut window, file, register)?)
         } else {
-            return Err(Fault::NotACapture { head: hexadecimal(head) });
+            let head = hexadecimal(head);
+            window = framed(&mut window).unwrap_or(Err(Fault::NotACapture { head }))?;
+            window.fill(HEAD_BYTES)?;
+            Reader::Trace(PcapReader::open(&mut window, file, register)?)
         };
         Ok(Self { window, reader, compression, meter, ahead: None })
     }
@@ -135,6 +143,7 @@ impl Capture {
             Reader::Pcap(_) => Format::Pcap,
             Reader::Pcapng(_) => Format::Pcapng,
             Reader::Snoop(_) => Format::Snoop,
+            Reader::Trace(_) => Format::Trace,
         }
     }
 
@@ -149,7 +158,7 @@ impl Capture {
             return None;
         }
         match &mut self.reader {
-            Reader::Pcap(reader) => reader.next_whole(&mut self.window),
+            Reader::Pcap(reader) | Reader::Trace(reader) => reader.next_whole(&mut self.window),
             Reader::Pcapng(reader) => reader.next_whole(&mut self.window, catalog),
             Reader::Snoop(_) => None,
         }
@@ -168,7 +177,7 @@ impl Capture {
             return Ok(Some(record));
         }
         match &mut self.reader {
-            Reader::Pcap(reader) => reader.next(&mut self.window),
+            Reader::Pcap(reader) | Reader::Trace(reader) => reader.next(&mut self.window),
             Reader::Pcapng(reader) => reader.next(&mut self.window, catalog),
             Reader::Snoop(reader) => reader.next(&mut self.window, |interface, drops| {
                 catalog.interface_mut(interface).drops.in_packets = Some(drops);
@@ -216,6 +225,32 @@ fn head(window: &mut Window) -> Result<&[u8], Fault> {
     window.fill(HEAD_BYTES)?;
     let head = window.available();
     Ok(&head[..head.len().min(HEAD_BYTES)])
+}
+
+/// The frames of a text trace; none when the input is none: binary, too long, or not even its first line is one.
+fn framed(window: &mut Window) -> Option<Result<Window, Fault>> {
+    if window.available().contains(&0) {
+        return None;
+    }
+    match window.fill(limits::TRACE_BYTES_MAX + 1) {
+        Ok(true) => return None,
+        Ok(false) => {}
+        Err(error) => return Some(Err(error.into())),
+    }
+    let text = str::from_utf8(window.available()).ok()?;
+    let mut pcap = Vec::new();
+    let written = match script::parse(text) {
+        Ok(items) if items.is_empty() => return None,
+        Ok(items) => script::write_pcap(&items, &mut pcap).map_err(Fault::from),
+        Err(error) => {
+            let first = text.lines().position(|line| !line.split('#').next().unwrap_or_default().trim().is_empty());
+            if first.is_some_and(|index| error.line == index + 1) {
+                return None;
+            }
+            Err(Fault::Trace(error))
+        }
+    };
+    Some(written.map(|()| Window::buffered(Box::new(Cursor::new(pcap)), limits::BUFFER_BYTES)))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

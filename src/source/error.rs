@@ -4,6 +4,7 @@ use std::io;
 
 use super::compression::{Compression, StreamFault};
 use super::meter::Stopped;
+use super::script::ParseError;
 use crate::base::FrameNumber;
 
 /// Why reading stopped before the end of the input. The frames lent before it stand.
@@ -20,8 +21,8 @@ pub enum SourceError {
     },
     /// The first bytes belong to no format that is read here.
     #[error(
-        "{file}: not a capture (it begins with {head}); pcap, pcapng and snoop are read, plain or compressed with \
-         gzip, zstd or lz4"
+        "{file}: not a capture (it begins with {head}); pcap, pcapng, snoop and text traces are read, plain or \
+         compressed with gzip, zstd or lz4"
     )]
     NotACapture {
         /// Which input.
@@ -34,6 +35,14 @@ pub enum SourceError {
     Empty {
         /// Which input.
         file: String,
+    },
+    /// A text that begins as a text trace and goes on as something else.
+    #[error("{file}: no text trace: {error}")]
+    Trace {
+        /// Which input.
+        file: String,
+        /// Where, and what was expected there.
+        error: ParseError,
     },
     /// A version or variant of a known format that is not read here.
     #[error("{file}: {what}; convert it with editcap from Wireshark, then try again")]
@@ -164,6 +173,7 @@ pub(super) enum Fault {
     Io(io::Error),
     Empty,
     NotACapture { head: String },
+    Trace(ParseError),
     Unsupported(String),
     Truncated { need: u64, have: u64 },
     AbsurdLength { length: u64, limit: u64 },
@@ -185,6 +195,7 @@ impl Fault {
             Fault::Io(error) => SourceError::Io { file, error },
             Fault::Empty => SourceError::Empty { file },
             Fault::NotACapture { head } => SourceError::NotACapture { file, head },
+            Fault::Trace(error) => SourceError::Trace { file, error },
             Fault::Unsupported(what) => SourceError::Unsupported { file, what },
             Fault::Truncated { need, have } => SourceError::Truncated { file, offset, frame, need, have },
             Fault::AbsurdLength { length, limit } => SourceError::AbsurdLength { file, offset, frame, length, limit },

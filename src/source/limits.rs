@@ -7,6 +7,9 @@ pub const BUFFER_BYTES: usize = 1 << 20;
 /// Largest record or block accepted, in bytes; libpcap's bound for a pcapng block. Anything longer is damage.
 pub const RECORD_BYTES_MAX: u32 = 16 << 20;
 
+/// Longest text trace, in bytes. They are written by hand.
+pub const TRACE_BYTES_MAX: usize = 1 << 20;
+
 /// Most interfaces kept for one input. Real captures have tens; a merge of ten thousand files stays below.
 pub const INTERFACES_MAX: usize = 1 << 16;
 

@@ -53,7 +53,8 @@ impl fmt::Display for Notice {
         match self {
             Notice::LeftOut { why, .. } => write!(f, "left out: {why}"),
             Notice::Subdirectories { directory, count } => {
-                write!(f, "{directory}: {count} directories below it are not searched; name them to read them")
+                let directories = if *count == 1 { "directory" } else { "directories" };
+                write!(f, "{directory}: {count} {directories} below it not searched; name what is to be read there")
             }
             Notice::Duplicate { file, of } => write!(f, "{file}: left out, the same bytes as {of}"),
             Notice::Overlap { file, with, by_ns } => {

@@ -128,7 +128,7 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
         ("missing.pcap", 2, "", "missing.pcap"),
         ("noise", 2, "", "not a capture"),
         ("empty", 2, "", "empty"),
-        (".", 0, "2 connections", ""),
+        (".", 0, "2 connections", "left out: ./noise"),
         ("hollow", 2, "", "no capture in this directory"),
         ("read two.pcap --format csv", 2, "", "not in this version"),
         ("read two.pcap --format zeek", 2, "", "not in this version"),
