@@ -8,8 +8,8 @@ use crate::connection::{Connection, Profile};
 use crate::decode::{Decoder, FrameKind, Item};
 use crate::finding;
 use crate::policy::Policy;
-use crate::report::{CaptureRecord, LateRecord, SegmentLog, Sink, Summary};
-use crate::segment::{IcmpError, Segment};
+use crate::report::{CaptureRecord, LateRecord, SegmentLog, Sink, Summary, counted};
+use crate::segment::{IcmpError, Marks, Segment};
 use crate::source::{CaptureFilter, CaptureSet, Frame, Source, SourceError};
 use crate::table::{Entry, Limits, Table};
 
@@ -73,6 +73,8 @@ pub struct Outcome {
     pub source_error: Option<SourceError>,
     /// The observer wanted to stop.
     pub interrupted: bool,
+    /// Streams numbered: every connection, and what ICMP errors quote of others.
+    pub streams: u64,
     /// The segments of the watched stream.
     pub watched: SegmentLog,
 }
@@ -92,8 +94,10 @@ pub fn analyse(
     let mut decoder = Decoder::default();
     let (source_error, interrupted) = analysis.read(source, &mut decoder, filter, observer)?;
     let truncated = source_error.is_some() || interrupted;
+    analysis.account_for(source, &decoder);
+    let streams = analysis.table.streams();
     let (summary, watched) = analysis.finish(truncated)?;
-    Ok(Outcome { summary, source_error, interrupted, watched })
+    Ok(Outcome { summary, source_error, interrupted, streams, watched })
 }
 
 /// Tracks segments in order and reports on them: the part of the analysis behind the decoder.
@@ -137,13 +141,14 @@ impl<'a> Analysis<'a> {
         observer: &mut dyn Observer,
     ) -> io::Result<(Option<SourceError>, bool)> {
         let mut items: Vec<Item> = Vec::new();
+        let mut source_error = None;
         loop {
             let frame = match source.next_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 Err(error) => {
-                    self.announce(source)?;
-                    return Ok((Some(error), false));
+                    source_error = Some(error);
+                    break;
                 }
             };
             let passes = filter.as_mut().is_none_or(|filter| filter.passes(&frame));
@@ -154,12 +159,7 @@ impl<'a> Analysis<'a> {
             if kind.is_some() {
                 self.advance(time)?;
             }
-            for item in items.drain(..) {
-                match item {
-                    Item::Segment(segment) => self.segment(&segment)?,
-                    Item::IcmpError(error) => self.icmp_error(&error)?,
-                }
-            }
+            self.take(&mut items)?;
             if self.summary.frames.is_multiple_of(OBSERVE_EVERY) {
                 let view = View { source, frames: self.summary.frames, streams: self.table.streams() };
                 if observer.look(&view).is_break() {
@@ -168,7 +168,19 @@ impl<'a> Analysis<'a> {
             }
         }
         self.announce(source)?;
-        Ok((None, false))
+        decoder.finish(|item| items.push(*item));
+        self.take(&mut items)?;
+        Ok((source_error, false))
+    }
+
+    fn take(&mut self, items: &mut Vec<Item>) -> io::Result<()> {
+        for item in items.drain(..) {
+            match item {
+                Item::Segment(segment) => self.segment(&segment)?,
+                Item::IcmpError(error) => self.icmp_error(&error)?,
+            }
+        }
+        Ok(())
     }
 
     /// The capture record, once: after the first frame, when the headers have been read.
@@ -206,6 +218,17 @@ impl<'a> Analysis<'a> {
         &self.table
     }
 
+    /// Takes over what the source says of itself.
+    fn account_for(&mut self, source: &CaptureSet, decoder: &Decoder) {
+        self.summary.dropped = source.interfaces().iter().map(|interface| interface.drops.total()).sum();
+        self.summary.unknown_blocks = source.unknown_blocks();
+        self.summary.notices = source.notices().iter().map(ToString::to_string).collect();
+        for (link, frames) in decoder.unsupported_links() {
+            let frames = counted(frames, "frame");
+            self.summary.notices.push(format!("link type {link} ({}) is not supported: {frames} skipped", link.0));
+        }
+    }
+
     /// Packet time has reached `time`: what ended before leaves.
     pub fn advance(&mut self, time: Timestamp) -> io::Result<()> {
         if time <= self.horizon {
@@ -227,17 +250,15 @@ impl<'a> Analysis<'a> {
             Entry::Late(past) => {
                 self.keep_watched(past.summary.stream, segment);
                 self.summary.late_segments += 1;
-                if past.late == 1 {
-                    let side = past.side_of(segment);
-                    let stream = past.summary.stream;
-                    let mut findings = vec![finding::stray(&past.summary, segment, side, self.options.profile)];
-                    let policy = &self.options.policy;
-                    self.summary.ignored += policy.apply_to(&mut findings, segment.source, segment.destination);
-                    self.count(&findings);
-                    if !findings.is_empty() {
-                        self.sink.late(&LateRecord { stream, findings })?;
-                    }
-                }
+                let (stream, side) = (past.summary.stream, past.side_of(segment));
+                let is_first = past.late == 1 && !segment.marks.contains(Marks::FRAGMENT_FIRST);
+                let stray = is_first.then(|| finding::stray(&past.summary, segment, side, self.options.profile));
+                let mut findings = Vec::from_iter(stray);
+                let policy = &self.options.policy;
+                self.summary.ignored += policy.apply_to(&mut findings, segment.source, segment.destination);
+                self.count(&findings);
+                let (frame, time) = (segment.frame.0, segment.time);
+                self.sink.late(&LateRecord { stream, frame, time, side, findings })?;
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::{Outcome, say};
 use crate::analysis::{self, Filter, Options, Outcome as Analysed};
 use crate::policy::Policy;
-use crate::report::{Sink, counted};
+use crate::report::{Sink, Summary, counted};
 use crate::source::{self, CaptureFilter, CaptureSet};
 
 /// Who else tells the reader what was skipped.
@@ -104,6 +104,16 @@ pub fn conclude(analysed: Analysed, interrupt: &Interrupt, skipped: Skipped) -> 
     if skipped == Skipped::ToBeSaid {
         for (reason, count) in &analysed.summary.skipped {
             say(format_args!("skipped {}: {reason}", counted(*count, "frame")));
+        }
+        let Summary { dropped, unknown_blocks, notices, .. } = &analysed.summary;
+        if *dropped > 0 {
+            say(format_args!("the capture says that it lost {}", counted(*dropped, "frame")));
+        }
+        if *unknown_blocks > 0 {
+            say(format_args!("passed over {} of unknown types", counted(*unknown_blocks, "pcapng block")));
+        }
+        for notice in notices {
+            say(format_args!("{notice}"));
         }
     }
     match analysed.source_error {

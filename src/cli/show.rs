@@ -33,14 +33,16 @@ pub fn run(arguments: &ShowArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let bar = if talk.no_progress || talk.quiet { Bar::Hidden } else { Bar::Shown };
     let progress = Progress::new(bar, &captures, &interrupt);
     let selection = Selection { streams: vec![*stream], ..Selection::default() };
-    let analysed = match output.format {
+    let (is_shown, analysed) = match output.format {
         Format::Ndjson => {
             let sink = Selected::new(Json::lines(&mut out), selection);
-            analyse(&mut captures, &options, sink, &place, progress)?.1
+            let (sink, analysed) = analyse(&mut captures, &options, sink, &place, progress)?;
+            (sink.has_passed(*stream), analysed)
         }
         Format::Json => {
             let sink = Selected::new(Json::array(&mut out), selection);
-            analyse(&mut captures, &options, sink, &place, progress)?.1
+            let (sink, analysed) = analyse(&mut captures, &options, sink, &place, progress)?;
+            (sink.has_passed(*stream), analysed)
         }
         Format::Text | Format::Csv | Format::Zeek => {
             options.watch = Some(*stream);
@@ -52,18 +54,19 @@ pub fn run(arguments: &ShowArguments, talk: &Talk) -> anyhow::Result<Outcome> {
                 let input = LadderInput { verdict, log: &analysed.watched, late: &kept.late, detail };
                 ladder(&mut out, &canvas(talk, file), &input).with_context(|| cannot_write(&place))?;
             }
-            analysed
+            (kept.verdict.is_some(), analysed)
         }
     };
-    let connections = analysed.summary.connections;
-    if *stream < connections {
+    let (connections, streams) = (analysed.summary.connections, analysed.streams);
+    if is_shown {
         out.complete()?;
     }
     let outcome = conclude(analysed, &interrupt, Skipped::ToBeSaid)?;
-    match connections {
-        0 => bail!("no stream {stream}: no TCP connection in what was read"),
+    match streams {
+        _ if is_shown => Ok(outcome),
+        _ if connections == 0 => bail!("no stream {stream}: no TCP connection in what was read"),
         some if *stream >= some => bail!("no stream {stream}: the streams are 0 to {}", some - 1),
-        _ => Ok(outcome),
+        _ => bail!("stream {stream} has no segment of its own: only ICMP errors quote it"),
     }
 }
 

@@ -115,7 +115,8 @@ impl Connection {
     pub fn step(&mut self, segment: &Segment) {
         let side = self.side_of(segment);
         let silence = segment.time.since(self.end);
-        if silence < 0 {
+        // A lone first fragment waited for the rest of its datagram, perhaps until the input ended.
+        if silence < 0 && !segment.marks.contains(Marks::FRAGMENT_FIRST) {
             self.clock_steps_back += 1;
         } else if silence > self.longest_silence.0 {
             self.longest_silence = (silence, segment.frame.0);
@@ -123,6 +124,10 @@ impl Connection {
         self.end = self.end.max(segment.time);
         self.last_frame = segment.frame.0;
         self.halves[side].frames += 1;
+        // Every receiver drops what contradicts itself.
+        if segment.marks.contains(Marks::HEADER_BAD) {
+            return;
+        }
         self.record_completeness(side, segment);
         self.record_base(side, segment);
         if self.is_duplicate(side, segment) {

@@ -118,7 +118,8 @@ mod tests {
             r#"it.","filter":"tcp.stream eq 0 && frame.number in {6, 7}"}]}"#
         ),
         concat!(
-            r#"{"type":"late","stream":0,"findings":[{"name":"stray-segment","severity":"note","confidence":"high","#,
+            r#"{"type":"late","stream":0,"frame":90,"time":"2026-11-21T03:32:10.000000000Z","endpoint":"client","#,
+            r#""findings":[{"name":"stray-segment","severity":"note","confidence":"high","#,
             r#""endpoint":null,"kind":"late-retransmission","frames":[90],"time":"2026-11-21T03:32:10.000000000Z","#,
             r#""message":"A retransmission came 69.9 s after the end.","filter":"tcp.stream eq 0 && frame.number in "#,
             r#"{90}"}]}"#
@@ -131,7 +132,8 @@ mod tests {
         concat!(
             r#"{"type":"summary","frames":12,"segments":9,"non_tcp":2,"fragments":0,"filtered":0,"#,
             r#""skipped":{"truncated-ip-header":1},"connections":1,"findings":{"reset-unread-data":1},"#,
-            r#""truncated":false,"late_segments":0,"evicted":0,"forgotten":0,"ignored":0}"#
+            r#""truncated":false,"late_segments":0,"evicted":0,"forgotten":0,"ignored":0,"dropped":0,"#,
+            r#""unknown_blocks":0,"notices":[]}"#
         ),
     ];
 

@@ -18,7 +18,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::base::Timestamp;
+use crate::base::{Side, Timestamp};
 use crate::finding::{Confidence, Finding, Severity, Verdict};
 use crate::source::LinkType;
 
@@ -45,12 +45,18 @@ pub struct CaptureRecord {
     pub link_types: Vec<LinkType>,
 }
 
-/// Findings on a connection whose record is already written.
+/// A segment for a connection whose record is already written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LateRecord {
     /// Its stream number.
     pub stream: u64,
-    /// What came late.
+    /// The frame that carried it.
+    pub frame: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Who sent it.
+    pub side: Side,
+    /// What is to be said of it: of the first one only, so that a flood of late segments does not become one of findings.
     pub findings: Vec<Finding>,
 }
 
@@ -102,6 +108,13 @@ pub struct Summary {
     pub findings: BTreeMap<String, u64>,
     /// Findings that the user's policy leaves out.
     pub ignored: u64,
+    /// Frames that were lost while the capture was made, as far as it says so itself (pcapng interface statistics, drop
+    /// counts in packets): gaps may be the capture's own.
+    pub dropped: u64,
+    /// pcapng blocks of unknown types, which were passed over.
+    pub unknown_blocks: u64,
+    /// What else is to be known of the input: files left out, overlaps, failures in one of several.
+    pub notices: Vec<String>,
     /// Reading stopped before the end of the input (interrupted, or the input is damaged).
     pub truncated: bool,
 }

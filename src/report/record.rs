@@ -9,7 +9,7 @@ use serde::ser::{Serialize, Serializer};
 
 use super::flow_id::{community_id, connection_id};
 use super::{CaptureRecord, LateRecord, PopulationFinding, Summary};
-use crate::base::{Endpoint, Side};
+use crate::base::{Endpoint, Side, Timestamp};
 use crate::finding::{self, Verdict};
 use crate::source::LinkType;
 
@@ -38,7 +38,10 @@ impl Serialize for Record<'_> {
             Record::Connection(verdict) => Connection::of(verdict).serialize(serializer),
             Record::Late(late) => {
                 let findings = List(late.findings.iter().map(|finding| Finding::of(late.stream, finding)));
-                Late { r#type: "late", stream: late.stream, findings }.serialize(serializer)
+                let endpoint = late.side.name();
+                let time = Word(late.time);
+                Late { r#type: "late", stream: late.stream, frame: late.frame, time, endpoint, findings }
+                    .serialize(serializer)
             }
             Record::Population(finding) => Population::of(finding).serialize(serializer),
             Record::Summary(summary) => Totals::of(summary).serialize(serializer),
@@ -341,6 +344,9 @@ impl Display for Filter<'_> {
 struct Late<F> {
     r#type: &'static str,
     stream: u64,
+    frame: u64,
+    time: Word<Timestamp>,
+    endpoint: &'static str,
     findings: F,
 }
 
@@ -389,6 +395,9 @@ struct Totals<'a> {
     evicted: u64,
     forgotten: u64,
     ignored: u64,
+    dropped: u64,
+    unknown_blocks: u64,
+    notices: &'a [String],
 }
 
 impl<'a> Totals<'a> {
@@ -408,6 +417,9 @@ impl<'a> Totals<'a> {
             evicted: summary.evicted,
             forgotten: summary.forgotten,
             ignored: summary.ignored,
+            dropped: summary.dropped,
+            unknown_blocks: summary.unknown_blocks,
+            notices: &summary.notices,
         }
     }
 }

@@ -157,6 +157,9 @@ pub fn open_v6(stream: u64) -> Verdict {
 pub fn late() -> LateRecord {
     LateRecord {
         stream: 0,
+        frame: 90,
+        time: at_ms(70_000),
+        side: Side::Client,
         findings: vec![Finding {
             name: "stray-segment",
             severity: Severity::Note,

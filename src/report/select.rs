@@ -79,6 +79,11 @@ impl<S: Sink> Selected<S> {
         Self { inner, selection, passed: HashSet::new() }
     }
 
+    /// The connection of this number was asked for and came. Known only with a selection.
+    pub fn has_passed(&self, stream: u64) -> bool {
+        self.passed.contains(&stream)
+    }
+
     /// The sink within.
     pub fn into_inner(self) -> S {
         self.inner

@@ -1,4 +1,5 @@
-//! Connections in the order of their stream numbers, at the price of holding them all until the end.
+//! Connections in the order of their stream numbers, at the price of holding them all until the end. What comes late is
+//! then not too late: it still counts in its connection's record.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,7 +7,8 @@ use std::io;
 use super::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
 use crate::finding::Verdict;
 
-/// Holds connections and late records and passes them on by stream number; a late record follows its connection.
+/// Holds connections and late records and passes them on by stream number; a late record with findings follows its
+/// connection, one without only counts.
 #[derive(Debug)]
 pub struct ByStream<S> {
     inner: S,
@@ -47,7 +49,15 @@ impl<S: Sink> Sink for ByStream<S> {
     }
 
     fn late(&mut self, late: &LateRecord) -> io::Result<()> {
-        self.held.entry(late.stream).or_default().late.push(late.clone());
+        let held = self.held.entry(late.stream).or_default();
+        if let Some(verdict) = &mut held.verdict {
+            verdict.endpoints[late.side].frames += 1;
+            verdict.last_frame = late.frame;
+            verdict.end = verdict.end.max(late.time);
+        }
+        if !late.findings.is_empty() {
+            held.late.push(late.clone());
+        }
         Ok(())
     }
 

@@ -195,6 +195,17 @@ fn remarks(summary: &Summary) -> Vec<String> {
     if summary.ignored > 0 {
         remarks.push(format!("{} left out, as the configuration says.", were(summary.ignored, "finding")));
     }
+    if summary.dropped > 0 {
+        remarks.push(format!(
+            "The capture says of itself that it lost {}: what seems missing may have been on the wire.",
+            counted(summary.dropped, "frame")
+        ));
+    }
+    if summary.unknown_blocks > 0 {
+        remarks
+            .push(format!("{} passed over: their types are not known.", were(summary.unknown_blocks, "pcapng block")));
+    }
+    remarks.extend(summary.notices.iter().map(|notice| harmless(notice)));
     if summary.truncated {
         let words = "Reading stopped before the end of the input: all of this is about the part that was read.";
         remarks.push(words.to_owned());
