@@ -158,7 +158,20 @@ impl Arrivals {
         let Some(fin) = connection.halves[side].fin else { return (None, 0) };
         let repeated = |note: &Noted| note.side == side && note.is_fin() && note.end() == fin + 1;
         let answers = indices(notes, |note| note.side != side && acknowledges_beyond(note, fin));
-        self.effective(notes, side, &answers, repeated)
+        let (receipt, lost) = self.effective(notes, side, &answers, repeated);
+        let Some(receipt) = receipt else { return (None, lost) };
+        // A reply takes its number from the segment that it answers: whether that acknowledged the FIN, it shows. What
+        // came within a crossing before it can have arrived after it.
+        let reply = |number: Seq| {
+            let is_reply = move |note: &Noted| note.side == side && note.is_rst() && !note.flags.contains(Flags::ACK);
+            move |note: &Noted| is_reply(note) && note.seq == number
+        };
+        let before = notes.iter().position(reply(fin + 1)).filter(|&shows| answers.iter().any(|&ack| ack < shows));
+        let after = notes.iter().position(reply(fin)).filter(|&without| {
+            notes[without].time.since(notes[receipt.note].time) <= self.crossing_ns(side)
+                && before.is_none_or(|shows| without < shows)
+        });
+        (Some(Receipt { before: receipt.before.or(before), after, ..receipt }), lost)
     }
 
     /// Which segment of the peer told `side` that its SYN-ACK had arrived, and how many did not.
@@ -232,9 +245,11 @@ impl Arrivals {
 /// Which copy of the peer's SYN-ACK reached `side`.
 fn syn_ack_receipt(connection: &Connection, notes: &[Noted], side: Side) -> Option<Receipt> {
     let isn = connection.halves[!side].isn?;
-    let cover = notes
-        .iter()
-        .position(|note| note.side == side && acknowledges_beyond(note, isn) && !note.is_syn_ack() && !note.is_syn())?;
+    let own_next = connection.halves[side].isn.map(|isn| isn + 1);
+    let cover = notes.iter().position(|note| {
+        let aborts = shows_receipt_beyond(note, isn) && own_next.is_some_and(|next| note.seq == next);
+        note.side == side && (acknowledges_beyond(note, isn) || aborts) && !note.is_syn_ack() && !note.is_syn()
+    })?;
     let copies = indices(&notes[..cover], |note| note.side != side && note.is_syn_ack());
     let rtt = Arrivals { rtt_ns: handshake_rtt(connection, notes), ..Arrivals::default() };
     let chosen = if copies.is_empty() { return None } else { rtt.copy_answered(notes, &copies, cover, side) };

@@ -402,6 +402,11 @@ impl<'a> Machine<'a> {
     fn take(&mut self, event: &Event, resets: &mut [ResetEffect]) {
         if let (Some(index), Cue::SendRst | Cue::Rst) = (event.note, event.cue) {
             for effect in resets.iter_mut().filter(|effect| effect.note == index) {
+                if event.cue == Cue::Rst && !effect.acceptance.resets_in(self.state) {
+                    effect.receiver_state = Some(self.state);
+                    effect.accepted = false;
+                    return;
+                }
                 if event.cue == Cue::SendRst {
                     effect.sender_state = Some(self.state);
                 } else {

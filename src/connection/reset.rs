@@ -2,6 +2,7 @@
 
 use super::half::Half;
 use super::noted::Noted;
+use super::state::State;
 use crate::base::{Seq, Sides, Timestamp, words};
 use crate::segment::Flags;
 
@@ -33,6 +34,12 @@ impl Acceptance {
             Self::Exact | Self::AcksSyn | Self::SackEdge | Self::BeforeFin | Self::Unknown => true,
             Self::Challenge | Self::Outside => false,
         }
+    }
+
+    /// The same for a receiver in `state`: below RCV.NXT, TIME-WAIT takes no reset (Linux
+    /// `tcp_timewait_state_process`).
+    pub const fn resets_in(self, state: State) -> bool {
+        self.resets() && !matches!((self, state), (Self::BeforeFin, State::TimeWait))
     }
 }
 

@@ -34,5 +34,8 @@ mod filtered;
 /// Streams have Wireshark's numbers, and its completeness.
 mod numbering;
 
+/// One small trace for each rule of hindsight, with what its packets decide.
+mod cases;
+
 /// What several tests need: an analysis in memory and everything that it reports.
 mod told;

@@ -63,6 +63,9 @@ finding! {
 }
 
 fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if of_earlier_incarnation(case, found) {
+        return;
+    }
     let Some(over) = over_since(case) else { return };
     for note in case.notes(|note| note.time > over.time && note.frame > over.frame) {
         let half = &case.connection.halves[note.side];
@@ -73,11 +76,16 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         let old = note.len > 0 && half.acked.is_some_and(|acked| note.end().at_or_before(acked));
-        if note.len == 0 && !note.class.intersects(Class::WILD) {
+        let wild = note.class.contains(Class::WILD);
+        if case.life.closing.reset.is_some() && !old && !wild {
+            // Nobody writes to a socket that a reset has closed: the reset had not arrived, or a queue held this back.
+            continue;
+        }
+        if note.len == 0 && !wild {
             // A bare ACK answers what still arrives: a repeated FIN, or the stray itself.
             continue;
         }
-        let kind = match (old, note.class.contains(Class::WILD)) {
+        let kind = match (old, wild) {
             (_, true) | (true, _) if is_replay(case, note) => "old-duplicate",
             (true, _) => "late-retransmission",
             (false, true) => "unknown",
@@ -104,6 +112,33 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     shown_by_its_answer(case, found);
 }
 
+/// A segment with the numbers of the connection before on the same addresses and ports, in the middle of this one.
+fn of_earlier_incarnation(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
+    let Some(past) = &case.connection.predecessor else { return false };
+    let belongs = |note: &Noted| {
+        let half = past.half(case.connection.endpoint(note.side));
+        let within = half
+            .isn
+            .zip(half.nxt)
+            .is_some_and(|(isn, nxt)| note.seq.after(isn) && note.end().at_or_before(nxt) && note.seq.before(nxt));
+        within && note.len > 0 && note.class.contains(Class::WILD) && !note.is_rst()
+    };
+    let Some(note) = case.notes(belongs).next() else { return false };
+    let message = format!(
+        "{} octets of stream {} came from {} inside this connection, {} after that one ended; their numbers lie outside the window",
+        note.len,
+        past.stream,
+        case.name(note.side),
+        duration(note.time.since(past.end))
+    );
+    ENTRY
+        .draft(Confidence::Medium, note.time, vec![note.frame], message)
+        .endpoint(note.side)
+        .kind("old-duplicate")
+        .push(found);
+    true
+}
+
 /// A reply reset after both ends had closed answers a stray that the tap did not see.
 fn shown_by_its_answer(case: &Case<'_>, found: &mut Vec<Finding>) {
     let answers = case.life.resets.iter().filter(|effect| {
@@ -111,7 +146,16 @@ fn shown_by_its_answer(case: &Case<'_>, found: &mut Vec<Finding>) {
         over(Side::Client) && over(Side::Server)
     });
     let closed = case.life.closing.fins.client.is_some() && case.life.closing.fins.server.is_some();
-    let answer = answers.map(|effect| &case.life.notes[effect.note]).find(|note| !note.flags.contains(Flags::ACK));
+    // After both FINs it is TIME-WAIT's ACK that is answered, and the stray before that the tap does not show.
+    let shows_trigger = |reset: &Noted| {
+        case.life.closing.reset.is_some()
+            && case
+                .notes(|note| note.side != reset.side && note.frame < reset.frame && note.acknowledges())
+                .any(|note| note.ack == reset.seq && reset.time.since(note.time) < FLIGHT_NS_MAX)
+    };
+    let answer = answers
+        .map(|effect| &case.life.notes[effect.note])
+        .find(|note| !note.flags.contains(Flags::ACK) && !shows_trigger(note));
     let (Some(answer), true, Some(over)) = (answer, closed, over_since(case)) else { return };
     let message = format!(
         "{} answered a segment that this tap does not show with a reset, {} after the connection was over",
@@ -124,6 +168,9 @@ fn shown_by_its_answer(case: &Case<'_>, found: &mut Vec<Finding>) {
         .kind("unknown")
         .push(found);
 }
+
+/// A segment that the tap shows may be answered this much later, with queues and a round trip, ns.
+const FLIGHT_NS_MAX: i64 = 1_000_000_000;
 
 /// The segment that ended the connection for both ends.
 fn over_since<'a>(case: &'a Case<'_>) -> Option<&'a Noted> {

@@ -1,10 +1,9 @@
 //! The cause of a reset that its sender made itself.
 
-use super::{Inquiry, Judgement};
+use super::{Inquiry, Judgement, abort};
 use crate::connection::{Noted, State};
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Cause, Confidence, Family};
-use crate::segment::Flags;
 
 /// A FIN-WAIT-2 shorter than this was not ended by its timer: the shortest that administrators set (tcp_fin_timeout is
 /// in whole seconds).
@@ -20,6 +19,7 @@ const MIDDLEBOX_IDLE_MIN_NS: i64 = 30_000_000_000;
 pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Judgement {
     match (family, inquiry.trigger) {
         (Some(Family::Reply), Some(trigger)) => reply(inquiry, &trigger),
+        (Some(Family::Reply), None) => reply_to_data_in_flight(inquiry),
         (Some(Family::Active), _) => active(inquiry),
         _ if is_over(inquiry) => {
             let evidence =
@@ -141,6 +141,15 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     Judgement::new(Cause::AfterFin, Confidence::Medium, &[Cause::NoTimeWait], evidence)
 }
 
+/// What was on its way when the FIN passed met a socket that its application had left.
+fn reply_to_data_in_flight(inquiry: &Inquiry<'_>) -> Judgement {
+    let evidence = format!(
+        "it has the number of its sender's FIN, and {} octets had been on their way when that was sent: the application had closed and nobody reads",
+        inquiry.receiver().in_flight()
+    );
+    Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::AfterFin], evidence)
+}
+
 /// The sender shows no close of its own, and yet has no socket.
 fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     let silence = inquiry.seen.before[inquiry.from()].last.map_or(0, |last| trigger.time.since(last.time));
@@ -184,12 +193,12 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
             evidence,
         );
     }
-    Judgement::new(
-        Cause::NoConnection,
-        Confidence::High,
-        &[],
-        format!("{shape}: the host restarted, lost the state, or was reset out of the tap's sight"),
-    )
+    let forgotten = format!("{shape}: the host restarted, lost the state, or was reset out of the tap's sight");
+    if silence >= MIDDLEBOX_SILENCE_MIN_NS {
+        let evidence = format!("after {} of silence {forgotten}", duration(silence));
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::IdleExpired], evidence);
+    }
+    Judgement::new(Cause::NoConnection, Confidence::High, &[], forgotten)
 }
 
 fn active(inquiry: &Inquiry<'_>) -> Judgement {
@@ -205,65 +214,28 @@ fn active(inquiry: &Inquiry<'_>) -> Judgement {
     if sender.fin.is_some() {
         return active_after_fin(inquiry);
     }
-    abort(inquiry)
+    abort::judge(inquiry)
 }
 
+/// An abort after the own FIN: shutdown(SHUT_WR) and then close() with unread data or linger 0. Linux answers data that
+/// came after close() with a reply; other stacks may do it with an acknowledging reset of a closed window.
 fn active_after_fin(inquiry: &Inquiry<'_>) -> Judgement {
+    let noted = inquiry.noted;
     let data = inquiry.receiver().last_data.filter(|data| data.frame > first_fin_frame(inquiry).unwrap_or(u64::MAX));
+    let live = noted.window != 0 || noted.timestamps.is_some();
     match data {
-        Some(data) => {
+        Some(data) if !live => {
             let evidence = format!(
                 "it had sent FIN, and {} octets came afterwards (frame {}); the reset acknowledges, as stacks other than Linux answer data after close()",
                 data.len, data.frame
             );
-            Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::AfterFin], evidence)
-        }
-        None => {
-            let evidence = "it had closed with FIN and then aborted: no data had come in between".to_owned();
-            Judgement::new(Cause::AfterFin, Confidence::Medium, &[Cause::ProcessExit], evidence)
-        }
-    }
-}
-
-/// The application or its death aborted a live socket: SO_LINGER 0 or unread data, which have one shape on the wire.
-fn abort(inquiry: &Inquiry<'_>) -> Judgement {
-    let (sender, receiver, noted) = (inquiry.sender(), inquiry.receiver(), inquiry.noted);
-    let whole = receiver.isn.is_some();
-    let received_by_ack = receiver.isn.map(|isn| noted.ack.since(isn + 1)).filter(|_| noted.flags.contains(Flags::ACK));
-    let nothing_received = whole
-        && (receiver.payload_bytes + receiver.missing_bytes == 0 || received_by_ack.is_some_and(|octets| octets <= 0));
-    let shape = "it acknowledges, and stands at its sender's next number: a live socket was aborted";
-    if nothing_received {
-        let passive_and_mute = inquiry.from() == crate::base::Side::Server && sender.payload_bytes == 0;
-        let (confidence, rivals): (_, &[Cause]) =
-            if passive_and_mute { (Confidence::Medium, &[Cause::ProcessExit]) } else { (Confidence::High, &[]) };
-        let listener =
-            if passive_and_mute { " (or a listener was closed with this connection not yet accepted)" } else { "" };
-        let evidence =
-            format!("{shape}; the resetting side had received no payload, so nothing could be unread{listener}");
-        return Judgement::new(Cause::LingerZero, confidence, rivals, evidence);
-    }
-    let last_received = receiver.last_data.map(|data| data.time);
-    let last_answered = sender.last_data.map(|data| data.time);
-    match (last_received, last_answered) {
-        (Some(received), answered) if answered.is_none_or(|answered| answered < received) => {
-            let wait = noted.time.since(received);
-            let evidence = format!(
-                "{shape}; payload came last {} before it and was never answered, which points to data left unread (SO_LINGER 0 has the same shape)",
-                duration(wait)
-            );
-            Judgement::new(Cause::UnreadData, Confidence::Medium, &[Cause::LingerZero, Cause::ProcessExit], evidence)
-        }
-        (Some(_), Some(answered)) => {
-            let evidence = format!(
-                "{shape}; everything it had received was answered, the last time {} before, which points to SO_LINGER 0 (data left unread has the same shape)",
-                duration(noted.time.since(answered))
-            );
-            Judgement::new(Cause::LingerZero, Confidence::Medium, &[Cause::UnreadData, Cause::ProcessExit], evidence)
+            Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::UnreadData, Cause::LingerZero], evidence)
         }
         _ => {
-            let evidence = format!("{shape}; the capture does not show whether it had received anything");
-            Judgement::new(Cause::LingerZero, Confidence::Low, &[Cause::UnreadData, Cause::ProcessExit], evidence)
+            let mut judgement = abort::judge(inquiry);
+            judgement.evidence = format!("it had shut down sending with FIN and then aborted; {}", judgement.evidence);
+            judgement.confidence = judgement.confidence.min(Confidence::Medium);
+            judgement
         }
     }
 }

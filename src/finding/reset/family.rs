@@ -11,7 +11,7 @@ use crate::segment::Flags;
 pub(super) fn of(inquiry: &Inquiry<'_>) -> Option<Family> {
     let (noted, sender) = (inquiry.noted, inquiry.sender());
     if !noted.flags.contains(Flags::ACK) {
-        return inquiry.trigger.is_some().then_some(Family::Reply);
+        return (inquiry.trigger.is_some() || inquiry.answers_unnoted_data()).then_some(Family::Reply);
     }
     let answers_syn = inquiry.trigger.is_some_and(|trigger| trigger.is_syn());
     if answers_syn && sender.isn.is_none() {

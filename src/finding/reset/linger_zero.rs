@@ -18,8 +18,9 @@ finding! {
     /// # How it is recognised
     ///
     /// An active reset: ACK set, at the sender's next number, with the live window and timestamps. Certain only when the
-    /// resetting side had received no payload, since then nothing could be unread; otherwise everything it received had
-    /// been answered, and `unread-data` remains the rival.
+    /// resetting side had received no payload, since then nothing could be unread. Otherwise `unread-data` has the same
+    /// shape, and the likelier of the two is named with odds counted on real programs: a server that received and never
+    /// sent, or that had answered everything long before, had set SO_LINGER 0 in nearly all cases.
     ///
     /// ```trace fires
     /// client > SYN
@@ -36,11 +37,13 @@ finding! {
     /// way. A reply reset has no ACK and no window.
     ///
     /// ```trace quiet
-    /// client > SYN
-    /// server > SYN ACK
-    /// client > ACK
-    /// client > data 100
-    /// server > RST ACK
+    ///      client > SYN
+    ///      server > SYN ACK
+    ///      client > ACK
+    ///      client > data 100
+    ///      server > data 20
+    ///      client > data 3000
+    /// +1ms server > RST ACK
     /// ```
     ///
     /// # What to do

@@ -1,5 +1,6 @@
 //! Why a reset was sent: the family from its header, the cause from the history of its connection.
 
+mod abort;
 pub mod after_close;
 pub mod after_fin;
 mod cause;
@@ -27,6 +28,7 @@ use super::phrase::count;
 use super::verdict::{Cause, Confidence, Family, Finding, Origin, Reset};
 use crate::base::Side;
 use crate::connection::{Acceptance, Connection, Half, Lifecycle, Noted, ResetEffect, ResetSeen};
+use crate::segment::Flags;
 
 /// The findings of this group, in the order of a connection's life.
 pub static ENTRIES: &[&Entry] = &[
@@ -87,6 +89,14 @@ impl Inquiry<'_> {
     /// The receiver's half just before.
     pub fn receiver(&self) -> &Half {
         &self.seen.before[!self.noted.side]
+    }
+
+    /// It has the number of its sender's FIN while octets sent before that FIN came were on their way: it answers one of
+    /// those, which nobody had reason to remember.
+    pub fn answers_unnoted_data(&self) -> bool {
+        let (sender, receiver) = (self.sender(), self.receiver());
+        let at_fin = sender.fin.is_some_and(|fin| self.noted.seq == fin);
+        self.trigger.is_none() && !self.noted.flags.contains(Flags::ACK) && at_fin && receiver.in_flight() > 0
     }
 }
 

@@ -9,17 +9,25 @@ const ANSWER_SLACK_NS: i64 = 80_000_000;
 /// Taken for the round trip when the handshake was not captured, ns.
 const RTT_UNKNOWN_NS: i64 = 250_000_000;
 
-/// The newest segment of the other side that this reset's numbers answer and that came within a round trip before it.
+/// The segment of the other side that this reset answers, by its numbers, within a round trip before it. Of several in a
+/// row that it can answer, the first that occupies sequence space: that is the one which met nobody. Of several copies of
+/// one, the newest.
 pub(super) fn find(life: &Lifecycle, seen: &ResetSeen) -> Option<Noted> {
     let reset = &seen.noted;
     let span = life.arrivals.rtt_ns[reset.side].map_or(RTT_UNKNOWN_NS, |rtt| 2 * rtt) + ANSWER_SLACK_NS;
     let newest = seen.before[!reset.side].last;
     let earlier = life.notes.iter().rev().filter(|note| note.frame < reset.frame && note.side != reset.side);
-    newest
+    let mut candidates = newest
         .into_iter()
         .chain(earlier.copied())
-        .filter(|note| !note.is_rst() && reset.time.since(note.time) <= span)
-        .find(|note| answers(reset, note))
+        .filter(|note| !note.is_rst() && reset.time.since(note.time) <= span && answers(reset, note));
+    let newest = candidates.next()?;
+    let acked = seen.before[!reset.side].acked;
+    let unreceived = |note: &Noted| note.end() != note.seq && acked.is_none_or(|acked| note.end().after(acked));
+    let first = candidates
+        .filter(unreceived)
+        .fold(newest, |first, note| if unreceived(&first) && note.seq.at_or_after(first.seq) { first } else { note });
+    Some(first)
 }
 
 /// RFC 9293, section 3.10.7.1: a reset takes its number from the acknowledgment it answers; where there was none it has

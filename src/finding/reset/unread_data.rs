@@ -17,7 +17,9 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// An active reset of a side that had received payload last and never answered it.
+    /// An active reset of a side whose last advertised window was zero: its buffer was full. Else by odds counted on real
+    /// programs: payload came last and was not answered; the peer had closed; or the own payload came last and the reset
+    /// at once, as of a server that answers early.
     ///
     /// ```trace fires
     ///    client > SYN
@@ -27,6 +29,17 @@ finding! {
     ///    server > data 200
     ///    client > data 100
     ///    server > ACK
+    /// +1 server > RST ACK
+    /// ```
+    ///
+    /// Decided by the packets:
+    ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > data 3000
+    ///    server > ACK win 0
     /// +1 server > RST ACK
     /// ```
     ///

@@ -1,6 +1,6 @@
 //! `simultaneous-close`: both ends closed at once.
 
-use crate::connection::Noted;
+use crate::connection::{CloseKind, Noted};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::Case;
@@ -43,6 +43,18 @@ finding! {
     /// client > ACK
     /// ```
     ///
+    /// FINs that cross and then a reset: `reset-...` tells why, and nobody holds TIME-WAIT.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// server > data 100
+    /// client > FIN ACK ack 1
+    /// server > FIN ACK ack 1
+    /// client > RST
+    /// ```
+    ///
     /// # What to do
     ///
     /// Nothing. If it is the rule rather than the exception, let one side of the protocol be the one that closes.
@@ -52,6 +64,10 @@ finding! {
 fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let fins = &case.life.closing.fins;
     let (Some(client), Some(server)) = (fins.client, fins.server) else { return };
+    if case.life.closing.kind == CloseKind::Reset {
+        // The FINs crossed, and a reset ended what was left: nobody holds TIME-WAIT.
+        return;
+    }
     let sees = |note: &Noted, other: &Noted| note.acknowledges() && note.ack.at_or_after(other.end());
     if sees(&client, &server) || sees(&server, &client) {
         return;

@@ -1,0 +1,118 @@
+//! Linger 0 or unread data: two ways to abort a live socket that have one shape on the wire. What the packets decide is
+//! said so; beyond that there are odds, counted on real programs.
+
+use super::{Inquiry, Judgement};
+use crate::base::Side;
+use crate::connection::Half;
+use crate::finding::phrase::duration;
+use crate::finding::verdict::{Cause, Confidence};
+use crate::segment::Flags;
+
+/// The application closes in the same breath, ns.
+const AT_ONCE_NS: i64 = 5_000_000;
+/// The application had time to read and to answer, ns.
+const IDLE_NS: i64 = 100_000_000;
+/// What one segment can carry when the handshake does not say, octets.
+const MSS_DEFAULT: u16 = 1_448;
+/// Of so many cases at least five in six must agree for a medium confidence.
+const CASES_MIN: u32 = 10;
+
+/// How often each of the two was the kernel's reason on recordings of nginx, haproxy, redis, PostgreSQL, OpenSSH, Node.js,
+/// Python, openssl and curl (`fixtures/record/odds`), and what the packets look like.
+struct Odds {
+    unread: u32,
+    linger: u32,
+    sight: &'static str,
+}
+
+/// The application or its death aborted a live socket.
+pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
+    let shape = "it acknowledges, and stands at its sender's next number: a live socket was aborted";
+    if let Some(nothing) = nothing_received(inquiry, shape) {
+        return nothing;
+    }
+    if closed_its_window(inquiry) {
+        let evidence =
+            format!("{shape}; the window that it had advertised last was zero, so its buffer was full of unread data");
+        return Judgement::new(Cause::UnreadData, Confidence::High, &[Cause::ProcessExit], evidence);
+    }
+    let (odds, since) = odds(inquiry);
+    let (cause, rival) = match odds.unread >= odds.linger {
+        true => (Cause::UnreadData, Cause::LingerZero),
+        false => (Cause::LingerZero, Cause::UnreadData),
+    };
+    let (more, less) = (odds.unread.max(odds.linger), odds.unread.min(odds.linger));
+    let confidence = if more >= CASES_MIN && more >= 5 * less { Confidence::Medium } else { Confidence::Low };
+    let ago = since.map_or(String::new(), |ns| format!(" {} before it", duration(ns)));
+    let evidence = format!(
+        "{shape}; {}{ago}. SO_LINGER 0 and data left unread have one shape: of real programs aborting so, {} had left data unread and {} had set SO_LINGER 0",
+        odds.sight, odds.unread, odds.linger
+    );
+    Judgement::new(cause, confidence, &[rival, Cause::ProcessExit], evidence)
+}
+
+/// Nothing had come, so nothing could be unread: what the packets decide.
+fn nothing_received(inquiry: &Inquiry<'_>, shape: &str) -> Option<Judgement> {
+    let (sender, receiver, noted) = (inquiry.sender(), inquiry.receiver(), inquiry.noted);
+    let isn = receiver.isn?;
+    let by_ack = noted.flags.contains(Flags::ACK).then(|| noted.ack.since(isn + 1));
+    let nothing = receiver.payload_bytes + receiver.missing_bytes == 0 || by_ack.is_some_and(|octets| octets <= 0);
+    if !nothing {
+        return None;
+    }
+    let passive_and_mute = inquiry.from() == Side::Server && sender.payload_bytes == 0;
+    let (confidence, rivals): (_, &[Cause]) =
+        if passive_and_mute { (Confidence::Medium, &[Cause::ProcessExit]) } else { (Confidence::High, &[]) };
+    let listener =
+        if passive_and_mute { " (or a listener was closed with this connection not yet accepted)" } else { "" };
+    let evidence = format!("{shape}; the resetting side had received no payload, so nothing could be unread{listener}");
+    Some(Judgement::new(Cause::LingerZero, confidence, rivals, evidence))
+}
+
+/// The reset followed a window of zero: whoever reads opens it, and says so.
+fn closed_its_window(inquiry: &Inquiry<'_>) -> bool {
+    inquiry.sender().window == 0 && inquiry.sender().last.is_some_and(|last| last.window == 0)
+}
+
+/// What the wire shows before the abort, and since when.
+fn odds(inquiry: &Inquiry<'_>) -> (Odds, Option<i64>) {
+    let (sender, receiver, noted) = (inquiry.sender(), inquiry.receiver(), inquiry.noted);
+    let of = |unread, linger, sight| Odds { unread, linger, sight };
+    let path_ns = inquiry.life.arrivals.rtt_ns[inquiry.from()].unwrap_or(0);
+    let received = receiver.last_data.map(|data| (noted.time.since(data.time) - path_ns).max(0));
+    let Some(sent) = sender.last_data else {
+        return match inquiry.from() {
+            Side::Server => (of(1, 48, "the server had received payload and never sent any, the last came"), received),
+            Side::Client => {
+                (of(112, 16, "the client had received payload and never sent any, the last came"), received)
+            }
+        };
+    };
+    let own = noted.time.since(sent.time);
+    let answers_all = receiver.last_data.is_none_or(|data| data.time < sent.time);
+    if peer_closed(inquiry, receiver) {
+        return (of(134, 0, "the peer had closed, and its last payload came"), received);
+    }
+    if answers_all {
+        let odds = match own {
+            ..AT_ONCE_NS => of(74, 0, "its own payload came last,"),
+            AT_ONCE_NS..IDLE_NS => of(0, 1, "its own payload came last,"),
+            _ => of(0, 18, "everything that it had received was answered, the last"),
+        };
+        return (odds, Some(own));
+    }
+    let since_last_word = noted.ack.since(sent.ack);
+    let one_segment = since_last_word <= i32::from(sender.mss.unwrap_or(MSS_DEFAULT).min(i16::MAX as u16) as i16);
+    let odds = match (received.unwrap_or(0), one_segment) {
+        (..AT_ONCE_NS, true) => of(1, 8, "one segment came after its last word,"),
+        (..AT_ONCE_NS, false) => of(36, 10, "payload was coming in, the last"),
+        (AT_ONCE_NS..IDLE_NS, _) => of(51, 1, "payload came last and was not answered,"),
+        _ => of(229, 35, "payload came last and was never answered,"),
+    };
+    (odds, received)
+}
+
+/// The peer's FIN had arrived.
+fn peer_closed(inquiry: &Inquiry<'_>, receiver: &Half) -> bool {
+    receiver.fin.is_some_and(|fin| inquiry.noted.flags.contains(Flags::ACK) && inquiry.noted.ack.after(fin))
+}

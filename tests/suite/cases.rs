@@ -1,0 +1,165 @@
+//! Small traces, each with the verdict that its packets decide: one case, one rule.
+
+use lastack::base::Side;
+use lastack::finding::Verdict;
+use lastack::source::script::parse;
+
+use crate::told::tell_items;
+
+/// What a verdict says, in words: `client` and `server` are the states, `open`, `close`, `by` (the initiator), `resets`
+/// their causes and confidences, `calls` and `error` of an end, `findings` names.
+fn said(verdict: &Verdict, what: &str) -> String {
+    let states = |side: Side| {
+        let names: Vec<_> = verdict.endpoints[side].states.iter().map(|step| step.state.name()).collect();
+        names.join(" ")
+    };
+    let calls = |side: Side| {
+        let words: Vec<_> = verdict.endpoints[side]
+            .calls
+            .iter()
+            .map(|call| match call.errno {
+                Some(errno) => format!("{}={}", call.call.name(), errno.name()),
+                None => call.call.name().to_owned(),
+            })
+            .collect();
+        words.join(" ")
+    };
+    match what {
+        "client" => states(Side::Client),
+        "server" => states(Side::Server),
+        "client calls" => calls(Side::Client),
+        "server calls" => calls(Side::Server),
+        "open" => verdict.open.kind.name().to_owned(),
+        "close" => verdict.close.kind.name().to_owned(),
+        "by" => verdict.close.initiator.map_or("nobody", |initiator| initiator.name()).to_owned(),
+        "resets" => {
+            let words: Vec<_> = verdict
+                .resets
+                .iter()
+                .map(|reset| format!("{} {}", reset.cause.name(), reset.confidence.name()))
+                .collect();
+            words.join(", ")
+        }
+        "findings" => {
+            let names: Vec<_> = verdict.findings.iter().map(|finding| finding.name).collect();
+            names.join(" ")
+        }
+        other => panic!("nothing is said of {other}"),
+    }
+}
+
+/// The last connection of `trace` says so.
+fn holds(trace: &str, expected: &[(&str, &str)]) {
+    let items = parse(trace).expect("a readable trace");
+    let told = tell_items(&items);
+    let verdict = told.verdicts.iter().max_by_key(|verdict| verdict.stream).expect("a connection");
+    for &(what, words) in expected {
+        assert_eq!(said(verdict, what), words, "{what} of\n{trace}");
+    }
+}
+
+#[test]
+fn an_abort_acknowledges_what_its_sender_had_received() {
+    holds(
+        "client > SYN <mss 1460, sackOK, TS val 1 ecr 0, wscale 7>
+         server > SYN ACK <mss 1460, sackOK, TS val 1 ecr 1, wscale 7>
+         client > RST ACK",
+        &[
+            ("client", "SYN-SENT ESTABLISHED CLOSED"),
+            ("server", "SYN-RECEIVED CLOSED"),
+            ("open", "aborted"),
+            ("client calls", "connect abort"),
+        ],
+    );
+    // A reply has the number that it answers: there was no socket.
+    holds(
+        "client > SYN
+         server > SYN ACK
+         client > RST",
+        &[("client", "SYN-SENT CLOSED"), ("open", "aborted")],
+    );
+}
+
+#[test]
+fn a_reply_shows_whether_what_it_answers_acknowledged_the_fin() {
+    let opened = "client > SYN\nserver > SYN ACK\n+10ms client > ACK\nclient > data 100\n+10ms server > ACK\n";
+    let after = "client > FIN ACK\n+10ms server > data 24\n+20us client > RST seq 102 win 0";
+    holds(&format!("{opened}{after}"), &[("client", "SYN-SENT ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 CLOSED")]);
+    let before = "client > FIN ACK\n+10ms server > data 24 ack 101\n+20us client > RST seq 101 win 0";
+    holds(&format!("{opened}{before}"), &[("client", "SYN-SENT ESTABLISHED FIN-WAIT-1 CLOSED")]);
+}
+
+#[test]
+fn the_first_segment_that_met_nobody_is_what_a_reset_answers() {
+    holds(
+        "client > SYN
+         server > SYN ACK
+         client > ACK
+         client > FIN ACK
+         +10ms server > data 24
+         +50us server > FIN ACK
+         client > RST seq 2 win 0
+         +10us client > RST seq 2 win 0",
+        &[("resets", "data-after-close high"), ("close", "reset"), ("by", "client")],
+    );
+}
+
+#[test]
+fn time_wait_takes_no_reset_below_its_next_number() {
+    let closed = "client > SYN
+         server > SYN ACK
+         client > ACK
+         client > data 100
+         server > ACK
+         server > FIN ACK
+         client > ACK
+         client > FIN ACK
+         server > ACK
+         +300ms server > data 100 seq 1 ack 101
+         client > RST seq ";
+    let server = "SYN-RECEIVED ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT";
+    holds(&format!("{closed}101 win 0"), &[("server", server), ("close", "four-segment")]);
+    holds(&format!("{closed}102 win 0"), &[("server", &format!("{server} CLOSED"))]);
+}
+
+#[test]
+fn an_abort_after_shutdown_is_an_abort() {
+    holds(
+        "client > SYN
+         server > SYN ACK
+         client > ACK
+         client > data 100
+         +20ms server > data 3000
+         client > ACK
+         +1 client > FIN ACK
+         +50us client > RST ACK",
+        &[("resets", "unread-data medium"), ("by", "client")],
+    );
+}
+
+#[test]
+fn a_full_buffer_was_not_read() {
+    holds(
+        "client > SYN
+         server > SYN ACK
+         client > ACK
+         server > data 3000
+         client > ACK win 0
+         +1 client > RST ACK win 0",
+        &[("resets", "unread-data high")],
+    );
+}
+
+#[test]
+fn crossed_fins_and_a_reset_leave_no_time_wait() {
+    holds(
+        "client > SYN
+         server > SYN ACK
+         client > ACK
+         server > data 100
+         client > FIN ACK ack 1
+         server > FIN ACK ack 1
+         client > RST seq 1 win 0",
+        &[("resets", "data-after-close high"), ("findings", "reset-data-after-close")],
+    );
+}
