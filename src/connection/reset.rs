@@ -106,6 +106,15 @@ impl ResetSeen {
         self.before[side].in_flight()
     }
 
+    /// The same, when the RST's own acknowledgment counts.
+    pub fn lost_but_for_its_ack(&self, side: crate::base::Side) -> u64 {
+        if side == self.noted.side || !self.noted.flags.contains(Flags::ACK) {
+            return self.lost(side);
+        }
+        let unacknowledged = self.before[side].nxt.since(self.noted.ack);
+        self.lost(side).min(u64::try_from(unacknowledged).unwrap_or(0))
+    }
+
     /// SND.NXT of the RST's sender as far as it was seen.
     pub fn sender_nxt(&self) -> Option<Seq> {
         super::step::next_of(&self.before[self.noted.side])

@@ -4,7 +4,8 @@
 use super::layout::UNBROKEN;
 use super::quantity::{count, counted, duration, octets};
 use crate::base::Side;
-use crate::finding::{Basis, CloseKind, Confidence, Errno, Initiator, OpenKind, Reset, RoleBasis, Verdict};
+use crate::connection::State;
+use crate::finding::{Basis, CloseKind, Confidence, Errno, Initiator, OpenKind, Origin, Reset, RoleBasis, Verdict};
 
 /// How a connection ended, in a few words for a table: `client closed first`, `reset by server`.
 pub fn ending(verdict: &Verdict) -> String {
@@ -14,7 +15,7 @@ pub fn ending(verdict: &Verdict) -> String {
         (OpenKind::HalfOpen, CloseKind::None | CloseKind::TimedOut) => "handshake unfinished".to_owned(),
         (_, CloseKind::Refused) => "refused".to_owned(),
         (_, CloseKind::FourSegment | CloseKind::ThreeSegment | CloseKind::HalfClosed) => {
-            let half = if verdict.close.kind == CloseKind::HalfClosed { "only" } else { "first" };
+            let half = if is_one_ended(verdict) { "only" } else { "first" };
             match verdict.close.initiator {
                 Some(Initiator::Client) => format!("client closed {half}"),
                 Some(Initiator::Server) => format!("server closed {half}"),
@@ -24,12 +25,22 @@ pub fn ending(verdict: &Verdict) -> String {
         }
         (_, CloseKind::Simultaneous) => "both closed at once".to_owned(),
         (_, CloseKind::Reset) => match ending_reset(verdict) {
+            Some(reset) if reset.origin == Origin::Middlebox => format!("reset in {}'s name", reset.from),
             Some(reset) => format!("reset by {}", reset.from),
             None => "reset".to_owned(),
         },
         (_, CloseKind::TimedOut) => "timed out".to_owned(),
         (_, CloseKind::None) => "still open".to_owned(),
     }
+}
+
+/// Only one end sent its FIN.
+pub fn is_one_ended(verdict: &Verdict) -> bool {
+    let is_finished = |side: Side| {
+        let mut states = verdict.endpoints[side].states.iter();
+        states.any(|step| matches!(step.state, State::FinWait1 | State::Closing | State::LastAck))
+    };
+    verdict.close.kind == CloseKind::HalfClosed && !Side::BOTH.into_iter().all(is_finished)
 }
 
 /// The reset that ended the connection: the first one that its receiver accepts, else the first one.
@@ -92,12 +103,22 @@ fn closed(verdict: &Verdict) -> String {
         CloseKind::FourSegment => first(", in four segments: FIN, ACK, FIN, ACK"),
         CloseKind::ThreeSegment => first(", in three segments: FIN, FIN+ACK, ACK"),
         CloseKind::Simultaneous => "by both ends at once: their FINs crossed".to_owned(),
-        CloseKind::HalfClosed => match close.initiator {
-            Some(Initiator::Client) => "by the client only; the server never sent its FIN".to_owned(),
-            Some(Initiator::Server) => "by the server only; the client never sent its FIN".to_owned(),
-            Some(Initiator::Both) | None => "by one end only".to_owned(),
-        },
+        CloseKind::HalfClosed => {
+            let rest = if is_one_ended(verdict) {
+                "did not close in this capture"
+            } else {
+                "went on sending, then closed too"
+            };
+            match close.initiator {
+                Some(Initiator::Client) => format!("by the client, for sending; the server {rest}"),
+                Some(Initiator::Server) => format!("by the server, for sending; the client {rest}"),
+                Some(Initiator::Both) | None => format!("by one end, for sending; the other {rest}"),
+            }
+        }
         CloseKind::Reset => match ending_reset(verdict) {
+            Some(reset) if reset.origin == Origin::Middlebox => {
+                format!("by a reset in the name of the {}, which did not send it", reset.from)
+            }
             Some(reset) => format!("by a reset from the {}", reset.from),
             None => "by a reset".to_owned(),
         },
@@ -114,7 +135,11 @@ fn closed(verdict: &Verdict) -> String {
 
 /// One reset: who, where, why, how sure, and whether it counted.
 fn reset_sentence(verdict: &Verdict, reset: &Reset) -> String {
-    let mut text = format!("by the {} in frame {}: {}", reset.from, reset.frame, reset.cause);
+    let who = match reset.origin {
+        Origin::Middlebox => format!("in the name of the {}", reset.from),
+        Origin::Endpoint | Origin::Unknown => format!("by the {}", reset.from),
+    };
+    let mut text = format!("{who} in frame {}: {}", reset.frame, reset.cause);
     text.push_str(&doubt(reset));
     text.push_str(if reset.accepted { "; its receiver accepts it" } else { "; its receiver ignores it" });
     if reset.echoes > 0 {

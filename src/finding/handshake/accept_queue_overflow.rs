@@ -5,6 +5,7 @@ use crate::connection::{Class, OpenKind};
 
 use crate::finding::case::Case;
 use crate::finding::catalogue::finding;
+use crate::finding::phrase::times;
 use crate::finding::verdict::{Confidence, Finding};
 
 finding! {
@@ -86,11 +87,14 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let Some(start) = case.notes(|note| note.side == Side::Client && note.len > 0).next() else { return };
     let how = if repeats_syn_ack {
         format!(
-            "the server repeated its SYN-ACK {} times although the client's ACK and data passed",
-            server.syn_acks - 1
+            "the server repeated its SYN-ACK {} although the client's ACK and data passed",
+            times(u64::from(server.syn_acks) - 1)
         )
     } else {
-        format!("the server said nothing after its SYN-ACK while the client sent its first data {} times", ignored + 1)
+        format!(
+            "the server said nothing after its SYN-ACK while the client sent its first data {}",
+            times(u64::from(ignored) + 1)
+        )
     };
     let end = if server_spoke { ", until a place became free" } else { "" };
     let message = format!("{} does not accept: {how}{end}", case.connection.server);

@@ -49,7 +49,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
     let Some(reset) = case.notes(|note| note.is_rst() && note.side == Side::Server).next() else { return };
     let message = format!(
-        "{} refused the connection from {}: nothing listens there",
+        "{} refused the connection from {}: nothing listens there, or a firewall refuses in its name",
         case.connection.server, case.connection.client
     );
     ENTRY

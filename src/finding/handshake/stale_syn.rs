@@ -71,10 +71,13 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
     let confidence = if known { Confidence::High } else { Confidence::Low };
     let which = past.filter(|_| known).map_or(String::new(), |past| format!(" of stream {}", past.stream));
-    let message = format!(
-        "{} answered an old duplicate SYN{which}; {} refuted it with a reset",
-        case.connection.server, case.connection.client
-    );
+    let (client, server) = (case.connection.client, case.connection.server);
+    let refuted = if reset.side == Side::Client {
+        format!("{client} refuted it with a reset")
+    } else {
+        format!("{client}, in TIME-WAIT, answered with the numbers of its old connection, and {server} reset that")
+    };
+    let message = format!("{server} answered an old duplicate SYN{which}; {refuted}");
     let frames = syn.into_iter().chain([syn_ack, reset]).map(|note| note.frame).collect();
     ENTRY.draft(confidence, syn_ack.time, frames, message).endpoint(Side::Server).push(found);
 }

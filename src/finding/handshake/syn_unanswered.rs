@@ -69,7 +69,11 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         ("it stopped trying before the capture ended".to_owned(), Confidence::High)
     } else {
         let confidence = if retried { Confidence::Medium } else { Confidence::Low };
-        (format!("the capture ended {} after the last one", duration(quiet)), confidence)
+        let end = match quiet {
+            0 => "the capture ended with the last one".to_owned(),
+            _ => format!("the capture ended {} after the last one", duration(quiet)),
+        };
+        (end, confidence)
     };
     let message = format!(
         "nobody answered {} from {} to {}; {end}",

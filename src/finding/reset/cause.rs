@@ -2,7 +2,7 @@
 
 use super::{Inquiry, Judgement, abort};
 use crate::connection::{Noted, State};
-use crate::finding::phrase::duration;
+use crate::finding::phrase::{count, duration};
 use crate::finding::verdict::{Cause, Confidence, Family};
 
 /// A FIN-WAIT-2 shorter than this was not ended by its timer: the shortest that administrators set (tcp_fin_timeout is
@@ -205,8 +205,8 @@ fn active(inquiry: &Inquiry<'_>) -> Judgement {
     let sender = inquiry.sender();
     if sender.unanswered_probes > 0 && sender.window_probes == 0 {
         let evidence = format!(
-            "{} keepalive probe(s) in a row had stayed unanswered; the prober gave up",
-            sender.unanswered_probes
+            "{} in a row had stayed unanswered; the prober gave up",
+            count(u64::from(sender.unanswered_probes), "keepalive probe")
         );
         let confidence = if sender.unanswered_probes > 1 { Confidence::High } else { Confidence::Medium };
         return Judgement::new(Cause::KeepaliveTimeout, confidence, &[Cause::LingerZero], evidence);
@@ -214,7 +214,12 @@ fn active(inquiry: &Inquiry<'_>) -> Judgement {
     if sender.fin.is_some() {
         return active_after_fin(inquiry);
     }
-    abort::judge(inquiry)
+    let judgement = abort::judge(inquiry);
+    if inquiry.connection.began_in_capture() {
+        return judgement;
+    }
+    let evidence = judgement.evidence + "; what came before the capture is not known";
+    Judgement { confidence: Confidence::Low, evidence, ..judgement }
 }
 
 /// An abort after the own FIN: shutdown(SHUT_WR) and then close() with unread data or linger 0. Linux answers data that

@@ -135,7 +135,11 @@ fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Vec<Finding>
         let losing =
             if lost > 0 { format!(", losing {} not yet acknowledged", count(lost, "octet")) } else { String::new() };
         let echoes = if reset.echoes > 0 { format!(" ({} more followed)", reset.echoes) } else { String::new() };
-        let message = format!("{} reset the connection{losing}{echoes}: {}", case.name(reset.from), reset.evidence);
+        let who = match reset.origin {
+            Origin::Middlebox => format!("somebody reset the connection in the name of {}", case.name(reset.from)),
+            Origin::Endpoint | Origin::Unknown => format!("{} reset the connection", case.name(reset.from)),
+        };
+        let message = format!("{who}{losing}{echoes}: {}", reset.evidence);
         entry.draft(reset.confidence, reset.time, vec![reset.frame], message).endpoint(reset.from).push(found);
     }
 }
@@ -153,6 +157,12 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
         Cause::IdleExpired | Cause::Unknown => Origin::Unknown,
         _ => origin,
     };
+    let lost = |side: Side| match (inquiry.effect.accepted, family) {
+        (false, _) => 0,
+        // A live socket's reset acknowledges what had reached it.
+        (true, Some(Family::Active)) => inquiry.seen.lost_but_for_its_ack(side),
+        (true, _) => inquiry.seen.lost(side),
+    };
     Reset {
         frame: inquiry.noted.frame,
         time: inquiry.noted.time,
@@ -163,8 +173,8 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
         confidence: judgement.confidence,
         rivals: judgement.rivals,
         accepted: inquiry.effect.accepted,
-        client_bytes_lost: if inquiry.effect.accepted { inquiry.seen.lost(Side::Client) } else { 0 },
-        server_bytes_lost: if inquiry.effect.accepted { inquiry.seen.lost(Side::Server) } else { 0 },
+        client_bytes_lost: lost(Side::Client),
+        server_bytes_lost: lost(Side::Server),
         echoes: 0,
         evidence: judgement.evidence + acceptance_words(inquiry.effect),
     }

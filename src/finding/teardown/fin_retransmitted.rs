@@ -1,6 +1,7 @@
 //! `fin-retransmitted`: a FIN had to be sent again.
 
 use crate::base::Side;
+use crate::connection::State;
 use crate::finding::phrase::duration;
 
 use crate::finding::case::Case;
@@ -59,7 +60,13 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         let copies: Vec<_> = case.notes(|note| note.side == side && note.is_fin() && note.end() == fin + 1).collect();
         let [first, second, ..] = copies.as_slice() else { continue };
         let last = copies.last().unwrap_or(second);
-        let end = if half.fin_acked() { "it was acknowledged" } else { "it was never acknowledged" };
+        let awaits = |state: State| matches!(state, State::FinWait1 | State::Closing | State::LastAck);
+        let awaits_ack = case.life.states[side].last().is_some_and(|step| awaits(step.state));
+        let end = match (half.fin_acked(), awaits_ack) {
+            (true, false) => "it was acknowledged",
+            (true, true) => "no acknowledgment reached it",
+            (false, _) => "it was never acknowledged",
+        };
         let message = format!(
             "{} sent its FIN {} times within {}; {end}",
             case.name(side),

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use super::PROSE_WIDTH_MAX;
-use crate::base::Timestamp;
-use crate::finding::{CloseKind, Initiator, OpenKind, Verdict};
-use crate::report::answers::ending_reset;
+use crate::base::{Side, Timestamp};
+use crate::finding::{CloseKind, Initiator, OpenKind, Origin, Verdict};
+use crate::report::answers::{ending_reset, is_one_ended};
 use crate::report::layout::{Canvas, harmless, wrap};
 use crate::report::quantity::{count, counted, duration};
 use crate::report::style::Role;
@@ -19,6 +19,8 @@ pub struct Tally {
     closed: By,
     half_closed: u64,
     reset: By,
+    /// By somebody between the ends.
+    reset_between: u64,
     refused: u64,
     rejected: u64,
     unanswered: u64,
@@ -83,11 +85,15 @@ impl Tally {
             (_, CloseKind::Refused) => self.refused += 1,
             (_, CloseKind::FourSegment | CloseKind::ThreeSegment) => self.closed.add(verdict.close.initiator),
             (_, CloseKind::Simultaneous) => self.closed.add(Some(Initiator::Both)),
-            (_, CloseKind::HalfClosed) => self.half_closed += 1,
-            (_, CloseKind::Reset) => self.reset.add(ending_reset(verdict).map(|reset| match reset.from {
-                crate::base::Side::Client => Initiator::Client,
-                crate::base::Side::Server => Initiator::Server,
-            })),
+            (_, CloseKind::HalfClosed) if is_one_ended(verdict) => self.half_closed += 1,
+            (_, CloseKind::HalfClosed) => self.closed.add(verdict.close.initiator),
+            (_, CloseKind::Reset) => match ending_reset(verdict) {
+                Some(reset) if reset.origin == Origin::Middlebox => self.reset_between += 1,
+                ending => self.reset.add(ending.map(|reset| match reset.from {
+                    Side::Client => Initiator::Client,
+                    Side::Server => Initiator::Server,
+                })),
+            },
             (_, CloseKind::TimedOut) => self.timed_out += 1,
             (_, CloseKind::None) => self.open += 1,
         }
@@ -134,6 +140,7 @@ impl Tally {
             self.closed.words("closed with FIN", " first"),
             plain(self.half_closed, "closed by one end only"),
             self.reset.words("reset", ""),
+            plain(self.reset_between, "reset by somebody between the ends"),
             plain(self.refused, "refused"),
             plain(self.rejected, "rejected by ICMP"),
             plain(self.unanswered, "unanswered"),
