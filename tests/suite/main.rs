@@ -9,6 +9,9 @@ mod generated;
 /// Captures are read the same in every way and format, and damage ends in frames and a clear error.
 mod reading;
 
+/// Every fixture prints what was read and accepted.
+mod goldens;
+
 /// README shows what the program prints.
 mod readme;
 
