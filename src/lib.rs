@@ -55,6 +55,7 @@
 
 pub mod analysis;
 pub mod base;
+pub mod check;
 pub mod cli;
 pub mod connection;
 pub mod decode;

@@ -8,6 +8,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 
+use super::check::CheckArguments;
 use crate::analysis::Options;
 use crate::connection::{Profile, State};
 use crate::policy::Policy;
@@ -28,6 +29,17 @@ Exit codes:
 Environment:
   NO_COLOR  no colour unless --color always is given
   COLUMNS   width of text output; else that of the terminal, else 80";
+
+const CHECK_EXIT_CODES: &str = "\
+Exit codes:
+  0    everything holds
+  1    something does not hold
+  2    something could not be checked: a capture that cannot be read, a file of expectations that is not understood or
+       has no capture, a directory without captures, output not written
+  130  ended by Ctrl-C, after reporting what was checked until then
+
+Environment:
+  GITHUB_ACTIONS  when it is true, annotations go to standard error besides";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -112,9 +124,13 @@ pub enum Command {
     /// Analysis of a running interface.
     #[command(hide = true, disable_help_flag = true)]
     Live(LaterArguments),
-    /// Verdicts against expectations.
-    #[command(hide = true, disable_help_flag = true)]
-    Check(LaterArguments),
+    /// Check captures against what is expected of them, for CI
+    ///
+    /// Beside a capture NAME.pcap, NAME.expect.toml says what must hold of its connections: how they open and close, who
+    /// begins the close, causes of resets, findings, durations, states. A capture without such a file must be free of
+    /// findings that are a warning or an error.
+    #[command(after_long_help = CHECK_EXIT_CODES)]
+    Check(CheckArguments),
     /// A page with charts.
     #[command(hide = true, disable_help_flag = true)]
     Report(LaterArguments),

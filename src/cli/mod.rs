@@ -1,6 +1,7 @@
 //! Arguments and commands. The only place with wall clocks, signals, terminals and anyhow.
 
 mod arguments;
+mod check;
 mod explain;
 mod input;
 mod interrupt;
@@ -24,7 +25,14 @@ use self::arguments::{Arguments, Command};
 enum Outcome {
     Done,
     Interrupted,
+    /// `check` found what must not be.
+    Violations,
+    /// Part of the input could not be checked, and the results say which.
+    Unchecked,
 }
+
+/// `check` found violations.
+const EXIT_VIOLATIONS: u8 = 1;
 
 /// Could not do it.
 const EXIT_FAILURE: u8 = 2;
@@ -42,6 +50,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match command(arguments) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Violations) => ExitCode::from(EXIT_VIOLATIONS),
+        Ok(Outcome::Unchecked) => ExitCode::from(EXIT_FAILURE),
         Ok(Outcome::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -61,7 +71,7 @@ fn command(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Ss(_) => later("the command ss"),
         Command::Census(_) => later("the command census"),
         Command::Live(_) => later("the command live"),
-        Command::Check(_) => later("the command check"),
+        Command::Check(arguments) => check::run(&arguments, &talk),
         Command::Report(_) => later("the command report"),
         Command::Annotate(_) => later("the command annotate"),
         Command::Extract(_) => later("the command extract"),

@@ -1,6 +1,7 @@
 //! Stage 8: how results leave. One [`Sink`] a file; a sink prints and never computes a verdict.
 
 mod answers;
+mod checked;
 mod explain;
 mod flow_id;
 mod json;
@@ -22,12 +23,16 @@ use crate::base::{Side, Timestamp};
 use crate::finding::{Confidence, Finding, Severity, Verdict};
 use crate::source::LinkType;
 
+pub use checked::{
+    CheckError, CheckFormat, Checked, CheckedCapture, CheckedCase, Example, FINDING, Place, Problem, Standing,
+    annotations, write_checked,
+};
 pub use explain::{catalogue, page};
 pub use flow_id::{community_id, connection_id};
 pub use json::Json;
-pub use ladder::{Detail, LadderInput, SegmentLog, ladder};
+pub use ladder::{Detail, LadderInput, SegmentLog, excerpt, ladder};
 pub use layout::Canvas;
-pub use quantity::counted;
+pub use quantity::{counted, duration as spoken_duration};
 pub use record::{Filter, Record, SCHEMA};
 pub use select::{Selected, Selection};
 pub use sorted::ByStream;

@@ -135,7 +135,10 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
         ("ss two.pcap --at 2026-11-21T03:31:00Z", 2, "", "ss is not in this version"),
         ("census two.pcap --every 1s", 2, "", "census is not in this version"),
         ("live -i eth0", 2, "", "live is not in this version"),
-        ("check .", 2, "", "check is not in this version"),
+        ("check two.pcap --fail-on never", 0, "1 passed", ""),
+        ("check two.pcap", 1, "connection-refused", ""),
+        ("check", 2, "", "PATH"),
+        ("check hollow", 2, "0 passed", "no capture in this directory"),
         ("report two.pcap -o two.html", 2, "", "report is not in this version"),
         ("annotate two.pcap -o out.pcapng", 2, "", "annotate is not in this version"),
         ("extract two.pcap --stream 0 -o out.pcapng", 2, "", "extract is not in this version"),
@@ -158,10 +161,10 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
 fn help_names_what_there_is_and_nothing_else() {
     let folder = folder("help");
     let help = text(&run(&folder, "--help").stdout);
-    for command in ["read", "show", "explain"] {
+    for command in ["read", "show", "explain", "check"] {
         assert!(help.contains(&format!("\n  {command}  ")), "{command}: {help}");
     }
-    for later in ["census", "live", "check", "report ", "annotate", "extract"] {
+    for later in ["census", "live", "report ", "annotate", "extract"] {
         assert!(!help.contains(&format!("\n  {later}")), "{later}: {help}");
     }
     let read = text(&run(&folder, "read --help").stdout);

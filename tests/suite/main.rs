@@ -6,6 +6,9 @@ mod fuzz;
 /// Pages that are made from the code say what the code says.
 mod generated;
 
+/// Expectations hold or fail as they should, and every form of the results is readable by those who want it.
+mod check;
+
 /// Captures are read the same in every way and format, and damage ends in frames and a clear error.
 mod reading;
 

@@ -25,6 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "analysis",
         &["base", "segment", "source", "decode", "connection", "table", "finding", "population", "policy", "report"],
     ),
+    ("check", &["base", "segment", "source", "decode", "connection", "finding", "policy", "report", "analysis"]),
     (
         "cli",
         &[
@@ -39,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "policy",
             "report",
             "analysis",
+            "check",
         ],
     ),
     ("main", &["cli"]),

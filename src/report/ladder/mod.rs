@@ -1,12 +1,14 @@
 //! One connection in full: a ladder of its segments between two rails, the client's states on the left and the
 //! server's on the right, with calls and findings where they happened and the evidence below.
 
+mod excerpt;
 mod label;
 mod log;
 mod rows;
 
 use std::io::{self, Write};
 
+pub use self::excerpt::excerpt;
 pub use self::log::SegmentLog;
 pub use self::rows::Detail;
 

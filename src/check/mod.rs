@@ -1,0 +1,28 @@
+//! TCP lifecycles as tests: what must hold of a capture, and whether it does.
+//!
+//! Beside a capture stands a file of expectations, `NAME.expect.toml`, with rules for all of its connections or for some.
+//! [`parse`] reads it, [`check()`] lays it against what the analysis of the capture shows, and gives the values that the
+//! reports of [`crate::report`] print. Without such a file the policy holds: no finding that is a warning or worse.
+
+mod again;
+mod baseline;
+mod expectation;
+mod find;
+mod judge;
+mod key;
+mod parse;
+mod range;
+mod run;
+mod seen;
+mod threshold;
+mod unlisted;
+
+pub use baseline::{Baseline, BaselineError};
+pub use expectation::{Address, At, CaptureRule, Check, Expectations, Names, Order, Rule, Select, Want};
+pub use find::{FindError, Found, SUFFIX, find};
+pub use key::{Key, Look, Value, keys};
+pub use parse::{FileError, parse};
+pub use range::{Nanos, Range, Unit};
+pub use run::{CheckOptions, check, check_all, judged, read_expectations};
+pub use seen::{ReadError, Seen};
+pub use threshold::Threshold;

@@ -1,0 +1,159 @@
+//! Checks captures: one, or many side by side.
+
+use std::fs;
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::again::{illustrate, silences};
+use super::expectation::Expectations;
+use super::find::Found;
+use super::judge::{Evidence, against, by_policy};
+use super::parse::parse;
+use super::seen::{ReadError, Seen};
+use super::threshold::Threshold;
+use crate::analysis::Options;
+use crate::report::{Canvas, CheckError, CheckedCapture, CheckedCase, Palette};
+
+/// How captures are checked.
+#[derive(Clone, Debug)]
+pub struct CheckOptions {
+    /// How they are analysed.
+    pub analysis: Options,
+    /// From which severity on findings fail that no rule lists. None: as the file of expectations says, and where there is
+    /// no file, [`Threshold::default`].
+    pub fail_on: Option<Threshold>,
+    /// How ladders are drawn.
+    pub canvas: Canvas,
+}
+
+impl Default for CheckOptions {
+    fn default() -> Self {
+        let canvas = Canvas::new(LADDER_WIDTH, Palette::Plain, jiff::tz::TimeZone::UTC);
+        Self { analysis: Options::default(), fail_on: None, canvas }
+    }
+}
+
+/// Columns of the ladders in results, which do not know the reader's terminal.
+const LADDER_WIDTH: usize = 90;
+
+/// Checks one capture against the expectations beside it, or against the policy when there are none.
+pub fn check(found: &Found, options: &CheckOptions) -> CheckedCapture {
+    let mut checked = CheckedCapture { path: slashed(&found.capture), ..CheckedCapture::default() };
+    let expectations = match read_expectations(&found.expectations) {
+        Ok(expectations) => expectations,
+        Err(errors) => {
+            checked.expectations = Some(slashed(&found.expectations));
+            checked.errors = errors;
+            return checked;
+        }
+    };
+    checked.expectations = expectations.as_ref().map(|expectations| expectations.file.clone());
+    match Seen::read(&found.capture, &options.analysis, &mut ()) {
+        Ok(seen) => {
+            let cases = judged(&found.capture, &seen, expectations.as_ref(), options);
+            match cases {
+                Ok(cases) => checked.cases = cases,
+                Err(error) => checked.errors.push(unreadable(&checked.path, &error)),
+            }
+            checked.connections = seen.connections.len() as u64;
+            checked.frames = seen.summary.frames;
+            checked.skipped = seen.summary.skipped.values().sum();
+        }
+        Err(error) => checked.errors.push(unreadable(&checked.path, &error)),
+    }
+    checked
+}
+
+fn unreadable(path: &str, error: &ReadError) -> CheckError {
+    CheckError { file: path.to_owned(), place: None, message: error.to_string() }
+}
+
+/// The cases of a capture that has been read.
+///
+/// # Errors
+/// It had to be read a second time and could not.
+pub fn judged(
+    path: &Path,
+    seen: &Seen,
+    expectations: Option<&Expectations>,
+    options: &CheckOptions,
+) -> Result<Vec<CheckedCase>, ReadError> {
+    let mut cases = match expectations {
+        None => by_policy(seen, options.fail_on.unwrap_or_default()),
+        Some(expectations) => {
+            let asks_idle = expectations.rules.iter().any(|rule| rule.check("idle").is_some());
+            let idle_ns = if asks_idle { silences(path, seen)? } else { Default::default() };
+            let own = expectations.fail_on.map(Threshold::From);
+            let threshold = options.fail_on.or(own).unwrap_or(Threshold::Never);
+            against(&Evidence { seen, idle_ns: &idle_ns }, expectations, threshold)
+        }
+    };
+    illustrate(path, seen, &options.canvas, &mut cases)?;
+    Ok(cases)
+}
+
+/// The expectations at `path`; none when there is no such file.
+///
+/// # Errors
+/// Everything that is wrong in it.
+pub fn read_expectations(path: &Path) -> Result<Option<Expectations>, Vec<CheckError>> {
+    let file = slashed(path);
+    match fs::read_to_string(path) {
+        Ok(text) => {
+            let parsed = parse(&file, &text);
+            parsed.map(Some).map_err(|errors| errors.into_iter().map(CheckError::from).collect())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(vec![CheckError { place: None, message: format!("{file}: {error}"), file }]),
+    }
+}
+
+/// The path with `/` between folders, so that reports and baselines travel between systems.
+pub fn slashed(path: &Path) -> String {
+    let text = path.display().to_string();
+    let text = if std::path::MAIN_SEPARATOR == '\\' { text.replace('\\', "/") } else { text };
+    text.strip_prefix("./").map_or(text.clone(), str::to_owned)
+}
+
+/// Checks all of `found`, several at a time, and calls `each` whenever one is done. The results have the order of
+/// `found`; they end early where `each` breaks off.
+pub fn check_all(
+    found: &[Found],
+    options: &CheckOptions,
+    each: impl Fn(&CheckedCapture) -> ControlFlow<()> + Sync,
+) -> Vec<CheckedCapture> {
+    side_by_side(found, |found| {
+        let checked = check(found, options);
+        let flow = each(&checked);
+        (checked, flow)
+    })
+}
+
+/// Does `work` on all of `items`, on as many threads as the machine has cores. The results have the order of the items.
+pub fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> (R, ControlFlow<()>) + Sync) -> Vec<R> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(items.len()));
+    thread::scope(|scope| {
+        for _ in 0..cores.min(items.len()) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(at) else { return };
+                    let (result, flow) = work(item);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
+                    if flow.is_break() {
+                        next.store(items.len(), Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,0 +1,115 @@
+//! For people: what fails, with what was expected and what was seen, and the frames that show it.
+
+use std::io::{self, Write};
+
+use super::{Checked, CheckedCapture, Problem, Standing};
+use crate::report::answers::{frames_after_noun, sentence};
+use crate::report::layout::{Canvas, harmless, wrap};
+use crate::report::quantity::counted;
+use crate::report::style::Role;
+use crate::report::text::PROSE_WIDTH_MAX;
+
+/// Writes what fails, then how many captures passed.
+pub fn write(out: &mut dyn Write, canvas: &Canvas, checked: &Checked) -> io::Result<()> {
+    for capture in &checked.captures {
+        if !capture.passes() {
+            failed(out, canvas, capture)?;
+        }
+    }
+    totals(out, canvas, checked)
+}
+
+fn failed(out: &mut dyn Write, canvas: &Canvas, capture: &CheckedCapture) -> io::Result<()> {
+    let paint = canvas.palette;
+    let word = if capture.errors.is_empty() { "FAILED" } else { "ERROR" };
+    writeln!(out, "{} {}", paint.paint(Role::Error, word), paint.paint(Role::Heading, harmless(&capture.path)))?;
+    for error in &capture.errors {
+        prose(out, canvas, 2, &error.message)?;
+    }
+    let mut case_before = None;
+    for (case, problem) in capture.problems().filter(|(_, problem)| problem.standing == Standing::New) {
+        if case_before != Some(&case.name) {
+            let place = match (&capture.expectations, case.place) {
+                (Some(file), Some(place)) => format!("  {file}:{place}"),
+                _ => String::new(),
+            };
+            let place = paint.paint(Role::Faint, harmless(&place));
+            writeln!(out, "  {}{place}", harmless(&case.name))?;
+            case_before = Some(&case.name);
+        }
+        write_problem(out, canvas, capture, problem)?;
+    }
+    writeln!(out)
+}
+
+fn write_problem(out: &mut dyn Write, canvas: &Canvas, capture: &CheckedCapture, problem: &Problem) -> io::Result<()> {
+    let paint = canvas.palette;
+    let place = match (&capture.expectations, problem.place) {
+        (Some(file), Some(place)) => format!("  {file}:{place}"),
+        _ => String::new(),
+    };
+    let rule = paint.paint(Role::from(problem.severity), &problem.rule);
+    writeln!(out, "    {rule}{}", paint.paint(Role::Faint, harmless(&place)))?;
+    // A message that begins with the key says what the two lines below say.
+    if problem.expected.is_none() || !problem.message.starts_with(&problem.rule) {
+        prose(out, canvas, 6, &sentence(&problem.message))?;
+    }
+    if let (Some(expected), Some(seen)) = (&problem.expected, &problem.seen) {
+        writeln!(out, "      {} {}", paint.paint(Role::Name, "- expected"), harmless(expected))?;
+        writeln!(out, "      {}     {}", paint.paint(Role::Name, "+ seen"), harmless(seen))?;
+    }
+    if let Some(example) = &problem.example {
+        let frames = match example.frames.as_slice() {
+            [] => String::new(),
+            frames => format!(", frame{}", frames_after_noun(frames)),
+        };
+        let others = match problem.connections {
+            0 | 1 => String::new(),
+            several => format!(", and {} more like it", several - 1),
+        };
+        writeln!(out, "      stream {}, {} → {}{frames}{others}", example.stream, example.client, example.server)?;
+        for line in &example.ladder {
+            writeln!(out, "      {line}")?;
+        }
+        for line in wrap(&example.filter(), canvas.width.min(PROSE_WIDTH_MAX) - 6) {
+            writeln!(out, "      {}", paint.paint(Role::Faint, line))?;
+        }
+    }
+    Ok(())
+}
+
+fn prose(out: &mut dyn Write, canvas: &Canvas, indent: usize, text: &str) -> io::Result<()> {
+    for line in wrap(&harmless(text), canvas.width.min(PROSE_WIDTH_MAX) - indent) {
+        writeln!(out, "{:indent$}{line}", "")?;
+    }
+    Ok(())
+}
+
+fn totals(out: &mut dyn Write, canvas: &Canvas, checked: &Checked) -> io::Result<()> {
+    let paint = canvas.palette;
+    let broken = checked.captures.iter().filter(|capture| !capture.errors.is_empty()).count() as u64;
+    let failed = checked.captures.iter().filter(|capture| !capture.passes()).count() as u64 - broken;
+    let passed = checked.captures.len() as u64 - broken - failed;
+    let known = checked.captures.iter().flat_map(CheckedCapture::problems);
+    let known = known.filter(|(_, problem)| problem.standing == Standing::Known).count() as u64;
+    let connections = checked.captures.iter().map(|capture| capture.connections).sum();
+    let mut parts = vec![format!("{passed} passed")];
+    if failed > 0 {
+        parts.push(paint.paint(Role::Error, format!("{failed} failed")).to_string());
+    }
+    if broken > 0 {
+        parts.push(paint.paint(Role::Error, format!("{broken} could not be checked")).to_string());
+    }
+    let captures = counted(checked.captures.len() as u64, "capture");
+    let connections = counted(connections, "connection");
+    writeln!(out, "{captures} with {connections}: {}", parts.join(", "))?;
+    if known > 0 {
+        writeln!(out, "{} known from the baseline", counted(known, "problem"))?;
+    }
+    let unlisted = checked.unlisted_findings();
+    if unlisted > 0 && unlisted <= checked.findings_max {
+        let limit = counted(checked.findings_max, "finding");
+        writeln!(out, "{} beyond the policy, let pass: the limit is {limit}", counted(unlisted, "finding"))?;
+    }
+    Ok(())
+}
