@@ -11,7 +11,7 @@ use crate::policy::Policy;
 use crate::report::{CaptureRecord, LateRecord, SegmentLog, Sink, Summary, counted};
 use crate::segment::{IcmpError, Marks, Segment};
 use crate::source::{CaptureFilter, CaptureSet, Frame, Source, SourceError};
-use crate::table::{Entry, Limits, Table};
+use crate::table::{Entry, Limits, Locator, Past, Table};
 
 /// What the user can choose about the analysis itself.
 #[derive(Clone, Debug, Default)]
@@ -103,13 +103,21 @@ pub fn analyse(
 /// Tracks segments in order and reports on them: the part of the analysis behind the decoder.
 pub struct Analysis<'a> {
     table: Table,
-    options: Options,
+    reporter: Reporter<'a>,
+    watch: Option<u64>,
+    watched: SegmentLog,
+    announced: bool,
+}
+
+/// Diagnoses what leaves the table and tells the sink.
+struct Reporter<'a> {
     sink: &'a mut dyn Sink,
+    profile: Profile,
+    policy: Policy,
     horizon: Timestamp,
     summary: Summary,
-    watched: SegmentLog,
-    leaving: Vec<Connection>,
-    announced: bool,
+    /// Why the sink could not take a record; it gets no more.
+    failure: Option<io::Error>,
 }
 
 impl<'a> Analysis<'a> {
@@ -117,12 +125,16 @@ impl<'a> Analysis<'a> {
     pub fn new(options: &Options, sink: &'a mut dyn Sink) -> Self {
         Self {
             table: Table::new(options.limits, options.profile),
-            options: options.clone(),
-            sink,
-            horizon: Timestamp(i64::MIN),
-            summary: Summary::default(),
+            reporter: Reporter {
+                sink,
+                profile: options.profile,
+                policy: options.policy.clone(),
+                horizon: Timestamp(i64::MIN),
+                summary: Summary::default(),
+                failure: None,
+            },
+            watch: options.watch,
             watched: SegmentLog::default(),
-            leaving: Vec::new(),
             announced: false,
         }
     }
@@ -130,7 +142,7 @@ impl<'a> Analysis<'a> {
     /// Says what is read. Must come before the first segment.
     pub fn begin(&mut self, capture: &CaptureRecord) -> io::Result<()> {
         self.announced = true;
-        self.sink.capture(capture)
+        self.reporter.sink.capture(capture)
     }
 
     fn read(
@@ -160,8 +172,8 @@ impl<'a> Analysis<'a> {
                 self.advance(time)?;
             }
             self.take(&mut items)?;
-            if self.summary.frames.is_multiple_of(OBSERVE_EVERY) {
-                let view = View { source, frames: self.summary.frames, streams: self.table.streams() };
+            if self.reporter.summary.frames.is_multiple_of(OBSERVE_EVERY) {
+                let view = View { source, frames: self.reporter.summary.frames, streams: self.table.streams() };
                 if observer.look(&view).is_break() {
                     return Ok((None, true));
                 }
@@ -198,19 +210,21 @@ impl<'a> Analysis<'a> {
 
     /// Counts a frame by what it was; none when a filter kept it from the decoder.
     pub fn count_frame(&mut self, kind: Option<FrameKind>) {
-        self.summary.frames += 1;
+        self.reporter.summary.frames += 1;
         match kind {
-            None => self.summary.filtered += 1,
-            Some(FrameKind::Segment) => self.summary.segments += 1,
-            Some(FrameKind::NonTcp) => self.summary.non_tcp += 1,
-            Some(FrameKind::Fragment) => self.summary.fragments += 1,
-            Some(FrameKind::Skipped(reason)) => *self.summary.skipped.entry(reason.to_owned()).or_default() += 1,
+            None => self.reporter.summary.filtered += 1,
+            Some(FrameKind::Segment) => self.reporter.summary.segments += 1,
+            Some(FrameKind::NonTcp) => self.reporter.summary.non_tcp += 1,
+            Some(FrameKind::Fragment) => self.reporter.summary.fragments += 1,
+            Some(FrameKind::Skipped(reason)) => {
+                *self.reporter.summary.skipped.entry(reason.to_owned()).or_default() += 1
+            }
         }
     }
 
     /// The totals so far; connections and findings of those that have been reported.
     pub fn summary(&self) -> &Summary {
-        &self.summary
+        &self.reporter.summary
     }
 
     /// The connections that are being tracked.
@@ -220,92 +234,119 @@ impl<'a> Analysis<'a> {
 
     /// Takes over what the source says of itself.
     fn account_for(&mut self, source: &CaptureSet, decoder: &Decoder) {
-        self.summary.dropped = source.interfaces().iter().map(|interface| interface.drops.total()).sum();
-        self.summary.unknown_blocks = source.unknown_blocks();
-        self.summary.notices = source.notices().iter().map(ToString::to_string).collect();
+        self.reporter.summary.dropped = source.interfaces().iter().map(|interface| interface.drops.total()).sum();
+        self.reporter.summary.unknown_blocks = source.unknown_blocks();
+        self.reporter.summary.notices = source.notices().iter().map(ToString::to_string).collect();
         for (link, frames) in decoder.unsupported_links() {
             let frames = counted(frames, "frame");
-            self.summary.notices.push(format!("link type {link} ({}) is not supported: {frames} skipped", link.0));
+            self.reporter
+                .summary
+                .notices
+                .push(format!("link type {link} ({}) is not supported: {frames} skipped", link.0));
         }
     }
 
     /// Packet time has reached `time`: what ended before leaves.
+    #[inline]
     pub fn advance(&mut self, time: Timestamp) -> io::Result<()> {
-        if time <= self.horizon {
-            return Ok(());
+        let reporter = &mut self.reporter;
+        if time > reporter.horizon {
+            reporter.horizon = time;
+            self.table.expire(time, |connection| reporter.connection(connection));
         }
-        self.horizon = time;
-        let leaving = &mut self.leaving;
-        self.table.expire(time, |connection| leaving.push(connection));
-        self.report_leaving()
+        reporter.so_far()
     }
 
     /// Takes the next segment.
     pub fn segment(&mut self, segment: &Segment) -> io::Result<()> {
-        let leaving = &mut self.leaving;
-        let entry = self.table.take(segment, |connection| leaving.push(connection));
-        self.report_leaving()?;
-        match entry {
-            Entry::Live(stream) => self.keep_watched(stream, segment),
+        let locator = self.table.locate(segment);
+        self.located(&locator, segment)
+    }
+
+    #[inline]
+    fn located(&mut self, locator: &Locator, segment: &Segment) -> io::Result<()> {
+        let reporter = &mut self.reporter;
+        let entry = self.table.take_at(locator, segment, |connection| reporter.connection(connection));
+        let stream = match entry {
+            Entry::Live(stream) => stream,
             Entry::Late(past) => {
-                self.keep_watched(past.summary.stream, segment);
-                self.summary.late_segments += 1;
-                let (stream, side) = (past.summary.stream, past.side_of(segment));
-                let is_first = past.late == 1 && !segment.marks.contains(Marks::FRAGMENT_FIRST);
-                let stray = is_first.then(|| finding::stray(&past.summary, segment, side, self.options.profile));
-                let mut findings = Vec::from_iter(stray);
-                let policy = &self.options.policy;
-                self.summary.ignored += policy.apply_to(&mut findings, segment.source, segment.destination);
-                self.count(&findings);
-                let (frame, time) = (segment.frame.0, segment.time);
-                self.sink.late(&LateRecord { stream, frame, time, side, findings })?;
+                reporter.late(&past, segment);
+                past.summary.stream
             }
+        };
+        if self.watch == Some(stream) {
+            self.watched.push(segment);
         }
-        Ok(())
+        self.reporter.so_far()
     }
 
     /// Takes an ICMP error that quotes a segment.
     pub fn icmp_error(&mut self, error: &IcmpError) -> io::Result<()> {
-        let leaving = &mut self.leaving;
-        self.table.take_icmp(error, |connection| leaving.push(connection));
-        self.report_leaving()
+        let reporter = &mut self.reporter;
+        self.table.take_icmp(error, |connection| reporter.connection(connection));
+        reporter.so_far()
     }
 
     /// Reports what is still open and the totals.
     pub fn finish(mut self, truncated: bool) -> io::Result<(Summary, SegmentLog)> {
-        let leaving = &mut self.leaving;
-        self.table.finish(|connection| leaving.push(connection));
-        self.report_leaving()?;
+        let reporter = &mut self.reporter;
+        self.table.finish(|connection| reporter.connection(connection));
+        reporter.so_far()?;
         let counts = self.table.counts();
-        self.summary.evicted = counts.evicted;
-        self.summary.forgotten = counts.forgotten;
-        self.summary.truncated = truncated;
-        self.sink.summary(&self.summary)?;
-        Ok((self.summary, self.watched))
+        let mut summary = self.reporter.summary;
+        summary.evicted = counts.evicted;
+        summary.forgotten = counts.forgotten;
+        summary.truncated = truncated;
+        self.reporter.sink.summary(&summary)?;
+        Ok((summary, self.watched))
+    }
+}
+
+impl Reporter<'_> {
+    /// A connection left.
+    fn connection(&mut self, connection: &Connection) {
+        if self.failure.is_some() {
+            return;
+        }
+        let thresholds = self.policy.thresholds(connection.client, connection.server);
+        let mut verdict = finding::diagnose(connection, self.horizon, self.profile, &thresholds);
+        self.summary.ignored += self.policy.apply(&mut verdict);
+        self.summary.connections += 1;
+        self.count(&verdict.findings);
+        self.failure = self.sink.connection(&verdict).err();
     }
 
-    fn keep_watched(&mut self, stream: u64, segment: &Segment) {
-        if self.options.watch == Some(stream) {
-            self.watched.push(segment);
+    /// A segment came for a connection that had left.
+    fn late(&mut self, past: &Past, segment: &Segment) {
+        if self.failure.is_some() {
+            return;
         }
+        self.summary.late_segments += 1;
+        let (stream, side) = (past.summary.stream, past.side_of(segment));
+        let is_first = past.late == 1 && !segment.marks.contains(Marks::FRAGMENT_FIRST);
+        let stray = is_first.then(|| finding::stray(&past.summary, segment, side, self.profile));
+        let mut findings = Vec::from_iter(stray);
+        self.summary.ignored += self.policy.apply_to(&mut findings, segment.source, segment.destination);
+        self.count(&findings);
+        let (frame, time) = (segment.frame.0, segment.time);
+        self.failure = self.sink.late(&LateRecord { stream, frame, time, side, findings }).err();
     }
 
-    fn report_leaving(&mut self) -> io::Result<()> {
-        for connection in std::mem::take(&mut self.leaving) {
-            let policy = &self.options.policy;
-            let thresholds = policy.thresholds(connection.client, connection.server);
-            let mut verdict = finding::diagnose(&connection, self.horizon, self.options.profile, &thresholds);
-            self.summary.ignored += policy.apply(&mut verdict);
-            self.summary.connections += 1;
-            self.count(&verdict.findings);
-            self.sink.connection(&verdict)?;
+    /// What the sink has said.
+    #[inline]
+    fn so_far(&mut self) -> io::Result<()> {
+        match self.failure.take() {
+            None => Ok(()),
+            Some(failure) => Err(failure),
         }
-        Ok(())
     }
 
     fn count(&mut self, findings: &[finding::Finding]) {
         for finding in findings {
-            *self.summary.findings.entry(finding.name.to_owned()).or_default() += 1;
+            match self.summary.findings.get_mut(finding.name) {
+                Some(count) => *count += 1,
+                None => *self.summary.findings.entry(finding.name.to_owned()).or_default() += 1,
+            }
         }
     }
 }

@@ -112,8 +112,7 @@ impl TcpOptions {
     };
 
     /// Mixes those options into a digest in which packets with equal headers differ.
-    #[inline]
-    pub(crate) fn digest(&self, fixed: u32) -> u32 {
+    fn digest(&self, fixed: u32) -> u32 {
         let mut hash = u64::from(fixed);
         if let Some(timestamps) = self.timestamps {
             hash = fold(hash, pair(timestamps.value, timestamps.echo));
@@ -170,8 +169,7 @@ pub struct Segment {
     pub interface: u32,
     /// Which tunnel or VLAN it came through: an index into the decoder's table of contexts; 0 is none.
     pub context: u32,
-    /// A hash of the frame's IP packet without the fields that forwarding changes (TTL, checksums): equal for the same
-    /// packet seen at two capture points, different for a retransmission (which has another id, timestamp or ack).
+    /// What [`Segment::packet_digest`] is, when it is not computed from the headers: 0 for what was decoded from a frame.
     pub digest: u32,
     /// The parsed options.
     pub options: TcpOptions,
@@ -190,16 +188,22 @@ impl Segment {
         self.seq + self.seq_len()
     }
 
-    /// What [`digest`](Self::digest) is set to: a hash of what the sender wrote into the headers and forwarding keeps.
+    /// A hash of the IP packet without the fields that forwarding changes (TTL, checksums): equal for the same packet
+    /// seen at two capture points, different for a retransmission (which has another id, timestamp or ack). Computed
+    /// where it is asked for: most segments are never suspected of having been seen before.
+    #[inline]
+    pub fn packet_digest(&self) -> u32 {
+        if self.digest != 0 { self.digest } else { self.header_digest() }
+    }
+
+    /// A hash of what the sender wrote into the headers and forwarding keeps.
     /// The seed is fixed, so that digests compare across runs; nothing is looked up by them alone.
     pub fn header_digest(&self) -> u32 {
         self.options.digest(self.fixed_digest())
     }
 
     /// The digest without the options.
-    // Inlined by force: decoding calls it while addresses and numbers are still in registers.
-    #[inline(always)]
-    pub(crate) fn fixed_digest(&self) -> u32 {
+    fn fixed_digest(&self) -> u32 {
         let addresses = match (self.source.ip, self.destination.ip) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => pair(source.to_bits(), destination.to_bits()),
             (source, destination) => fold(halves(source), halves(destination)),

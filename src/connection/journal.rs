@@ -35,6 +35,14 @@ impl Journal {
         self.dropped += push_bounded(&mut self.recent, RECENT_MAX, noted);
     }
 
+    /// Forgets everything and keeps the room.
+    pub(super) fn clear(&mut self) {
+        self.head.clear();
+        self.tail.clear();
+        self.recent.clear();
+        self.dropped = 0;
+    }
+
     /// How many segments had to make room.
     pub fn dropped(&self) -> u64 {
         self.dropped

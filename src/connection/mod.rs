@@ -6,6 +6,7 @@
 //! followed in hand it decides which control segments arrived, and drives one RFC 9293 machine per endpoint through
 //! [`transition`]. It may be asked at any time; asked again after more segments it may know better.
 
+mod brief;
 mod closing;
 mod cue;
 mod delivery;
@@ -24,6 +25,7 @@ mod step;
 mod transition;
 mod words;
 
+pub use brief::Brief;
 pub use closing::Closing;
 pub use cue::Cue;
 pub use delivery::{Arrival, Arrivals, Receipt};

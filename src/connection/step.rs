@@ -1,5 +1,6 @@
 //! The streaming part: one segment at a time into counters and the journal.
 
+use super::brief::Brief;
 use super::half::Half;
 use super::journal::Journal;
 use super::noted::{Class, Noted};
@@ -95,6 +96,35 @@ impl Connection {
             context: first.context,
             evicted: false,
         }
+    }
+
+    /// Begins anew with `first`, as [`Connection::new`] does, in the room that the one before took.
+    pub fn begin_again(&mut self, stream: u64, first: &Segment, predecessor: Option<Predecessor>) {
+        let mut fresh = Self::new(stream, first, predecessor);
+        std::mem::swap(&mut fresh.journal, &mut self.journal);
+        std::mem::swap(&mut fresh.history, &mut self.history);
+        fresh.journal.clear();
+        fresh.history.clear();
+        *self = fresh;
+    }
+
+    /// Plays a brief back into `place`, over whatever connection it holds.
+    pub fn play_back(
+        place: &mut Option<Box<Connection>>,
+        stream: u64,
+        brief: &Brief,
+        client: Endpoint,
+        server: Endpoint,
+    ) {
+        let mut begun = false;
+        brief.replay(client, server, |segment| {
+            let connection = place.get_or_insert_with(|| Box::new(Connection::new(stream, segment, None)));
+            if !begun {
+                connection.begin_again(stream, segment, None);
+                begun = true;
+            }
+            connection.step(segment);
+        });
     }
 
     /// Which side sent `segment`. A connection to itself (RFC 9293, section 3.5: a port that connects to itself) has
@@ -404,15 +434,13 @@ impl Connection {
     fn is_duplicate(&mut self, side: Side, segment: &Segment) -> bool {
         let marked = segment.ip_id != 0 || segment.options.timestamps.is_some();
         let span = if marked { DUPLICATE_MARKED_NS } else { DUPLICATE_NS };
+        let packet = segment.packet_digest();
         let half = &mut self.halves[side];
         let seen = half.frames > 1
-            && half
-                .digests
-                .iter()
-                .any(|&(digest, time)| digest == segment.digest && segment.time.since(time).abs() <= span);
+            && half.digests.iter().any(|&(digest, time)| digest == packet && segment.time.since(time).abs() <= span);
         if !seen {
             let slot = usize::from(half.digest_cursor) % half.digests.len();
-            half.digests[slot] = (segment.digest, segment.time);
+            half.digests[slot] = (packet, segment.time);
             half.digest_cursor = half.digest_cursor.wrapping_add(1);
         }
         seen

@@ -1,17 +1,98 @@
 //! The four-tuple, the same for both directions.
 
+use std::net::IpAddr;
+
 use crate::base::Endpoint;
 
 /// Two endpoints in a fixed order. VLAN, tunnel and interface do not take part, as in Wireshark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    low: Endpoint,
-    high: Endpoint,
+    low: [u64; 2],
+    high: [u64; 2],
+    ports: u32,
+    /// IPv6, or IPv4 in the lower half: an address that is mapped into IPv6 is another one.
+    v6: bool,
 }
 
 impl Key {
     /// The key of a segment between `a` and `b`, whichever sent it.
+    #[inline]
     pub fn new(a: Endpoint, b: Endpoint) -> Self {
-        if a <= b { Self { low: a, high: b } } else { Self { low: b, high: a } }
+        let ((a_ip, a_v6), (b_ip, b_v6)) = (words(a.ip), words(b.ip));
+        let v6 = a_v6 || b_v6;
+        if (a_ip, a.port) <= (b_ip, b.port) {
+            Self { low: a_ip, high: b_ip, ports: u32::from(a.port) << 16 | u32::from(b.port), v6 }
+        } else {
+            Self { low: b_ip, high: a_ip, ports: u32::from(b.port) << 16 | u32::from(a.port), v6 }
+        }
+    }
+
+    /// Multiplied and folded. The input chooses the keys, so the seed must not be known to it.
+    #[inline]
+    pub(super) fn hash(&self, seed: u64) -> u32 {
+        let low = fold(self.low[0] ^ seed, self.low[1] ^ 0x9e37_79b9_7f4a_7c15);
+        let high = fold(self.high[0] ^ seed.rotate_left(32), self.high[1] ^ 0xd6e8_feb8_6659_fd93);
+        (fold(low ^ u64::from(self.ports), high ^ seed ^ 0xa076_1d64_78bd_642f) >> 32) as u32
+    }
+
+    /// Both endpoints, the lower one first.
+    pub(super) fn endpoints(&self) -> [Endpoint; 2] {
+        let ip = |words: [u64; 2]| match self.v6 {
+            true => IpAddr::from((u128::from(words[0]) << 64 | u128::from(words[1])).to_be_bytes()),
+            false => IpAddr::from((words[1] as u32).to_be_bytes()),
+        };
+        [Endpoint::new(ip(self.low), (self.ports >> 16) as u16), Endpoint::new(ip(self.high), self.ports as u16)]
+    }
+
+    /// Whether `endpoint`, one of the two, is the lower one.
+    #[inline]
+    pub(super) fn is_low(&self, endpoint: Endpoint) -> bool {
+        words(endpoint.ip).0 == self.low && endpoint.port == (self.ports >> 16) as u16
+    }
+}
+
+#[inline]
+fn words(ip: IpAddr) -> ([u64; 2], bool) {
+    match ip {
+        IpAddr::V4(ip) => ([0, ip.to_bits().into()], false),
+        IpAddr::V6(ip) => ([(ip.to_bits() >> 64) as u64, ip.to_bits() as u64], true),
+    }
+}
+
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let wide = u128::from(a) * u128::from(b);
+    wide as u64 ^ (wide >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(ip: &str, port: u16) -> Endpoint {
+        Endpoint::new(ip.parse().unwrap(), port)
+    }
+
+    #[test]
+    fn a_key_is_the_same_both_ways_and_gives_its_endpoints_back() {
+        for (a, b) in [
+            (end("10.0.0.1", 80), end("10.0.0.2", 50_000)),
+            (end("10.0.0.1", 80), end("10.0.0.1", 81)),
+            (end("2001:db8::1", 443), end("2001:db8::2", 1)),
+            (end("10.9.9.9", 7), end("10.9.9.9", 7)),
+        ] {
+            let key = Key::new(a, b);
+            assert_eq!((key, key.hash(9)), (Key::new(b, a), Key::new(b, a).hash(9)));
+            let [low, high] = key.endpoints();
+            assert!([(a, b), (b, a)].contains(&(low, high)) && key.is_low(low));
+        }
+    }
+
+    #[test]
+    fn a_mapped_address_is_another_one() {
+        let port = 80;
+        let plain = Key::new(end("10.0.0.1", port), end("10.0.0.2", port));
+        assert_ne!(plain, Key::new(end("::ffff:10.0.0.1", port), end("::ffff:10.0.0.2", port)));
+        assert_ne!(plain, Key::new(end("::10.0.0.1", port), end("::10.0.0.2", port)));
     }
 }

@@ -1,9 +1,15 @@
 //! Stage 5: many connections: which one a segment belongs to, when one ends, and how many are kept.
 
+mod deadlines;
+mod index;
 mod key;
 mod numbering;
+mod past;
+mod prefetch;
+mod record;
 mod roster;
 
 pub use key::Key;
 pub use numbering::{Known, opens_new_stream};
-pub use roster::{Entry, Limits, Past, Table, TableCounts};
+pub use past::Past;
+pub use roster::{Entry, Limits, Locator, Table, TableCounts};

@@ -1,14 +1,18 @@
 //! The table: live connections, what is left of finished ones, and the order in which they leave.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::borrow::Cow;
+use std::hash::{BuildHasher, Hasher};
 
-use foldhash::fast::RandomState;
-
+use super::deadlines::Deadlines;
+use super::index::Index;
 use super::key::Key;
 use super::numbering::{Known, opens_new_stream};
+use super::past::{Past, Ring, Trace};
+use super::prefetch::prefetch;
+use super::record::Record;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Connection, Predecessor, Profile, completeness};
-use crate::segment::{IcmpError, Segment};
+use crate::segment::{Flags, IcmpError, Segment};
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,17 +38,6 @@ pub struct TableCounts {
     pub forgotten: u64,
 }
 
-/// What is left of a finished connection.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Past {
-    /// The connection as its successor sees it.
-    pub summary: Predecessor,
-    /// Which end had been the client.
-    pub client: Endpoint,
-    /// Segments that came after it had left.
-    pub late: u64,
-}
-
 /// What a segment met.
 #[derive(Debug)]
 pub enum Entry {
@@ -54,45 +47,20 @@ pub enum Entry {
     Late(Past),
 }
 
-/// A connection with its place in the queue of those that may end.
-#[derive(Debug)]
-struct Live {
-    connection: Connection,
-    key: Key,
-    /// When it was last put into the queue for.
-    scheduled: Option<Timestamp>,
-    /// Seen since the hand of the clock passed (second-chance eviction).
-    touched: bool,
-    /// The table's clock at its newest segment.
-    newest: Timestamp,
-}
-
-impl Live {
-    /// When it may leave, by the table's clock.
-    fn due(&self, profile: &Profile) -> Option<Timestamp> {
-        let at = self.connection.ends_at(profile)?;
-        Some(self.newest.plus(at.since(self.connection.end)))
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Live(usize),
-    Past(Past),
-    /// Only ICMP errors quoted it so far: its number and what the quotes add to its completeness, as in Wireshark.
-    Numbered(u64, u8),
-}
-
 /// All connections of one input.
 #[derive(Debug)]
 pub struct Table {
     limits: Limits,
     profile: Profile,
-    places: HashMap<Key, Place, RandomState>,
-    slab: Vec<Option<Live>>,
-    free: Vec<usize>,
-    ending: BTreeSet<(Timestamp, u64, usize)>,
-    past: VecDeque<(Key, u64)>,
+    seed: u64,
+    index: Index,
+    slab: Vec<Record>,
+    /// Vacant records; the one left last is taken first, since it is still in the cache.
+    free: Vec<u32>,
+    deadlines: Deadlines,
+    /// Nobody leaves before this time of the table's clock.
+    earliest: Timestamp,
+    past: Ring,
     hand: usize,
     next_stream: u64,
     counts: TableCounts,
@@ -100,28 +68,45 @@ pub struct Table {
     seen: Timestamp,
     /// How much of packet time lay in pauses of the whole capture; the rest ends connections.
     paused_ns: i64,
+    /// Where briefs are played back into.
+    scratch: Option<Box<Connection>>,
 }
 
 /// A longer pause between two packets of the whole capture is a pause of the capture, or a jump of its clock, and ends
 /// no connection by itself.
 const PAUSE_MAX_NS: i64 = 60_000_000_000;
 
+/// Set in the places of what has left: their numbers count in the ring and not in the slab.
+const LEFT: u32 = 1 << 31;
+
+/// Most connections that can be kept, whatever the limit says: places have 31 bits, and one number stays unused.
+const CONNECTIONS_MAX: usize = (LEFT - 1) as usize;
+
+/// Deadlines that no longer hold are swept out when there are so many more than connections.
+const STALE_MAX: usize = 1 << 16;
+
 impl Table {
     /// An empty table.
     pub fn new(limits: Limits, profile: Profile) -> Self {
         Self {
-            limits,
+            limits: Limits {
+                connections_max: limits.connections_max.min(CONNECTIONS_MAX),
+                past_max: limits.past_max.min(CONNECTIONS_MAX),
+            },
             profile,
-            places: HashMap::default(),
+            seed: foldhash::fast::RandomState::default().build_hasher().finish(),
+            index: Index::new(),
             slab: Vec::new(),
             free: Vec::new(),
-            ending: BTreeSet::new(),
-            past: VecDeque::new(),
+            deadlines: Deadlines::default(),
+            earliest: Timestamp(i64::MAX),
+            past: Ring::default(),
             hand: 0,
             next_stream: 0,
             counts: TableCounts::default(),
             seen: Timestamp(i64::MIN),
             paused_ns: 0,
+            scratch: None,
         }
     }
 
@@ -136,16 +121,15 @@ impl Table {
     }
 
     /// The connections that are being tracked, in no order.
-    pub fn connections(&self) -> impl Iterator<Item = &Connection> {
-        self.slab.iter().flatten().map(|live| &live.connection)
+    pub fn connections(&self) -> impl Iterator<Item = Cow<'_, Connection>> {
+        self.slab.iter().filter_map(Record::connection)
     }
 
     /// The connection that is being tracked between `a` and `b`, whichever opened it.
-    pub fn between(&self, a: Endpoint, b: Endpoint) -> Option<&Connection> {
-        match self.places.get(&Key::new(a, b)) {
-            Some(Place::Live(slot)) => self.slab[*slot].as_ref().map(|live| &live.connection),
-            Some(Place::Past(_) | Place::Numbered(..)) | None => None,
-        }
+    pub fn between(&self, a: Endpoint, b: Endpoint) -> Option<Cow<'_, Connection>> {
+        let key = Key::new(a, b);
+        let place = self.find(&key, key.hash(self.seed))?;
+        if place & LEFT == 0 { self.slab[place as usize].connection() } else { None }
     }
 
     /// What the limits cost so far.
@@ -153,105 +137,194 @@ impl Table {
         self.counts
     }
 
+    /// Where to look for the connection of `segment`.
+    #[inline]
+    pub fn locate(&self, segment: &Segment) -> Locator {
+        let key = Key::new(segment.source, segment.destination);
+        Locator { hash: key.hash(self.seed), key }
+    }
+
+    /// The first of two looks ahead at a batch of segments: brings the lines of the index into the cache.
+    #[inline]
+    pub fn look_up_soon(&self, locator: &Locator) {
+        self.index.prefetch(locator.hash);
+    }
+
+    /// The second: brings the records into the cache.
+    #[inline]
+    pub fn update_soon(&self, locator: &Locator) {
+        if let Some(record) = self.index.guess(locator.hash).and_then(|place| self.slab.get(place as usize)) {
+            prefetch(record);
+        }
+    }
+
     /// Gives a segment to its connection. A connection that the segment ends by opening a new one on its four-tuple, or
     /// that must make room, goes to `leave`.
-    pub fn take(&mut self, segment: &Segment, mut leave: impl FnMut(Connection)) -> Entry {
-        let key = Key::new(segment.source, segment.destination);
-        let mut quoted = 0;
-        let (stream, predecessor) = match self.places.get(&key).copied() {
-            Some(Place::Live(slot)) => match self.superseded(slot, segment) {
-                Some(predecessor) => {
-                    self.remove(slot, &mut leave);
-                    (self.number(), Some(predecessor))
+    pub fn take(&mut self, segment: &Segment, leave: impl FnMut(&Connection)) -> Entry {
+        let locator = self.locate(segment);
+        self.take_at(&locator, segment, leave)
+    }
+
+    /// The same, for a segment that was [located](Self::locate) already.
+    #[inline]
+    pub fn take_at(&mut self, locator: &Locator, segment: &Segment, mut leave: impl FnMut(&Connection)) -> Entry {
+        let &Locator { hash, ref key } = locator;
+        match self.find(key, hash) {
+            Some(place) if place & LEFT == 0 => {
+                let slot = place as usize;
+                if self.slab[slot].take_briefly(segment) {
+                    return Entry::Live(self.stepped(slot));
                 }
-                None => {
-                    return Entry::Live(self.step(slot, segment));
-                }
-            },
-            Some(Place::Past(past)) => {
+                self.take_whole(slot, hash, segment, &mut leave)
+            }
+            found => self.take_first(found, hash, key, segment, &mut leave),
+        }
+    }
+
+    /// A segment of a live connection that is not, or no longer, an orderly brief.
+    fn take_whole(&mut self, slot: usize, hash: u32, segment: &Segment, leave: &mut impl FnMut(&Connection)) -> Entry {
+        if let Some(connection) = self.slab[slot].expand() {
+            let opens = segment.flags.contains(Flags::SYN)
+                && opens_new_stream(segment.flags, segment.seq, known(connection, segment.source));
+            if opens {
+                let predecessor = Some(Predecessor::of(connection));
+                let key = self.slab[slot].key;
+                let left = self.remove(slot, |_| {}, leave);
+                let stream = self.number();
+                return self.open(Opening { hash, key, stream, predecessor, quoted: 0 }, left, segment, leave);
+            }
+            connection.step(segment);
+        }
+        Entry::Live(self.stepped(slot))
+    }
+
+    /// A segment whose four-tuple has no live connection.
+    fn take_first(
+        &mut self,
+        found: Option<u32>,
+        hash: u32,
+        key: &Key,
+        segment: &Segment,
+        leave: &mut impl FnMut(&Connection),
+    ) -> Entry {
+        let left = found.map(|place| place & !LEFT);
+        let (stream, predecessor, quoted) = match left.and_then(|number| self.past.get(number)) {
+            Some(Trace::Past(past)) => {
                 if !opens_new_stream(segment.flags, segment.seq, past.known(segment.source)) {
-                    let past = Past { late: past.late + 1, ..past };
-                    self.places.insert(key, Place::Past(past));
-                    return Entry::Late(past);
+                    if let Some(number) = left {
+                        self.past.count_late(number);
+                    }
+                    return Entry::Late(Past { late: past.late + 1, ..past });
                 }
-                (self.number(), Some(past.summary))
+                (self.number(), Some(past.summary), 0)
             }
-            Some(Place::Numbered(stream, completeness)) => {
-                quoted = completeness;
-                (stream, None)
-            }
-            None => (self.number(), None),
+            Some(Trace::Numbered(stream, completeness)) => (stream, None, completeness),
+            None => (self.number(), None, 0),
         };
-        let mut connection = Connection::new(stream, segment, predecessor);
-        connection.completeness = quoted;
-        let slot = self.insert(key, connection, &mut leave);
-        Entry::Live(self.step(slot, segment))
+        self.open(Opening { hash, key: *key, stream, predecessor, quoted }, left, segment, leave)
     }
 
     /// Gives an ICMP error to the connection that it quotes. A four-tuple seen for the first time gets a number, and so
     /// does a quoted SYN that would open a stream if it came itself.
-    pub fn take_icmp(&mut self, error: &IcmpError, mut leave: impl FnMut(Connection)) {
+    pub fn take_icmp(&mut self, error: &IcmpError, mut leave: impl FnMut(&Connection)) {
         let key = Key::new(error.source, error.destination);
+        let hash = key.hash(self.seed);
         let opens = |known: Known| error.flags.is_some_and(|flags| opens_new_stream(flags, error.seq, known));
-        let numbered = match self.places.get(&key).copied() {
-            Some(Place::Live(slot)) => match self.known(slot, error.source) {
-                Some(known) if opens(known) => {
-                    self.remove(slot, &mut leave);
-                    None
-                }
-                _ => {
-                    if let Some(live) = &mut self.slab[slot] {
-                        live.connection.step_icmp(error);
-                    }
+        let mut left = None;
+        let mut numbered = None;
+        match self.find(&key, hash) {
+            Some(place) if place & LEFT == 0 => {
+                let slot = place as usize;
+                if let Some(connection) = self.slab[slot].expand()
+                    && !opens(known(connection, error.source))
+                {
+                    connection.step_icmp(error);
                     return;
                 }
-            },
-            Some(Place::Past(past)) if !opens(past.known(error.source)) => return,
-            Some(Place::Numbered(stream, completeness)) => Some((stream, completeness)),
-            Some(Place::Past(_)) | None => None,
-        };
+                left = self.remove(slot, |_| {}, &mut leave);
+            }
+            Some(place) => {
+                left = Some(place & !LEFT);
+                match self.past.get(place & !LEFT) {
+                    Some(Trace::Past(past)) if !opens(past.known(error.source)) => return,
+                    Some(Trace::Numbered(stream, completeness)) => numbered = Some((stream, completeness)),
+                    Some(Trace::Past(_)) | None => {}
+                }
+            }
+            None => {}
+        }
         // Too little was quoted for Wireshark to see a stream in it.
         let Some(flags) = error.flags else { return };
-        let (stream, quoted) = numbered.unwrap_or_else(|| (self.number(), 0));
-        let completeness = quoted | completeness(flags, 0, None);
-        self.places.insert(key, Place::Numbered(stream, completeness));
-        if numbered.is_none() {
-            self.past.push_back((key, stream));
-            self.forget();
+        let added = completeness(flags, 0, None);
+        if let (Some((_, quoted)), Some(number)) = (numbered, left) {
+            self.past.complete(number, quoted | added);
+            return;
         }
+        let stream = self.number();
+        self.vacate(hash, left);
+        self.leave_trace(key, hash, &Trace::Numbered(stream, added));
     }
 
     /// Packet time has reached `time`: lets every connection leave whose end lies before it, in the order of ending.
-    pub fn expire(&mut self, time: Timestamp, mut leave: impl FnMut(Connection)) {
+    #[inline]
+    pub fn expire(&mut self, time: Timestamp, leave: impl FnMut(&Connection)) {
         let pause = time.since(self.seen).clamp(0, PAUSE_MAX_NS);
         let skipped = if self.seen == Timestamp(i64::MIN) { 0 } else { time.since(self.seen).max(0) - pause };
         self.seen = self.seen.max(time);
         self.paused_ns = self.paused_ns.saturating_add(skipped);
         let now = time.plus(-self.paused_ns);
-        while let Some(&(due, stream, slot)) = self.ending.first() {
-            if due >= now {
-                break;
-            }
-            self.ending.remove(&(due, stream, slot));
-            let Some(live) = self.slab[slot].as_mut().filter(|live| live.connection.stream == stream) else { continue };
-            live.scheduled = None;
-            match live.due(&self.profile) {
-                Some(at) if at == due => self.remove(slot, &mut leave),
-                // Segments came since: it stands in line again.
-                Some(at) => self.schedule(slot, at),
-                None => {}
-            }
+        if self.earliest < now {
+            self.expire_before(now, leave);
         }
     }
 
+    fn expire_before(&mut self, now: Timestamp, mut leave: impl FnMut(&Connection)) {
+        while let Some((due, stream, slot)) = self.deadlines.pop_before(now) {
+            let record = &mut self.slab[slot as usize];
+            if record.is_vacant() || record.stream != stream || record.scheduled != due {
+                continue;
+            }
+            record.scheduled = Record::NEVER;
+            match record.due(&self.profile) {
+                Some(at) if at == due => {
+                    self.remove(slot as usize, |_| {}, &mut leave);
+                }
+                // Segments came since: it stands in line again.
+                Some(at) => self.schedule(slot as usize, at),
+                None => {}
+            }
+        }
+        self.earliest = self.deadlines.earliest();
+    }
+
     /// Lets everything leave, by stream number.
-    pub fn finish(&mut self, leave: impl FnMut(Connection)) {
-        let mut all: Vec<Connection> = self.slab.drain(..).flatten().map(|live| live.connection).collect();
+    pub fn finish(&mut self, mut leave: impl FnMut(&Connection)) {
+        let mut order: Vec<(u64, u32)> = (0u32..)
+            .zip(&self.slab)
+            .filter(|(_, record)| !record.is_vacant())
+            .map(|(slot, record)| (record.stream, slot))
+            .collect();
+        order.sort_unstable();
+        for &(_, slot) in &order {
+            self.slab[slot as usize].lend(&mut self.scratch, |connection| leave(connection));
+        }
+        self.slab.clear();
         self.free.clear();
-        self.ending.clear();
-        self.places.clear();
-        all.sort_by_key(|connection| connection.stream);
-        all.into_iter().for_each(leave);
+        self.deadlines.clear();
+        self.earliest = Timestamp(i64::MAX);
+        self.index.clear();
+        self.past.clear();
+    }
+
+    #[inline]
+    fn find(&self, key: &Key, hash: u32) -> Option<u32> {
+        self.index.find(hash, |place| {
+            if place & LEFT == 0 {
+                self.slab[place as usize].key == *key
+            } else {
+                self.past.key(place & !LEFT) == Some(key)
+            }
+        })
     }
 
     fn number(&mut self) -> u64 {
@@ -260,45 +333,49 @@ impl Table {
         stream
     }
 
-    fn known(&self, slot: usize, sender: Endpoint) -> Option<Known> {
-        let connection = &self.slab[slot].as_ref()?.connection;
-        let side = if sender == connection.client { Side::Client } else { Side::Server };
-        Some(Known { base: connection.halves[side].base, closing: connection.counts_closing() })
-    }
-
-    fn superseded(&self, slot: usize, segment: &Segment) -> Option<Predecessor> {
-        let opens = opens_new_stream(segment.flags, segment.seq, self.known(slot, segment.source)?);
-        opens.then(|| self.slab[slot].as_ref().map(|live| Predecessor::of(&live.connection))).flatten()
-    }
-
-    fn insert(&mut self, key: Key, connection: Connection, leave: &mut impl FnMut(Connection)) -> usize {
+    /// Begins a connection in the place of what was left of the one before, whose number in the ring is `left`.
+    fn open(
+        &mut self,
+        opening: Opening,
+        left: Option<u32>,
+        segment: &Segment,
+        leave: &mut impl FnMut(&Connection),
+    ) -> Entry {
         if self.live() >= self.limits.connections_max {
             self.evict(leave);
         }
-        let live = Some(Live { connection, key, scheduled: None, touched: true, newest: Timestamp(0) });
+        // Making room may have forgotten it.
+        let left = left.filter(|&number| self.past.get(number).is_some());
+        let record = Record::begin(opening.key, opening.stream, segment, opening.predecessor, opening.quoted);
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.slab[slot] = live;
+                self.slab[slot as usize] = record;
                 slot
             }
             None => {
-                self.slab.push(live);
-                self.slab.len() - 1
+                self.slab.push(record);
+                self.slab.len() as u32 - 1
             }
         };
-        self.places.insert(key, Place::Live(slot));
-        slot
+        match left {
+            Some(number) => {
+                self.past.vacate(number);
+                self.index.change(opening.hash, number | LEFT, slot);
+            }
+            None => self.index.insert(opening.hash, slot),
+        }
+        Entry::Live(self.stepped(slot as usize))
     }
 
-    /// Gives the segment to the connection in `slot`. Returns its stream number.
-    fn step(&mut self, slot: usize, segment: &Segment) -> u64 {
-        let Some(live) = &mut self.slab[slot] else { return self.next_stream };
-        let stream = live.connection.stream;
-        live.touched = true;
-        live.connection.step(segment);
-        live.newest = live.connection.end.plus(-self.paused_ns);
-        if let Some(at) = live.due(&self.profile)
-            && live.scheduled.is_none_or(|scheduled| at < scheduled)
+    /// A segment was given to the connection in `slot`. Returns its stream number.
+    #[inline]
+    fn stepped(&mut self, slot: usize) -> u64 {
+        let record = &mut self.slab[slot];
+        let stream = record.stream;
+        record.touched = true;
+        record.newest = record.end().plus(-self.paused_ns);
+        if let Some(at) = record.due(&self.profile)
+            && at < record.scheduled
         {
             self.schedule(slot, at);
         }
@@ -306,70 +383,104 @@ impl Table {
     }
 
     fn schedule(&mut self, slot: usize, at: Timestamp) {
-        if let Some(live) = &mut self.slab[slot] {
-            if let Some(earlier) = live.scheduled.replace(at) {
-                self.ending.remove(&(earlier, live.connection.stream, slot));
-            }
-            self.ending.insert((at, live.connection.stream, slot));
+        if self.deadlines.len() > 2 * self.slab.len() + STALE_MAX {
+            let slab = &self.slab;
+            self.deadlines.retain(|&(due, stream, slot)| {
+                let record = &slab[slot as usize];
+                !record.is_vacant() && record.stream == stream && record.scheduled == due
+            });
         }
+        let record = &mut self.slab[slot];
+        record.scheduled = at;
+        self.deadlines.push((at, record.stream, slot as u32));
+        self.earliest = self.earliest.min(at);
     }
 
-    /// Takes a connection out and leaves its summary in its place.
-    fn remove(&mut self, slot: usize, leave: &mut impl FnMut(Connection)) {
-        let Some(live) = self.slab[slot].take() else { return };
-        self.free.push(slot);
-        if let Some(at) = live.scheduled {
-            self.ending.remove(&(at, live.connection.stream, slot));
-        }
-        let past = Past { summary: Predecessor::of(&live.connection), client: live.connection.client, late: 0 };
-        self.places.insert(live.key, Place::Past(past));
-        self.past.push_back((live.key, live.connection.stream));
+    /// Takes a connection out, after `last` had it, and leaves its summary in its place. Returns the summary's number in
+    /// the ring.
+    fn remove(
+        &mut self,
+        slot: usize,
+        last: impl FnOnce(&mut Connection),
+        leave: &mut impl FnMut(&Connection),
+    ) -> Option<u32> {
+        let record = &mut self.slab[slot];
+        let key = record.key;
+        let hash = key.hash(self.seed);
+        let past = record.lend(&mut self.scratch, |connection| {
+            last(connection);
+            leave(connection);
+            Past { summary: Predecessor::of(connection), client: connection.client, late: 0 }
+        })?;
+        record.vacate();
+        self.free.push(slot as u32);
+        let number = self.past.push(key, &Trace::Past(past));
+        self.index.change(hash, slot as u32, number | LEFT);
         self.forget();
-        leave(live.connection);
+        Some(number)
     }
 
-    /// Forgets the oldest finished or merely quoted connections beyond the limit.
+    /// Leaves something in the ring for a four-tuple that has no place.
+    fn leave_trace(&mut self, key: Key, hash: u32, trace: &Trace) {
+        let number = self.past.push(key, trace);
+        self.index.insert(hash, number | LEFT);
+        self.forget();
+    }
+
+    fn vacate(&mut self, hash: u32, left: Option<u32>) {
+        if let Some(number) = left {
+            self.past.vacate(number);
+            self.index.remove(hash, number | LEFT);
+        }
+    }
+
+    /// Forgets the oldest of what has left beyond the limit.
     fn forget(&mut self) {
         while self.past.len() > self.limits.past_max {
-            let Some((key, stream)) = self.past.pop_front() else { return };
-            let is_newest = match self.places.get(&key) {
-                Some(Place::Past(past)) => past.summary.stream == stream,
-                Some(&Place::Numbered(numbered, _)) => numbered == stream,
-                Some(Place::Live(_)) | None => false,
-            };
-            if is_newest {
-                self.places.remove(&key);
+            if let Some((key, number)) = self.past.forget() {
+                self.index.remove(key.hash(self.seed), number | LEFT);
                 self.counts.forgotten += 1;
             }
         }
     }
 
     /// Makes room: the first connection that had no segment since the hand last passed it.
-    fn evict(&mut self, leave: &mut impl FnMut(Connection)) {
+    fn evict(&mut self, leave: &mut impl FnMut(&Connection)) {
         for _ in 0..2 * self.slab.len() {
             let slot = self.hand % self.slab.len();
             self.hand = slot + 1;
-            match &mut self.slab[slot] {
-                Some(live) if live.touched => live.touched = false,
-                Some(live) => {
-                    live.connection.evicted = true;
-                    self.counts.evicted += 1;
-                    self.remove(slot, leave);
-                    return;
-                }
-                None => {}
+            let record = &mut self.slab[slot];
+            if record.is_vacant() {
+                continue;
             }
+            if record.touched {
+                record.touched = false;
+                continue;
+            }
+            self.counts.evicted += 1;
+            self.remove(slot, |connection| connection.evicted = true, leave);
+            return;
         }
     }
 }
 
-impl Past {
-    fn known(&self, sender: Endpoint) -> Known {
-        Known { base: self.summary.half(sender).base, closing: self.summary.closing }
-    }
+/// Where to look for a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Locator {
+    hash: u32,
+    key: Key,
+}
 
-    /// Which side sent `segment`.
-    pub fn side_of(&self, segment: &Segment) -> Side {
-        if segment.source == self.client { Side::Client } else { Side::Server }
-    }
+/// A connection that is about to begin.
+struct Opening {
+    hash: u32,
+    key: Key,
+    stream: u64,
+    predecessor: Option<Predecessor>,
+    quoted: u8,
+}
+
+fn known(connection: &Connection, sender: Endpoint) -> Known {
+    let side = if sender == connection.client { Side::Client } else { Side::Server };
+    Known { base: connection.halves[side].base, closing: connection.counts_closing() }
 }

@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
         if options_len(&segment.options, segment.marks) > 40 {
             return Err(first.refuse("a segment whose options take at most 40 octets"));
         }
-        segment.digest = line.digest.unwrap_or_else(|| segment.header_digest());
+        segment.digest = line.digest.unwrap_or(0);
         self.frame = frame.saturating_add(1);
         sides[side].sent(&segment, numbering);
         self.items.push(Item::Segment(segment));

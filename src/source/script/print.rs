@@ -193,7 +193,7 @@ impl Printer {
             word(out, "frame", segment.frame);
         }
         self.frame = segment.frame.0.saturating_add(1);
-        if segment.digest != segment.header_digest() {
+        if segment.digest != 0 && segment.digest != segment.header_digest() {
             word(out, "digest", segment.digest);
         }
         out.push('\n');

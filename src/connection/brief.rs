@@ -1,0 +1,681 @@
+//! A young or short connection in a few octets. As long as nothing out of the ordinary happens, its segments are kept
+//! packed and nothing is concluded from them: most connections end before it is worth knowing more. Played back, they
+//! make the [`Connection`](super::Connection) that tracking them at once would have made.
+
+use super::profile::Profile;
+use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
+use crate::segment::{Flags, Marks, Segment, TcpOptions, Timestamps};
+
+/// Octets that lie in the record itself: a handshake and a close without timestamps.
+const FIRST_MAX: usize = 100;
+/// Octets beyond those, to begin with; at least what one packed segment takes.
+const REST_LEAST: usize = 128;
+/// The most of them; a connection that does not fit is tracked.
+const REST_MAX: usize = 512;
+/// More than a packed segment can take.
+const SCRATCH: usize = 96;
+/// Longer payloads than any offload makes are somebody's joke.
+const PAYLOAD_MAX: u32 = 1 << 24;
+
+// The first octet of a packed segment.
+const FROM_SERVER: u8 = 0x01;
+const SEQ: u8 = 0x02;
+const ACK: u8 = 0x04;
+const WINDOW: u8 = 0x08;
+const IP_ID: u8 = 0x10;
+const CLOCK: u8 = 0x20;
+const ENVELOPE: u8 = 0x40;
+const OPTIONS: u8 = 0x80;
+
+// The octet before what changed of the envelope.
+const TTL: u8 = 0x01;
+const MARKS: u8 = 0x02;
+const INTERFACE: u8 = 0x04;
+const CONTEXT: u8 = 0x08;
+const ACCURATE_ECN: u8 = 0x10;
+
+// The octet before the options of a SYN.
+const MSS: u8 = 0x01;
+const SHIFT: u8 = 0x02;
+const SACK_PERMITTED: u8 = 0x04;
+const FAST_OPEN: u8 = 0x08;
+const MULTIPATH: u8 = 0x10;
+
+/// How far an orderly connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// One SYN.
+    Asked,
+    /// And its SYN-ACK.
+    Answered,
+    /// Acknowledged by the client.
+    Open,
+    /// A RST came; nothing may follow.
+    Reset,
+}
+
+/// What the next segment of one side is told apart from.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tail {
+    nxt: Seq,
+    ack: Seq,
+    clock: u32,
+    window: u16,
+    ip_id: u16,
+    marks: Marks,
+    interface: u16,
+    context: u16,
+    ttl: u8,
+    fin: bool,
+}
+
+impl Tail {
+    /// The IP id that most stacks send next: one more, or none at all.
+    fn next_id(&self) -> u16 {
+        if self.ip_id == 0 { 0 } else { self.ip_id.wrapping_add(1) }
+    }
+
+    fn follow(&mut self, segment: &Segment) {
+        self.ack = segment.ack;
+        self.window = segment.window;
+        self.ip_id = segment.ip_id;
+        self.marks = segment.marks;
+        self.interface = segment.interface as u16;
+        self.context = segment.context as u16;
+        self.ttl = segment.ttl;
+        if let Some(timestamps) = segment.options.timestamps {
+            self.clock = timestamps.value;
+        }
+        if !segment.flags.contains(Flags::RST) {
+            self.nxt = segment.seq_end();
+            self.fin |= segment.flags.contains(Flags::FIN);
+        }
+    }
+}
+
+/// The segments of an orderly connection, packed: SYN, SYN-ACK, then nothing but segments in order, one FIN from each
+/// side at most, or one RST as the last.
+#[derive(Clone, Debug)]
+pub struct Brief {
+    newest: Timestamp,
+    frame: u64,
+    tails: [Tail; 2],
+    stage: Stage,
+    first_used: u8,
+    rest_used: u16,
+    first: [u8; FIRST_MAX],
+    rest: Box<[u8]>,
+}
+
+impl Brief {
+    /// Begins with a plain SYN; none for any other segment.
+    #[inline]
+    pub fn begin(segment: &Segment) -> Option<Self> {
+        let controls = Flags::SYN | Flags::ACK | Flags::FIN | Flags::RST;
+        let plain = segment.flags & controls == Flags::SYN && segment.payload_len == 0 && segment.time.0 >= 0;
+        if !plain || segment.source == segment.destination || !is_packable(segment) {
+            return None;
+        }
+        let mut brief = Self {
+            newest: Timestamp(0),
+            frame: 0,
+            tails: [Tail::default(); 2],
+            stage: Stage::Asked,
+            first_used: 0,
+            rest_used: 0,
+            first: [0; FIRST_MAX],
+            rest: Box::default(),
+        };
+        brief.pack(Side::Client, segment).then_some(brief)
+    }
+
+    /// Takes the next segment, sent by `side`. False, and nothing has changed, when it is out of the ordinary or there is
+    /// no more room: then it is time to [play back](Self::replay).
+    #[inline]
+    pub fn take(&mut self, side: Side, segment: &Segment) -> bool {
+        let Some(stage) = self.stage_after(side, segment) else { return false };
+        if segment.time < self.newest || segment.frame.0 < self.frame || !is_packable(segment) {
+            return false;
+        }
+        if !self.pack(side, segment) {
+            return false;
+        }
+        if stage == Stage::Answered {
+            // The least that the client's acknowledgment may say.
+            self.tails[0].ack = segment.seq_end();
+        }
+        self.stage = stage;
+        true
+    }
+
+    /// When the newest segment was captured.
+    pub fn end(&self) -> Timestamp {
+        self.newest
+    }
+
+    /// The same as [`Connection::ends_at`](super::Connection::ends_at).
+    #[inline]
+    pub fn ends_at(&self, profile: &Profile) -> Option<Timestamp> {
+        let after = match self.stage {
+            Stage::Reset => profile.time_wait_ns,
+            Stage::Asked => profile.syn_give_up_ns,
+            Stage::Answered => profile.syn_ack_give_up_ns,
+            Stage::Open if self.tails[0].fin && self.tails[1].fin => profile.time_wait_ns,
+            Stage::Open => return None,
+        };
+        Some(self.newest.plus(after))
+    }
+
+    /// Gives the segments back, in order and as they were.
+    pub fn replay(&self, client: Endpoint, server: Endpoint, mut each: impl FnMut(&Segment)) {
+        let mut unpacking = Unpacking { brief: self, at: 0, newest: 0, frame: 0, tails: [Tail::default(); 2] };
+        while let Some((side, mut segment)) = unpacking.next() {
+            (segment.source, segment.destination) = match side {
+                Side::Client => (client, server),
+                Side::Server => (server, client),
+            };
+            each(&segment);
+        }
+    }
+
+    /// The stage that the segment leads to; none when it is not the one that an orderly connection goes on with.
+    #[inline]
+    fn stage_after(&self, side: Side, segment: &Segment) -> Option<Stage> {
+        let (own, peer) = match side {
+            Side::Client => (&self.tails[0], &self.tails[1]),
+            Side::Server => (&self.tails[1], &self.tails[0]),
+        };
+        let flags = segment.flags;
+        if flags.intersects(Flags::SYN | Flags::RST) {
+            return if flags.contains(Flags::RST) {
+                (self.stage != Stage::Reset && !flags.contains(Flags::SYN)).then_some(Stage::Reset)
+            } else {
+                let answers = flags.contains(Flags::ACK) && segment.ack == peer.nxt && segment.payload_len == 0;
+                let plain = answers && !flags.contains(Flags::FIN) && side == Side::Server;
+                (plain && self.stage == Stage::Asked).then_some(Stage::Answered)
+            };
+        }
+        let stage = match (self.stage, side) {
+            (Stage::Answered | Stage::Open, Side::Client) => Stage::Open,
+            (Stage::Answered | Stage::Open, Side::Server) => self.stage,
+            (Stage::Asked | Stage::Reset, _) => return None,
+        };
+        let in_order = segment.seq == own.nxt && flags.contains(Flags::ACK);
+        let acks = segment.ack.at_or_after(own.ack) && segment.ack.at_or_before(peer.nxt);
+        let after_fin = own.fin && (segment.payload_len > 0 || flags.contains(Flags::FIN));
+        (in_order && acks && !after_fin && segment.payload_len <= PAYLOAD_MAX).then_some(stage)
+    }
+
+    /// Packs a segment behind the others; false when there is no room.
+    #[inline]
+    fn pack(&mut self, side: Side, segment: &Segment) -> bool {
+        let own = self.tails[side as usize];
+        let peer = self.tails[1 - side as usize];
+        let mut out = Packing { bytes: [0; SCRATCH], len: 2 };
+        let mut head = side as u8;
+        if segment.seq != own.nxt {
+            head |= SEQ;
+            out.put(segment.seq.0.to_le_bytes());
+        }
+        if segment.ack != expected_ack(segment.flags, &peer) {
+            head |= ACK;
+            out.put(segment.ack.0.to_le_bytes());
+        }
+        if segment.window != own.window {
+            head |= WINDOW;
+            out.put(segment.window.to_le_bytes());
+        }
+        if segment.ip_id != own.next_id() {
+            head |= IP_ID;
+            out.put(segment.ip_id.to_le_bytes());
+        }
+        if let Some(timestamps) = segment.options.timestamps {
+            head |= CLOCK;
+            out.signed(timestamps.value, own.clock);
+            out.signed(timestamps.echo, peer.clock);
+        }
+        let changed = bit(segment.ttl != own.ttl, TTL)
+            | bit(segment.marks != own.marks, MARKS)
+            | bit(segment.interface != u32::from(own.interface), INTERFACE)
+            | bit(segment.context != u32::from(own.context), CONTEXT)
+            | bit(segment.flags.contains(Flags::AE), ACCURATE_ECN);
+        if changed != 0 {
+            head |= ENVELOPE;
+            out.envelope(changed, segment);
+        }
+        let options = option_bits(&segment.options);
+        if options != 0 {
+            head |= OPTIONS;
+            out.options(options, &segment.options);
+        }
+        out.unsigned(u64::from(segment.payload_len));
+        out.span((segment.time.0 - self.newest.0).cast_unsigned());
+        out.unsigned(segment.frame.0 - self.frame);
+        out.bytes[0] = head;
+        out.bytes[1] = segment.flags.bits() as u8;
+        if !self.keep(&out.bytes[..out.len]) {
+            return false;
+        }
+        self.newest = segment.time;
+        self.frame = segment.frame.0;
+        self.tails[side as usize].follow(segment);
+        true
+    }
+
+    /// A packed segment lies whole in the record or whole behind it.
+    #[inline]
+    fn keep(&mut self, packed: &[u8]) -> bool {
+        let from = usize::from(self.first_used);
+        if self.rest_used == 0
+            && let Some(place) = self.first.get_mut(from..from + packed.len())
+        {
+            place.copy_from_slice(packed);
+            self.first_used += packed.len() as u8;
+            return true;
+        }
+        let from = usize::from(self.rest_used);
+        let to = from + packed.len();
+        if to > REST_MAX {
+            return false;
+        }
+        if to > self.rest.len() {
+            let mut more = vec![0; (self.rest.len() * 2).max(REST_LEAST)].into_boxed_slice();
+            more[..from].copy_from_slice(&self.rest[..from]);
+            self.rest = more;
+        }
+        self.rest[from..to].copy_from_slice(packed);
+        self.rest_used = to as u16;
+        true
+    }
+}
+
+/// Nothing about it is odd, and nothing here lacks room for it, as for SACK blocks or a digest of its own.
+#[inline]
+fn is_packable(segment: &Segment) -> bool {
+    segment.options.sack_count == 0
+        && segment.digest == 0
+        && !segment.marks.intersects(Marks::HEADER_BAD | Marks::FRAGMENT_FIRST)
+        && (segment.interface | segment.context) <= u32::from(u16::MAX)
+}
+
+#[inline]
+fn expected_ack(flags: Flags, peer: &Tail) -> Seq {
+    if flags.contains(Flags::ACK) { peer.nxt } else { Seq(0) }
+}
+
+#[inline]
+fn option_bits(options: &TcpOptions) -> u8 {
+    bit(options.mss.is_some(), MSS)
+        | bit(options.window_scale.is_some(), SHIFT)
+        | bit(options.sack_permitted, SACK_PERMITTED)
+        | bit(options.fast_open, FAST_OPEN)
+        | bit(options.multipath, MULTIPATH)
+}
+
+#[inline]
+fn bit(is: bool, bit: u8) -> u8 {
+    if is { bit } else { 0 }
+}
+
+/// One segment being packed.
+struct Packing {
+    bytes: [u8; SCRATCH],
+    len: usize,
+}
+
+impl Packing {
+    #[inline]
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.bytes[self.len..self.len + N].copy_from_slice(&bytes);
+        self.len += N;
+    }
+
+    /// Seven bits an octet, the lowest first.
+    #[inline]
+    fn unsigned(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.put([value as u8 | 0x80]);
+            value >>= 7;
+        }
+        self.put([value as u8]);
+    }
+
+    /// How far `value` is from `base`, either way round the circle.
+    #[inline]
+    fn signed(&mut self, value: u32, base: u32) {
+        let distance = value.wrapping_sub(base).cast_signed();
+        self.unsigned(u64::from(((distance << 1) ^ (distance >> 31)).cast_unsigned()));
+    }
+
+    /// A time in ns; most captures count in microseconds.
+    #[inline]
+    fn span(&mut self, ns: u64) {
+        let micros = ns / 1_000;
+        self.unsigned(if micros * 1_000 == ns { (micros << 1) | 1 } else { ns << 1 });
+    }
+
+    #[cold]
+    fn envelope(&mut self, changed: u8, segment: &Segment) {
+        self.put([changed]);
+        if changed & TTL != 0 {
+            self.put([segment.ttl]);
+        }
+        if changed & MARKS != 0 {
+            self.put(segment.marks.bits().to_le_bytes());
+        }
+        if changed & INTERFACE != 0 {
+            self.put((segment.interface as u16).to_le_bytes());
+        }
+        if changed & CONTEXT != 0 {
+            self.put((segment.context as u16).to_le_bytes());
+        }
+    }
+
+    #[cold]
+    fn options(&mut self, present: u8, options: &TcpOptions) {
+        self.put([present]);
+        if let Some(mss) = options.mss {
+            self.put(mss.to_le_bytes());
+        }
+        if let Some(shift) = options.window_scale {
+            self.put([shift]);
+        }
+    }
+}
+
+/// Reads a brief from its beginning. What it reads was written by [`Brief::pack`], so it is whole; were it not, octets
+/// that are missing read as zero.
+struct Unpacking<'a> {
+    brief: &'a Brief,
+    at: usize,
+    newest: u64,
+    frame: u64,
+    tails: [Tail; 2],
+}
+
+impl Unpacking<'_> {
+    #[inline]
+    fn octet(&mut self) -> u8 {
+        let at = self.at;
+        self.at += 1;
+        let used = usize::from(self.brief.first_used);
+        let place = if at < used { self.brief.first.get(at) } else { self.brief.rest.get(at - used) };
+        place.copied().unwrap_or(0)
+    }
+
+    #[inline]
+    fn get<const N: usize>(&mut self) -> [u8; N] {
+        std::array::from_fn(|_| self.octet())
+    }
+
+    #[inline]
+    fn unsigned(&mut self) -> u64 {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let octet = self.octet();
+            value |= u64::from(octet & 0x7f) << shift;
+            if octet & 0x80 == 0 {
+                break;
+            }
+        }
+        value
+    }
+
+    #[inline]
+    fn signed(&mut self, base: u32) -> u32 {
+        let folded = self.unsigned() as u32;
+        base.wrapping_add((folded >> 1) ^ (folded & 1).wrapping_neg())
+    }
+
+    fn next(&mut self) -> Option<(Side, Segment)> {
+        if self.at >= usize::from(self.brief.first_used) + usize::from(self.brief.rest_used) {
+            return None;
+        }
+        let [head, low_flags] = self.get();
+        let side = if head & FROM_SERVER == 0 { Side::Client } else { Side::Server };
+        let own = self.tails[side as usize];
+        let peer = self.tails[1 - side as usize];
+        let mut flags = Flags::from_bits_truncate(low_flags.into());
+        let has = |bit: u8| head & bit != 0;
+        let seq = if has(SEQ) { Seq(u32::from_le_bytes(self.get())) } else { own.nxt };
+        let ack = if has(ACK) { Seq(u32::from_le_bytes(self.get())) } else { expected_ack(flags, &peer) };
+        let window = if has(WINDOW) { u16::from_le_bytes(self.get()) } else { own.window };
+        let ip_id = if has(IP_ID) { u16::from_le_bytes(self.get()) } else { own.next_id() };
+        let mut options = TcpOptions::NONE;
+        if has(CLOCK) {
+            let value = self.signed(own.clock);
+            options.timestamps = Some(Timestamps { value, echo: self.signed(peer.clock) });
+        }
+        let (mut ttl, mut marks, mut interface, mut context) = (own.ttl, own.marks, own.interface, own.context);
+        if has(ENVELOPE) {
+            let changed = self.octet();
+            ttl = if changed & TTL != 0 { self.octet() } else { ttl };
+            marks = if changed & MARKS != 0 { Marks::from_bits_retain(u16::from_le_bytes(self.get())) } else { marks };
+            interface = if changed & INTERFACE != 0 { u16::from_le_bytes(self.get()) } else { interface };
+            context = if changed & CONTEXT != 0 { u16::from_le_bytes(self.get()) } else { context };
+            flags.set(Flags::AE, changed & ACCURATE_ECN != 0);
+        }
+        if has(OPTIONS) {
+            let present = self.octet();
+            options.mss = (present & MSS != 0).then(|| u16::from_le_bytes(self.get()));
+            options.window_scale = (present & SHIFT != 0).then(|| self.octet());
+            options.sack_permitted = present & SACK_PERMITTED != 0;
+            options.fast_open = present & FAST_OPEN != 0;
+            options.multipath = present & MULTIPATH != 0;
+        }
+        let payload_len = self.unsigned() as u32;
+        let span = self.unsigned();
+        self.newest += if span & 1 != 0 { (span >> 1) * 1_000 } else { span >> 1 };
+        self.frame += self.unsigned();
+        let nobody = Endpoint::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+        let segment = Segment {
+            time: Timestamp(self.newest.cast_signed()),
+            frame: FrameNumber(self.frame),
+            source: nobody,
+            destination: nobody,
+            seq,
+            ack,
+            payload_len,
+            window,
+            flags,
+            ip_id,
+            ttl,
+            marks,
+            interface: interface.into(),
+            context: context.into(),
+            digest: 0,
+            options,
+        };
+        self.tails[side as usize].follow(&segment);
+        Some((side, segment))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Connection;
+
+    /// A peer that mostly does what is expected of it.
+    struct Player {
+        rng: fastrand::Rng,
+        nxt: [u32; 2],
+        clock: [u32; 2],
+        id: [u16; 2],
+        time: i64,
+        frame: u64,
+        odd_per_mille: u32,
+    }
+
+    fn end(side: usize) -> Endpoint {
+        Endpoint::new([10, 0, 0, side as u8].into(), 80 + side as u16)
+    }
+
+    impl Player {
+        fn new(seed: u64, odd_per_mille: u32) -> Self {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let nxt = [rng.u32(..), rng.u32(..)];
+            let clock = [rng.u32(..), rng.u32(..)];
+            Self { nxt, clock, id: [rng.u16(..), 0], time: rng.i64(0..1 << 60), frame: 1, odd_per_mille, rng }
+        }
+
+        fn is_odd(&mut self) -> bool {
+            self.rng.u32(0..1000) < self.odd_per_mille
+        }
+
+        fn segment(&mut self, side: usize, flags: Flags, payload_len: u32) -> Segment {
+            self.time += if self.rng.bool() { self.rng.i64(0..300_000_000) } else { self.rng.i64(0..90) * 1_000 };
+            self.frame += self.rng.u64(0..300);
+            self.clock[side] = self.clock[side].wrapping_add(self.rng.u32(0..40));
+            self.id[side] = if side == 0 { self.id[side].wrapping_add(1) } else { 0 };
+            let acks = flags.contains(Flags::ACK);
+            let mut segment = Segment {
+                time: Timestamp(self.time),
+                frame: FrameNumber(self.frame),
+                source: end(side),
+                destination: end(1 - side),
+                seq: Seq(self.nxt[side]),
+                ack: Seq(if acks { self.nxt[1 - side] } else { 0 }),
+                payload_len,
+                window: self.rng.choice([502, 502, 64_240]).unwrap_or(0),
+                flags,
+                ip_id: self.id[side],
+                ttl: 64 - side as u8,
+                marks: Marks::DONT_FRAGMENT,
+                interface: 0,
+                context: 0,
+                digest: 0,
+                options: TcpOptions::NONE,
+            };
+            segment.options.timestamps =
+                Some(Timestamps { value: self.clock[side], echo: if acks { self.clock[1 - side] } else { 0 } });
+            if flags.contains(Flags::SYN) {
+                segment.options.mss = Some(1460);
+                segment.options.window_scale = Some(7);
+                segment.options.sack_permitted = true;
+            }
+            if self.is_odd() {
+                self.distort(&mut segment);
+            }
+            if flags.contains(Flags::RST) {
+                return segment;
+            }
+            self.nxt[side] = segment.seq_end().0;
+            segment
+        }
+
+        fn distort(&mut self, segment: &mut Segment) {
+            match self.rng.u32(0..16) {
+                0 => segment.seq = segment.seq - self.rng.u32(0..3_000),
+                1 => segment.seq = segment.seq + self.rng.u32(0..3_000),
+                2 => segment.ack = segment.ack - self.rng.u32(0..3_000),
+                3 => segment.ack = segment.ack + self.rng.u32(0..3_000),
+                4 => segment.flags ^= Flags::from_bits_truncate(1 << self.rng.u32(0..9)),
+                5 => segment.window = 0,
+                6 => segment.marks ^= Marks::from_bits_truncate(1 << self.rng.u32(0..13)),
+                7 => segment.interface = self.rng.u32(0..3),
+                8 => segment.context = self.rng.choice([1, 70_000]).unwrap_or(0),
+                9 => segment.options.timestamps = None,
+                10 => segment.time = segment.time.plus(-self.rng.i64(0..2_000_000_000)),
+                11 => segment.ttl = self.rng.u8(..),
+                12 => segment.options.sack_count = 1,
+                13 => segment.options.multipath = true,
+                14 => segment.seq = Seq(self.rng.u32(..)),
+                _ => segment.payload_len = self.rng.u32(..),
+            }
+        }
+
+        fn play(&mut self) -> Vec<Segment> {
+            let mut segments = vec![self.segment(0, Flags::SYN, 0)];
+            segments.push(self.segment(1, Flags::SYN | Flags::ACK, 0));
+            for _ in 0..self.rng.u32(0..40) {
+                let side = self.rng.usize(0..2);
+                let len = if self.rng.bool() { 0 } else { self.rng.u32(1..1_460) };
+                let again = self.rng.u32(0..1000) < self.odd_per_mille;
+                let segment = match segments.last() {
+                    Some(&last) if again => last,
+                    _ => self.segment(side, Flags::ACK, len),
+                };
+                segments.push(segment);
+            }
+            let closer = self.rng.usize(0..2);
+            if self.rng.u32(0..4) == 0 {
+                segments.push(self.segment(closer, Flags::RST, 0));
+            } else {
+                segments.push(self.segment(closer, Flags::FIN | Flags::ACK, 0));
+                segments.push(self.segment(1 - closer, Flags::FIN | Flags::ACK, 0));
+                segments.push(self.segment(closer, Flags::ACK, 0));
+            }
+            segments.truncate(self.rng.usize(1..segments.len() + 1));
+            segments
+        }
+    }
+
+    /// Everything that can be told of a connection.
+    fn told(connection: &Connection) -> String {
+        format!("{connection:?}")
+    }
+
+    /// Follows the segments packed as long as they allow it. Returns how many stayed packed.
+    fn follow(segments: &[Segment], place: &mut Option<Box<Connection>>) -> usize {
+        let mut whole = Connection::new(7, &segments[0], None);
+        let mut packed = 0;
+        let mut brief = Brief::begin(&segments[0]);
+        for (at, segment) in segments.iter().enumerate() {
+            let side = whole.side_of(segment);
+            let profile = Profile::LINUX;
+            let keeps = at == 0 || brief.as_mut().is_some_and(|brief| brief.take(side, segment));
+            whole.step(segment);
+            let Some(brief) = brief.as_mut().filter(|_| keeps) else { break };
+            packed = at + 1;
+            assert_eq!(brief.ends_at(&profile), whole.ends_at(&profile), "after {segment:?}");
+            assert_eq!(brief.end(), whole.end);
+        }
+        if let Some(brief) = brief {
+            let mut back = Vec::new();
+            brief.replay(end(0), end(1), |segment| back.push(*segment));
+            assert_eq!(back, segments[..packed]);
+            Connection::play_back(place, 7, &brief, end(0), end(1));
+            let mut whole = Connection::new(7, &segments[0], None);
+            segments[..packed].iter().for_each(|segment| whole.step(segment));
+            assert_eq!(place.as_deref().map(told), Some(told(&whole)));
+        }
+        packed
+    }
+
+    #[test]
+    fn what_stays_packed_is_what_tracking_would_have_made() {
+        let mut place = None;
+        let (mut packed, mut all) = (0, 0);
+        for seed in 0..3_000 {
+            let segments = Player::new(seed, [0, 3, 60][seed as usize % 3]).play();
+            packed += follow(&segments, &mut place);
+            all += segments.len();
+        }
+        assert!(packed * 10 > all * 6, "{packed} of {all}");
+    }
+
+    #[test]
+    fn an_orderly_connection_stays_packed_to_its_end() {
+        let mut place = None;
+        let mut player = Player::new(1, 0);
+        let mut segments = vec![player.segment(0, Flags::SYN, 0), player.segment(1, Flags::SYN | Flags::ACK, 0)];
+        for (side, flags, len) in [(0, Flags::ACK, 0), (0, Flags::ACK, 300), (1, Flags::ACK, 1_460), (0, Flags::ACK, 0)]
+        {
+            segments.push(player.segment(side, flags, len));
+        }
+        for (side, flags) in [(0, Flags::FIN | Flags::ACK), (1, Flags::FIN | Flags::ACK), (0, Flags::ACK)] {
+            segments.push(player.segment(side, flags, 0));
+        }
+        assert_eq!(follow(&segments, &mut place), segments.len());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut player = Player::new(2, 0);
+        let mut segments = vec![player.segment(0, Flags::SYN, 0), player.segment(1, Flags::SYN | Flags::ACK, 0)];
+        segments.extend((0..200).map(|_| player.segment(0, Flags::ACK, 1_460)));
+        let packed = follow(&segments, &mut None);
+        assert!((30..100).contains(&packed), "{packed}");
+    }
+}

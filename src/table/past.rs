@@ -1,0 +1,267 @@
+//! What is left of finished connections: enough for late segments and the next one on the same four-tuple, the oldest
+//! forgotten first.
+
+use std::collections::VecDeque;
+
+use super::key::Key;
+use super::numbering::Known;
+use crate::base::{Endpoint, Seq, Side, Timestamp};
+use crate::connection::{PastHalf, Predecessor};
+use crate::segment::Segment;
+
+/// What is left of a finished connection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Past {
+    /// The connection as its successor sees it.
+    pub summary: Predecessor,
+    /// Which end had been the client.
+    pub client: Endpoint,
+    /// Segments that came after it had left.
+    pub late: u64,
+}
+
+impl Past {
+    pub(super) fn known(&self, sender: Endpoint) -> Known {
+        Known { base: self.summary.half(sender).base, closing: self.summary.closing }
+    }
+
+    /// Which side sent `segment`.
+    pub fn side_of(&self, segment: &Segment) -> Side {
+        if segment.source == self.client { Side::Client } else { Side::Server }
+    }
+}
+
+/// What a place in the ring says of its four-tuple.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Trace {
+    /// A connection was here.
+    Past(Past),
+    /// Only ICMP errors quoted it so far: its number and what the quotes add to its completeness, as in Wireshark.
+    Numbered(u64, u8),
+}
+
+/// A [`PastHalf`] in 17 octets.
+#[derive(Clone, Copy, Debug)]
+struct Half {
+    numbers: [u32; 4],
+    /// Which of the numbers are there, then the four answers.
+    bits: u8,
+}
+
+/// A [`Trace`] with its four-tuple, packed.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    key: Key,
+    kind: Kind,
+    completeness: u8,
+    /// The client is the lower endpoint of the key.
+    client_is_low: bool,
+    closing: bool,
+    late: u32,
+    stream: u64,
+    end: Timestamp,
+    client: Half,
+    server: Half,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Past,
+    Numbered,
+    /// Another connection has the four-tuple now.
+    Vacant,
+}
+
+/// Entries in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    entries: VecDeque<Entry>,
+    /// The number of the first entry; numbers wrap within [`NUMBERS`].
+    base: u32,
+}
+
+/// Entries are numbered in 31 bits.
+const NUMBERS: u32 = 1 << 31;
+
+impl Ring {
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Adds an entry and gives its number.
+    pub fn push(&mut self, key: Key, trace: &Trace) -> u32 {
+        let number = self.base.wrapping_add(self.entries.len() as u32) % NUMBERS;
+        self.entries.push_back(Entry::pack(key, trace));
+        number
+    }
+
+    /// The four-tuple of an entry, unless it was forgotten.
+    pub fn key(&self, number: u32) -> Option<&Key> {
+        self.entries.get(self.position(number)).map(|entry| &entry.key)
+    }
+
+    /// What an entry says; none when another connection has its place, or when it was forgotten.
+    pub fn get(&self, number: u32) -> Option<Trace> {
+        self.entries.get(self.position(number))?.unpack()
+    }
+
+    /// One more late segment came for the connection.
+    pub fn count_late(&mut self, number: u32) {
+        self.change(number, |entry| entry.late = entry.late.saturating_add(1));
+    }
+
+    /// The quotes say more of it now.
+    pub fn complete(&mut self, number: u32, completeness: u8) {
+        self.change(number, |entry| entry.completeness = completeness);
+    }
+
+    /// Another connection took the four-tuple over.
+    pub fn vacate(&mut self, number: u32) {
+        self.change(number, |entry| entry.kind = Kind::Vacant);
+    }
+
+    fn change(&mut self, number: u32, how: impl FnOnce(&mut Entry)) {
+        let at = self.position(number);
+        if let Some(entry) = self.entries.get_mut(at) {
+            how(entry);
+        }
+    }
+
+    /// Forgets the oldest; gives its key and number if it was still in its place.
+    pub fn forget(&mut self) -> Option<(Key, u32)> {
+        let entry = self.entries.pop_front()?;
+        let number = self.base;
+        self.base = (self.base + 1) % NUMBERS;
+        (entry.kind != Kind::Vacant).then_some((entry.key, number))
+    }
+
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn position(&self, number: u32) -> usize {
+        (number.wrapping_sub(self.base) % NUMBERS) as usize
+    }
+}
+
+impl Half {
+    fn pack(half: &PastHalf) -> Self {
+        let numbers =
+            [half.isn.map(|seq| seq.0), half.base.map(|seq| seq.0), half.nxt.map(|seq| seq.0), half.timestamp];
+        let answers = [half.fin, half.fin_acked, half.rst, half.closed_first];
+        let present = numbers.iter().map(Option::is_some).chain(answers);
+        let bits = present.enumerate().fold(0, |bits, (at, is)| bits | u8::from(is) << at);
+        Self { numbers: numbers.map(Option::unwrap_or_default), bits }
+    }
+
+    fn unpack(&self) -> PastHalf {
+        let has = |at: usize| self.bits & 1 << at != 0;
+        let number = |at: usize| has(at).then_some(self.numbers[at]);
+        PastHalf {
+            isn: number(0).map(Seq),
+            base: number(1).map(Seq),
+            nxt: number(2).map(Seq),
+            timestamp: number(3),
+            fin: has(4),
+            fin_acked: has(5),
+            rst: has(6),
+            closed_first: has(7),
+        }
+    }
+}
+
+impl Entry {
+    fn pack(key: Key, trace: &Trace) -> Self {
+        match trace {
+            Trace::Past(past) => {
+                // A predecessor names the client's end first.
+                let (client, server) = (&past.summary.a, &past.summary.b);
+                Self {
+                    key,
+                    kind: Kind::Past,
+                    completeness: 0,
+                    client_is_low: key.is_low(past.client),
+                    closing: past.summary.closing,
+                    late: u32::try_from(past.late).unwrap_or(u32::MAX),
+                    stream: past.summary.stream,
+                    end: past.summary.end,
+                    client: Half::pack(&client.1),
+                    server: Half::pack(&server.1),
+                }
+            }
+            Trace::Numbered(stream, completeness) => {
+                let nothing = Half::pack(&PastHalf::default());
+                Self {
+                    key,
+                    kind: Kind::Numbered,
+                    completeness: *completeness,
+                    client_is_low: false,
+                    closing: false,
+                    late: 0,
+                    stream: *stream,
+                    end: Timestamp::default(),
+                    client: nothing,
+                    server: nothing,
+                }
+            }
+        }
+    }
+
+    fn unpack(&self) -> Option<Trace> {
+        match self.kind {
+            Kind::Vacant => None,
+            Kind::Numbered => Some(Trace::Numbered(self.stream, self.completeness)),
+            Kind::Past => {
+                let [low, high] = self.key.endpoints();
+                let (client, server) = if self.client_is_low { (low, high) } else { (high, low) };
+                let summary = Predecessor {
+                    stream: self.stream,
+                    end: self.end,
+                    closing: self.closing,
+                    a: (client, self.client.unpack()),
+                    b: (server, self.server.unpack()),
+                };
+                Some(Trace::Past(Past { summary, client, late: self.late.into() }))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(host: u8) -> Endpoint {
+        Endpoint::new([10, 0, 0, host].into(), 7)
+    }
+
+    fn past(stream: u64, client: u8, server: u8) -> (Key, Trace) {
+        let half = PastHalf { isn: Some(Seq(5)), fin: true, timestamp: Some(0), ..PastHalf::default() };
+        let other = PastHalf { base: Some(Seq(6)), nxt: Some(Seq(7)), rst: true, closed_first: true, ..half };
+        let summary =
+            Predecessor { stream, end: Timestamp(9), closing: true, a: (end(client), half), b: (end(server), other) };
+        (Key::new(end(client), end(server)), Trace::Past(Past { summary, client: end(client), late: 3 }))
+    }
+
+    #[test]
+    fn what_is_packed_comes_back() {
+        let mut ring = Ring { base: NUMBERS - 1, ..Ring::default() };
+        for (client, server) in [(1, 2), (2, 1), (1, 1)] {
+            let (key, trace) = past(client.into(), client, server);
+            let number = ring.push(key, &trace);
+            match (ring.get(number), trace) {
+                (Some(Trace::Past(back)), Trace::Past(past)) => assert_eq!(back, past),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(ring.forget().map(|(_, number)| number), Some(NUMBERS - 1));
+        ring.vacate(0);
+        assert!(ring.get(0).is_none() && ring.get(1).is_some());
+        assert!(ring.forget().is_none() && ring.forget().is_some());
+    }
+
+    #[test]
+    fn an_entry_stays_small() {
+        assert!(size_of::<Entry>() <= 112, "{}", size_of::<Entry>());
+    }
+}

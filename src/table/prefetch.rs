@@ -1,0 +1,19 @@
+//! Asks the processor for a line before it is needed. The only place here where `unsafe` pays: with two million
+//! connections open a lookup waits for two lines, and waiting for those of 32 segments at once halves the whole time.
+
+/// A cache line of every machine that matters.
+const LINE_BYTES: usize = 64;
+
+/// Begins to bring every line of `place` into the cache.
+#[inline(always)]
+pub(super) fn prefetch<T>(place: &T) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    for offset in (0..size_of::<T>()).step_by(LINE_BYTES) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let line = std::ptr::from_ref(place).cast::<i8>().wrapping_add(offset);
+        // SAFETY: a prefetch of any address has no effect that the program can see, and this one is within a live value.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line) }
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = place;
+}

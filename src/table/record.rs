@@ -1,0 +1,153 @@
+//! One live connection in four lines of the cache: packed while it is brief, else with what is known of it elsewhere.
+
+use std::borrow::Cow;
+
+use super::key::Key;
+use crate::base::{Endpoint, Side, Timestamp};
+use crate::connection::{Brief, Connection, Predecessor, Profile};
+use crate::segment::Segment;
+
+/// What is kept of a connection.
+#[derive(Debug)]
+enum Body {
+    Vacant,
+    Brief(Brief),
+    Whole(Box<Connection>),
+}
+
+/// A connection and when it may leave.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(super) struct Record {
+    pub key: Key,
+    pub stream: u64,
+    /// When it was last put into the queue for.
+    pub scheduled: Timestamp,
+    /// The table's clock at its newest segment.
+    pub newest: Timestamp,
+    /// Seen since the hand of the clock passed (second-chance eviction).
+    pub touched: bool,
+    client_is_low: bool,
+    body: Body,
+}
+
+const _: () = assert!(size_of::<Record>() == 256);
+
+impl Record {
+    /// In no queue.
+    pub const NEVER: Timestamp = Timestamp(i64::MAX);
+
+    /// Begins with its first segment.
+    pub fn begin(key: Key, stream: u64, first: &Segment, predecessor: Option<Predecessor>, quoted: u8) -> Self {
+        let brief = if predecessor.is_none() && quoted == 0 { Brief::begin(first) } else { None };
+        let mut record = Self {
+            key,
+            stream,
+            scheduled: Self::NEVER,
+            newest: Timestamp(0),
+            touched: true,
+            client_is_low: key.is_low(first.source),
+            body: Body::Vacant,
+        };
+        record.body = match brief {
+            Some(brief) => Body::Brief(brief),
+            None => {
+                let mut connection = Box::new(Connection::new(stream, first, predecessor));
+                connection.completeness = quoted;
+                connection.step(first);
+                Body::Whole(connection)
+            }
+        };
+        record
+    }
+
+    pub fn is_vacant(&self) -> bool {
+        matches!(self.body, Body::Vacant)
+    }
+
+    pub fn vacate(&mut self) {
+        self.body = Body::Vacant;
+    }
+
+    /// Gives it the next segment if it stays brief with it.
+    #[inline]
+    pub fn take_briefly(&mut self, segment: &Segment) -> bool {
+        let from_low = self.key.is_low(segment.source);
+        let side = if from_low == self.client_is_low { Side::Client } else { Side::Server };
+        match &mut self.body {
+            Body::Brief(brief) => brief.take(side, segment),
+            Body::Vacant | Body::Whole(_) => false,
+        }
+    }
+
+    /// The connection, unpacked for good if it was brief; none in a vacant record.
+    pub fn expand(&mut self) -> Option<&mut Connection> {
+        if let Body::Brief(brief) = &self.body {
+            let mut connection = None;
+            let (client, server) = self.ends();
+            Connection::play_back(&mut connection, self.stream, brief, client, server);
+            self.body = connection.map_or(Body::Vacant, Body::Whole);
+        }
+        match &mut self.body {
+            Body::Whole(connection) => Some(connection),
+            Body::Vacant | Body::Brief(_) => None,
+        }
+    }
+
+    /// The connection to look at.
+    pub fn connection(&self) -> Option<Cow<'_, Connection>> {
+        match &self.body {
+            Body::Vacant => None,
+            Body::Whole(connection) => Some(Cow::Borrowed(connection)),
+            Body::Brief(brief) => {
+                let mut connection = None;
+                let (client, server) = self.ends();
+                Connection::play_back(&mut connection, self.stream, brief, client, server);
+                connection.map(|connection| Cow::Owned(*connection))
+            }
+        }
+    }
+
+    /// Lends the connection, a brief one unpacked in `scratch`.
+    pub fn lend<T>(
+        &mut self,
+        scratch: &mut Option<Box<Connection>>,
+        to: impl FnOnce(&mut Connection) -> T,
+    ) -> Option<T> {
+        let (client, server) = self.ends();
+        match &mut self.body {
+            Body::Vacant => None,
+            Body::Whole(connection) => Some(to(connection)),
+            Body::Brief(brief) => {
+                Connection::play_back(scratch, self.stream, brief, client, server);
+                scratch.as_deref_mut().map(to)
+            }
+        }
+    }
+
+    /// When its newest segment was captured.
+    #[inline]
+    pub fn end(&self) -> Timestamp {
+        match &self.body {
+            Body::Vacant => Timestamp(0),
+            Body::Brief(brief) => brief.end(),
+            Body::Whole(connection) => connection.end,
+        }
+    }
+
+    /// When it may leave, by the table's clock.
+    #[inline]
+    pub fn due(&self, profile: &Profile) -> Option<Timestamp> {
+        let (at, end) = match &self.body {
+            Body::Vacant => return None,
+            Body::Brief(brief) => (brief.ends_at(profile)?, brief.end()),
+            Body::Whole(connection) => (connection.ends_at(profile)?, connection.end),
+        };
+        Some(self.newest.plus(at.since(end)))
+    }
+
+    fn ends(&self) -> (Endpoint, Endpoint) {
+        let [low, high] = self.key.endpoints();
+        if self.client_is_low { (low, high) } else { (high, low) }
+    }
+}
