@@ -62,8 +62,8 @@ bitflags! {
         const INBOUND = 0x400;
         /// IPv4 "don't fragment".
         const DONT_FRAGMENT = 0x800;
-        /// The header contradicts itself: a data offset below 5 or beyond the segment. Every receiver drops it; the
-        /// payload length is 0 and there are no options.
+        /// The header contradicts itself: a data offset below 5 or, with [`OPTIONS_CUT`](Self::OPTIONS_CUT), beyond the
+        /// segment. Every receiver drops it; the payload length is 0 and there are no options.
         const HEADER_BAD = 0x1000;
     }
 }

@@ -215,7 +215,8 @@ pub struct HelpArguments {
 pub struct Input {
     /// Captures: files, directories of rotated files, or - for standard input
     ///
-    /// pcap, pcapng and snoop are read, plain or compressed with gzip, zstd or lz4. Several are one input: connections
+    /// pcap, pcapng, snoop and text traces are read, plain or compressed with gzip, zstd or lz4. Several are one input:
+    /// connections
     /// run on from one file into the next, and frames are numbered through.
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,

@@ -154,11 +154,14 @@ impl Connection {
         self.end = self.end.max(segment.time);
         self.last_frame = segment.frame.0;
         self.halves[side].frames += 1;
-        // Every receiver drops what contradicts itself.
-        if segment.marks.contains(Marks::HEADER_BAD) {
+        // Every receiver drops what contradicts itself. Wireshark counts it all the same if its data offset is possible.
+        let is_bad = segment.marks.contains(Marks::HEADER_BAD);
+        if !is_bad || segment.marks.contains(Marks::OPTIONS_CUT) {
+            self.record_completeness(side, segment);
+        }
+        if is_bad {
             return;
         }
-        self.record_completeness(side, segment);
         self.record_base(side, segment);
         if self.is_duplicate(side, segment) {
             self.halves[side].duplicates += 1;

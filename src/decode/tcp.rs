@@ -28,8 +28,10 @@ pub(super) fn decode<A: Into<IpAddr> + Copy>(walk: &mut Walk, packet: &Packet<A>
     let mut marks = walk.marks | packet.marks;
     let mut payload_len = 0;
     let mut area = Octets::new(&[], 0);
-    if header_len < FIXED || header_len > octets.len() {
+    if header_len < FIXED {
         marks |= Marks::HEADER_BAD;
+    } else if header_len > octets.len() {
+        marks |= Marks::HEADER_BAD | Marks::OPTIONS_CUT;
     } else {
         area = octets.after(FIXED).first(header_len - FIXED);
         if octets.captured().len() < FIXED {

@@ -1,9 +1,13 @@
 //! Beside every capture and trace of `fixtures/` lies what the program prints of it, as text and as NDJSON.
 //! `UPDATE_GOLDEN=1` writes them anew, to be read before they are accepted.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use lastack::analysis::{Options, analyse};
+use lastack::report::Json;
+use lastack::source::{self, Access};
 
 /// The captures and traces below `folder`.
 fn inputs(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -16,6 +20,14 @@ fn inputs(folder: &Path, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
+}
+
+fn inputs_of_fixtures() -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    inputs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), &mut all);
+    all.sort();
+    assert!(all.len() > 80, "only {} captures below fixtures/", all.len());
+    all
 }
 
 /// What the program prints of `input`, read in its own folder so that no path of this machine shows.
@@ -35,12 +47,8 @@ fn printed(input: &Path, options: &[&str]) -> String {
 
 #[test]
 fn every_fixture_prints_its_golden_outputs() {
-    let mut all = Vec::new();
-    inputs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), &mut all);
-    all.sort();
-    assert!(all.len() > 80, "only {} captures below fixtures/", all.len());
     let mut stale = Vec::new();
-    for input in &all {
+    for input in &inputs_of_fixtures() {
         for (extension, options) in [("golden.txt", &[][..]), ("golden.ndjson", &["--format", "ndjson"][..])] {
             let golden = input.with_extension(extension);
             let printed = printed(input, options);
@@ -52,4 +60,28 @@ fn every_fixture_prints_its_golden_outputs() {
         }
     }
     assert!(stale.is_empty(), "UPDATE_GOLDEN=1 writes these anew, to be read:\n{}", stale.join("\n"));
+}
+
+/// The NDJSON of one input, read in the given way.
+fn ndjson(input: source::Input, access: Access, buffer_bytes: usize) -> Vec<u8> {
+    let options = source::Options { access, buffer_bytes, ..source::Options::default() };
+    let mut captures = source::open(vec![input], options).expect("a fixture opens");
+    let mut out = Vec::new();
+    let analysed = analyse(&mut captures, &Options::default(), None, &mut Json::lines(&mut out), &mut ());
+    assert!(analysed.expect("memory takes everything").source_error.is_none());
+    out
+}
+
+#[test]
+fn however_a_fixture_is_read_every_byte_printed_is_the_same() {
+    for input in inputs_of_fixtures() {
+        let name = input.display().to_string();
+        let path = || source::Input::Path(input.clone());
+        let whole = ndjson(path(), Access::Buffer, 1 << 20);
+        let piped = File::open(&input).expect("fixtures are readable");
+        assert!(whole == ndjson(path(), Access::Map, 1 << 20), "{name}, mapped");
+        assert!(whole == ndjson(path(), Access::Buffer, 64), "{name}, in a buffer of 64 bytes");
+        let piped = source::Input::Reader(name.clone(), Box::new(piped));
+        assert!(whole == ndjson(piped, Access::Buffer, 1 << 20), "{name}, from a stream");
+    }
 }

@@ -253,8 +253,9 @@ fn tcp_header(segment: &Segment) -> Vec<u8> {
         (has(Flags::ACK), has(Flags::URG), has(Flags::ECE), has(Flags::CWR), has(Flags::AE));
     let mut bytes = header.to_bytes().to_vec();
     if segment.marks.contains(Marks::HEADER_BAD) {
-        // The largest data offset below the fixed header's.
-        bytes[12] = (bytes[12] & 0x0f) | 0x40;
+        // The largest data offset below the fixed header's, or the largest of all, with nothing behind.
+        let offset = if segment.marks.contains(Marks::OPTIONS_CUT) { 0xf0 } else { 0x40 };
+        bytes[12] = (bytes[12] & 0x0f) | offset;
         return bytes;
     }
     bytes.extend(option_octets(&segment.options, segment.marks));
