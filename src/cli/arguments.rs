@@ -216,8 +216,7 @@ pub struct Input {
     /// Captures: files, directories of rotated files, or - for standard input
     ///
     /// pcap, pcapng, snoop and text traces are read, plain or compressed with gzip, zstd or lz4. Several are one input:
-    /// connections
-    /// run on from one file into the next, and frames are numbered through.
+    /// connections run on from one file into the next, and frames are numbered through.
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
     /// Only frames that pass this capture filter, in tcpdump's language (pcap-filter(7)): 'host 10.0.0.1 and port 443'
