@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use crate::base::Timestamp;
 use crate::connection::{Connection, Profile};
 use crate::decode::{Decoder, FrameKind, Item};
-use crate::finding;
+use crate::finding::{self, Verdict};
 use crate::policy::Policy;
-use crate::report::{CaptureRecord, LateRecord, SegmentLog, Sink, Summary, counted};
+use crate::report::{CaptureRecord, InterfaceCounts, LateRecord, SegmentLog, Sink, Summary, counted};
 use crate::segment::{IcmpError, Marks, Segment};
 use crate::source::{CaptureFilter, CaptureSet, Frame, Source, SourceError};
 use crate::table::{Entry, Limits, Locator, Past, Table};
@@ -185,7 +185,8 @@ impl<'a> Analysis<'a> {
         Ok((source_error, false))
     }
 
-    fn take(&mut self, items: &mut Vec<Item>) -> io::Result<()> {
+    /// Takes what a frame held, and leaves `items` empty.
+    pub fn take(&mut self, items: &mut Vec<Item>) -> io::Result<()> {
         for item in items.drain(..) {
             match item {
                 Item::Segment(segment) => self.segment(&segment)?,
@@ -257,6 +258,27 @@ impl<'a> Analysis<'a> {
         reporter.so_far()
     }
 
+    /// The newest packet time.
+    pub fn horizon(&self) -> Timestamp {
+        self.reporter.horizon
+    }
+
+    /// No packet came until `time`, by a clock that goes on beside the packets': what ended before leaves, and is told as
+    /// of then. What stays is still judged by packet time.
+    pub fn idle(&mut self, time: Timestamp) -> io::Result<()> {
+        let packets = self.reporter.horizon;
+        self.advance(time)?;
+        self.reporter.horizon = packets;
+        Ok(())
+    }
+
+    /// What is to be said of `connection` if nothing more comes of it.
+    pub fn judge(&self, connection: &Connection) -> Verdict {
+        let mut verdict = self.reporter.diagnose(connection);
+        self.reporter.policy.apply(&mut verdict);
+        verdict
+    }
+
     /// Takes the next segment.
     pub fn segment(&mut self, segment: &Segment) -> io::Result<()> {
         let locator = self.table.locate(segment);
@@ -287,6 +309,13 @@ impl<'a> Analysis<'a> {
         reporter.so_far()
     }
 
+    /// What the interface counted, for the summary.
+    pub fn count_interface(&mut self, counts: InterfaceCounts) {
+        let summary = &mut self.reporter.summary;
+        summary.dropped = counts.dropped_by_kernel + counts.dropped_by_interface;
+        summary.interface = Some(counts);
+    }
+
     /// Reports what is still open and the totals.
     pub fn finish(mut self, truncated: bool) -> io::Result<(Summary, SegmentLog)> {
         let reporter = &mut self.reporter;
@@ -308,8 +337,7 @@ impl Reporter<'_> {
         if self.failure.is_some() {
             return;
         }
-        let thresholds = self.policy.thresholds(connection.client, connection.server);
-        let mut verdict = finding::diagnose(connection, self.horizon, self.profile, &thresholds);
+        let mut verdict = self.diagnose(connection);
         self.summary.ignored += self.policy.apply(&mut verdict);
         self.summary.connections += 1;
         self.count(&verdict.findings);
@@ -339,6 +367,12 @@ impl Reporter<'_> {
             None => Ok(()),
             Some(failure) => Err(failure),
         }
+    }
+
+    /// Everything that the catalogue says of `connection`.
+    fn diagnose(&self, connection: &Connection) -> Verdict {
+        let thresholds = self.policy.thresholds(connection.client, connection.server);
+        finding::diagnose(connection, self.horizon, self.profile, &thresholds)
     }
 
     fn count(&mut self, findings: &[finding::Finding]) {

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 
 use super::check::CheckArguments;
+use super::live::arguments::LiveArguments;
 use crate::analysis::Options;
 use crate::connection::{Profile, State};
 use crate::policy::Policy;
@@ -121,9 +122,12 @@ pub enum Command {
     /// Sockets per state over time.
     #[command(hide = true, disable_help_flag = true)]
     Census(LaterArguments),
-    /// Analysis of a running interface.
-    #[command(hide = true, disable_help_flag = true)]
-    Live(LaterArguments),
+    /// Analyse a running interface
+    ///
+    /// The same analysis on frames as they come, by tcpdump's means and with its rights: connections are told as they
+    /// end, and what is open when it is ended. -D lists the interfaces.
+    #[command(after_long_help = EXIT_CODES)]
+    Live(LiveArguments),
     /// Check captures against what is expected of them, for CI
     ///
     /// Beside a capture NAME.pcap, NAME.expect.toml says what must hold of its connections: how they open and close, who
@@ -398,7 +402,11 @@ fn seconds_ns(text: &str) -> Result<i64, String> {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+/// A number that is not 0.
+///
+/// # Errors
+/// It is none, in words for the user.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "a number from 1 on".to_owned())
 }
 

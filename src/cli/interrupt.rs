@@ -11,8 +11,12 @@ pub const EXIT_CODE: u8 = 130;
 #[derive(Debug)]
 pub struct Interrupt {
     pressed: Arc<AtomicBool>,
+    terminated: Arc<AtomicBool>,
     #[cfg(unix)]
     bell: Arc<std::os::unix::net::UnixStream>,
+    /// The other end of the bell.
+    #[cfg(all(unix, feature = "live"))]
+    ringer: std::os::unix::net::UnixStream,
 }
 
 impl Interrupt {
@@ -27,21 +31,47 @@ impl Interrupt {
         signal_hook::flag::register_conditional_shutdown(SIGINT, EXIT_CODE.into(), Arc::clone(&pressed))?;
         signal_hook::flag::register(SIGINT, Arc::clone(&pressed))?;
         #[cfg(unix)]
-        let bell = {
+        let (bell, ringer) = {
             let (bell, ringer) = std::os::unix::net::UnixStream::pair()?;
-            signal_hook::low_level::pipe::register(SIGINT, ringer)?;
-            Arc::new(bell)
+            signal_hook::low_level::pipe::register(SIGINT, ringer.try_clone()?)?;
+            (Arc::new(bell), ringer)
         };
         Ok(Self {
             pressed,
+            terminated: Arc::default(),
             #[cfg(unix)]
             bell,
+            #[cfg(all(unix, feature = "live"))]
+            ringer,
         })
     }
 
     /// It was pressed.
     pub fn is_pressed(&self) -> bool {
         self.pressed.load(Ordering::Relaxed)
+    }
+
+    /// Somebody asked the process to terminate (SIGTERM). Never before [`Interrupt::listen_to_termination`].
+    pub fn is_terminated(&self) -> bool {
+        self.terminated.load(Ordering::Relaxed)
+    }
+
+    /// Takes SIGTERM for a wish to come to an end, as a service gets it.
+    ///
+    /// # Errors
+    /// The operating system has no handler or pipe to give.
+    #[cfg(all(unix, feature = "live"))]
+    pub fn listen_to_termination(&mut self) -> io::Result<()> {
+        use signal_hook::consts::SIGTERM;
+        signal_hook::flag::register(SIGTERM, Arc::clone(&self.terminated))?;
+        signal_hook::low_level::pipe::register(SIGTERM, self.ringer.try_clone()?)?;
+        Ok(())
+    }
+
+    /// Readable once a signal came.
+    #[cfg(all(unix, feature = "live"))]
+    pub fn bell(&self) -> &std::os::unix::net::UnixStream {
+        &self.bell
     }
 
     /// Standard input that fails when Ctrl-C is pressed: a read that waits for a silent pipe would not notice it.

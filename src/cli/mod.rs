@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod input;
 mod interrupt;
+mod live;
 mod output;
 mod progress;
 mod read;
@@ -70,7 +71,7 @@ fn command(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Help(arguments) => help(arguments.command.as_deref()),
         Command::Ss(_) => later("the command ss"),
         Command::Census(_) => later("the command census"),
-        Command::Live(_) => later("the command live"),
+        Command::Live(arguments) => live::run(arguments, &talk),
         Command::Check(arguments) => check::run(&arguments, &talk),
         Command::Report(_) => later("the command report"),
         Command::Annotate(_) => later("the command annotate"),

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::record::Record;
-use super::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
+use super::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Sink, Summary};
 use crate::finding::Verdict;
 
 /// Writes every record as one JSON object on a line of its own.
@@ -60,6 +60,10 @@ impl<W: Write> Sink for Json<W> {
 
     fn population(&mut self, finding: &PopulationFinding) -> io::Result<()> {
         self.record(Record::Population(finding))
+    }
+
+    fn event(&mut self, event: &FindingEvent) -> io::Result<()> {
+        self.record(Record::Event(event))
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
@@ -157,6 +161,22 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines, expected());
         assert!(text.ends_with("}\n"));
+    }
+
+    #[test]
+    fn an_event_is_the_finding_with_its_connection() {
+        let verdict = sample::final_ack_lost(3);
+        let [finding] = verdict.findings.as_slice() else { panic!("one finding") };
+        let (client, server) = (verdict.client, verdict.server);
+        let mut out = Vec::new();
+        let event = FindingEvent { stream: 3, client, server, finding: finding.clone() };
+        Json::lines(&mut out).event(&event).unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert!(
+            String::from_utf8(out).unwrap().starts_with(r#"{"type":"finding","stream":3,"client":{"ip":"10.0.0.1""#)
+        );
+        assert_eq!((&told["name"], &told["outcome"]), (&"final-ack-lost".into(), &"recovered".into()));
+        assert_eq!(told["filter"], "tcp.stream eq 3 && frame.number in {6, 7}");
     }
 
     #[test]

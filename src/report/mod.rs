@@ -19,7 +19,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::base::{Side, Timestamp};
+use crate::base::{Endpoint, Side, Timestamp};
 use crate::finding::{Confidence, Finding, Severity, Verdict};
 use crate::source::LinkType;
 
@@ -63,6 +63,20 @@ pub struct LateRecord {
     pub side: Side,
     /// What is to be said of it: of the first one only, so that a flood of late segments does not become one of findings.
     pub findings: Vec<Finding>,
+}
+
+/// A finding on a connection that is still being tracked: what is known at that moment. The connection's record has the
+/// last word.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FindingEvent {
+    /// Its stream number.
+    pub stream: u64,
+    /// The end that opened.
+    pub client: Endpoint,
+    /// The other end.
+    pub server: Endpoint,
+    /// What was found.
+    pub finding: Finding,
 }
 
 /// A finding across connections.
@@ -122,6 +136,23 @@ pub struct Summary {
     pub notices: Vec<String>,
     /// Reading stopped before the end of the input (interrupted, or the input is damaged).
     pub truncated: bool,
+    /// What a running interface gave and did not give; none for files.
+    pub interface: Option<InterfaceCounts>,
+}
+
+/// Frames of a running interface. `received = frames + dropped_by_kernel + not_analysed` holds exactly, with the summary's
+/// `frames`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct InterfaceCounts {
+    /// Frames that passed the capture filter.
+    pub received: u64,
+    /// Of these, frames that found the ring full.
+    pub dropped_by_kernel: u64,
+    /// Frames that the interface or its driver dropped; never received.
+    pub dropped_by_interface: u64,
+    /// Frames that were received and not looked at: what came after the wanted number of packets, and on a loopback
+    /// interface the second copy of each.
+    pub not_analysed: u64,
 }
 
 /// Takes results as they come. Calls arrive in the order of the NDJSON contract: capture, connections and late
@@ -135,6 +166,10 @@ pub trait Sink {
     fn late(&mut self, late: &LateRecord) -> io::Result<()>;
     /// A finding across connections.
     fn population(&mut self, finding: &PopulationFinding) -> io::Result<()>;
+    /// A finding before its connection ends. Comes only from running interfaces, and any time before the summary.
+    fn event(&mut self, _: &FindingEvent) -> io::Result<()> {
+        Ok(())
+    }
     /// The end.
     fn summary(&mut self, summary: &Summary) -> io::Result<()>;
 }
@@ -154,6 +189,10 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
 
     fn population(&mut self, finding: &PopulationFinding) -> io::Result<()> {
         (**self).population(finding)
+    }
+
+    fn event(&mut self, event: &FindingEvent) -> io::Result<()> {
+        (**self).event(event)
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use serde::ser::{Serialize, Serializer};
 
 use super::flow_id::{community_id, connection_id};
-use super::{CaptureRecord, LateRecord, PopulationFinding, Summary};
+use super::{CaptureRecord, FindingEvent, InterfaceCounts, LateRecord, PopulationFinding, Summary};
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::finding::{self, Verdict};
 use crate::source::LinkType;
@@ -27,6 +27,8 @@ pub enum Record<'a> {
     Late(&'a LateRecord),
     /// A finding across connections.
     Population(&'a PopulationFinding),
+    /// A finding before its connection's record.
+    Event(&'a FindingEvent),
     /// The last one: the totals.
     Summary(&'a Summary),
 }
@@ -44,6 +46,7 @@ impl Serialize for Record<'_> {
                     .serialize(serializer)
             }
             Record::Population(finding) => Population::of(finding).serialize(serializer),
+            Record::Event(event) => Event::of(event).serialize(serializer),
             Record::Summary(summary) => Totals::of(summary).serialize(serializer),
         }
     }
@@ -351,6 +354,24 @@ struct Late<F> {
 }
 
 #[derive(serde::Serialize)]
+struct Event<'a> {
+    r#type: &'static str,
+    stream: u64,
+    client: Address,
+    server: Address,
+    #[serde(flatten)]
+    finding: Finding<'a>,
+}
+
+impl<'a> Event<'a> {
+    fn of(event: &'a FindingEvent) -> Self {
+        let FindingEvent { stream, client, server, finding } = event;
+        let finding = Finding::of(*stream, finding);
+        Self { r#type: "finding", stream: *stream, client: (*client).into(), server: (*server).into(), finding }
+    }
+}
+
+#[derive(serde::Serialize)]
 struct Population<'a> {
     r#type: &'static str,
     name: &'static str,
@@ -398,6 +419,23 @@ struct Totals<'a> {
     dropped: u64,
     unknown_blocks: u64,
     notices: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface: Option<Interface>,
+}
+
+#[derive(serde::Serialize)]
+struct Interface {
+    received: u64,
+    dropped_by_kernel: u64,
+    dropped_by_interface: u64,
+    not_analysed: u64,
+}
+
+impl Interface {
+    fn of(counts: InterfaceCounts) -> Self {
+        let InterfaceCounts { received, dropped_by_kernel, dropped_by_interface, not_analysed } = counts;
+        Self { received, dropped_by_kernel, dropped_by_interface, not_analysed }
+    }
 }
 
 impl<'a> Totals<'a> {
@@ -420,6 +458,7 @@ impl<'a> Totals<'a> {
             dropped: summary.dropped,
             unknown_blocks: summary.unknown_blocks,
             notices: &summary.notices,
+            interface: summary.interface.map(Interface::of),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 
-use super::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
+use super::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Sink, Summary};
 use crate::base::Side;
 use crate::connection::State;
 use crate::finding::Verdict;
@@ -50,6 +50,15 @@ impl Selection {
             && self.states.is_empty()
             && self.hosts.is_empty()
             && self.ports.is_empty()
+    }
+
+    fn admits_event(&self, event: &FindingEvent) -> bool {
+        let ends = [event.client, event.server];
+        any_or_empty(&self.streams, |&stream| stream == event.stream)
+            && any_or_empty(&self.findings, |name| name == event.finding.name)
+            && any_or_empty(&self.hosts, |&host| ends.iter().any(|end| end.ip == host))
+            && any_or_empty(&self.ports, |&port| ends.iter().any(|end| end.port == port))
+            && self.states.is_empty()
     }
 
     fn admits_population(&self, finding: &PopulationFinding) -> bool {
@@ -114,6 +123,10 @@ impl<S: Sink> Sink for Selected<S> {
 
     fn population(&mut self, finding: &PopulationFinding) -> io::Result<()> {
         if self.selection.admits_population(finding) { self.inner.population(finding) } else { Ok(()) }
+    }
+
+    fn event(&mut self, event: &FindingEvent) -> io::Result<()> {
+        if self.selection.admits_event(event) { self.inner.event(event) } else { Ok(()) }
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {

@@ -38,6 +38,8 @@ pub use names::Names;
 pub use notice::Notice;
 pub use set::{Access, CaptureFile, CaptureSet, Options, Progress, Unpacking, open};
 
+#[cfg(feature = "live")]
+pub mod live;
 pub mod script;
 
 use crate::base::{FrameNumber, Timestamp};

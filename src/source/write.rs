@@ -156,6 +156,16 @@ impl<W: Write> PcapngWriter<W> {
         Ok(writer)
     }
 
+    /// What it writes to.
+    pub fn get_ref(&self) -> &W {
+        &self.out
+    }
+
+    /// What it writes to. Bytes written past the writer would damage the file.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// Describes an interface and gives its number.
     ///
     /// # Errors

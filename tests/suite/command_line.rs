@@ -134,7 +134,8 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
         ("read two.pcap --format zeek", 2, "", "not in this version"),
         ("ss two.pcap --at 2026-11-21T03:31:00Z", 2, "", "ss is not in this version"),
         ("census two.pcap --every 1s", 2, "", "census is not in this version"),
-        ("live -i eth0", 2, "", "live is not in this version"),
+        ("live", 2, "", "--interface"),
+        ("live -i no-such-interface", 2, "", "lastack: "),
         ("check two.pcap --fail-on never", 0, "1 passed", ""),
         ("check two.pcap", 1, "connection-refused", ""),
         ("check", 2, "", "PATH"),
@@ -161,10 +162,10 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
 fn help_names_what_there_is_and_nothing_else() {
     let folder = folder("help");
     let help = text(&run(&folder, "--help").stdout);
-    for command in ["read", "show", "explain", "check"] {
+    for command in ["read", "show", "live", "explain", "check"] {
         assert!(help.contains(&format!("\n  {command}  ")), "{command}: {help}");
     }
-    for later in ["census", "live", "report ", "annotate", "extract"] {
+    for later in ["census", "report ", "annotate", "extract"] {
         assert!(!help.contains(&format!("\n  {later}")), "{later}: {help}");
     }
     let read = text(&run(&folder, "read --help").stdout);

@@ -37,6 +37,10 @@ mod laws;
 #[cfg(feature = "live")]
 mod filtered;
 
+/// A running interface gives the verdicts that its frames give when they are read again, and those of the sockets.
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod live;
+
 /// Streams have Wireshark's numbers, and its completeness.
 mod numbering;
 

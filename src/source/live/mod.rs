@@ -1,0 +1,300 @@
+//! Frames of a running interface, through libpcap: lent out of the kernel's ring, batch by batch, never copied.
+
+mod counters;
+
+use std::fmt;
+
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
+
+pub use counters::{Counters, Increase};
+
+use super::{CaptureFilter, FilterError, Frame, LinkType};
+use crate::base::{FrameNumber, Timestamp};
+
+/// How to capture.
+#[derive(Clone, Debug)]
+pub struct LiveOptions {
+    /// The interface's name as the system has it; `any` for all of them.
+    pub interface: String,
+    /// A capture filter, which the kernel applies.
+    pub filter: Option<String>,
+    /// Also what is not addressed to this host.
+    pub promiscuity: Promiscuity,
+    /// Most octets kept of each frame. Lengths are true whatever it is.
+    pub snaplen: u32,
+    /// The ring that frames wait in, in bytes.
+    pub buffer_bytes: u32,
+    /// How soon frames are handed over.
+    pub delivery: Delivery,
+}
+
+/// Which frames an interface lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Promiscuity {
+    /// Those for this host and from it.
+    #[default]
+    Own,
+    /// All that pass by.
+    All,
+}
+
+/// How soon frames are handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Delivery {
+    /// In blocks, after [`BATCH_DELAY_MS`] at most: fewer wake-ups and room for many more frames.
+    #[default]
+    Batched,
+    /// Each at once.
+    Immediate,
+}
+
+/// How long a frame may wait for its block to fill. Well below the 200 ms in which a capture must be able to end.
+pub const BATCH_DELAY_MS: i32 = 50;
+
+/// Octets kept of a frame by default: Ethernet with two tags, IPv6 with an extension, and TCP with all options.
+pub const SNAPLEN: u32 = 128;
+
+/// Size of the ring by default, in bytes. With 128 octets a frame it holds about a tenth of a second of the smallest frames
+/// of a 1 Gbit/s link.
+pub const RING_BYTES: u32 = 32 << 20;
+
+/// Why there is no capture, or no more.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LiveError {
+    /// The process may not open a packet socket.
+    #[error("{interface}: not allowed to capture ({words})")]
+    NotAllowed {
+        /// Which interface.
+        interface: String,
+        /// What libpcap said.
+        words: String,
+    },
+    /// There is no such interface.
+    #[error("{interface}: no such interface; there are {}", present.join(", "))]
+    NoSuchInterface {
+        /// Which interface.
+        interface: String,
+        /// Those that there are.
+        present: Vec<String>,
+    },
+    /// The capture filter is none.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// Everything else that libpcap reports: the interface went down or away, or something that it cannot do.
+    #[error("{interface}: {words}")]
+    Failed {
+        /// Which interface.
+        interface: String,
+        /// What libpcap said.
+        words: String,
+    },
+}
+
+/// An interface that can be captured on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// What libpcap says about it.
+    pub description: Option<String>,
+    /// Its addresses.
+    pub addresses: Vec<std::net::IpAddr>,
+    /// It is up and running.
+    pub running: bool,
+}
+
+/// The interfaces of this host, in libpcap's order: those that are up first.
+///
+/// # Errors
+/// The system does not say.
+pub fn devices() -> Result<Vec<Device>, LiveError> {
+    let failed = |error| LiveError::Failed { interface: "interfaces".to_owned(), words: words_of(error) };
+    let found = pcap::Device::list().map_err(failed)?;
+    let device = |device: pcap::Device| Device {
+        running: device.flags.is_up() && device.flags.is_running(),
+        addresses: device.addresses.iter().map(|address| address.addr).collect(),
+        description: device.desc,
+        name: device.name,
+    };
+    Ok(found.into_iter().map(device).collect())
+}
+
+/// An interface that is being captured on.
+pub struct LiveCapture {
+    handle: pcap::Capture<pcap::Active>,
+    interface: String,
+    link: LinkType,
+    snaplen: u32,
+    counters: Counters,
+    delivered: u64,
+    newest: Timestamp,
+    warning: Option<String>,
+}
+
+impl fmt::Debug for LiveCapture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LiveCapture of {}, {} frames", self.interface, self.delivered)
+    }
+}
+
+/// The `any` interface prefers the cooked header that has the interface in it.
+const LINUX_SLL2: pcap::Linktype = pcap::Linktype(LinkType::LINUX_SLL2.0 as i32);
+
+/// The unit of the fraction of a second in libpcap's headers: nanoseconds where it takes the wish, which the `pcap` crate does
+/// not tell, and which holds for Linux since libpcap 1.5.
+const FRACTION_NS: i64 = if cfg!(target_os = "linux") { 1 } else { 1_000 };
+
+impl LiveCapture {
+    /// Opens the interface.
+    ///
+    /// # Errors
+    /// Not allowed, no such interface, a filter that libpcap refuses.
+    pub fn open(options: &LiveOptions) -> Result<Self, LiveError> {
+        let name = options.interface.as_str();
+        let (mut handle, warning) = match activate(options, options.promiscuity) {
+            Ok(handle) => (handle, None),
+            // A warning comes as an error too: `any` and some tunnels know no promiscuous mode.
+            Err(refusal) => match options.promiscuity {
+                Promiscuity::Own => return Err(explained(name, refusal)),
+                Promiscuity::All => match activate(options, Promiscuity::Own) {
+                    Ok(handle) => (handle, Some(words_of(refusal))),
+                    Err(_) => return Err(explained(name, refusal)),
+                },
+            },
+        };
+        if name == "any" && handle.list_datalinks().is_ok_and(|links| links.contains(&LINUX_SLL2)) {
+            // An old libpcap keeps its older cooked header, which is read as well.
+            let _ = handle.set_datalink(LINUX_SLL2);
+        }
+        let link = LinkType::from_file(u16::try_from(handle.get_datalink().0).unwrap_or(u16::MAX));
+        if let Some(filter) = &options.filter {
+            // The same words for a bad expression as offline.
+            CaptureFilter::new(filter, &[link])?;
+            handle.filter(filter, true).map_err(|error| explained(name, error))?;
+        }
+        let handle = handle.setnonblock().map_err(|error| explained(name, error))?;
+        Ok(Self {
+            handle,
+            interface: name.to_owned(),
+            link,
+            snaplen: options.snaplen,
+            counters: Counters::default(),
+            delivered: 0,
+            newest: Timestamp(i64::MIN),
+            warning,
+        })
+    }
+
+    /// The interface's name.
+    pub fn interface(&self) -> &str {
+        &self.interface
+    }
+
+    /// How its frames begin.
+    pub fn link(&self) -> LinkType {
+        self.link
+    }
+
+    /// Most octets kept of each frame.
+    pub fn snaplen(&self) -> u32 {
+        self.snaplen
+    }
+
+    /// What could not be had as asked for, and was not needed.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// Frames lent so far.
+    pub fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// The time of the frame lent last.
+    pub fn newest(&self) -> Timestamp {
+        self.newest
+    }
+
+    /// Lends what waits in the ring to `each`, `most` frames at most. Returns how many there were; it never waits.
+    ///
+    /// # Errors
+    /// The interface went down or away.
+    pub fn dispatch(&mut self, most: usize, mut each: impl FnMut(&Frame<'_>)) -> Result<usize, LiveError> {
+        let Self { handle, link, delivered, newest, .. } = self;
+        let link = *link;
+        let taken = handle.dispatch(Some(most), |packet| {
+            *delivered += 1;
+            let header = packet.header;
+            let time = Timestamp((header.ts.tv_sec as i64).saturating_mul(1_000_000_000))
+                .plus((header.ts.tv_usec as i64).saturating_mul(FRACTION_NS));
+            *newest = time;
+            each(&Frame {
+                number: FrameNumber(*delivered),
+                time,
+                bytes: packet.data,
+                original_len: header.len.max(packet.data.len() as u32),
+                link,
+                interface: 0,
+                flags: 0,
+            });
+        });
+        taken.map_err(|error| explained(&self.interface, error))
+    }
+
+    /// Asks libpcap what was received and dropped, and gives what came since the last time.
+    ///
+    /// # Errors
+    /// The interface went away.
+    pub fn count(&mut self) -> Result<Increase, LiveError> {
+        let stat = self.handle.stats().map_err(|error| explained(&self.interface, error))?;
+        Ok(self.counters.advance(stat.received, stat.dropped, stat.if_dropped))
+    }
+
+    /// The counts as of the last [`LiveCapture::count`].
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+}
+
+#[cfg(unix)]
+impl AsFd for LiveCapture {
+    /// Readable when frames wait.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}
+
+fn activate(options: &LiveOptions, promiscuity: Promiscuity) -> Result<pcap::Capture<pcap::Active>, pcap::Error> {
+    let within = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    let inactive = pcap::Capture::from_device(options.interface.as_str())?
+        .promisc(promiscuity == Promiscuity::All)
+        .snaplen(within(options.snaplen))
+        .buffer_size(within(options.buffer_bytes))
+        .immediate_mode(options.delivery == Delivery::Immediate)
+        .timeout(BATCH_DELAY_MS);
+    let inactive = if FRACTION_NS == 1 { inactive.precision(pcap::Precision::Nano) } else { inactive };
+    inactive.open()
+}
+
+fn words_of(error: pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(words) => words,
+        other => other.to_string(),
+    }
+}
+
+/// libpcap has one kind of error and many words.
+fn explained(interface: &str, error: pcap::Error) -> LiveError {
+    let (interface, words) = (interface.to_owned(), words_of(error));
+    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    if says(&["permission", "Operation not permitted"]) {
+        return LiveError::NotAllowed { interface, words };
+    }
+    let present: Vec<String> = pcap::Device::list().unwrap_or_default().into_iter().map(|device| device.name).collect();
+    if says(&["No such device"]) && !present.is_empty() {
+        return LiveError::NoSuchInterface { interface, present };
+    }
+    LiveError::Failed { interface, words }
+}

@@ -1,0 +1,328 @@
+//! `lastack live` on the loopback interface of a network namespace of its own, with real sockets. Wants root, `unshare` and
+//! `ip`; where they are missing, each test says so and passes.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use serde_json::Value;
+
+/// A network namespace that lives as long as this.
+struct Namespace {
+    holder: Child,
+}
+
+impl Namespace {
+    /// A new one with its loopback interface up; none, and the reason printed, where that cannot be.
+    fn new() -> Option<Self> {
+        let skipped = |reason: &str| {
+            eprintln!("skipped: {reason}");
+            None
+        };
+        if !rustix::process::geteuid().is_root() {
+            return skipped("a network namespace wants root");
+        }
+        let up = "ip link set lo up && echo up && exec sleep 600";
+        let holder = Command::new("unshare")
+            .args(["--net", "sh", "-c", up])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut holder) = holder else { return skipped("there is no unshare") };
+        let mut said = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        let namespace = Self { holder };
+        if said == "up\n" {
+            Some(namespace)
+        } else {
+            skipped("no network namespace with a loopback interface to be had")
+        }
+    }
+
+    /// Runs `work` inside, on a thread of its own.
+    fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(format!("/proc/{}/ns/net", self.holder.id())).unwrap();
+        let body = || {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            work()
+        };
+        thread::scope(|scope| scope.spawn(body).join().unwrap())
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+/// A running `lastack live`.
+struct Live {
+    process: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Live {
+    /// Starts it in the current namespace, and returns when it captures.
+    fn start(arguments: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_lastack"))
+            .args(["live", "-i", "lo", "--format", "ndjson"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut live = Self { out: BufReader::new(process.stdout.take().unwrap()), process };
+        assert_eq!(live.next().unwrap()["type"], "capture");
+        live
+    }
+
+    fn next(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
+    }
+
+    /// Reads records until one of them satisfies `wanted`.
+    fn read_until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let record = self.next().expect("the record that is waited for");
+            if wanted(&record) {
+                return record;
+            }
+        }
+    }
+
+    /// Ends it by `signal`. Returns the remaining records and the exit code.
+    fn end(mut self, signal: Signal) -> (Vec<Value>, Option<i32>) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+        let records: Vec<Value> = std::iter::from_fn(|| self.next()).collect();
+        let mut said = String::new();
+        self.process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(said, "");
+        (records, self.process.wait().unwrap().code())
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The records that `lastack read` gives of what was kept.
+fn read_again(capture: &Path) -> Vec<Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_lastack"))
+        .arg("read")
+        .arg(capture)
+        .args(["--format", "ndjson"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The connection records by stream number.
+fn connections(records: &[Value]) -> Vec<&Value> {
+    let mut found: Vec<&Value> = records.iter().filter(|record| record["type"] == "connection").collect();
+    found.sort_by_key(|record| record["stream"].as_u64());
+    found
+}
+
+/// What a connection's applications saw: the errors of client and server as errno names.
+type Seen = (u16, [Option<&'static str>; 2]);
+
+fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+fn pair() -> (TcpStream, TcpStream) {
+    let (listener, address) = listener();
+    let client = TcpStream::connect(address).unwrap();
+    (client, listener.accept().unwrap().0)
+}
+
+fn abort(socket: TcpStream) {
+    rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO)).unwrap();
+    drop(socket);
+}
+
+fn port(socket: &TcpStream) -> u16 {
+    socket.local_addr().unwrap().port()
+}
+
+fn receive(socket: &mut TcpStream) -> Option<&'static str> {
+    match socket.read_to_end(&mut Vec::new()) {
+        Ok(_) => None,
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => Some("ECONNRESET"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Connections that end in every common way, with what the sockets themselves saw.
+fn traffic() -> Vec<Seen> {
+    let mut seen = Vec::new();
+    // The client closes first, in order.
+    let (mut client, mut server) = pair();
+    let at = port(&client);
+    client.write_all(b"question").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(receive(&mut server), None);
+    server.write_all(b"answer").unwrap();
+    drop(server);
+    seen.push((at, [receive(&mut client), None]));
+    drop(client);
+    // The server aborts.
+    let (mut client, server) = pair();
+    let at = port(&client);
+    abort(server);
+    seen.push((at, [receive(&mut client), None]));
+    // The client goes without having read.
+    let (client, mut server) = pair();
+    let at = port(&client);
+    server.write_all(&[7; 3_000]).unwrap();
+    while client.peek(&mut [0; 4_096]).unwrap() < 3_000 {}
+    drop(client);
+    seen.push((at, [None, receive(&mut server)]));
+    // Nobody listens. The client's port is not known, so that of the server stands for it.
+    let (listener, address) = listener();
+    drop(listener);
+    let refused = TcpStream::connect(address).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    seen.push((address.port(), [Some("ECONNREFUSED"), None]));
+    // Stays open.
+    let (client, server) = pair();
+    seen.push((port(&client), [None, None]));
+    std::mem::forget((client, server));
+    seen
+}
+
+#[test]
+fn what_was_kept_gives_the_same_records_and_the_sockets_agree() {
+    let Some(namespace) = Namespace::new() else { return };
+    let kept = folder("same").join("kept.pcapng");
+    let (seen, (records, code)) = namespace.inside(|| {
+        let live = Live::start(&["--write", kept.to_str().unwrap(), "-s", "96"]);
+        let seen = traffic();
+        (seen, live.end(Signal::TERM))
+    });
+    assert_eq!(code, Some(0));
+    let again = read_again(&kept);
+    assert_eq!(connections(&records), connections(&again));
+    let (summary, summary_again) = (records.last().unwrap(), again.last().unwrap());
+    for count in ["frames", "segments", "non_tcp", "skipped", "connections", "findings", "late_segments"] {
+        assert_eq!(summary[count], summary_again[count], "{count}");
+    }
+    assert_eq!(summary["truncated"], false);
+    let connections = connections(&records);
+    assert_eq!(connections.len(), seen.len());
+    for (at, errors) in seen {
+        let is_it =
+            |connection: &&&Value| [&connection["client"], &connection["server"]].iter().any(|end| end["port"] == at);
+        let connection = connections.iter().find(is_it).unwrap_or_else(|| panic!("no connection of port {at}"));
+        for (side, error) in ["client", "server"].into_iter().zip(errors) {
+            assert_eq!(connection["endpoints"][side]["error"].as_str(), error, "{side} of {connection}");
+        }
+    }
+}
+
+#[test]
+fn everything_received_is_accounted_for_and_ctrl_c_tells_what_was_seen() {
+    let Some(namespace) = Namespace::new() else { return };
+    let (records, code) = namespace.inside(|| {
+        let live = Live::start(&[]);
+        traffic();
+        live.end(Signal::INT)
+    });
+    assert_eq!(code, Some(130));
+    let summary = records.last().unwrap();
+    let interface = &summary["interface"];
+    let count = |of: &Value, name: &str| of[name].as_u64().unwrap();
+    assert_eq!(
+        count(interface, "received"),
+        count(summary, "frames") + count(interface, "dropped_by_kernel") + count(interface, "not_analysed")
+    );
+    assert_eq!(connections(&records).len(), 5);
+    assert_eq!(summary["truncated"], true);
+}
+
+#[test]
+fn events_come_while_their_connections_are_still_tracked() {
+    let Some(namespace) = Namespace::new() else { return };
+    let (event, records) = namespace.inside(|| {
+        let mut live = Live::start(&["--events", "--finding", "reset-linger-zero"]);
+        traffic();
+        // The connection itself is told only when its time has passed, long after this test.
+        let event = live.read_until(|record| record["type"] == "finding");
+        (event, live.end(Signal::TERM).0)
+    });
+    assert_eq!(event["name"], "reset-linger-zero");
+    let connections = connections(&records);
+    let [connection] = connections.as_slice() else { panic!("one connection: {connections:?}") };
+    assert_eq!((&event["stream"], &event["client"]), (&connection["stream"], &connection["client"]));
+    assert!(records.iter().all(|record| record["type"] != "finding"), "told twice: {records:?}");
+}
+
+#[test]
+fn a_filter_a_number_of_packets_and_a_time_end_where_they_say() {
+    let Some(namespace) = Namespace::new() else { return };
+    let (few, timed) = namespace.inside(|| {
+        let few = Live::start(&["-c", "3", "-f", "tcp[tcpflags] & tcp-syn != 0"]);
+        traffic();
+        let few = few.end(Signal::WINCH);
+        let timed = Live::start(&["--duration", "0.2"]);
+        (few, timed.end(Signal::WINCH))
+    });
+    assert_eq!((few.1, timed.1), (Some(0), Some(0)));
+    let summary = few.0.last().unwrap();
+    assert_eq!((&summary["frames"], &summary["connections"]), (&3.into(), &2.into()));
+    assert_eq!(timed.0.last().unwrap()["frames"], 0);
+}
+
+#[test]
+fn files_rotate_and_a_trigger_keeps_what_is_around_a_finding() {
+    let Some(namespace) = Namespace::new() else { return };
+    let folder = folder("trigger");
+    let kept = folder.join("web.pcapng");
+    namespace.inside(|| {
+        let mut live = Live::start(&["--events", "--write", kept.to_str().unwrap(), "--trigger", "linger-zero"]);
+        traffic();
+        live.read_until(|record| record["name"] == "reset-linger-zero");
+        // What is on its way to the file when the finding is told is there at the end.
+        live.end(Signal::TERM);
+    });
+    let files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [file] = files.as_slice() else { panic!("one file: {files:?}") };
+    let name = file.file_name().unwrap().to_string_lossy();
+    assert!(name.starts_with("web_00001_") && name.ends_with("Z_reset-linger-zero.pcapng"), "{name}");
+    let records = read_again(file);
+    assert_eq!(records.last().unwrap()["findings"]["reset-linger-zero"], 1);
+
+    let folder = self::folder("rotate");
+    let kept = folder.join("web.pcapng");
+    namespace.inside(|| {
+        let rotation = ["--rotate-time", "0.000001", "--rotate-keep", "4"];
+        let live = Live::start(&[&["--write", kept.to_str().unwrap()], &rotation[..]].concat());
+        traffic();
+        live.end(Signal::TERM);
+    });
+    let mut names: Vec<String> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(!names[0].starts_with("web_00001_"), "the oldest are gone: {names:?}");
+    assert!(read_again(&folder).last().unwrap()["frames"].as_u64().unwrap() > 0);
+}
