@@ -108,10 +108,13 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     }
 }
 
+/// Where results go; the analysis' sink and the loop both write to it.
+type Out = Shared<Box<dyn Write>>;
+
 /// What runs beside the analysis.
 struct Companions {
-    out: Shared<Box<dyn Write>>,
-    events: Option<Selected<Json<Shared<Box<dyn Write>>>>>,
+    out: Out,
+    events: Option<Selected<Json<Out>>>,
     keeper: Option<Keeper>,
     watcher: Option<Watcher>,
     told: Shared<Told>,

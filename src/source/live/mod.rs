@@ -227,8 +227,7 @@ impl LiveCapture {
         let taken = handle.dispatch(Some(most), |packet| {
             *delivered += 1;
             let header = packet.header;
-            let time = Timestamp((header.ts.tv_sec as i64).saturating_mul(1_000_000_000))
-                .plus((header.ts.tv_usec as i64).saturating_mul(FRACTION_NS));
+            let time = time_of(header);
             *newest = time;
             each(&Frame {
                 number: FrameNumber(*delivered),
@@ -276,6 +275,13 @@ fn activate(options: &LiveOptions, promiscuity: Promiscuity) -> Result<pcap::Cap
         .timeout(BATCH_DELAY_MS);
     let inactive = if FRACTION_NS == 1 { inactive.precision(pcap::Precision::Nano) } else { inactive };
     inactive.open()
+}
+
+// The widths of the two fields differ between systems.
+#[allow(clippy::unnecessary_cast)]
+fn time_of(header: &pcap::PacketHeader) -> Timestamp {
+    let seconds = (header.ts.tv_sec as i64).saturating_mul(1_000_000_000);
+    Timestamp(seconds).plus((header.ts.tv_usec as i64).saturating_mul(FRACTION_NS))
 }
 
 fn words_of(error: pcap::Error) -> String {
