@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 
 use super::noted::Noted;
+use crate::base::{Timestamp, words};
+use crate::segment::Segment;
 
 /// Control segments kept from the beginning of a connection.
 const HEAD_MAX: usize = 64;
@@ -11,6 +13,35 @@ const TAIL_MAX: usize = 64;
 /// Remarkable segments kept (retransmissions, probes, data after a FIN): the newest.
 const RECENT_MAX: usize = 48;
 
+words! {
+    /// What only the recording did to a segment, and no endpoint.
+    Artefact {
+        /// The frame was captured before.
+        Duplicate = "duplicate",
+        /// Larger than the receiver's MSS or without a length: segmentation offload.
+        Offload = "offload",
+        /// The checksum is wrong.
+        BadChecksum = "bad checksum",
+        /// Options are not in the file.
+        OptionsCut = "options cut",
+        /// Payload is not in the file.
+        PayloadCut = "payload cut",
+    }
+}
+
+/// The first frame that shows an artefact, and how many do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhibit {
+    /// What it shows.
+    pub artefact: Artefact,
+    /// The frame.
+    pub frame: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// How many frames show the same.
+    pub count: u64,
+}
+
 /// A bounded record of segments. Nothing is dropped silently: [`Journal::dropped`] counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Journal {
@@ -18,6 +49,7 @@ pub struct Journal {
     tail: VecDeque<Noted>,
     recent: VecDeque<Noted>,
     dropped: u64,
+    artefacts: Vec<Exhibit>,
 }
 
 impl Journal {
@@ -41,6 +73,23 @@ impl Journal {
         self.tail.clear();
         self.recent.clear();
         self.dropped = 0;
+        self.artefacts.clear();
+    }
+
+    /// Counts an artefact that `segment` shows.
+    pub(super) fn artefact(&mut self, artefact: Artefact, segment: &Segment) {
+        match self.artefacts.iter_mut().find(|exhibit| exhibit.artefact == artefact) {
+            Some(exhibit) => exhibit.count += 1,
+            None => {
+                let (frame, time) = (segment.frame.0, segment.time);
+                self.artefacts.push(Exhibit { artefact, frame, time, count: 1 });
+            }
+        }
+    }
+
+    /// What shows `artefact`, if anything does.
+    pub fn exhibit(&self, artefact: Artefact) -> Option<Exhibit> {
+        self.artefacts.iter().find(|exhibit| exhibit.artefact == artefact).copied()
     }
 
     /// How many segments had to make room.

@@ -32,7 +32,7 @@ pub use delivery::{Arrival, Arrivals, Receipt};
 pub use gaps::Gaps;
 pub use half::Half;
 pub use history::completeness;
-pub use journal::Journal;
+pub use journal::{Artefact, Exhibit, Journal};
 pub use lifecycle::{Hindsight, Lifecycle, ResetEffect, Surprise, is_hard};
 pub use noted::{Class, Noted};
 pub use opening::Opening;

@@ -33,6 +33,16 @@ bitflags! {
         const BELOW_ACK = 0x400;
         /// Sequence space beyond the sender's own FIN.
         const BEYOND_FIN = 0x800;
+        /// Sent again right after the peer told of a hole there: by SACK (RFC 6675) or by repeating its acknowledgment
+        /// (RFC 5681, section 3.2).
+        const FAST = 0x1000;
+        /// The newest payload once more, sooner than a retransmission timer runs: a loss probe (RFC 8985, section 7) when
+        /// nothing told of a hole.
+        const PROMPT = 0x2000;
+        /// Ended the longest silence of its connection so far, one of some seconds at least.
+        const AFTER_SILENCE = 0x4000;
+        /// Dated before its sender's segment before it.
+        const CLOCK_BACK = 0x8000;
     }
 }
 

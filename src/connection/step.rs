@@ -2,7 +2,7 @@
 
 use super::brief::Brief;
 use super::half::Half;
-use super::journal::Journal;
+use super::journal::{Artefact, Journal};
 use super::noted::{Class, Noted};
 use super::predecessor::Predecessor;
 use super::profile::Profile;
@@ -24,6 +24,19 @@ const WILD_DISTANCE: u32 = 1 << 30;
 const DUPLICATE_NS: i64 = 1_000_000;
 /// The same for frames that a retransmission could not equal, because an IP id or timestamp counts on.
 const DUPLICATE_MARKED_NS: i64 = 150_000_000;
+
+/// Two frames of one side this far apart in the wrong order are a clock that was set back; less are the queues of one
+/// network card, emptied in turn.
+const CLOCK_STEP_NS: i64 = 1_000_000;
+/// A silence is worth remembering from the shortest idle timeouts in use on.
+const SILENCE_NS: i64 = 4_500_000_000;
+/// No retransmission timer is shorter: Linux's TCP_RTO_MIN; RFC 6298 asks for 1 s.
+const RTO_NS_MIN: i64 = 200_000_000;
+/// So soon after an acknowledgment of just its number a segment answers it, when nothing but the order of frames says
+/// so. Wireshark's figure.
+const PROMPT_ANSWER_NS: i64 = 20_000_000;
+/// So many segments beyond a hole make the duplicate acknowledgments of RFC 5681, section 3.2.
+const DUPLICATE_ACKS: i64 = 3;
 
 /// Everything known of one incarnation of a four-tuple.
 #[derive(Clone, Debug)]
@@ -56,7 +69,7 @@ pub struct Connection {
     pub last_frame: u64,
     /// The longest silence between two segments, and the frame that ended it.
     pub longest_silence: (i64, u64),
-    /// How often time stepped backwards between its frames.
+    /// How often a side's frame was dated before its earlier one, by more than the order of queues explains.
     pub clock_steps_back: u32,
     /// Wireshark's `tcp.completeness`.
     pub completeness: u8,
@@ -144,13 +157,7 @@ impl Connection {
     /// Takes the next segment of this connection.
     pub fn step(&mut self, segment: &Segment) {
         let side = self.side_of(segment);
-        let silence = segment.time.since(self.end);
-        // A lone first fragment waited for the rest of its datagram, perhaps until the input ended.
-        if silence < 0 && !segment.marks.contains(Marks::FRAGMENT_FIRST) {
-            self.clock_steps_back += 1;
-        } else if silence > self.longest_silence.0 {
-            self.longest_silence = (silence, segment.frame.0);
-        }
+        let timing = self.record_timing(side, segment);
         self.end = self.end.max(segment.time);
         self.last_frame = segment.frame.0;
         self.halves[side].frames += 1;
@@ -165,15 +172,36 @@ impl Connection {
         self.record_base(side, segment);
         if self.is_duplicate(side, segment) {
             self.halves[side].duplicates += 1;
+            self.journal.artefact(Artefact::Duplicate, segment);
             return;
         }
         self.record_history(side, segment);
         self.count_capture_marks(side, segment);
         if segment.flags.contains(Flags::RST) {
-            self.step_reset(side, segment);
+            self.step_reset(side, segment, timing);
         } else {
-            self.step_segment(side, segment);
+            self.step_segment(side, segment, timing);
         }
+    }
+
+    /// The silence that `segment` ends, and whether its clock runs backwards.
+    fn record_timing(&mut self, side: Side, segment: &Segment) -> Class {
+        let silence = segment.time.since(self.end);
+        if silence < 0 {
+            let newest = self.halves[side].last.map_or(segment.time, |last| last.time);
+            // A lone first fragment waited for the rest of its datagram, perhaps until the input ended.
+            let was_held = segment.marks.contains(Marks::FRAGMENT_FIRST);
+            if segment.time.since(newest) <= -CLOCK_STEP_NS && !was_held {
+                self.clock_steps_back += 1;
+                return Class::CLOCK_BACK;
+            }
+        } else if silence > self.longest_silence.0 {
+            self.longest_silence = (silence, segment.frame.0);
+            if silence >= SILENCE_NS {
+                return Class::AFTER_SILENCE;
+            }
+        }
+        Class::empty()
     }
 
     /// Takes an ICMP error that quotes a segment of this connection.
@@ -215,8 +243,8 @@ impl Connection {
         Side::BOTH.iter().any(|&side| self.halves[side].fin.is_some() || self.halves[side].rsts > 0)
     }
 
-    fn step_reset(&mut self, side: Side, segment: &Segment) {
-        let noted = Noted::new(segment, side, Class::empty());
+    fn step_reset(&mut self, side: Side, segment: &Segment, timing: Class) {
+        let noted = Noted::new(segment, side, timing);
         if self.resets.len() < RESETS_MAX {
             self.resets.push(ResetSeen::new(noted, &self.halves, self.newest_by_anyone()));
         }
@@ -229,9 +257,9 @@ impl Connection {
         Side::BOTH.iter().filter_map(|&side| self.halves[side].last.map(|noted| noted.time)).max()
     }
 
-    fn step_segment(&mut self, side: Side, segment: &Segment) {
+    fn step_segment(&mut self, side: Side, segment: &Segment, timing: Class) {
         let was_closing = self.is_closing();
-        let class = self.classify(side, segment);
+        let class = self.classify(side, segment) | timing;
         self.record_sent(side, segment, class);
         if segment.flags.contains(Flags::ACK) && !class.contains(Class::WILD) {
             self.record_ack(side, segment);
@@ -318,6 +346,7 @@ impl Connection {
         } else if segment.seq_len() > 0 && segment.seq.before(own.nxt) {
             // Without a gap below it, sequence space that begins under SND.NXT was sent before.
             class |= if own.gaps.is_empty() { Class::RETRANSMISSION } else { Class::FILLS_GAP };
+            class |= haste(own, peer, segment);
         }
         class
     }
@@ -423,6 +452,7 @@ impl Connection {
         let half = &mut self.halves[side];
         if segment.marks.contains(Marks::CHECKSUM_BAD) {
             half.bad_checksums += 1;
+            self.journal.artefact(Artefact::BadChecksum, segment);
         }
         if segment.marks.contains(Marks::CHECKSUM_PARTIAL) {
             half.partial_checksums += 1;
@@ -431,6 +461,12 @@ impl Connection {
         let above_mss = announced.is_some_and(|mss| segment.payload_len > u32::from(mss));
         if above_mss || segment.marks.contains(Marks::LENGTH_ZERO) {
             self.halves[side].super_segments += 1;
+            self.journal.artefact(Artefact::Offload, segment);
+        }
+        if segment.marks.contains(Marks::OPTIONS_CUT) {
+            self.journal.artefact(Artefact::OptionsCut, segment);
+        } else if segment.marks.contains(Marks::PAYLOAD_CUT) {
+            self.journal.artefact(Artefact::PayloadCut, segment);
         }
     }
 
@@ -448,6 +484,28 @@ impl Connection {
         }
         seen
     }
+}
+
+/// What made `own` send a segment again without waiting for its timer.
+fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
+    let mut class = Class::empty();
+    if let Some(last) = peer.last {
+        let heard = segment.time.since(last.time);
+        let beyond = own.nxt.since(segment.seq);
+        let selective = peer.sack_high.is_some_and(|edge| edge.after(segment.seq_end()));
+        let repeated = last.len == 0
+            && last.ack == segment.seq
+            && heard <= PROMPT_ANSWER_NS
+            && i64::from(beyond) > DUPLICATE_ACKS * i64::from(segment.payload_len.max(1));
+        if heard < RTO_NS_MIN && (selective || repeated) {
+            class |= Class::FAST;
+        }
+    }
+    let is_soon = own.last_data.is_some_and(|data| segment.time.since(data.time) < RTO_NS_MIN);
+    if segment.seq_end() == own.nxt && is_soon {
+        class |= Class::PROMPT;
+    }
+    class
 }
 
 /// Adds the payload of a segment to what its half has sent: new, again, or into a gap.

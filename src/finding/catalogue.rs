@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::case::Case;
 use super::verdict::{Finding, Severity};
-use super::{after_close, handshake, reset, teardown, transfer};
+use super::{after_close, capture, handshake, reset, teardown, transfer};
 use crate::base::words;
 
 words! {
@@ -60,7 +60,8 @@ pub(super) use finding;
 
 /// Every finding, in the order of a connection's life; each group lists its own.
 pub static CATALOGUE: LazyLock<Vec<&'static Entry>> = LazyLock::new(|| {
-    [handshake::ENTRIES, teardown::ENTRIES, reset::ENTRIES, after_close::ENTRIES, transfer::ENTRIES].concat()
+    [handshake::ENTRIES, teardown::ENTRIES, reset::ENTRIES, after_close::ENTRIES, transfer::ENTRIES, capture::ENTRIES]
+        .concat()
 });
 
 /// The finding of this name.

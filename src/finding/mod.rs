@@ -2,9 +2,12 @@
 
 mod after_close;
 mod application;
+mod capture;
 mod case;
 mod catalogue;
+mod doubt;
 mod handshake;
+mod idle_timer;
 mod late;
 mod phrase;
 mod reset;
@@ -16,6 +19,7 @@ mod zeek;
 
 pub use case::{Case, Draft};
 pub use catalogue::{CATALOGUE, Entry, Group, find};
+pub use idle_timer::IdleTimer;
 pub use late::stray;
 pub use thresholds::Thresholds;
 pub use verdict::*;
@@ -27,14 +31,15 @@ use crate::connection::{Connection, Lifecycle, Profile};
 /// run out and how long a state has lasted. `thresholds` say from where on something is worth a finding.
 pub fn diagnose(connection: &Connection, horizon: Timestamp, profile: Profile, thresholds: &Thresholds) -> Verdict {
     let life = Lifecycle::of(connection, horizon, profile);
-    let resets = reset::judge(connection, &life);
+    let mut resets = reset::judge(connection, &life);
     let case = Case { connection, life: &life, resets: &resets, thresholds };
     let mut findings = Vec::new();
     for entry in CATALOGUE.iter() {
         (entry.detect)(&case, &mut findings);
     }
-    findings.sort_by_key(|finding| (finding.frames.first().copied(), finding.name));
     let applications = application::views(&case);
+    doubt::cast(&mut findings, &mut resets);
+    findings.sort_by_key(|finding| (finding.frames.first().copied(), finding.name));
     let view = |side: Side| {
         let half = &connection.halves[side];
         EndpointView {

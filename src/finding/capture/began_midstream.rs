@@ -1,0 +1,60 @@
+//! `began-midstream`: the connection is older than the capture.
+
+use crate::connection::OpenKind;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding, RoleBasis};
+
+finding! {
+    /// # What it is
+    ///
+    /// The capture shows neither SYN nor SYN-ACK of this connection: it was open before.
+    ///
+    /// # Why it matters
+    ///
+    /// Which end is the client is a guess (by port, then by who spoke first), the window scale and the MSS are not known, and a reset may
+    /// have its cause in what came before. Findings that rest on the beginning are made with less confidence.
+    ///
+    /// # How it is recognised
+    ///
+    /// The first segment has no SYN, and none comes later.
+    ///
+    /// ```trace fires
+    /// client > data 100
+    /// server > ACK
+    /// server > data 100
+    /// client > ACK
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// A SYN-ACK without its SYN: the capture began within the handshake, and the roles are certain.
+    ///
+    /// ```trace quiet
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > ACK
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// Nothing, if the end is what matters. Otherwise begin the capture before the connection: keep a ring running (dumpcap -b
+    /// filesize:100000 -b files:20) and stop it when the fault shows.
+    "began-midstream", Capture, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let connection = case.connection;
+    if case.life.opening.kind != OpenKind::Midstream || connection.frames() == 0 {
+        return;
+    }
+    let roles = if connection.role_basis == RoleBasis::Guess {
+        format!("; that {} is the client is a guess", connection.client)
+    } else {
+        String::new()
+    };
+    let message = format!("the connection was open before the capture began: no SYN and no SYN-ACK{roles}");
+    ENTRY.draft(Confidence::High, connection.start, vec![connection.first_frame], message).push(found);
+}

@@ -1,0 +1,62 @@
+//! `duplicate-frames`: the same frames were captured more than once.
+
+use crate::connection::{Artefact, Exhibit};
+use crate::finding::phrase::count;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// Frames of this connection stand in the capture more than once: one packet, seen at two places or twice at one.
+    ///
+    /// # Why it matters
+    ///
+    /// Other tools count them as retransmissions and duplicate acknowledgments. Here each is taken once; frame counts include them.
+    ///
+    /// # How it is recognised
+    ///
+    /// Two frames with the same headers but for what forwarding changes (TTL, checksums), within 150 ms when an IP id or timestamp
+    /// tells a retransmission apart, else within 1 ms.
+    ///
+    /// ```trace fires
+    /// client > SYN
+    /// +10us client > duplicate
+    /// server > SYN ACK
+    /// client > ACK
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// A retransmission: another IP id, another timestamp, and later by a timer. A packet that the network copied looks the same
+    /// as one captured twice; single ones are more often that.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// +200ms client > again
+    /// server > ACK
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// Capture at one place: one interface instead of any (which sees a bridge, its member and the veth), one direction of a mirror
+    /// session that mirrors both ports of the same path, one file of a set. editcap -d takes them out of a file.
+    "duplicate-frames", Capture, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let Some(Exhibit { frame, time, count: copies, .. }) = case.connection.journal.exhibit(Artefact::Duplicate) else {
+        return;
+    };
+    let message = format!(
+        "{} of {} repeat an earlier frame of the same packet; each packet is counted once",
+        copies,
+        count(case.connection.frames(), "frame")
+    );
+    ENTRY.draft(Confidence::High, time, vec![frame], message).push(found);
+}

@@ -1,0 +1,79 @@
+//! `ended-early`: the capture ends before the connection does.
+
+use crate::base::Side;
+use crate::connection::{CloseKind, OpenKind};
+use crate::finding::phrase::duration;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The connection was still open when the capture ended (`kind` `open`), or one end had closed and the other's answer would
+    /// have come later (`closing`).
+    ///
+    /// # Why it matters
+    ///
+    /// How it ended is not known. That no FIN, no answer and no reset is there means nothing about the hosts.
+    ///
+    /// # How it is recognised
+    ///
+    /// Not both ends closed, nobody reset, nobody gave up, until the newest frame of the capture.
+    ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > ACK
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// `close-wait-stuck` and `dead-peer`, where an end had its time and did nothing. An idle connection that stays open is
+    /// healthy.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > ACK
+    /// client > FIN ACK
+    /// server > FIN ACK
+    /// client > ACK
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// If the end is what matters, capture longer: stop after the fault and not by size or time (tcpdump -c, -G and dumpcap -a end in
+    /// the middle of connections). On the host, ss -tan still shows them.
+    "ended-early", Capture, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let connection = case.connection;
+    let is_open = matches!(
+        case.life.opening.kind,
+        OpenKind::ThreeWay | OpenKind::Simultaneous | OpenKind::Split | OpenKind::FastOpen | OpenKind::Midstream
+    );
+    let fins = &case.life.closing.fins;
+    let both = fins.client.is_some() && fins.server.is_some();
+    let is_unfinished =
+        case.life.closing.kind == CloseKind::None || case.life.closing.kind == CloseKind::HalfClosed && !both;
+    let quiet = case.life.horizon.since(connection.end);
+    let closed = Side::BOTH.into_iter().find(|&side| fins[side].is_some());
+    let had_its_time = closed.is_some() && quiet >= case.thresholds.close_wait_ns;
+    if !is_open || !is_unfinished || both || connection.evicted || had_its_time || case.is_one_sided() {
+        return;
+    }
+    let (kind, words) = match closed {
+        Some(side) => ("closing", format!("the {side} had closed and the {} not yet", !side)),
+        None => ("open", "neither end had closed".to_owned()),
+    };
+    let after = if quiet > 0 { format!("{} after", duration(quiet)) } else { "with".to_owned() };
+    let message = format!("the capture ends {after} its last segment, and {words}: its end is not known");
+    ENTRY.draft(Confidence::High, connection.end, vec![connection.last_frame], message).kind(kind).push(found);
+}

@@ -1,0 +1,72 @@
+//! `offload-segments`: segments that no wire carried in this size.
+
+use crate::base::Side;
+use crate::connection::{Artefact, Exhibit};
+use crate::finding::phrase::count;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// Segments larger than the receiver's MSS: the capture was taken on one of the hosts, before its network card cut them (TSO,
+    /// GSO) or after the kernel had put them together (GRO, LRO).
+    ///
+    /// # Why it matters
+    ///
+    /// One such frame stands for several packets. Counts of packets, of retransmissions and of duplicate acknowledgments are too low,
+    /// and times are those of the batch. Octets, order and states are right.
+    ///
+    /// # How it is recognised
+    ///
+    /// Payload beyond the MSS that the receiver announced, or an IP length of 0.
+    ///
+    /// ```trace fires
+    /// client > SYN <mss 1460>
+    /// server > SYN ACK <mss 1460>
+    /// client > ACK
+    /// server > data 14600
+    /// client > ACK
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// Jumbo frames, for which both ends announce an MSS of that size.
+    ///
+    /// ```trace quiet
+    /// client > SYN <mss 8960>
+    /// server > SYN ACK <mss 8960>
+    /// client > ACK
+    /// server > data 8960
+    /// client > ACK
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// Nothing, unless packets matter: then capture on the wire, or switch offload off while you do (ethtool -K IFACE tso off gso off gro
+    /// off), which costs CPU.
+    "offload-segments", Capture, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let connection = case.connection;
+    let Some(Exhibit { frame, time, count: segments, .. }) = connection.journal.exhibit(Artefact::Offload) else {
+        return;
+    };
+    let sides: Vec<Side> = Side::BOTH.into_iter().filter(|&side| connection.halves[side].super_segments > 0).collect();
+    let message = format!(
+        "{} larger than the receiver's MSS or without a length: captured on one of the hosts, with segmentation offload",
+        match segments {
+            1 => "1 segment is".to_owned(),
+            more => format!("{} are", count(more, "segment")),
+        }
+    );
+    let draft = ENTRY.draft(Confidence::High, time, vec![frame], message);
+    match sides[..] {
+        [side] => draft.endpoint(side),
+        _ => draft,
+    }
+    .push(found);
+}

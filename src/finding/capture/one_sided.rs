@@ -1,0 +1,67 @@
+//! `one-sided`: only one direction was captured.
+
+use crate::base::Side;
+use crate::connection::OpenKind;
+use crate::finding::phrase::count;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// Segments of one side only are in the capture, although they answer segments of the other.
+    ///
+    /// # Why it matters
+    ///
+    /// What the other side sent, when, and what it last heard is known only from acknowledgments. Everything said about it has
+    /// less confidence, and its silence means nothing.
+    ///
+    /// # How it is recognised
+    ///
+    /// One side sent nothing that was captured, and the other acknowledges what it sent, or answers its SYN.
+    ///
+    /// ```trace fires
+    /// client > SYN
+    /// client > ACK ack 1
+    /// client > data 100 ack 1
+    /// client > ACK ack 2001
+    /// client > FIN ACK ack 2002
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// `syn-unanswered`: nobody is there.
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    /// +1 client > SYN
+    /// +2 client > SYN
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// Capture both directions: with asymmetric routing tap both links or one of the hosts; on a mirror port mirror rx and tx; a
+    /// filter such as src host or dst port takes only one direction, write host and port instead.
+    "one-sided", Capture, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let connection = case.connection;
+    let Some(silent) = Side::BOTH.into_iter().find(|&side| connection.halves[side].frames == 0) else { return };
+    let seen = &connection.halves[!silent];
+    // A SYN alone, and a reset alone, answer nothing.
+    let answers = connection.halves[silent].acked.is_some() || seen.syn_acks > 0;
+    if !answers || connection.frames() < 2 || case.life.opening.kind == OpenKind::Unanswered {
+        return;
+    }
+    let message = format!(
+        "{} of {} and none of {}, which it answers: only one direction was captured",
+        count(seen.frames, "segment"),
+        case.name(!silent),
+        case.name(silent)
+    );
+    let frames = vec![connection.first_frame, connection.last_frame];
+    ENTRY.draft(Confidence::High, connection.start, frames, message).endpoint(silent).push(found);
+}

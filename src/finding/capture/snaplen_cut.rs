@@ -1,0 +1,73 @@
+//! `snaplen-cut`: frames are not whole in the file.
+
+use crate::connection::{Artefact, Exhibit};
+use crate::finding::phrase::count;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// The capture kept only the first octets of each frame. `kind` says what is missing: `payload`, or `options` of the TCP
+    /// header too.
+    ///
+    /// # Why it matters
+    ///
+    /// Missing payload changes no verdict: lengths stand in the IP header. Missing options do: without timestamps, window scale and
+    /// SACK old segments, forged resets and reasons of retransmissions are harder to tell, and what rests on them has less confidence.
+    ///
+    /// # How it is recognised
+    ///
+    /// The captured length of a frame is less than its length on the wire, and ends before the segment does.
+    ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 1000 payload-cut
+    /// server > ACK
+    /// ```
+    ///
+    /// ```trace fires
+    /// client > SYN options-cut
+    /// server > SYN ACK options-cut
+    /// client > ACK
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// A damaged header, and a first fragment whose rest was not captured.
+    ///
+    /// ```trace quiet
+    /// client > SYN options-bad
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 1000
+    /// server > ACK
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// For lifecycles 128 octets are enough on Ethernet (tcpdump -s 128): link header, tags, IPv6 and 60 octets of TCP. Tunnels
+    /// need 50 to 100 more.
+    "snaplen-cut", Capture, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let journal = &case.connection.journal;
+    let options = journal.exhibit(Artefact::OptionsCut);
+    let payload = journal.exhibit(Artefact::PayloadCut);
+    let (kind, Exhibit { frame, time, count: cut, .. }) = match (options, payload) {
+        (Some(cut), _) => ("options", cut),
+        (None, Some(cut)) => ("payload", cut),
+        (None, None) => return,
+    };
+    let words = match kind {
+        "options" => "without all of their TCP options, which weakens what rests on them",
+        _ => "without all of their payload, which changes nothing here: the lengths are known",
+    };
+    let message = format!("{} of {} are in the capture {words}", cut, count(case.connection.frames(), "frame"));
+    ENTRY.draft(Confidence::High, time, vec![frame], message).kind(kind).push(found);
+}

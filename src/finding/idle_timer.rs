@@ -1,0 +1,80 @@
+//! Idle timeouts that are known by their length.
+
+use super::phrase::duration;
+
+/// A timeout with those whose default it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdleTimer {
+    /// Its length in seconds.
+    pub seconds: u32,
+    /// Who closes, or forgets, after that long, by default.
+    pub owners: &'static str,
+}
+
+/// Defaults as their owners document them. A value that somebody configured can be anybody's.
+const KNOWN: &[IdleTimer] = &[
+    IdleTimer { seconds: 5, owners: "Apache httpd (KeepAliveTimeout), Node.js (server.keepAliveTimeout)" },
+    IdleTimer { seconds: 15, owners: "Apache httpd before 2.2.0 and configurations since (KeepAliveTimeout)" },
+    IdleTimer { seconds: 20, owners: "Tomcat (connectionTimeout)" },
+    IdleTimer { seconds: 30, owners: "Jetty (idleTimeout)" },
+    IdleTimer { seconds: 60, owners: "AWS application load balancers, nginx to its upstreams (keepalive_timeout)" },
+    IdleTimer { seconds: 65, owners: "the nginx.conf that nginx comes with (keepalive_timeout)" },
+    IdleTimer { seconds: 75, owners: "nginx (keepalive_timeout)" },
+    IdleTimer { seconds: 90, owners: "Go's http.DefaultTransport (IdleConnTimeout)" },
+    IdleTimer { seconds: 115, owners: "Firefox (network.http.keep-alive.timeout)" },
+    IdleTimer { seconds: 120, owners: "IIS (connectionTimeout)" },
+    IdleTimer { seconds: 240, owners: "Azure load balancers and NAT" },
+    IdleTimer { seconds: 300, owners: "F5 BIG-IP's TCP profile, Chrome's socket pool" },
+    IdleTimer { seconds: 350, owners: "AWS NAT gateways and network load balancers" },
+    IdleTimer { seconds: 600, owners: "Google Cloud's firewall and load balancers" },
+    IdleTimer { seconds: 900, owners: "SMB servers (autodisconnect), Active Directory's LDAP (MaxConnIdleTime)" },
+    IdleTimer { seconds: 1800, owners: "Juniper SRX" },
+    IdleTimer { seconds: 3600, owners: "Cisco ASA, FortiGate and Palo Alto firewalls" },
+    IdleTimer { seconds: 7200, owners: "keepalive of the kernel (tcp_keepalive_time)" },
+];
+
+impl IdleTimer {
+    /// `60 s is the default of …`.
+    pub fn words(&self) -> String {
+        format!("{} is the default of {}", duration(i64::from(self.seconds) * SECOND_NS), self.owners)
+    }
+}
+
+/// The known timeout that an idle time of `ns` comes from: timers fire late and never early, by a tick and a round trip,
+/// and by some thousandths of what is long.
+pub fn near(ns: i64) -> Option<&'static IdleTimer> {
+    KNOWN.iter().find(|timer| {
+        let length = i64::from(timer.seconds) * SECOND_NS;
+        let late = SECOND_NS / 2 + length / 500;
+        (length - EARLY_NS..=length + late).contains(&ns)
+    })
+}
+
+const SECOND_NS: i64 = 1_000_000_000;
+/// As much as the two ends of a silence may be seen nearer to each other than they were, ns.
+const EARLY_NS: i64 = 250_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_fire_late_and_hardly_early() {
+        let seconds = |ns| near(ns).map(|timer| timer.seconds);
+        assert_eq!(seconds(5_004_000_000), Some(5));
+        assert_eq!(seconds(4_600_000_000), None);
+        assert_eq!(seconds(60_600_000_000), Some(60));
+        assert_eq!(seconds(66_100_000_000), None);
+        assert_eq!(seconds(351_100_000_000), Some(350));
+        assert_eq!(seconds(3_607_000_000_000), Some(3600));
+        assert_eq!(seconds(200_000_000_000), None);
+    }
+
+    #[test]
+    fn known_timers_do_not_overlap() {
+        for pair in KNOWN.windows(2) {
+            let between = (i64::from(pair[0].seconds) + i64::from(pair[1].seconds)) * SECOND_NS / 2;
+            assert!(near(between).is_none(), "{pair:?}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `icmp-error`: an ICMP error quoted this connection.
+
+use crate::base::Side;
+use crate::connection::{OpenKind, is_hard};
+use crate::finding::phrase::count;
+use crate::segment::IcmpError;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding, Severity};
+
+finding! {
+    /// # What it is
+    ///
+    /// A router, a firewall or the peer's host sent an ICMP error that quotes a segment of this connection. `kind` is
+    /// `unreachable`, `too-big` (fragmentation needed, packet too big), `ttl-exceeded`, or `parameter-problem`. For `too-big` the
+    /// `outcome` says whether the sender sent smaller segments afterwards (`adapted`) or the same again (`black-hole`).
+    ///
+    /// # Why it matters
+    ///
+    /// In an open connection such an error is soft (RFC 5927, section 5): nothing ends, and the application learns of it only when
+    /// the connection times out in the end (Linux: errno of the last soft error, or IP_RECVERR). Errors `too-big` are how path MTU
+    /// discovery works: one at the beginning is ordinary. When the sender never heeds them, large answers hang while small ones
+    /// pass.
+    ///
+    /// # How it is recognised
+    ///
+    /// Addresses, ports and sequence number of the header quoted in the error belong to this connection.
+    ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// icmp 10.9.9.9 > client host-unreachable
+    /// +300ms client > again
+    /// server > ACK
+    /// ```
+    ///
+    /// ```trace fires
+    /// client > SYN <mss 1460>
+    /// server > SYN ACK <mss 1460>
+    /// client > ACK
+    /// client > data 1460
+    /// icmp 10.9.9.9 > client fragmentation-needed mtu 1400
+    /// client > data 1:1361
+    /// client > data 1361:1461
+    /// server > ACK
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// `connection-rejected`: an error that quotes the SYN is hard and ends connect().
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// icmp 10.9.9.9 > client host-unreachable
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// `unreachable`: look at the reporter, not at the ends; it had no route or no neighbour at that moment. `ttl-exceeded` in an
+    /// open connection is a routing loop. `black-hole`: somebody drops the ICMP errors on their way to the sender, or the sender
+    /// sits behind a load balancer that hands them to the wrong host; let ICMP type 3 code 4 (v6: type 2) pass, or clamp the MSS at
+    /// the tunnel (iptables -j TCPMSS --clamp-mss-to-pmtu), or have the sender probe (net.ipv4.tcp_mtu_probing=1; costs some stalled
+    /// round trips once per path).
+    "icmp-error", Transfer, Note, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let connection = case.connection;
+    let ends_open = |error: &&IcmpError| case.life.opening.kind == OpenKind::Rejected && is_hard(error);
+    let told: Vec<&IcmpError> = connection.icmp_errors.iter().filter(|error| !ends_open(error)).collect();
+    let Some(first) = told.first() else { return };
+    let kind = kind(first);
+    let side = if first.source == connection.client { Side::Client } else { Side::Server };
+    let outcome = (kind == "too-big").then(|| outcome(case, side, first)).flatten();
+    let mtu = first.mtu.map_or_else(String::new, |mtu| format!(", next MTU {mtu}"));
+    let rest = u64::from(connection.icmp_count).saturating_sub(1);
+    let more = if rest > 0 { format!(" ({} more followed)", count(rest, "error")) } else { String::new() };
+    let words = match outcome {
+        Some("adapted") => "; it sent smaller segments afterwards",
+        Some(_) => "; it sent segments of the same size again, so the error does not reach it or is not believed",
+        None if kind == "too-big" => "",
+        None => "; in an open connection that ends nothing",
+    };
+    let message = format!(
+        "{} told {} with {} type {} code {}{mtu} that its segment could not pass{more}{words}",
+        first.reporter,
+        case.name(side),
+        if first.v6 { "ICMPv6" } else { "ICMP" },
+        first.kind,
+        first.code,
+    );
+    let frames = told.iter().map(|error| error.frame.0).collect();
+    let mut draft = ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).kind(kind);
+    if let Some(outcome) = outcome {
+        draft = draft.outcome(outcome);
+    }
+    if outcome == Some("black-hole") {
+        draft = draft.severity(Severity::Warning);
+    }
+    draft.push(found);
+}
+
+/// What kind of error it is (RFC 792, RFC 4443).
+fn kind(error: &IcmpError) -> &'static str {
+    match (error.v6, error.kind, error.code) {
+        (false, 3, 4) | (true, 2, _) => "too-big",
+        (false, 11, _) | (true, 3, _) => "ttl-exceeded",
+        (false, 12, _) | (true, 4, _) => "parameter-problem",
+        _ => "unreachable",
+    }
+}
+
+/// What the sender made of "too big": nothing is known before it sends again.
+fn outcome(case: &Case<'_>, side: Side, error: &IcmpError) -> Option<&'static str> {
+    let headers = if error.v6 { 60 } else { 40 };
+    let room = error.mtu.filter(|&mtu| mtu > headers)? - headers;
+    let again: Vec<_> = case
+        .notes(|note| {
+            note.side == side && note.len > 0 && note.frame > error.frame.0 && note.seq.at_or_before(error.seq)
+        })
+        .collect();
+    let last = again.last()?;
+    if last.len <= room {
+        return Some("adapted");
+    }
+    // One copy may have been on its way already, and with offload the network card cuts what the tap sees whole.
+    let is_cut_later = case.connection.halves[side].super_segments > 0;
+    (again.len() > 1 && !is_cut_later).then_some("black-hole")
+}

@@ -1,0 +1,123 @@
+//! `keepalive-race`: a request met a close on its way.
+
+use crate::base::Side;
+use crate::connection::{Class, Noted};
+use crate::finding::idle_timer;
+use crate::finding::phrase::{count, duration};
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// One side closed an idle connection while the other was just sending onto it: FIN and request passed each other. The
+    /// sender could not know, and nobody will answer.
+    ///
+    /// # Why it matters
+    ///
+    /// The request fails ("connection reset by peer", "empty reply from server", "upstream prematurely closed", 502) although both
+    /// ends are well. It happens to a small share of requests, more at low traffic, and looks like chance. A client may repeat a
+    /// GET by itself, but not a POST.
+    ///
+    /// # How it is recognised
+    ///
+    /// After at least a second without payload one side sends FIN; fresh payload of the other, sent within a round trip of it,
+    /// does not acknowledge the FIN; the closer sends no payload any more. `outcome` is `reset` when it answers with a reset, else
+    /// `unanswered`.
+    ///
+    /// ```trace fires
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        client > data 100
+    ///        server > data 200
+    ///        client > ACK
+    /// idle 5s
+    ///        server > FIN ACK
+    /// +300us client > PSH ACK data 100 ack 201
+    ///        server > RST
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// `reset-data-after-close` without the race: the sender had seen the FIN and wrote all the same, which is its own fault.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > data 200
+    /// client > ACK
+    /// idle 5s
+    /// server > FIN ACK
+    /// client > ACK
+    /// idle 1s
+    /// client > data 100
+    /// server > RST
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// Let the side that sends requests close first: its idle timeout must be shorter than that of the side that answers, by more
+    /// than a round trip (nginx: keepalive_timeout in the upstream block below the backend's; Node.js behind AWS ALB:
+    /// server.keepAliveTimeout above 60 s, and headersTimeout above that; Go: IdleConnTimeout of the Transport below the server's
+    /// IdleTimeout). It costs a few reopened connections. Besides, allow the proxy or client one repetition of requests that are
+    /// safe to repeat (nginx proxy_next_upstream error, Envoy retry_on: reset).
+    "keepalive-race", Transfer, Warning, detect
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for closer in Side::BOTH {
+        let Some(fin) = case.life.closing.fins[closer].filter(|fin| fin.len == 0) else { continue };
+        let answered = case.connection.halves[closer].last_data.filter(|data| data.frame < fin.frame);
+        let since = answered.map_or(case.connection.start, |data| data.time);
+        let Some(request) = case.notes(|note| crosses(case, note, &fin)).next() else { continue };
+        let idle = request.time.min(fin.time).since(since);
+        let talks_on = case.notes(|note| note.side == closer && note.len > 0 && note.frame > request.frame).next();
+        if idle < IDLE_NS_MIN || talks_on.is_some() || case.is_one_sided() {
+            continue;
+        }
+        let reset = case.notes(|note| note.side == closer && note.is_rst() && note.frame > fin.frame).next();
+        let timer = idle_timer::near(fin.time.since(since)).map(|timer| format!(" ({})", timer.words()));
+        let message = format!(
+            "{} closed after {} without payload{}, while {} of {} were on their way to it: {}",
+            case.name(closer),
+            duration(fin.time.since(since)),
+            timer.unwrap_or_default(),
+            count(u64::from(request.len), "octet"),
+            case.name(!closer),
+            if reset.is_some() { "a reset answers them" } else { "nobody answers them" }
+        );
+        let (outcome, confidence) =
+            if reset.is_some() { ("reset", Confidence::High) } else { ("unanswered", Confidence::Medium) };
+        let mut frames = vec![fin.frame, request.frame];
+        frames.extend(reset.map(|reset| reset.frame));
+        ENTRY
+            .draft(confidence, fin.time.min(request.time), frames, message)
+            .endpoint(!closer)
+            .outcome(outcome)
+            .push(found);
+    }
+}
+
+/// `note` is fresh payload of the other side that passed `fin` on its way: neither knows of the other.
+fn crosses(case: &Case<'_>, note: &Noted, fin: &Noted) -> bool {
+    let is_fresh = note.side != fin.side
+        && note.len > 0
+        && !note.is_rst()
+        && !note.class.intersects(Class::RETRANSMISSION | Class::WILD | Class::KEEPALIVE | Class::WINDOW_PROBE);
+    if !is_fresh || !note.acknowledges() || note.ack.after(fin.seq) {
+        return false;
+    }
+    if note.frame > fin.frame {
+        note.time.since(fin.time) <= case.life.arrivals.crossing_ns(note.side)
+    } else {
+        fin.ack.before(note.end()) && fin.time.since(note.time) <= case.life.arrivals.crossing_ns(fin.side)
+    }
+}
+
+/// A shorter pause is one within an exchange and no idle connection, ns.
+const IDLE_NS_MIN: i64 = 1_000_000_000;

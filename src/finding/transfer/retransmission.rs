@@ -1,0 +1,172 @@
+//! `retransmission`: payload was sent again.
+
+use crate::base::Side;
+use crate::connection::{Class, Noted};
+use crate::finding::phrase::count;
+
+use crate::finding::case::Case;
+use crate::finding::catalogue::finding;
+use crate::finding::verdict::{Confidence, Finding};
+
+finding! {
+    /// # What it is
+    ///
+    /// One side sent payload again. `kind` says what made it, in Wireshark's words where it has them: `fast` (the peer's
+    /// acknowledgments told of a hole), `timeout` (nothing came back for as long as the retransmission timer runs),
+    /// `tail-loss-probe` (the last segment once more before the timer, to provoke an acknowledgment; RFC 8985), `spurious`
+    /// (the peer had acknowledged those octets already). With several, the commonest, and the sentence counts them.
+    ///
+    /// # Why it matters
+    ///
+    /// The application sees a pause: about one round trip for a fast one, at least 200 ms (Linux) and doubling for a timeout. A
+    /// few in a thousand are ordinary on any path with a bottleneck, since loss is how TCP learns its speed.
+    ///
+    /// # How it is recognised
+    ///
+    /// Sequence space that was seen before comes again, in a frame that is not the same frame captured twice; or a segment
+    /// fills a gap later than reordering explains. A hole was told of when the peer's newest acknowledgment carries SACK
+    /// beyond it, or repeats its number.
+    ///
+    /// ```trace fires
+    ///         client > SYN <sackOK>
+    ///         server > SYN ACK <sackOK>
+    ///         client > ACK
+    ///         client > data 100
+    /// +300ms  client > again
+    ///         server > ACK
+    /// ```
+    ///
+    /// ```trace fires
+    ///         client > SYN <sackOK>
+    ///         server > SYN ACK <sackOK>
+    ///         client > ACK
+    ///         server > data 1:1001
+    ///         server > data 1001:2001
+    /// +20ms   client > ACK ack 1 <sack 1001:2001>
+    /// +20ms   server > PSH ACK data 1:1001
+    ///         client > ACK
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// Segments out of order: what fills a gap within a round trip was overtaken and not sent again. `duplicate-frames`: the
+    /// same frame captured twice. `keepalive` and zero-window probes, which repeat an octet on purpose. `outage-repaired` and
+    /// `dead-peer`, where one segment is repeated again and again.
+    ///
+    /// ```trace quiet
+    ///         client > SYN
+    ///         server > SYN ACK
+    ///         client > ACK
+    ///         server > data 1001:2001
+    ///         server > data 1:1001
+    ///         client > ACK ack 2001
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// Nothing below about one segment in a hundred. Beyond that look at where: all connections through one link or host are that
+    /// link (ethtool -S counts its errors and drops, tc -s qdisc its queue's); one peer is its access. Many timeouts with few
+    /// segments in flight are short answers, which no fast retransmission can help: RACK and tail loss probes can, and Linux has
+    /// both on (net.ipv4.tcp_recovery, tcp_early_retrans). Many spurious ones are delay that jumps (mobile, Wi-Fi power saving)
+    /// or paths that reorder; they cost bandwidth and no data. Both copies in the capture mean that the loss is behind the tap,
+    /// a gap that is filled later that it is before it.
+    "retransmission", Transfer, Note, detect
+}
+
+/// What made a side repeat itself, the costliest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Timeout,
+    Fast,
+    TailLossProbe,
+    Spurious,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Timeout, Self::Fast, Self::TailLossProbe, Self::Spurious];
+
+    fn of(note: &Noted) -> Self {
+        let class = note.class;
+        if class.contains(Class::BELOW_ACK) {
+            Self::Spurious
+        } else if class.contains(Class::FAST) {
+            Self::Fast
+        } else if class.contains(Class::PROMPT) {
+            Self::TailLossProbe
+        } else {
+            Self::Timeout
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Fast => "fast",
+            Self::TailLossProbe => "tail-loss-probe",
+            Self::Spurious => "spurious",
+        }
+    }
+}
+
+fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for side in Side::BOTH {
+        let half = &case.connection.halves[side];
+        let repeated = |note: &Noted| {
+            note.side == side && note.len > 0 && !note.is_rst() && !note.is_syn() && !is_stray(case, note)
+        };
+        let refilled: Vec<&Noted> =
+            case.notes(|note| repeated(note) && note.class.contains(Class::FILLS_GAP) && is_late(case, note)).collect();
+        let mut notes: Vec<&Noted> =
+            case.notes(|note| repeated(note) && note.class.contains(Class::RETRANSMISSION)).collect();
+        let refills = refilled.len() as u64;
+        let total = (u64::from(half.retransmissions)).max(notes.len() as u64) + refills;
+        notes.extend(refilled);
+        let Some(first) =
+            notes.iter().min_by_key(|note| note.frame).filter(|_| total >= case.thresholds.retransmissions)
+        else {
+            continue;
+        };
+        let kinds: Vec<Kind> = notes.iter().map(|note| Kind::of(note)).collect();
+        let counts = Kind::ALL.map(|kind| (kind, kinds.iter().filter(|&&one| one == kind).count()));
+        let commonest = counts.iter().rev().max_by_key(|(_, count)| *count).map_or(Kind::Timeout, |(kind, _)| *kind);
+        let of_which: Vec<String> = counts
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(
+                |(kind, count)| {
+                    if *count == kinds.len() { kind.name().to_owned() } else { format!("{count} {}", kind.name()) }
+                },
+            )
+            .collect();
+        let newest =
+            if kinds.len() as u64 == total { String::new() } else { format!("of the newest {}, ", kinds.len()) };
+        let message =
+            format!("{} sent {} again ({newest}{})", case.name(side), count(total, "segment"), of_which.join(", "));
+        // Without a round trip nobody knows for sure what was overtaken and what was sent again.
+        let is_sure = refills == 0 || case.life.arrivals.rtt_ns[side].is_some();
+        let confidence = if is_sure { Confidence::High } else { Confidence::Medium };
+        let frames = notes.iter().map(|note| note.frame).collect();
+        ENTRY.draft(confidence, first.time, frames, message).endpoint(side).kind(commonest.name()).push(found);
+    }
+}
+
+/// It comes when both ends have closed and says nothing that its peer has not acknowledged: the network's copy.
+fn is_stray(case: &Case<'_>, note: &Noted) -> bool {
+    let fins = &case.life.closing.fins;
+    let both = [fins.client, fins.server].into_iter().all(|fin| fin.is_some_and(|fin| fin.frame < note.frame));
+    both && note.class.contains(Class::BELOW_ACK)
+}
+
+/// What fills a gap came later than a segment that was only overtaken.
+fn is_late(case: &Case<'_>, note: &Noted) -> bool {
+    let rtt = case.life.arrivals.rtt_ns[note.side].map_or(REORDERING_NS, |rtt| (rtt - rtt / 4).max(REORDERING_NS));
+    let opened = case
+        .notes(|other| {
+            other.side == note.side && other.class.contains(Class::AFTER_GAP) && other.seq.at_or_after(note.end())
+        })
+        .next();
+    opened.is_some_and(|opened| opened.frame < note.frame && note.time.since(opened.time) >= rtt)
+}
+
+/// Less is reordering when no round trip was measured, ns. Wireshark's figure.
+const REORDERING_NS: i64 = 3_000_000;
