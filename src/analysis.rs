@@ -3,11 +3,12 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use crate::base::Timestamp;
-use crate::connection::{Connection, Profile};
+use crate::base::{Endpoint, Timestamp};
+use crate::connection::{Connection, Lifecycle, Profile};
 use crate::decode::{Decoder, FrameKind, Item};
-use crate::finding::{self, Verdict};
+use crate::finding::{self, PopulationThresholds, Verdict};
 use crate::policy::Policy;
+use crate::population::{Departure, INTERVAL_NS, Moment, Population, SocketTable};
 use crate::report::{CaptureRecord, InterfaceCounts, LateRecord, SegmentLog, Sink, Summary, counted};
 use crate::segment::{IcmpError, Marks, Segment};
 use crate::source::{CaptureFilter, CaptureSet, Frame, Source, SourceError};
@@ -24,6 +25,10 @@ pub struct Options {
     pub watch: Option<u64>,
     /// Which findings are told and how much they weigh.
     pub policy: Policy,
+    /// List the sockets of this moment.
+    pub moment: Option<Moment>,
+    /// Length of the intervals in which sockets are counted, ns, if not [`INTERVAL_NS`]; they grow when there are too many.
+    pub interval_ns: Option<i64>,
 }
 
 /// How many frames pass between two looks at the observer.
@@ -77,6 +82,10 @@ pub struct Outcome {
     pub streams: u64,
     /// The segments of the watched stream.
     pub watched: SegmentLog,
+    /// The sockets of all connections over time.
+    pub population: Population,
+    /// The sockets of the moment that was asked for.
+    pub sockets: Option<SocketTable>,
 }
 
 /// Reads `source` to its end and reports to `sink`.
@@ -96,8 +105,8 @@ pub fn analyse(
     let truncated = source_error.is_some() || interrupted;
     analysis.account_for(source, &decoder);
     let streams = analysis.table.streams();
-    let (summary, watched) = analysis.finish(truncated)?;
-    Ok(Outcome { summary, source_error, interrupted, streams, watched })
+    let Finished { summary, watched, population, sockets } = analysis.finish(truncated)?;
+    Ok(Outcome { summary, source_error, interrupted, streams, watched, population, sockets })
 }
 
 /// Tracks segments in order and reports on them: the part of the analysis behind the decoder.
@@ -109,6 +118,19 @@ pub struct Analysis<'a> {
     announced: bool,
 }
 
+/// What an analysis holds at its end.
+#[derive(Debug)]
+pub struct Finished {
+    /// The totals.
+    pub summary: Summary,
+    /// The segments of the watched stream.
+    pub watched: SegmentLog,
+    /// The sockets of all connections over time.
+    pub population: Population,
+    /// The sockets of the moment that was asked for.
+    pub sockets: Option<SocketTable>,
+}
+
 /// Diagnoses what leaves the table and tells the sink.
 struct Reporter<'a> {
     sink: &'a mut dyn Sink,
@@ -116,6 +138,8 @@ struct Reporter<'a> {
     policy: Policy,
     horizon: Timestamp,
     summary: Summary,
+    population: Population,
+    sockets: Option<SocketTable>,
     /// Why the sink could not take a record; it gets no more.
     failure: Option<io::Error>,
 }
@@ -131,6 +155,8 @@ impl<'a> Analysis<'a> {
                 policy: options.policy.clone(),
                 horizon: Timestamp(i64::MIN),
                 summary: Summary::default(),
+                population: Population::new(options.profile, options.interval_ns.unwrap_or(INTERVAL_NS)),
+                sockets: options.moment.map(SocketTable::new),
                 failure: None,
             },
             watch: options.watch,
@@ -168,6 +194,9 @@ impl<'a> Analysis<'a> {
             let time = frame.time;
             self.count_frame(kind);
             self.announce(source)?;
+            if let Some(sockets) = &mut self.reporter.sockets {
+                sockets.before(self.reporter.summary.frames, time, &self.table);
+            }
             if kind.is_some() {
                 self.advance(time)?;
             }
@@ -253,7 +282,7 @@ impl<'a> Analysis<'a> {
         let reporter = &mut self.reporter;
         if time > reporter.horizon {
             reporter.horizon = time;
-            self.table.expire(time, |connection| reporter.connection(connection));
+            self.table.expire(time, |connection| reporter.connection(connection, Departure::Over));
         }
         reporter.so_far()
     }
@@ -288,7 +317,10 @@ impl<'a> Analysis<'a> {
     #[inline]
     fn located(&mut self, locator: &Locator, segment: &Segment) -> io::Result<()> {
         let reporter = &mut self.reporter;
-        let entry = self.table.take_at(locator, segment, |connection| reporter.connection(connection));
+        let entry = self.table.take_at(locator, segment, |connection| {
+            let departure = departure(connection, (segment.source, segment.destination), segment.time);
+            reporter.connection(connection, departure);
+        });
         let stream = match entry {
             Entry::Live(stream) => stream,
             Entry::Late(past) => {
@@ -305,7 +337,9 @@ impl<'a> Analysis<'a> {
     /// Takes an ICMP error that quotes a segment.
     pub fn icmp_error(&mut self, error: &IcmpError) -> io::Result<()> {
         let reporter = &mut self.reporter;
-        self.table.take_icmp(error, |connection| reporter.connection(connection));
+        self.table.take_icmp(error, |connection| {
+            reporter.connection(connection, departure(connection, (error.source, error.destination), error.time));
+        });
         reporter.so_far()
     }
 
@@ -316,28 +350,38 @@ impl<'a> Analysis<'a> {
         summary.interface = Some(counts);
     }
 
-    /// Reports what is still open and the totals.
-    pub fn finish(mut self, truncated: bool) -> io::Result<(Summary, SegmentLog)> {
+    /// Reports what is still open, what shows across connections, and the totals.
+    pub fn finish(mut self, truncated: bool) -> io::Result<Finished> {
         let reporter = &mut self.reporter;
-        self.table.finish(|connection| reporter.connection(connection));
+        if let Some(sockets) = &mut reporter.sockets {
+            sockets.at_end(&self.table);
+        }
+        self.table.finish(|connection| reporter.connection(connection, Departure::Over));
         reporter.so_far()?;
+        reporter.across()?;
         let counts = self.table.counts();
-        let mut summary = self.reporter.summary;
+        let Reporter { sink, mut summary, population, sockets, .. } = self.reporter;
         summary.evicted = counts.evicted;
         summary.forgotten = counts.forgotten;
         summary.truncated = truncated;
-        self.reporter.sink.summary(&summary)?;
-        Ok((summary, self.watched))
+        sink.summary(&summary)?;
+        Ok(Finished { summary, watched: self.watched, population, sockets })
     }
 }
 
 impl Reporter<'_> {
     /// A connection left.
-    fn connection(&mut self, connection: &Connection) {
+    fn connection(&mut self, connection: &Connection, departure: Departure) {
         if self.failure.is_some() {
             return;
         }
-        let mut verdict = self.diagnose(connection);
+        let life = Lifecycle::of(connection, self.horizon, self.profile);
+        self.population.take(connection, &life, departure);
+        if let Some(sockets) = &mut self.sockets {
+            sockets.take(connection, &life);
+        }
+        let thresholds = self.policy.thresholds(connection.client, connection.server);
+        let mut verdict = finding::conclude(connection, &life, &thresholds);
         self.summary.ignored += self.policy.apply(&mut verdict);
         self.summary.connections += 1;
         self.count(&verdict.findings);
@@ -358,6 +402,20 @@ impl Reporter<'_> {
         self.count(&findings);
         let (frame, time) = (segment.frame.0, segment.time);
         self.failure = self.sink.late(&LateRecord { stream, frame, time, side, findings }).err();
+    }
+
+    /// What shows across connections.
+    fn across(&mut self) -> io::Result<()> {
+        for mut found in finding::across(&self.population, &PopulationThresholds::default()) {
+            let Some(severity) = self.policy.of_host(found.name, found.severity, found.host) else {
+                self.summary.ignored += 1;
+                continue;
+            };
+            found.severity = severity;
+            *self.summary.findings.entry(found.name.to_owned()).or_default() += 1;
+            self.sink.population(&found)?;
+        }
+        Ok(())
     }
 
     /// What the sink has said.
@@ -383,4 +441,10 @@ impl Reporter<'_> {
             }
         }
     }
+}
+
+/// Why `connection` leaves when a packet between `ends` comes at `time`.
+fn departure(connection: &Connection, ends: (Endpoint, Endpoint), time: Timestamp) -> Departure {
+    let (client, server) = (connection.client, connection.server);
+    if ends == (client, server) || ends == (server, client) { Departure::Replaced(time) } else { Departure::Over }
 }

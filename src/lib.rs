@@ -27,6 +27,9 @@
 //! [`finding`] draws the conclusions: the causes of resets, what the applications saw, and a catalogue of patterns, one
 //! file each, with the frames that prove them and a confidence. The state machine knows nothing of it.
 //!
+//! [`population`] looks across connections: how many sockets each host had in each state over time, toward whom its ports
+//! are in use, and what `ss` would have listed at any moment.
+//!
 //! [`policy`] is what the user does not want told, or otherwise weighed: a `lastack.toml`, applied to every verdict before
 //! anything counts it.
 //!
@@ -61,6 +64,7 @@ pub mod connection;
 pub mod decode;
 pub mod finding;
 pub mod policy;
+pub mod population;
 pub mod report;
 pub mod segment;
 pub mod source;

@@ -240,6 +240,9 @@ pub struct AnalysisArguments {
     /// How long TIME-WAIT lasts, if not as the profile says; 60, or 0.5
     #[arg(long, value_name = "SECONDS", value_parser = seconds_ns)]
     time_wait: Option<i64>,
+    /// Ports that clients choose from, if not as the profile says; as net.ipv4.ip_local_port_range, 32768-60999
+    #[arg(long, value_name = "FIRST-LAST", value_parser = port_range)]
+    port_range: Option<(u16, u16)>,
     /// Connections kept at once; beyond it, those idle longest are reported early
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max, value_parser = at_least_one)]
     max_connections: usize,
@@ -257,8 +260,10 @@ impl AnalysisArguments {
     pub fn options(&self) -> anyhow::Result<Options> {
         let mut profile = self.profile;
         profile.time_wait_ns = self.time_wait.unwrap_or(profile.time_wait_ns);
+        (profile.ephemeral_first, profile.ephemeral_last) =
+            self.port_range.unwrap_or((profile.ephemeral_first, profile.ephemeral_last));
         let limits = Limits { connections_max: self.max_connections, ..Limits::default() };
-        Ok(Options { profile, limits, watch: None, policy: self.policy()? })
+        Ok(Options { profile, limits, policy: self.policy()?, ..Options::default() })
     }
 
     fn policy(&self) -> anyhow::Result<Policy> {
@@ -400,6 +405,11 @@ fn seconds_ns(text: &str) -> Result<i64, String> {
         Ok(seconds) if (0.0..=SECONDS_MAX).contains(&seconds) => Ok((seconds * 1e9).round() as i64),
         _ => Err("a number of seconds from 0 to a year".to_owned()),
     }
+}
+
+fn port_range(text: &str) -> Result<(u16, u16), String> {
+    let range = text.split_once(['-', ':']).and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    range.filter(|(first, last)| first <= last).ok_or_else(|| "two ports, the lower one first: 32768-60999".to_owned())
 }
 
 /// A number that is not 0.

@@ -10,6 +10,7 @@ mod handshake;
 mod idle_timer;
 mod late;
 mod phrase;
+mod population;
 mod reset;
 mod teardown;
 mod thresholds;
@@ -18,9 +19,10 @@ mod verdict;
 mod zeek;
 
 pub use case::{Case, Draft};
-pub use catalogue::{CATALOGUE, Entry, Group, find};
+pub use catalogue::{CATALOGUE, Detect, Entry, Group, find};
 pub use idle_timer::IdleTimer;
 pub use late::stray;
+pub use population::{PopulationFinding, PopulationThresholds, across};
 pub use thresholds::Thresholds;
 pub use verdict::*;
 
@@ -30,12 +32,18 @@ use crate::connection::{Connection, Lifecycle, Profile};
 /// Diagnoses a connection. `horizon` is the newest packet time of the capture so far: it tells which timers must have
 /// run out and how long a state has lasted. `thresholds` say from where on something is worth a finding.
 pub fn diagnose(connection: &Connection, horizon: Timestamp, profile: Profile, thresholds: &Thresholds) -> Verdict {
-    let life = Lifecycle::of(connection, horizon, profile);
-    let mut resets = reset::judge(connection, &life);
-    let case = Case { connection, life: &life, resets: &resets, thresholds };
+    conclude(connection, &Lifecycle::of(connection, horizon, profile), thresholds)
+}
+
+/// Diagnoses a connection of which the life is known.
+pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Thresholds) -> Verdict {
+    let mut resets = reset::judge(connection, life);
+    let case = Case { connection, life, resets: &resets, thresholds };
     let mut findings = Vec::new();
     for entry in CATALOGUE.iter() {
-        (entry.detect)(&case, &mut findings);
+        if let Detect::Connection(detect) = entry.detect {
+            detect(&case, &mut findings);
+        }
     }
     let applications = application::views(&case);
     doubt::cast(&mut findings, &mut resets);

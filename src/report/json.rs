@@ -130,8 +130,10 @@ mod tests {
         ),
         concat!(
             r#"{"type":"population","name":"close-wait-accumulation","severity":"warning","confidence":"high","#,
-            r#""host":"10.0.0.2","from":"2026-11-21T03:31:00.000000000Z","to":"2026-11-21T03:32:00.000000000Z","#,
-            r#""streams":[4,5,6],"message":"Sockets in CLOSE-WAIT grew from 0 to 3."}"#
+            r#""host":"10.0.0.2","service":{"ip":"10.0.0.2","port":80},"owner":"server","#,
+            r#""from":"2026-11-21T03:31:00.000000000Z","to":"2026-11-21T03:32:00.000000000Z","#,
+            r#""peak":3,"peak_time":"2026-11-21T03:31:30.000000000Z","per_second":0.1,"limit":1024,"runs_out":null,"#,
+            r#""streams":[4,5,6],"frames":[40,50,60],"message":"Sockets in CLOSE-WAIT grew from 0 to 3."}"#
         ),
         concat!(
             r#"{"type":"summary","frames":12,"segments":9,"non_tcp":2,"fragments":0,"filtered":0,"#,

@@ -20,9 +20,10 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::base::{Endpoint, Side, Timestamp};
-use crate::finding::{Confidence, Finding, Severity, Verdict};
+use crate::finding::{Finding, Verdict};
 use crate::source::LinkType;
 
+pub use crate::finding::PopulationFinding;
 pub use checked::{
     CheckError, CheckFormat, Checked, CheckedCapture, CheckedCase, Example, FINDING, Place, Problem, Standing,
     annotations, write_checked,
@@ -77,27 +78,6 @@ pub struct FindingEvent {
     pub server: Endpoint,
     /// What was found.
     pub finding: Finding,
-}
-
-/// A finding across connections.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PopulationFinding {
-    /// Its name in the catalogue.
-    pub name: &'static str,
-    /// What it costs.
-    pub severity: Severity,
-    /// How sure.
-    pub confidence: Confidence,
-    /// The host that it concerns.
-    pub host: std::net::IpAddr,
-    /// Since when.
-    pub from: Timestamp,
-    /// Until when.
-    pub to: Timestamp,
-    /// The streams that show it, the worst first, cut to a bound.
-    pub streams: Vec<u64>,
-    /// A plain sentence with the numbers of this case.
-    pub message: String,
 }
 
 /// The totals. `frames = segments + non_tcp + fragments + filtered + the sum of skipped` holds exactly.

@@ -6,6 +6,7 @@ use super::{CaptureRecord, LateRecord, PopulationFinding, Summary};
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Sides, Timestamp};
 use crate::connection::State;
 use crate::finding::*;
+use crate::population::Peak;
 use crate::segment::{Flags, Marks, Segment, TcpOptions};
 use crate::source::LinkType;
 
@@ -180,9 +181,16 @@ pub fn population() -> PopulationFinding {
         severity: Severity::Warning,
         confidence: Confidence::High,
         host: "10.0.0.2".parse().unwrap(),
+        service: Some(Endpoint::new("10.0.0.2".parse().unwrap(), 80)),
+        owner: Some(Side::Server),
         from: at_ms(0),
         to: at_ms(60_000),
+        peak: Some(Peak { sockets: 3, at: at_ms(30_000) }),
+        per_second: Some(0.1),
+        limit: Some(1_024),
+        runs_out: None,
         streams: vec![4, 5, 6],
+        frames: vec![40, 50, 60],
         message: "Sockets in CLOSE-WAIT grew from 0 to 3.".to_owned(),
     }
 }

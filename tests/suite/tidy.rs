@@ -16,8 +16,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("decode", &["base", "segment", "source"]),
     ("connection", &["base", "segment"]),
     ("table", &["base", "segment", "connection"]),
-    ("finding", &["base", "segment", "connection"]),
     ("population", &["base", "segment", "connection", "table"]),
+    ("finding", &["base", "segment", "connection", "population"]),
     // The capture record names link types; the ladder shows segments.
     ("report", &["base", "segment", "connection", "finding", "population", "source"]),
     ("policy", &["base", "finding"]),

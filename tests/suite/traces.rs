@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lastack::base::{Endpoint, FrameNumber, Timestamp};
 use lastack::decode::Decoder;
 use lastack::finding::CATALOGUE;
-use lastack::segment::{Item, Marks, Segment};
+use lastack::segment::{IcmpError, Item, Marks, Segment};
 use lastack::source::Source;
 use lastack::source::script::{Script, parse, print};
 
@@ -116,24 +117,59 @@ fn examples_of_findings_are_true() {
     let mut found = Vec::new();
     for entry in CATALOGUE.iter().filter(|entry| !WITHOUT_EXAMPLE.contains(&entry.name)) {
         for words in ["fires", "quiet"] {
-            if !blocks(entry.name, entry.doc).iter().any(|block| block.words == words) {
+            if !blocks(entry.name, entry.doc).iter().any(|block| block.words.starts_with(words)) {
                 found.push(format!("{}: no `trace {words}` block", entry.name));
             }
         }
         for Written { place, words, text } in blocks(entry.name, entry.doc) {
             let items = parse(&text).unwrap_or_else(|error| panic!("{place}: {error}"));
-            let names: Vec<&str> = tell_items(&items).names().collect();
-            let expected = match words.as_str() {
-                "fires" => true,
-                "quiet" => false,
-                _ => panic!("{place}: `trace fires` or `trace quiet`, not `trace {words}`"),
+            let (word, times) = words.split_once(' ').unwrap_or((&words, "1 times"));
+            let times = times.strip_suffix(" times").and_then(|times| times.parse().ok());
+            let (expected, times) = match (word, times) {
+                ("fires", Some(times)) => (true, times),
+                ("quiet", Some(times)) => (false, times),
+                _ => panic!("{place}: `trace fires` or `trace quiet`, perhaps `N times`, not `trace {words}`"),
             };
+            let names: Vec<&str> = tell_items(&repeated(&items, times)).names().collect();
             if names.contains(&entry.name) != expected {
                 found.push(format!("{place}: {words}, but found {names:?}"));
             }
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// The trace so many times, each from a client's port of its own and a millisecond after the one before.
+fn repeated(items: &[Item], times: u16) -> Vec<Item> {
+    let mut all: Vec<Item> = (0..times).flat_map(|n| items.iter().map(move |item| moved(item, n))).collect();
+    all.sort_by_key(Item::time);
+    for (index, item) in all.iter_mut().enumerate().filter(|_| times > 1) {
+        let frame = FrameNumber(index as u64 + 1);
+        match item {
+            Item::Segment(segment) => segment.frame = frame,
+            Item::IcmpError(error) => error.frame = frame,
+        }
+    }
+    all
+}
+
+fn moved(item: &Item, n: u16) -> Item {
+    let end = |end: Endpoint| if end.port < 1_024 { end } else { Endpoint { port: end.port + n, ..end } };
+    let later = |time: Timestamp| time.plus(i64::from(n) * 1_000_000);
+    match *item {
+        Item::Segment(segment) => Item::Segment(Segment {
+            time: later(segment.time),
+            source: end(segment.source),
+            destination: end(segment.destination),
+            ..segment
+        }),
+        Item::IcmpError(error) => Item::IcmpError(IcmpError {
+            time: later(error.time),
+            source: end(error.source),
+            destination: end(error.destination),
+            ..error
+        }),
+    }
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let ended = session::run(&mut capture, &mut analysis, &mut companions, &interrupt, limits);
     let truncated = !matches!(ended, Ok(End::Limit | End::Asked));
     // Also after a failure: what was seen until then is told.
-    let (summary, _) = analysis.finish(truncated).with_context(|| cannot_write(&place))?;
+    let summary = analysis.finish(truncated).with_context(|| cannot_write(&place))?.summary;
     companions.out.flush().with_context(|| cannot_write(&place))?;
     if let Some(keeper) = companions.keeper {
         let counted = (capture.counters(), capture.delivered(), capture.newest());

@@ -1,0 +1,108 @@
+//! `fin-wait-2-accumulation`: closers wait for peers that do not close.
+
+use super::{PopulationFinding, PopulationThresholds, grouped};
+use crate::base::{Endpoint, Side};
+use crate::connection::State;
+use crate::finding::catalogue::finding;
+use crate::finding::phrase::duration;
+use crate::finding::verdict::Confidence;
+use crate::population::{Pile, Population};
+use std::net::IpAddr;
+
+finding! {
+    /// # What it is
+    ///
+    /// A host has closed many connections, its FINs were acknowledged, and the other ends do not close theirs: its sockets
+    /// wait in FIN-WAIT-2.
+    ///
+    /// # Why it matters
+    ///
+    /// It is the other half of a pile of CLOSE-WAIT, seen from the side that did it right. A closed application's
+    /// FIN-WAIT-2 ends after a minute on Linux, and what the peer sends after that is answered with a reset
+    /// (`fin-wait-2-expired`); one that only shut down its sending side waits for ever.
+    ///
+    /// # How it is recognised
+    ///
+    /// By the number of sockets that spent longer than a second in FIN-WAIT-2, toward one service or of one.
+    ///
+    /// ```trace fires 20 times
+    ///     client > SYN
+    ///     server > SYN ACK
+    ///     client > ACK
+    ///     client > FIN ACK
+    ///     server > ACK
+    /// idle 5min
+    /// b.client 10.0.0.9:40000
+    ///     b.client > SYN
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// The round trip that every ordinary close spends in FIN-WAIT-2, and half-closed connections on which the answer is
+    /// still being sent.
+    ///
+    /// ```trace quiet 20 times
+    ///     client > SYN
+    ///     server > SYN ACK
+    ///     client > ACK
+    ///     client > FIN ACK
+    ///     server > ACK
+    ///     server > FIN ACK
+    ///     client > ACK
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// Mend the other side: see `close-wait-accumulation`. Here, close() instead of only shutdown() gives the kernel leave to
+    /// forget the socket after net.ipv4.tcp_fin_timeout.
+    "fin-wait-2-accumulation", Population, Note, detect
+}
+
+/// As long as a closed application's socket waits on Linux, ns: whoever waits longer waits in vain.
+const IN_VAIN_NS: i64 = 30_000_000_000;
+
+fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
+    for (service, pile) in population.services.sorted() {
+        of_group(population, thresholds, (service.ip, service, Side::Server), pile, found);
+    }
+    for ((host, destination), pile) in population.destinations.sorted() {
+        of_group(population, thresholds, (host, destination, Side::Client), pile, found);
+    }
+}
+
+fn of_group(
+    population: &Population,
+    thresholds: &PopulationThresholds,
+    (host, service, owner): (IpAddr, Endpoint, Side),
+    pile: &Pile,
+    found: &mut Vec<PopulationFinding>,
+) {
+    let long = |waits: &crate::population::Waits| waits.fin_wait_2.at_least(thresholds.fin_wait_2_ns_min);
+    let waited = long(&pile.ended) + long(&pile.going_on);
+    let peak = pile.peak(State::FinWait2);
+    if waited.min(peak.sockets) < thresholds.fin_wait_2_sockets_min {
+        return;
+    }
+    let Some(stretch) = pile.densest(State::FinWait2, i64::MAX) else { return };
+    let longest_ns = pile.longest(State::FinWait2).first().map_or(0, |example| example.lasted_ns);
+    let whose = match owner {
+        Side::Client => format!("toward {service}"),
+        Side::Server => format!("of the service {service}"),
+    };
+    let message = format!(
+        "{host} held up to {} sockets {whose} in FIN-WAIT-2 at once; {} waited longer than {} for a peer that had \
+         acknowledged the FIN and did not close, the longest for {}",
+        grouped(peak.sockets),
+        grouped(waited),
+        duration(thresholds.fin_wait_2_ns_min),
+        duration(longest_ns)
+    );
+    let confidence = if longest_ns >= IN_VAIN_NS { Confidence::High } else { Confidence::Medium };
+    found.push(PopulationFinding {
+        service: Some(service),
+        owner: Some(owner),
+        to: population.horizon(),
+        peak: Some(peak),
+        ..ENTRY.of_host(host, confidence, stretch, message).shown_by(pile, State::FinWait2)
+    });
+}

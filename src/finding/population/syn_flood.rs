@@ -1,0 +1,101 @@
+//! `syn-flood`: half-open handshakes pile up at one service.
+
+use super::{PopulationFinding, PopulationThresholds, grouped, rate, share};
+use crate::base::Side;
+use crate::connection::State;
+use crate::finding::catalogue::finding;
+use crate::finding::phrase::duration;
+use crate::finding::verdict::{Confidence, Severity};
+use crate::population::Population;
+
+finding! {
+    /// # What it is
+    ///
+    /// SYNs reach a service that answers them, and nobody acknowledges the answers: half-open handshakes, faster than they
+    /// are given up.
+    ///
+    /// # Why it matters
+    ///
+    /// Each holds a place in the queue of half-open connections until the SYN-ACK's retries run out, about a minute. When the
+    /// queue is full, real clients are turned away, or served with SYN cookies, without window scaling and SACK where
+    /// timestamps are missing.
+    ///
+    /// # How it is recognised
+    ///
+    /// By the number of handshakes within a TIME-WAIT's time that were answered with SYN-ACK and never acknowledged, more than
+    /// those that were completed, and most of them by a single SYN: a living client whose packets are lost repeats its SYN.
+    /// The number of sources is an estimate beyond a hundred.
+    ///
+    /// ```trace fires 60 times
+    ///    client > SYN
+    ///    server > SYN ACK
+    /// +1 server > SYN ACK
+    /// +2 server > SYN ACK
+    /// +8 server > SYN ACK
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// A service that is down or filtered does not answer at all (`syn-unanswered`). Loss on the way back leaves half-open
+    /// handshakes too, but its clients try again.
+    ///
+    /// ```trace quiet 60 times
+    ///    client > SYN
+    ///    server > SYN ACK
+    /// +1 client > SYN
+    ///    server > SYN ACK
+    /// +2 client > SYN
+    ///    server > SYN ACK
+    /// +5 client > SYN
+    ///    server > SYN ACK
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// net.ipv4.tcp_syncookies=1 is the default and keeps the service reachable. Raise net.ipv4.tcp_max_syn_backlog and the
+    /// listen() backlog, and filter at the edge: sources that are made up cannot be blocked by address.
+    "syn-flood", Population, Warning, detect
+}
+
+fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
+    for (service, pile) in population.services.sorted() {
+        let attempts = pile.attempts;
+        let failed = attempts.half_open + attempts.unanswered;
+        let is_nobody = attempts.single as f64 >= failed as f64 * thresholds.half_open_single_share_min;
+        if attempts.half_open < thresholds.half_open_min || failed < attempts.opened || !is_nobody {
+            continue;
+        }
+        let Some(stretch) = pile.series().densest(population.profile.time_wait_ns, |level| u64::from(level.failed))
+        else {
+            continue;
+        };
+        if stretch.count < thresholds.half_open_min {
+            continue;
+        }
+        let all = failed + attempts.opened;
+        let peak = pile.peak(State::SynReceived);
+        let sources = pile.failing_peers.count();
+        let about = if pile.failing_peers.is_exact() { "" } else { "about " };
+        let message = format!(
+            "{} handshakes with {service} were begun and not completed in {}, {} a second, from {about}{}; up to {} were \
+             half open at once; {} of all SYNs were answered and {} of all handshakes completed",
+            grouped(stretch.count),
+            duration(stretch.to.since(stretch.from)),
+            rate(stretch.per_second()),
+            crate::finding::phrase::count(sources, "source"),
+            grouped(peak.sockets),
+            share(all - attempts.unanswered, all),
+            share(attempts.opened, all)
+        );
+        let is_sure = sources >= thresholds.half_open_min || attempts.single == failed;
+        found.push(PopulationFinding {
+            severity: Severity::Warning,
+            service: Some(service),
+            owner: Some(Side::Server),
+            peak: Some(peak),
+            ..ENTRY
+                .of_host(service.ip, if is_sure { Confidence::High } else { Confidence::Medium }, stretch, message)
+                .shown_by(pile, State::SynReceived)
+        });
+    }
+}

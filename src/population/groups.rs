@@ -1,0 +1,78 @@
+//! Piles by key, the largest of them when there are too many.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use foldhash::fast::RandomState;
+
+use super::pile::Pile;
+
+/// Groups that are certainly kept, those with most sockets. Beyond, a report would be read by nobody, and addresses can
+/// be made up by the million.
+pub const GROUPS_KEPT: usize = 1_024;
+/// Groups kept before the smallest are let go.
+const GROUPS_MAX: usize = 2 * GROUPS_KEPT;
+/// Intervals kept of all groups of a kind together: some 28 MB at most.
+const INTERVALS_TOTAL: usize = 1 << 18;
+/// Intervals of one group, however few groups there are: more than any terminal has columns.
+const INTERVALS_MAX: usize = 1 << 14;
+/// Intervals of one group, however many there are.
+const INTERVALS_MIN: usize = 128;
+
+/// Piles by key.
+#[derive(Clone, Debug)]
+pub struct Groups<K> {
+    interval_ns: i64,
+    places: HashMap<K, usize, RandomState>,
+    piles: Vec<(K, Pile)>,
+    /// Sockets of groups that were let go.
+    let_go: u64,
+}
+
+impl<K: Copy + Ord + Hash> Groups<K> {
+    pub(super) fn new(interval_ns: i64) -> Self {
+        Self { interval_ns, places: HashMap::default(), piles: Vec::new(), let_go: 0 }
+    }
+
+    /// The pile of `key`, with the number of intervals that it may have.
+    pub(super) fn pile(&mut self, key: K) -> (&mut Pile, usize) {
+        if self.piles.len() >= GROUPS_MAX && !self.places.contains_key(&key) {
+            self.let_the_smallest_go();
+        }
+        let intervals_max = (INTERVALS_TOTAL / self.piles.len().max(1)).clamp(INTERVALS_MIN, INTERVALS_MAX);
+        let (piles, interval_ns) = (&mut self.piles, self.interval_ns);
+        let place = *self.places.entry(key).or_insert_with(|| {
+            piles.push((key, Pile::new(interval_ns)));
+            piles.len() - 1
+        });
+        (&mut self.piles[place].1, intervals_max)
+    }
+
+    /// Every group by its key.
+    pub fn sorted(&self) -> Vec<(K, &Pile)> {
+        let mut all: Vec<(K, &Pile)> = self.piles.iter().map(|(key, pile)| (*key, pile)).collect();
+        all.sort_by_key(|&(key, _)| key);
+        all
+    }
+
+    /// The pile of `key`, if it is kept.
+    pub fn get(&self, key: K) -> Option<&Pile> {
+        self.places.get(&key).map(|&place| &self.piles[place].1)
+    }
+
+    /// Sockets in groups that were too many to keep.
+    pub fn let_go(&self) -> u64 {
+        self.let_go
+    }
+
+    /// Ties go by the key, so that the same capture keeps the same groups.
+    fn let_the_smallest_go(&mut self) {
+        self.piles.sort_by(|(key, pile), (other_key, other)| (other.sockets, key).cmp(&(pile.sockets, other_key)));
+        for (_, pile) in self.piles.drain(GROUPS_KEPT..) {
+            self.let_go += pile.sockets;
+        }
+        let intervals_max = INTERVALS_TOTAL / GROUPS_MAX;
+        self.piles.iter_mut().for_each(|(_, pile)| pile.fit(intervals_max));
+        self.places = self.piles.iter().enumerate().map(|(place, &(key, _))| (key, place)).collect();
+    }
+}

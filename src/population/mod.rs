@@ -1,0 +1,90 @@
+//! Stage 7: across connections and over time: how many sockets each host has in each state, which ports it uses toward
+//! whom, and what it would have had at any moment.
+//!
+//! A connection is taken when it leaves the table, with its life in hindsight, and only counts remain of it. Memory is
+//! bounded: by the number of groups that are kept ([`GROUPS_KEPT`], the largest) and by the number of intervals of each,
+//! whatever the length of the capture.
+
+mod distinct;
+mod groups;
+mod moment;
+mod pile;
+mod series;
+mod stay;
+
+use std::net::IpAddr;
+
+use crate::base::{Endpoint, Side, Timestamp};
+use crate::connection::{Connection, Lifecycle, Profile};
+
+pub use distinct::Distinct;
+pub use groups::{GROUPS_KEPT, Groups};
+pub use moment::{Moment, Queues, Socket, SocketTable, Timer};
+pub use pile::{Attempts, Closers, Durations, Example, Pile, Waits};
+pub use series::{INTERVAL_NS, Level, Peak, PerState, Series, Stretch};
+pub use stay::{Departure, Stay};
+
+use pile::Arrival;
+
+/// The sockets of a capture, by group and over time.
+#[derive(Clone, Debug)]
+pub struct Population {
+    /// Timer constants and the range of ports.
+    pub profile: Profile,
+    /// All sockets of each host.
+    pub hosts: Groups<IpAddr>,
+    /// The servers' sockets of each service.
+    pub services: Groups<Endpoint>,
+    /// The clients' sockets of each host toward each destination.
+    pub destinations: Groups<(IpAddr, Endpoint)>,
+    /// From the first to the last packet; none when there was none.
+    pub span: Option<(Timestamp, Timestamp)>,
+    stays: Vec<Stay>,
+}
+
+impl Population {
+    /// Nothing yet, counted in intervals of `interval_ns`.
+    pub fn new(profile: Profile, interval_ns: i64) -> Self {
+        Self {
+            profile,
+            hosts: Groups::new(interval_ns),
+            services: Groups::new(interval_ns),
+            destinations: Groups::new(interval_ns),
+            span: None,
+            stays: Vec::new(),
+        }
+    }
+
+    /// Takes a connection that leaves.
+    pub fn take(&mut self, connection: &Connection, life: &Lifecycle, departure: Departure) {
+        let (first, last) = self.span.unwrap_or((connection.start, life.horizon));
+        self.span = Some((first.min(connection.start), last.max(life.horizon)));
+        for side in Side::BOTH {
+            stay::stays(connection, life, side, departure, &mut self.stays);
+            if side == Side::Client && self.stays.is_empty() {
+                continue;
+            }
+            let (local, peer) = (connection.endpoint(side), connection.endpoint(!side));
+            let arrival = Arrival { connection, life, side, stays: &self.stays };
+            if !self.stays.is_empty() {
+                let (pile, intervals_max) = self.hosts.pile(local.ip);
+                pile.take(&arrival, intervals_max);
+            }
+            let (pile, intervals_max) = match side {
+                Side::Client => self.destinations.pile((local.ip, peer)),
+                Side::Server => self.services.pile(local),
+            };
+            pile.take(&arrival, intervals_max);
+        }
+    }
+
+    /// The newest packet's time.
+    pub fn horizon(&self) -> Timestamp {
+        self.span.map_or(Timestamp(0), |(_, last)| last)
+    }
+
+    /// Ports that the profile's hosts choose from.
+    pub fn ports(&self) -> u64 {
+        u64::from(self.profile.ephemeral_last.saturating_sub(self.profile.ephemeral_first)) + 1
+    }
+}

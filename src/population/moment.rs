@@ -1,0 +1,252 @@
+//! The sockets of every host at one moment, as `ss` would have listed them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
+
+use super::stay::{Departure, Stay, stays};
+use crate::base::{Endpoint, Side, Sides, Timestamp};
+use crate::connection::{Basis, Connection, Half, Lifecycle, State};
+use crate::table::Table;
+
+/// Which moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// A time of the capture's clock.
+    Time(Timestamp),
+    /// Nanoseconds after the first frame.
+    Offset(i64),
+    /// Just after this frame.
+    Frame(u64),
+    /// After the last frame.
+    End,
+}
+
+/// Octets on their way, from the view of one socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queues {
+    /// Received, and not acknowledged yet. What the application has not read is not on the wire.
+    pub received: u64,
+    /// Sent, and not acknowledged yet; SYN and FIN count one each, as in the kernel.
+    pub sent: u64,
+    /// Transmissions in a row since the peer was last heard, and since when.
+    pub unanswered: (u32, Option<Timestamp>),
+    /// Probes in a row that the peer has not answered.
+    pub probes: u32,
+}
+
+/// The timer that runs on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// TIME-WAIT, or FIN-WAIT-2 of a closed application: nanoseconds that are left.
+    TimeWait {
+        /// Until it runs out, ns.
+        left_ns: i64,
+    },
+    /// Retransmission: for how long what was sent has been waiting, and how often it was repeated.
+    Retransmission {
+        /// Since the first transmission, ns.
+        running_ns: i64,
+        /// Transmissions beyond the first.
+        repeated: u32,
+    },
+    /// Probes: keepalive, or of a closed window.
+    Probe {
+        /// Unanswered so far.
+        unanswered: u32,
+    },
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// This end.
+    pub local: Endpoint,
+    /// The other end.
+    pub peer: Endpoint,
+    /// Which role this end has.
+    pub side: Side,
+    /// Its connection.
+    pub stream: u64,
+    /// The state.
+    pub state: State,
+    /// Since when.
+    pub since: Timestamp,
+    /// How the state is known.
+    pub basis: Basis,
+    /// Octets on their way.
+    pub queues: Queues,
+    /// The timer that runs, if one does.
+    pub timer: Option<Timer>,
+}
+
+/// Collects the sockets of one moment while a capture is read, whether its connections leave before it or after.
+#[derive(Debug)]
+pub struct SocketTable {
+    moment: Moment,
+    /// The first frame's time.
+    first: Option<Timestamp>,
+    /// The newest frame and its time.
+    newest: (u64, Timestamp),
+    /// The moment as time and frame, once it is reached.
+    reached: Option<(Timestamp, u64)>,
+    queues: HashMap<u64, Sides<Queues>, RandomState>,
+    /// By both endpoints; of several incarnations the newest that has a socket.
+    sockets: BTreeMap<(Endpoint, Endpoint), (u64, Stay, Side)>,
+    scratch: Vec<Stay>,
+}
+
+impl SocketTable {
+    /// For this moment.
+    pub fn new(moment: Moment) -> Self {
+        Self {
+            moment,
+            first: None,
+            newest: (0, Timestamp(i64::MIN)),
+            reached: None,
+            queues: HashMap::default(),
+            sockets: BTreeMap::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Frame `number` of `time` comes next, and `table` is as the frames before left it.
+    pub fn before(&mut self, number: u64, time: Timestamp, table: &Table) {
+        let first = *self.first.get_or_insert(time);
+        if self.reached.is_none() {
+            let at = match self.moment {
+                Moment::Time(at) if time > at => Some(at),
+                Moment::Offset(offset) if time > first.plus(offset) => Some(first.plus(offset)),
+                Moment::Frame(frame) if number > frame => Some(self.newest.1),
+                Moment::Time(_) | Moment::Offset(_) | Moment::Frame(_) | Moment::End => None,
+            };
+            if let Some(at) = at {
+                self.reach(at, table);
+            }
+        }
+        self.newest = (number, self.newest.1.max(time));
+    }
+
+    /// The input has ended, and `table` still holds what is open.
+    pub fn at_end(&mut self, table: &Table) {
+        if self.reached.is_none() {
+            let (_, newest) = self.newest;
+            let at = match (self.moment, self.first) {
+                (Moment::Time(at), _) => at,
+                (Moment::Offset(offset), Some(first)) => first.plus(offset),
+                (Moment::Frame(_) | Moment::End | Moment::Offset(_), _) => newest,
+            };
+            self.reach(at, table);
+        }
+    }
+
+    /// The moment, once the input has come so far: its time and the last frame before it.
+    pub fn reached(&self) -> Option<(Timestamp, u64)> {
+        self.reached
+    }
+
+    /// Takes a connection that leaves.
+    pub fn take(&mut self, connection: &Connection, life: &Lifecycle) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        for side in Side::BOTH {
+            // A successor does not end TIME-WAIT by beginning: whether its SYN was accepted shows in its own states.
+            stays(connection, life, side, Departure::Over, &mut scratch);
+            if let Some(stay) = self.stay(&scratch) {
+                let key = (connection.endpoint(side), connection.endpoint(!side));
+                let place = self.sockets.entry(key).or_insert((connection.stream, stay, side));
+                if place.0 <= connection.stream {
+                    *place = (connection.stream, stay, side);
+                }
+            }
+        }
+        self.scratch = scratch;
+    }
+
+    /// The sockets, by their endpoints.
+    pub fn finish(self) -> Vec<Socket> {
+        let (at, _) = self.reached.unwrap_or((self.newest.1, self.newest.0));
+        let is_alive = |stay: &Stay| stay.runs_out.is_none_or(|until| until > at);
+        self.sockets
+            .iter()
+            .filter(|(_, (_, stay, _))| is_alive(stay))
+            .map(|(&(local, peer), &(stream, stay, side))| {
+                let queues = self.queues.get(&stream).map_or(Queues::default(), |queues| queues[side]);
+                socket(
+                    at,
+                    Socket {
+                        local,
+                        peer,
+                        side,
+                        stream,
+                        state: stay.state,
+                        since: stay.from,
+                        basis: stay.basis,
+                        queues,
+                        timer: None,
+                    },
+                    &stay,
+                )
+            })
+            .collect()
+    }
+
+    fn reach(&mut self, at: Timestamp, table: &Table) {
+        self.reached = Some((at, self.newest.0));
+        for connection in table.connections() {
+            let queues = Sides { client: queues(&connection, Side::Client), server: queues(&connection, Side::Server) };
+            if queues != Sides::default() {
+                self.queues.insert(connection.stream, queues);
+            }
+        }
+    }
+
+    /// The stay at the moment. Before the moment is reached it is the last one, unless that has ended.
+    fn stay(&self, stays: &[Stay]) -> Option<Stay> {
+        let Some((at, frame)) = self.reached else {
+            return stays.last().copied().filter(|stay| stay.until.is_none());
+        };
+        // Frames of one time are told apart by their numbers.
+        let has_begun =
+            |stay: &&Stay| stay.from < at || stay.from == at && stay.frame.is_none_or(|shown| shown <= frame);
+        let begun = stays.iter().take_while(has_begun).count();
+        let next_began = begun < stays.len();
+        let stay = begun.checked_sub(1).map(|last| stays[last])?;
+        (next_began || stay.until.is_none_or(|until| until > at)).then_some(stay)
+    }
+}
+
+/// What a state leaves of queues and timers.
+fn socket(at: Timestamp, mut socket: Socket, stay: &Stay) -> Socket {
+    match socket.state {
+        // The kernel keeps no full socket for these.
+        State::TimeWait | State::FinWait2 | State::SynReceived => socket.queues.sent = 0,
+        _ => {}
+    }
+    let (transmissions, since) = socket.queues.unanswered;
+    socket.timer = match (stay.runs_out, since) {
+        (Some(until), _) => Some(Timer::TimeWait { left_ns: until.since(at).max(0) }),
+        (None, _) if socket.queues.probes > 0 => Some(Timer::Probe { unanswered: socket.queues.probes }),
+        (None, Some(since)) if socket.queues.sent > 0 => Some(Timer::Retransmission {
+            running_ns: at.since(since).max(0),
+            repeated: transmissions.saturating_sub(1),
+        }),
+        (None, _) => None,
+    };
+    socket
+}
+
+fn queues(connection: &Connection, side: Side) -> Queues {
+    let (own, peer) = (&connection.halves[side], &connection.halves[!side]);
+    Queues {
+        received: on_the_way(peer),
+        sent: on_the_way(own),
+        unanswered: (own.unanswered, own.unanswered_since),
+        probes: own.unanswered_probes,
+    }
+}
+
+/// Sequence space sent and not acknowledged.
+fn on_the_way(half: &Half) -> u64 {
+    let Some(start) = half.start else { return 0 };
+    u64::try_from(half.nxt.since(half.acked.unwrap_or(start))).unwrap_or(0)
+}

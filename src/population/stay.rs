@@ -1,0 +1,107 @@
+//! From the states that an endpoint entered to the time that its socket spent in each.
+
+use crate::base::{Side, Timestamp};
+use crate::connection::{Basis, Connection, Lifecycle, OpenKind, State, StateStep};
+
+/// Why a connection leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// Nothing more was expected of it, or it made room: what is not known to have ended goes on.
+    Over,
+    /// Another one began on its four-tuple at this time.
+    Replaced(Timestamp),
+}
+
+/// The time that a socket spent in one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// The state.
+    pub state: State,
+    /// Since when.
+    pub from: Timestamp,
+    /// Until when; none when nothing shows its end.
+    pub until: Option<Timestamp>,
+    /// The frame that shows it; none for a timer.
+    pub frame: Option<u64>,
+    /// How it is known.
+    pub basis: Basis,
+    /// When the state's timer ends it, where it has one that can be told.
+    pub runs_out: Option<Timestamp>,
+}
+
+impl Stay {
+    /// How long it lasted, at least until `horizon`, ns.
+    pub fn lasted_ns(&self, horizon: Timestamp) -> i64 {
+        self.until.unwrap_or(horizon).since(self.from).max(0)
+    }
+}
+
+/// A SYN that stays alone this long after it was due again was sent by no socket that waits for an answer: the first
+/// timeout is 1 s (RFC 6298, section 2.1), and 3 s on stacks older than it, ns.
+const SYN_ALONE_NS_MIN: i64 = 3_500_000_000;
+
+/// Puts the stays of the socket of `side` into `stays`, which it empties first.
+pub fn stays(connection: &Connection, life: &Lifecycle, side: Side, departure: Departure, stays: &mut Vec<Stay>) {
+    stays.clear();
+    let steps = &life.states[side];
+    if has_no_socket(connection, life, side) {
+        return;
+    }
+    for (index, step) in steps.iter().enumerate() {
+        if matches!(step.state, State::Closed | State::Listen) {
+            continue;
+        }
+        let next = steps.get(index + 1);
+        let mut runs_out = runs_out(connection, life, side, step);
+        let mut until = next.map(|next| next.time).or_else(|| end_of_last(life, step, runs_out, departure));
+        if let (Some(next), Some(at), State::FinWait2) = (next, runs_out, step.state)
+            && next.time > at
+        {
+            // A FIN that was taken later shows that the application had kept the socket; a reset, that it was gone.
+            (until, runs_out) = if next.state == State::Closed { (Some(at), Some(at)) } else { (until, None) };
+        }
+        let StateStep { state, time, frame, basis } = *step;
+        stays.push(Stay { state, from: time, until, frame, basis, runs_out });
+    }
+}
+
+/// When the last state of an endpoint ended, as far as timers and a successor tell.
+fn end_of_last(
+    life: &Lifecycle,
+    step: &StateStep,
+    runs_out: Option<Timestamp>,
+    departure: Departure,
+) -> Option<Timestamp> {
+    let expired = runs_out.filter(|&at| at < life.horizon);
+    let replaced = match departure {
+        Departure::Replaced(at) => Some(at.max(step.time)),
+        Departure::Over => None,
+    };
+    expired.into_iter().chain(replaced).min()
+}
+
+/// When the timer of the state that `step` entered runs out: TIME-WAIT by the profile, from its last restart, and
+/// FIN-WAIT-2 of a closed application. An application that still reads (half-close) has no such timer.
+fn runs_out(connection: &Connection, life: &Lifecycle, side: Side, step: &StateStep) -> Option<Timestamp> {
+    match step.state {
+        State::TimeWait => {
+            let repeated = life.notes.iter().rfind(|note| note.side != side && note.is_fin());
+            let began = repeated.map_or(step.time, |fin| fin.time.max(step.time));
+            Some(began.plus(life.profile.time_wait_ns))
+        }
+        State::FinWait2 if life.profile.fin_wait_2_ns < i64::MAX => {
+            let is_reading = connection.halves[!side].last_data.is_some_and(|data| data.time > step.time);
+            (!is_reading).then(|| step.time.plus(life.profile.fin_wait_2_ns))
+        }
+        _ => None,
+    }
+}
+
+/// The endpoint's address sent nothing but one SYN, did not repeat it when that was due, and did not answer the SYN-ACK
+/// either: nobody's socket, as in a flood from made-up addresses.
+fn has_no_socket(connection: &Connection, life: &Lifecycle, side: Side) -> bool {
+    let half = &connection.halves[side];
+    let is_alone = side == Side::Client && half.frames == 1 && half.syns == 1;
+    let is_open = !matches!(life.opening.kind, OpenKind::HalfOpen | OpenKind::Unanswered);
+    is_alone && !is_open && life.horizon.since(connection.start) >= SYN_ALONE_NS_MIN
+}
