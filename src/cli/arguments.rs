@@ -114,7 +114,8 @@ pub enum Command {
     /// Explain a finding, or list them all
     ///
     /// Prints what a finding is, why it matters, how it is recognised, what it must not be confused with and what to
-    /// do about it. Without a name, lists the catalogue.
+    /// do about it. Without a name, lists the catalogue; with that of a group (handshake, teardown, reset, after-close,
+    /// transfer, population, capture), the part of it.
     Explain(ExplainArguments),
     /// Socket tables at a moment.
     #[command(hide = true, disable_help_flag = true)]
@@ -195,8 +196,21 @@ pub struct ShowArguments {
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
-    /// Name of a finding, or of a reset's cause
+    /// Name of a finding, of a reset's cause, or of a group
+    #[arg(value_name = "NAME")]
     pub name: Option<String>,
+    /// Form of the catalogue
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CatalogueFormat::Text)]
+    pub format: CatalogueFormat,
+}
+
+/// Forms of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CatalogueFormat {
+    /// For people
+    Text,
+    /// One JSON array of objects: name, group, severity, summary, and the page in Markdown
+    Json,
 }
 
 /// Arguments of a command that this version does not have: whatever a later version may take.

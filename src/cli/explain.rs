@@ -5,25 +5,50 @@ use std::io::Write;
 use anyhow::bail;
 
 use super::Outcome;
-use super::arguments::{ExplainArguments, Talk};
+use super::arguments::{CatalogueFormat, ExplainArguments, Talk};
 use super::output::{Buffering, Output};
 use super::terminal::canvas;
-use crate::finding::{CATALOGUE, Entry};
-use crate::report::{catalogue, page};
+use crate::finding::{CATALOGUE, Entry, Group};
+use crate::report::{catalogue, catalogue_json, page};
 
 /// Runs the command.
 ///
 /// # Errors
 /// Whatever ends it with exit code 2.
 pub fn run(arguments: &ExplainArguments, talk: &Talk) -> anyhow::Result<Outcome> {
+    let wanted = arguments.name.as_deref().map(wanted).transpose()?;
     let mut out = Output::open(None, &[], Buffering::Blocks)?;
     let canvas = canvas(talk, None);
-    match &arguments.name {
-        None => catalogue(&mut out, &canvas, &CATALOGUE)?,
-        Some(name) => page(&mut out, &canvas, meant(name)?)?,
+    match (arguments.format, wanted) {
+        (CatalogueFormat::Text, None) => catalogue(&mut out, &canvas, &CATALOGUE)?,
+        (CatalogueFormat::Text, Some(Wanted::Group(entries))) => catalogue(&mut out, &canvas, &entries)?,
+        (CatalogueFormat::Text, Some(Wanted::Page(entry))) => page(&mut out, &canvas, entry)?,
+        (CatalogueFormat::Json, None) => catalogue_json(&mut out, &CATALOGUE)?,
+        (CatalogueFormat::Json, Some(Wanted::Group(entries))) => catalogue_json(&mut out, &entries)?,
+        (CatalogueFormat::Json, Some(Wanted::Page(entry))) => catalogue_json(&mut out, &[entry])?,
     }
     out.flush()?;
     Ok(Outcome::Done)
+}
+
+enum Wanted {
+    Page(&'static Entry),
+    Group(Vec<&'static Entry>),
+}
+
+/// What a user asks for by `name`: a finding before a group.
+///
+/// # Errors
+/// It is neither.
+fn wanted(name: &str) -> anyhow::Result<Wanted> {
+    let group = Group::ALL.iter().find(|group| group.name().eq_ignore_ascii_case(name));
+    match (find(name), group) {
+        (Some(entry), _) => Ok(Wanted::Page(entry)),
+        (None, Some(group)) => {
+            Ok(Wanted::Group(CATALOGUE.iter().copied().filter(|entry| entry.group == *group).collect()))
+        }
+        (None, None) => meant(name).map(Wanted::Page),
+    }
 }
 
 /// By its name, or by the cause of a reset that it is about.
@@ -43,16 +68,16 @@ pub fn meant(name: &str) -> anyhow::Result<&'static Entry> {
     }
 }
 
-/// The nearest name, when one is near.
+/// The nearest name, when one is near: as it stands or as a reset's cause.
 fn suggestion(name: &str) -> String {
     const NEAR: f64 = 0.8;
-    let nearest = CATALOGUE
-        .iter()
-        .map(|entry| (strsim::jaro_winkler(entry.name, name), entry.name))
-        .filter(|(likeness, _)| *likeness >= NEAR)
-        .max_by(|one, other| one.0.total_cmp(&other.0));
-    match nearest {
-        Some((_, nearest)) => format!("; did you mean {nearest}?"),
+    let likeness = |entry: &Entry| {
+        let cause = entry.name.strip_prefix("reset-").unwrap_or(entry.name);
+        strsim::jaro_winkler(entry.name, name).max(strsim::jaro_winkler(cause, name))
+    };
+    let nearest = CATALOGUE.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    match nearest.filter(|entry| likeness(entry) >= NEAR) {
+        Some(entry) => format!("; did you mean {}?", entry.name),
         None => "; lastack explain lists them".to_owned(),
     }
 }

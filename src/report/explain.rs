@@ -35,6 +35,30 @@ pub fn catalogue(out: &mut impl Write, canvas: &Canvas, entries: &[&Entry]) -> i
     writeln!(out, "{}", paint.paint(Role::Faint, "One of them in full: lastack explain NAME"))
 }
 
+/// Prints the entries as a JSON array, one object a line: for programs that explain findings in their own way.
+pub fn catalogue_json(out: &mut impl Write, entries: &[&Entry]) -> io::Result<()> {
+    #[derive(serde::Serialize)]
+    struct Page<'a> {
+        name: &'a str,
+        group: &'a str,
+        severity: &'a str,
+        summary: String,
+        markdown: String,
+    }
+    for (at, entry) in entries.iter().enumerate() {
+        let page = Page {
+            name: entry.name,
+            group: entry.group.name(),
+            severity: entry.severity.name(),
+            summary: first_sentence(entry.doc),
+            markdown: lines(entry.doc).flat_map(|line| [line, "\n"]).collect(),
+        };
+        out.write_all(if at == 0 { b"[" } else { b",\n" })?;
+        serde_json::to_writer(&mut *out, &page)?;
+    }
+    out.write_all(if entries.is_empty() { b"[]\n" } else { b"]\n" })
+}
+
 /// Prints one entry's page.
 pub fn page(out: &mut impl Write, canvas: &Canvas, entry: &Entry) -> io::Result<()> {
     let paint = canvas.palette;
@@ -119,6 +143,21 @@ mod tests {
                 assert!(words > 5, "{}", lines[at]);
             }
         }
+    }
+
+    #[test]
+    fn the_catalogue_is_json_too() {
+        let mut out = Vec::new();
+        catalogue_json(&mut out, &CATALOGUE).unwrap();
+        let pages: Vec<serde_json::Value> = serde_json::from_slice(&out).unwrap();
+        assert_eq!(pages.len(), CATALOGUE.len());
+        let page = pages.iter().find(|page| page["name"] == "port-reused").unwrap();
+        assert_eq!(page["group"], "after-close");
+        assert!(page["summary"].as_str().unwrap().starts_with("A new connection on the same addresses"));
+        assert!(page["markdown"].as_str().unwrap().starts_with("# What it is\n\nA new connection"));
+        let mut none = Vec::new();
+        catalogue_json(&mut none, &[]).unwrap();
+        assert_eq!(none, b"[]\n");
     }
 
     #[test]

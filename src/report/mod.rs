@@ -28,7 +28,7 @@ pub use checked::{
     CheckError, CheckFormat, Checked, CheckedCapture, CheckedCase, Example, FINDING, Place, Problem, Standing,
     annotations, write_checked,
 };
-pub use explain::{catalogue, page};
+pub use explain::{catalogue, catalogue_json, page};
 pub use flow_id::{community_id, connection_id};
 pub use json::Json;
 pub use ladder::{Detail, LadderInput, SegmentLog, excerpt, ladder};
