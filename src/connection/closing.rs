@@ -6,6 +6,7 @@ use super::opening::Opening;
 use super::state::State;
 use super::words::{CloseKind, Initiator, OpenKind, StateStep};
 use crate::base::{Side, Sides};
+use crate::segment::Flags;
 
 /// So many transmissions without an answer at the end mean that their sender was talking to nobody.
 const UNANSWERED_MIN: u32 = 3;
@@ -167,10 +168,26 @@ impl Closing {
                     .map(|effect| &hindsight.notes[effect.note])
                     .map(|note| (note.frame, note.side));
                 let first = fins.chain(ending).min_by_key(|(frame, _)| *frame).map(|(_, side)| side);
+                let first = first.map(|side| self.earlier_at_its_end(hindsight, resets, side).unwrap_or(side));
                 let established = !matches!(opening.kind, OpenKind::Unanswered | OpenKind::HalfOpen);
                 first.or(self.unanswered.filter(|_| established)).map(name)
             }
         }
+    }
+
+    /// The other side, if it began to close earlier than `side`, whose FIN or abort passed the tap first: neither had
+    /// heard of the other's, and what came from farther away was sent longer ago.
+    fn earlier_at_its_end(&self, hindsight: &Hindsight<'_>, resets: &[ResetEffect], side: Side) -> Option<Side> {
+        let aborts = |side: Side| {
+            let own = resets.iter().map(|effect| &hindsight.notes[effect.note]).find(|note| note.side == side);
+            own.filter(|note| note.flags.contains(Flags::ACK))
+        };
+        let begun = |side: Side| self.fins[side].as_ref().or(aborts(side));
+        let (passed, other) = (begun(side)?, begun(!side)?);
+        let half_path = |side: Side| hindsight.arrivals.rtt_ns[side].map(|rtt| rtt / 2);
+        let sent = |note: &Noted| Some(note.time.since(hindsight.connection.start) - half_path(note.side)?);
+        let unheard = other.ack.at_or_before(passed.seq + passed.len);
+        (unheard && sent(other)? < sent(passed)?).then_some(!side)
     }
 
     fn evidence(&self, hindsight: &Hindsight<'_>, opening: &Opening, resets: &[ResetEffect]) -> Vec<u64> {

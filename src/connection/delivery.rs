@@ -178,10 +178,12 @@ impl Arrivals {
     fn ack_of_syn_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> (Option<Receipt>, usize) {
         let half = &connection.halves[side];
         let Some(isn) = half.isn.filter(|_| half.syn_acks > 0) else { return (None, 0) };
-        let repeated = |note: &Noted| note.side == side && note.is_syn_ack();
+        let open = shows_open(connection, notes, side);
+        // A copy that comes when the connection is seen to be open was delayed on its way.
+        let opened_at = open.map_or(u64::MAX, |open| notes[open].frame);
+        let repeated = |note: &Noted| note.side == side && note.is_syn_ack() && note.frame < opened_at;
         let answers = indices(notes, |note| note.side != side && acknowledges_beyond(note, isn));
         let (receipt, lost) = self.effective(notes, side, &answers, repeated);
-        let open = shows_open(connection, notes, side);
         let Some(receipt) = receipt else {
             // Seen to be open all the same: the last answer before that did it.
             let last = open.and_then(|open| answers.iter().rev().find(|&&answer| answer < open).copied());

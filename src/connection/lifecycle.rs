@@ -10,6 +10,7 @@ use super::reset::Acceptance;
 use super::state::State;
 use super::step::Connection;
 use super::transition::transition;
+use super::vantage::Tap;
 use super::words::{Basis, StateStep};
 use crate::base::{Side, Sides, Timestamp};
 use crate::segment::{Flags, IcmpError};
@@ -94,6 +95,8 @@ pub struct Lifecycle {
     pub horizon: Timestamp,
     /// Timer constants.
     pub profile: Profile,
+    /// Where the capture was taken, if that shows.
+    pub tap: Option<Tap>,
 }
 
 impl Lifecycle {
@@ -130,8 +133,9 @@ impl Lifecycle {
             }
         }
         let closing = Closing::of(&hindsight, &opening, &resets, &states);
+        let tap = Tap::of(&hindsight);
         let Hindsight { notes, arrivals, horizon, .. } = hindsight;
-        Self { opening, closing, states, resets, surprises, arrivals, notes, horizon, profile }
+        Self { opening, closing, states, resets, surprises, arrivals, notes, horizon, profile, tap }
     }
 
     /// The state of `side` at `time`, and how it is known; none before its first step.
@@ -164,7 +168,17 @@ impl Hindsight<'_> {
             return false;
         };
         let half = past.half(self.connection.client);
-        half.isn == Some(isn) && past.is_over()
+        half.isn == Some(isn) && past.is_over() && !half.syn_unanswered
+    }
+
+    /// Nobody stands behind the SYN: its SYN-ACK was repeated unanswered, and in all that time the SYN was not, as a host
+    /// in SYN-SENT repeats it. A forged address, or a scanner that never meant to connect.
+    pub(super) fn syn_is_nobodys(&self) -> bool {
+        let (client, server) = (&self.connection.halves.client, &self.connection.halves.server);
+        let first = self.notes.iter().find(|note| note.is_syn());
+        let last = self.notes.iter().rfind(|note| note.is_syn_ack());
+        let waited = first.zip(last).is_some_and(|(syn, syn_ack)| syn_ack.time.since(syn.time) >= SYN_REPEATED_NS);
+        client.frames == 1 && client.syns == 1 && server.syn_acks > 2 && waited
     }
 
     /// The client acknowledges or sends beyond its SYN, so that it is open although the server was not captured.
@@ -229,7 +243,7 @@ impl Hindsight<'_> {
             if note.side != side {
                 continue;
             }
-            let replayed = note.is_syn() && self.syn_is_stale();
+            let replayed = note.is_syn() && (self.syn_is_stale() || self.syn_is_nobodys());
             if !note.class.contains(Class::WILD) && !replayed {
                 events.extend(self.sent(own, index, note, resets));
             }
@@ -364,6 +378,8 @@ impl Hindsight<'_> {
     }
 }
 
+/// By now any host has repeated its SYN: the initial timeout was 3 seconds (RFC 1122, 4.2.3.1), and is 1 (RFC 6298), ns.
+const SYN_REPEATED_NS: i64 = 3_000_000_000;
 /// A segment of the same side this soon after its RST was overtaken by it and does not contradict it, ns.
 const REORDERING_NS: i64 = 3_000_000;
 

@@ -23,6 +23,7 @@ mod reset;
 mod state;
 mod step;
 mod transition;
+mod vantage;
 mod words;
 
 pub use brief::Brief;
@@ -42,4 +43,5 @@ pub use reset::{Acceptance, ResetSeen};
 pub use state::State;
 pub use step::Connection;
 pub use transition::{Reaction, transition};
+pub use vantage::Tap;
 pub use words::{Basis, CloseKind, Initiator, OpenKind, RoleBasis, StateStep};

@@ -17,6 +17,8 @@ pub struct PastHalf {
     pub fin: bool,
     /// Its FIN was acknowledged.
     pub fin_acked: bool,
+    /// Its SYN or SYN-ACK was never acknowledged, and nothing came after it: the same one may still be sent again.
+    pub syn_unanswered: bool,
     /// It had sent a RST.
     pub rst: bool,
     /// Frame order of its first FIN or RST against the peer's: the first closer.
@@ -56,6 +58,13 @@ impl Predecessor {
         if self.a.0 == endpoint { &self.a.1 } else { &self.b.1 }
     }
 
+    /// The SYN or SYN-ACK of `endpoint` with the initial number `isn` had been sent in this incarnation too, and stood
+    /// unanswered: one that comes now is that one, sent again.
+    pub fn sent_same_syn(&self, endpoint: Endpoint, isn: Option<Seq>) -> bool {
+        let half = self.half(endpoint);
+        half.syn_unanswered && half.isn.is_some() && half.isn == isn
+    }
+
     /// Both ends had closed, or one had reset.
     pub fn is_over(&self) -> bool {
         let (a, b) = (&self.a.1, &self.b.1);
@@ -71,6 +80,9 @@ impl PastHalf {
             nxt: half.start.map(|_| half.nxt),
             fin: half.fin.is_some(),
             fin_acked: half.fin_acked(),
+            syn_unanswered: half.isn.is_some_and(|isn| {
+                half.nxt.at_or_before(isn + 1) && half.acked.is_none_or(|acked| acked.at_or_before(isn))
+            }),
             rst: half.rsts > 0,
             closed_first,
             timestamp: half.last.and_then(|last| last.timestamps).map(|timestamps| timestamps.value),

@@ -163,3 +163,48 @@ fn crossed_fins_and_a_reset_leave_no_time_wait() {
         &[("resets", "data-after-close high"), ("findings", "reset-data-after-close")],
     );
 }
+
+#[test]
+fn a_syn_that_met_an_older_connection_is_still_the_client_s() {
+    holds(
+        "client > SYN
+         server > SYN ACK
+         client > ACK
+         client > data 100
+         server > ACK
+         client isn 900000
+         +60   client > SYN
+         server > ACK ack =1101
+         client > RST
+         +10ms client > SYN
+         server isn 90000
+         server > SYN ACK
+         client > ACK",
+        &[("client", "SYN-SENT ESTABLISHED"), ("findings", "syn-retransmitted")],
+    );
+}
+
+#[test]
+fn nobody_stands_behind_a_syn_that_is_not_repeated() {
+    let flood = "client > SYN\nserver > SYN ACK\n+1 server > SYN ACK\n+2 server > SYN ACK\n";
+    holds(flood, &[("client", ""), ("server", "SYN-RECEIVED"), ("open", "half-open")]);
+    let waiting = "client > SYN\nserver > SYN ACK\n+1 client > SYN\nserver > SYN ACK\n+2 server > SYN ACK\n";
+    holds(waiting, &[("client", "SYN-SENT"), ("open", "half-open")]);
+}
+
+#[test]
+fn of_two_closes_that_crossed_the_farther_one_was_earlier() {
+    let opened = "client > SYN\n+20ms server > SYN ACK\n+20us client > ACK\nclient > data 100\n+20ms server > ACK\n";
+    holds(
+        &format!("{opened}+5ms client > FIN ACK\n+100us server > FIN ACK ack 101\nclient > RST seq 101 win 0"),
+        &[("by", "server")],
+    );
+    holds(&format!("{opened}+5ms client > FIN ACK\n+30ms server > FIN ACK\nclient > ACK"), &[("by", "client")]);
+}
+
+#[test]
+fn the_server_s_own_tap_loses_no_ack() {
+    let handshake = "+20us server > SYN ACK\n+20ms client > ACK\n+1 server > SYN ACK\n+20ms client > ACK\n";
+    let rest = "client > data 100\n+20us server > ACK\n";
+    holds(&format!("client > SYN\n{handshake}{rest}"), &[("findings", "syn-ack-retransmitted")]);
+}

@@ -9,8 +9,8 @@ use crate::finding::verdict::{Confidence, Finding};
 finding! {
     /// # What it is
     ///
-    /// The SYN of a new connection was answered with an ACK of the old one on the same ports, still in TIME-WAIT or never
-    /// closed. The client resets that and tries again.
+    /// The SYN of a new connection was answered with an ACK of the old one on the same ports, still in TIME-WAIT. The client
+    /// resets that and tries again.
     ///
     /// # Why it matters
     ///
@@ -39,7 +39,24 @@ finding! {
     ///
     /// # Not to be confused with
     ///
-    /// A challenge ACK inside an open connection.
+    /// A challenge ACK inside an open connection. A client that lost its state and meets the old connection still open at
+    /// the server: the same SYN, ACK, RST, SYN, but nothing had been closed (`reset-invalid-handshake`).
+    ///
+    /// ```trace quiet
+    ///       client > SYN
+    ///       server > SYN ACK
+    ///       client > ACK
+    ///       client > data 100
+    ///       server > ACK
+    /// client isn 900000
+    /// +60   client > SYN
+    ///       server > ACK ack =1101
+    ///       client > RST
+    /// +10ms client > SYN
+    /// server isn 90000
+    ///       server > SYN ACK
+    ///       client > ACK
+    /// ```
     ///
     /// ```trace quiet
     ///    client > SYN
@@ -71,12 +88,22 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let answered_before = case.notes(|note| note.is_syn_ack() && note.frame < ack.frame).next().is_some();
     let reset = case.notes(|note| note.side == Side::Client && note.is_rst() && note.seq == ack.ack).next();
     let (Some(reset), false) = (reset, answered_before) else { return };
+    let past = case.connection.predecessor.as_ref();
+    if past.is_some_and(|past| !past.is_over()) {
+        // The server still has the older connection open: the client lost it, and nobody is in TIME-WAIT.
+        return;
+    }
     let message = format!(
         "{} answered the SYN with an ACK of an older connection on the same ports; the client reset that and tried again",
         case.connection.server
     );
     ENTRY
-        .draft(Confidence::High, ack.time, vec![syn.frame, ack.frame, reset.frame], message)
+        .draft(
+            if past.is_some() { Confidence::High } else { Confidence::Medium },
+            ack.time,
+            vec![syn.frame, ack.frame, reset.frame],
+            message,
+        )
         .endpoint(Side::Server)
         .push(found);
 }

@@ -2,6 +2,8 @@
 
 use crate::base::Side;
 use crate::connection::{Class, OpenKind};
+use crate::finding::phrase::duration;
+use crate::finding::verdict::{Cause, Family};
 
 use crate::finding::case::Case;
 use crate::finding::catalogue::finding;
@@ -38,6 +40,15 @@ finding! {
     ///    client > again
     /// ```
     ///
+    /// With net.ipv4.tcp_abort_on_overflow a reset answers the handshake's ACK at once:
+    ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// server > RST
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `handshake-ack-lost`: one repetition, and then it works. `dead-peer`: the server had spoken before it fell silent.
@@ -62,6 +73,9 @@ finding! {
 }
 
 fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if aborted(case, found) {
+        return;
+    }
     let (client, server) = (&case.connection.halves.client, &case.connection.halves.server);
     let opened = matches!(case.life.opening.kind, OpenKind::ThreeWay | OpenKind::FastOpen);
     let server_spoke = server.frames > u64::from(server.syn_acks + server.rsts);
@@ -72,8 +86,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let repeats_syn_ack = server.syn_acks > 1 && lost > 0;
     let mute = !server_spoke && client.unanswered >= REPETITIONS_MIN;
     let ignored = ignored_data(case);
-    let dropped_then_accepted =
-        server_spoke && (repeats_syn_ack && client.retransmissions > 1 || ignored >= REPETITIONS_MIN);
+    let dropped_then_accepted = server_spoke && (repeats_syn_ack && ignored > 1 || ignored >= REPETITIONS_MIN);
     if !(mute || repeats_syn_ack && !server_spoke || dropped_then_accepted) {
         return;
     }
@@ -100,6 +113,36 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let message = format!("{} does not accept: {how}{end}", case.connection.server);
     ENTRY.draft(confidence, start.time, frames, message).endpoint(Side::Server).push(found);
 }
+
+/// The ACK that completes the handshake was answered with a reset at once, by a server that had just offered the
+/// connection: net.ipv4.tcp_abort_on_overflow.
+fn aborted(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
+    let server = &case.connection.halves.server;
+    let isn = server.isn.filter(|_| case.life.opening.kind == OpenKind::ThreeWay);
+    let first = case.resets.first().filter(|reset| reset.from == Side::Server && reset.family == Some(Family::Reply));
+    let (Some(isn), Some(reset)) = (isn, first) else { return false };
+    let noted = case.notes(|note| note.frame == reset.frame).next();
+    let ack = case.notes(|note| note.side == Side::Client && note.acknowledges() && note.ack == isn + 1).next();
+    let syn_ack = case.notes(|note| note.is_syn_ack() && note.side == Side::Server).next_back();
+    let (Some(noted), Some(ack), Some(syn_ack)) = (noted, ack, syn_ack) else { return false };
+    let never_open = server.frames == u64::from(server.syn_acks + server.rsts) && noted.seq == isn + 1;
+    let at_once = noted.time.since(ack.time) <= case.life.arrivals.crossing_ns(Side::Server)
+        && ack.time.since(syn_ack.time) < OFFER_NS_MAX;
+    if !never_open || !at_once || reset.cause == Cause::Injected {
+        return false;
+    }
+    let message = format!(
+        "{} refused with a reset the connection that it had offered {} before: it does not accept and tcp_abort_on_overflow is set, or its listener was closed just then",
+        case.connection.server,
+        duration(noted.time.since(syn_ack.time))
+    );
+    let frames = vec![syn_ack.frame, ack.frame, noted.frame];
+    ENTRY.draft(Confidence::Medium, noted.time, frames, message).endpoint(Side::Server).push(found);
+    true
+}
+
+/// A host does not forget so soon what it has offered, ns.
+const OFFER_NS_MAX: i64 = 3_000_000_000;
 
 /// How often the client sent its first payload again before the server said anything after its SYN-ACK.
 pub fn ignored_data(case: &Case<'_>) -> u32 {

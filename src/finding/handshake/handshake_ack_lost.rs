@@ -1,6 +1,7 @@
 //! `handshake-ack-lost`: the third segment never reached the server.
 
 use crate::base::Side;
+use crate::connection::Tap;
 use crate::finding::phrase::duration;
 
 use crate::finding::case::Case;
@@ -55,8 +56,12 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let lost = case.life.arrivals.lost_acks_of_syn[Side::Server];
     let receipt = case.life.arrivals.ack_of_syn[Side::Server];
     let (Some(receipt), true) = (receipt, lost > 0) else { return };
-    if case.connection.halves.client.retransmissions > 1 {
+    if super::accept_queue_overflow::ignored_data(case) > 1 {
         // Data was dropped as well: a full accept queue shows itself so.
+        return;
+    }
+    if case.life.tap == Some(Tap::Server) {
+        // It passed the server's own tap: it was not lost but dropped by the server, as TCP_DEFER_ACCEPT does.
         return;
     }
     let server_isn = case.connection.halves.server.isn;

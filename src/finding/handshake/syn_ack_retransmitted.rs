@@ -51,7 +51,9 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         let copies: Vec<_> = case.notes(|note| note.side == side && note.is_syn_ack()).collect();
         let times = case.connection.halves[side].syn_acks;
         let (Some(first), Some(last)) = (copies.first(), copies.last()) else { continue };
-        if times < 2 {
+        let past = case.connection.predecessor.as_ref();
+        let before = past.filter(|past| past.sent_same_syn(case.connection.endpoint(side), Some(first.seq)));
+        if times < 2 && before.is_none() {
             continue;
         }
         let acked = case
@@ -60,12 +62,15 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
             })
             .count()
             > 0;
-        let message = format!(
-            "{} sent its SYN-ACK {times} times within {}{}",
-            case.name(side),
-            duration(last.time.since(first.time)),
-            if acked { ", although an acknowledgment had been seen" } else { "" }
-        );
+        let message = match before {
+            Some(past) => format!("{} sent its SYN-ACK of stream {} again", case.name(side), past.stream),
+            None => format!(
+                "{} sent its SYN-ACK {times} times within {}{}",
+                case.name(side),
+                duration(last.time.since(first.time)),
+                if acked { ", although an acknowledgment had been seen" } else { "" }
+            ),
+        };
         let frames = copies.iter().map(|note| note.frame).collect();
         ENTRY.draft(Confidence::High, copies[1.min(copies.len() - 1)].time, frames, message).endpoint(side).push(found);
     }

@@ -1,6 +1,7 @@
 //! `syn-retransmitted`: the SYN was sent again.
 
 use crate::base::Side;
+use crate::connection::Noted;
 use crate::finding::phrase::duration;
 
 use crate::finding::case::Case;
@@ -30,6 +31,15 @@ finding! {
     ///    client > ACK
     /// ```
     ///
+    /// A SYN that stood unanswered in the stream before counts too: after a reset Wireshark gives the same SYN a new stream.
+    ///
+    /// ```trace fires
+    ///       client > SYN
+    ///       server > RST ACK
+    /// +500ms client > SYN
+    ///       server > RST ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A new attempt on the same ports has another sequence number and is another connection. `syn-unanswered` is about
@@ -55,6 +65,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         let copies: Vec<_> = case.notes(|note| note.side == side && note.is_syn()).collect();
         let (Some(first), Some(last)) = (copies.first(), copies.last()) else { continue };
         let times = case.connection.halves[side].syns;
+        again_after_refusal(case, side, first, found);
         if times < 2 {
             continue;
         }
@@ -67,4 +78,20 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         );
         ENTRY.draft(Confidence::High, copies[1].time, frames, message).endpoint(side).push(found);
     }
+}
+
+/// The stream's first SYN is that of the stream before, which was refused, or met an older connection, and so never
+/// acknowledged: it opened this stream only because a reset had come in between.
+fn again_after_refusal(case: &Case<'_>, side: Side, first: &Noted, found: &mut Vec<Finding>) {
+    let Some(past) = &case.connection.predecessor else { return };
+    if !past.sent_same_syn(case.connection.endpoint(side), Some(first.seq)) {
+        return;
+    }
+    let message = format!(
+        "{} sent its SYN of stream {} again, {} after the reset that ended that stream",
+        case.name(side),
+        past.stream,
+        duration(first.time.since(past.end))
+    );
+    ENTRY.draft(Confidence::High, first.time, vec![first.frame], message).endpoint(side).push(found);
 }

@@ -1,0 +1,57 @@
+//! Where the tap was: beside the client, beside the server, or between them.
+
+use super::lifecycle::Hindsight;
+use crate::base::{Side, words};
+use crate::segment::Marks;
+
+words! {
+    /// Where the capture was taken on the connection's path.
+    Tap {
+        /// On the client's host, or next to it.
+        Client = "client",
+        /// On the server's host, or next to it.
+        Server = "server",
+        /// Between them.
+        Middle = "middle",
+    }
+}
+
+/// No network host answers so fast, ns: a round trip this short stays inside a host.
+const WITHIN_HOST_NS: i64 = 60_000;
+/// A round trip so many times the other's is that of the far end.
+const FAR_TIMES: i64 = 8;
+
+impl Tap {
+    /// Beside `side`.
+    pub const fn beside(side: Side) -> Self {
+        match side {
+            Side::Client => Self::Client,
+            Side::Server => Self::Server,
+        }
+    }
+
+    /// What tells: frames that only their own host can show (the checksum not yet filled in, or marked as outgoing), else
+    /// the halves of the handshake's round trip. None when neither does.
+    pub(super) fn of(hindsight: &Hindsight<'_>) -> Option<Self> {
+        let left_here = |side: Side| {
+            let marks = Marks::CHECKSUM_PARTIAL | Marks::OUTBOUND;
+            hindsight.connection.halves[side].partial_checksums > 0
+                || hindsight.notes.iter().any(|note| note.side == side && note.marks.intersects(marks))
+        };
+        match (left_here(Side::Client), left_here(Side::Server)) {
+            (true, false) => return Some(Self::Client),
+            (false, true) => return Some(Self::Server),
+            // Both ends on one host.
+            (true, true) => return None,
+            (false, false) => {}
+        }
+        let (client, server) = (hindsight.arrivals.rtt_ns.client?, hindsight.arrivals.rtt_ns.server?);
+        let near = |near: i64, far: i64| near <= WITHIN_HOST_NS && far > near || near > 0 && far / near >= FAR_TIMES;
+        match (near(client, server), near(server, client)) {
+            (true, false) => Some(Self::Client),
+            (false, true) => Some(Self::Server),
+            (true, true) => None,
+            (false, false) => Some(Self::Middle),
+        }
+    }
+}
