@@ -40,12 +40,12 @@ pub(super) enum Trace {
     Numbered(u64, u8),
 }
 
-/// A [`PastHalf`] in 17 octets.
+/// A [`PastHalf`] in 18 octets.
 #[derive(Clone, Copy, Debug)]
 struct Half {
     numbers: [u32; 4],
-    /// Which of the numbers are there, then the four answers.
-    bits: u8,
+    /// Which of the numbers are there, then the five answers.
+    bits: u16,
 }
 
 /// A [`Trace`] with its four-tuple, packed.
@@ -148,9 +148,9 @@ impl Half {
     fn pack(half: &PastHalf) -> Self {
         let numbers =
             [half.isn.map(|seq| seq.0), half.base.map(|seq| seq.0), half.nxt.map(|seq| seq.0), half.timestamp];
-        let answers = [half.fin, half.fin_acked, half.rst, half.closed_first];
+        let answers = [half.fin, half.fin_acked, half.rst, half.closed_first, half.syn_unanswered];
         let present = numbers.iter().map(Option::is_some).chain(answers);
-        let bits = present.enumerate().fold(0, |bits, (at, is)| bits | u8::from(is) << at);
+        let bits = present.enumerate().fold(0, |bits, (at, is)| bits | u16::from(is) << at);
         Self { numbers: numbers.map(Option::unwrap_or_default), bits }
     }
 
@@ -166,6 +166,7 @@ impl Half {
             fin_acked: has(5),
             rst: has(6),
             closed_first: has(7),
+            syn_unanswered: has(8),
         }
     }
 }
@@ -237,7 +238,14 @@ mod tests {
 
     fn past(stream: u64, client: u8, server: u8) -> (Key, Trace) {
         let half = PastHalf { isn: Some(Seq(5)), fin: true, timestamp: Some(0), ..PastHalf::default() };
-        let other = PastHalf { base: Some(Seq(6)), nxt: Some(Seq(7)), rst: true, closed_first: true, ..half };
+        let other = PastHalf {
+            base: Some(Seq(6)),
+            nxt: Some(Seq(7)),
+            rst: true,
+            closed_first: true,
+            syn_unanswered: true,
+            ..half
+        };
         let summary =
             Predecessor { stream, end: Timestamp(9), closing: true, a: (end(client), half), b: (end(server), other) };
         (Key::new(end(client), end(server)), Trace::Past(Past { summary, client: end(client), late: 3 }))
