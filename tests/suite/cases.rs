@@ -1,7 +1,7 @@
 //! Small traces, each with the verdict that its packets decide: one case, one rule.
 
 use lastack::base::Side;
-use lastack::finding::Verdict;
+use lastack::finding::{Group, Verdict, find};
 use lastack::source::script::parse;
 
 use crate::told::tell_items;
@@ -41,7 +41,9 @@ fn said(verdict: &Verdict, what: &str) -> String {
             words.join(", ")
         }
         "findings" => {
-            let names: Vec<_> = verdict.findings.iter().map(|finding| finding.name).collect();
+            // What a finding says of the capture itself is no part of the connection's life.
+            let of_life = |name: &&str| find(name).is_some_and(|entry| entry.group != Group::Capture);
+            let names: Vec<_> = verdict.findings.iter().map(|finding| finding.name).filter(of_life).collect();
             names.join(" ")
         }
         other => panic!("nothing is said of {other}"),
