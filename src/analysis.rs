@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::base::{Endpoint, Timestamp};
 use crate::connection::{Connection, Lifecycle, Profile};
 use crate::decode::{Decoder, FrameKind, Item};
-use crate::finding::{self, PopulationThresholds, Verdict};
+use crate::finding::{self, Loss, Losses, PopulationThresholds, Verdict};
 use crate::policy::Policy;
 use crate::population::{Departure, INTERVAL_NS, Moment, Population, SocketTable};
 use crate::report::{CaptureRecord, InterfaceCounts, LateRecord, SegmentLog, Sink, Summary, counted};
@@ -140,6 +140,7 @@ struct Reporter<'a> {
     summary: Summary,
     population: Population,
     sockets: Option<SocketTable>,
+    losses: Losses,
     /// Why the sink could not take a record; it gets no more.
     failure: Option<io::Error>,
 }
@@ -157,6 +158,7 @@ impl<'a> Analysis<'a> {
                 summary: Summary::default(),
                 population: Population::new(options.profile, options.interval_ns.unwrap_or(INTERVAL_NS)),
                 sockets: options.moment.map(SocketTable::new),
+                losses: Losses::default(),
                 failure: None,
             },
             watch: options.watch,
@@ -303,7 +305,8 @@ impl<'a> Analysis<'a> {
 
     /// What is to be said of `connection` if nothing more comes of it.
     pub fn judge(&self, connection: &Connection) -> Verdict {
-        let mut verdict = self.reporter.diagnose(connection);
+        let life = Lifecycle::of(connection, self.reporter.horizon, self.reporter.profile);
+        let mut verdict = self.reporter.conclude(connection, &life);
         self.reporter.policy.apply(&mut verdict);
         verdict
     }
@@ -343,6 +346,11 @@ impl<'a> Analysis<'a> {
         reporter.so_far()
     }
 
+    /// Frames were lost: what is said of connections that lived then is less sure.
+    pub fn lost(&mut self, loss: Loss) {
+        self.reporter.losses.push(loss);
+    }
+
     /// What the interface counted, for the summary.
     pub fn count_interface(&mut self, counts: InterfaceCounts) {
         let summary = &mut self.reporter.summary;
@@ -380,8 +388,7 @@ impl Reporter<'_> {
         if let Some(sockets) = &mut self.sockets {
             sockets.take(connection, &life);
         }
-        let thresholds = self.policy.thresholds(connection.client, connection.server);
-        let mut verdict = finding::conclude(connection, &life, &thresholds);
+        let mut verdict = self.conclude(connection, &life);
         self.summary.ignored += self.policy.apply(&mut verdict);
         self.summary.connections += 1;
         self.count(&verdict.findings);
@@ -428,9 +435,11 @@ impl Reporter<'_> {
     }
 
     /// Everything that the catalogue says of `connection`.
-    fn diagnose(&self, connection: &Connection) -> Verdict {
+    fn conclude(&self, connection: &Connection, life: &Lifecycle) -> Verdict {
         let thresholds = self.policy.thresholds(connection.client, connection.server);
-        finding::diagnose(connection, self.horizon, self.profile, &thresholds)
+        let mut verdict = finding::conclude(connection, life, &thresholds);
+        self.losses.weaken(&mut verdict, self.horizon);
+        verdict
     }
 
     fn count(&mut self, findings: &[finding::Finding]) {

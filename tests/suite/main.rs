@@ -37,6 +37,9 @@ mod laws;
 #[cfg(feature = "live")]
 mod filtered;
 
+/// Connections that lived while frames were lost are judged with less certainty, and say why.
+mod losses;
+
 /// A running interface gives the verdicts that its frames give when they are read again, and those of the sockets.
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod live;

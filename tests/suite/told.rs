@@ -3,7 +3,7 @@
 use std::io;
 
 use lastack::analysis::{Analysis, Options};
-use lastack::finding::{Finding, Verdict};
+use lastack::finding::{Finding, Loss, Verdict};
 use lastack::report::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
 use lastack::segment::{Item, Segment};
 
@@ -52,8 +52,14 @@ impl Sink for Told {
 
 /// Analyses items as if they had just been decoded.
 pub fn tell_items(items: &[Item]) -> Told {
+    tell_items_with(items, &[])
+}
+
+/// The same where frames were lost.
+pub fn tell_items_with(items: &[Item], losses: &[Loss]) -> Told {
     let mut told = Told::default();
     let mut analysis = Analysis::new(&Options::default(), &mut told);
+    losses.iter().for_each(|loss| analysis.lost(*loss));
     for item in items {
         let taken = analysis.advance(item.time()).and_then(|()| match item {
             Item::Segment(segment) => analysis.segment(segment),

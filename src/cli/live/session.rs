@@ -2,14 +2,16 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::analysis::Analysis;
+use crate::base::Timestamp;
 use crate::cli::interrupt::Interrupt;
 use crate::decode::Decoder;
+use crate::finding::Loss;
 use crate::report::InterfaceCounts;
 use crate::segment::Item;
 use crate::source::Frame;
@@ -88,7 +90,14 @@ pub fn run(
     interrupt: &Interrupt,
     limits: Limits,
 ) -> anyhow::Result<End> {
-    let mut taker = Taker { decoder: Decoder::default(), analysis, beside, items: Vec::new(), failure: None };
+    let mut taker = Taker {
+        decoder: Decoder::default(),
+        analysis,
+        beside,
+        items: Vec::new(),
+        failure: None,
+        counted: wall_clock(),
+    };
     let begun = Instant::now();
     let (mut ticked, mut heard) = (begun, begun);
     let end = loop {
@@ -119,7 +128,7 @@ pub fn run(
                 let by = silent.saturating_sub(TICK).min(SILENCE_MAX);
                 taker.analysis.idle(capture.newest().plus(by.as_nanos() as i64))?;
             }
-            capture.count()?;
+            taker.count(capture)?;
             if taker.beside.tick(taker.analysis, capture)? == Wish::End {
                 break End::Asked;
             }
@@ -146,7 +155,7 @@ pub fn run(
 
 /// Takes what was received up to now out of the ring, so that everything received is accounted for.
 fn drain(capture: &mut LiveCapture, taker: &mut Taker<'_, '_>, limits: Limits) -> anyhow::Result<()> {
-    capture.count()?;
+    taker.count(capture)?;
     // Frames come out of the ring in the order in which they were counted, so these are exactly those.
     let target = capture.counters().deliverable().min(limits.packets.unwrap_or(u64::MAX));
     let begun = Instant::now();
@@ -182,6 +191,12 @@ fn patient(polled: rustix::io::Result<usize>) -> io::Result<()> {
     }
 }
 
+/// The clock that stamps frames.
+fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
 /// Takes frames to the analysis.
 struct Taker<'a, 'b> {
     decoder: Decoder,
@@ -189,6 +204,8 @@ struct Taker<'a, 'b> {
     beside: &'a mut dyn Beside,
     items: Vec<Item>,
     failure: Option<io::Error>,
+    /// When the counters were last asked, by the clock that stamps frames.
+    counted: Timestamp,
 }
 
 impl Taker<'_, '_> {
@@ -199,6 +216,20 @@ impl Taker<'_, '_> {
         {
             self.failure = Some(error);
         }
+    }
+
+    /// Asks the counters, and tells the analysis of frames that found the ring full. Drops of the interface itself are only
+    /// counted: Linux counts there also what it has no use for and what the capture has seen.
+    fn count(&mut self, capture: &mut LiveCapture) -> anyhow::Result<()> {
+        let increase = capture.count()?;
+        // Frames wait in the ring: what is being taken out of it is older than what finds it full.
+        let (from, now) = (self.counted.min(capture.newest()), wall_clock());
+        self.counted = now;
+        if increase.dropped_by_kernel > 0 {
+            let to = now.max(capture.newest());
+            self.analysis.lost(Loss { from: from.min(to), to, frames: increase.dropped_by_kernel });
+        }
+        Ok(())
     }
 
     fn failed(&mut self) -> io::Result<()> {

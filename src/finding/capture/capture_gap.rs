@@ -20,7 +20,8 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// An acknowledgment covers sequence space that no captured segment carried.
+    /// An acknowledgment covers sequence space that no captured segment carried. On a running interface also, with the kind
+    /// `dropped`, on every connection that lived while the kernel had no room for frames: some of them may have been its own.
     ///
     /// ```trace fires
     /// client > SYN
