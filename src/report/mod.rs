@@ -130,8 +130,8 @@ pub struct InterfaceCounts {
     pub dropped_by_kernel: u64,
     /// Frames that the interface or its driver dropped; never received.
     pub dropped_by_interface: u64,
-    /// Frames that were received and not looked at: what came after the wanted number of packets, and on a loopback
-    /// interface the second copy of each.
+    /// Frames that were received and not looked at: what came after the wanted number of packets, what came before the capture
+    /// filter was in place, and on a loopback interface the second copy of each.
     pub not_analysed: u64,
 }
 

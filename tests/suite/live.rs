@@ -14,6 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 
+mod recorded;
+
 /// A network namespace that lives as long as this.
 struct Namespace {
     holder: Child,
