@@ -21,6 +21,13 @@ pub struct Expectations {
     pub rules: Vec<Rule>,
 }
 
+impl Expectations {
+    /// A rule asks for silences, which only a second look at the capture tells.
+    pub fn asks_idle(&self) -> bool {
+        self.rules.iter().any(|rule| rule.check("idle").is_some())
+    }
+}
+
 /// The `[capture]` table.
 #[derive(Debug, Default)]
 pub struct CaptureRule {

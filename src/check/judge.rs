@@ -22,7 +22,8 @@ pub struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    fn look(&self, verdict: &'a Verdict) -> Look<'a> {
+    /// One connection as the keys look at it.
+    pub fn look(&self, verdict: &'a Verdict) -> Look<'a> {
         let idle_ns = self.idle_ns.get(&verdict.stream).copied().unwrap_or(0);
         Look { verdict, horizon: self.seen.horizon, idle_ns }
     }

@@ -1,9 +1,10 @@
 //! Checks captures: one, or many side by side.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::num::NonZero;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -13,8 +14,10 @@ use super::expectation::Expectations;
 use super::find::Found;
 use super::judge::{Evidence, against, by_policy};
 use super::parse::parse;
+use super::refresh::refresh;
 use super::seen::{ReadError, Seen};
 use super::threshold::Threshold;
+use super::write::write;
 use crate::analysis::Options;
 use crate::report::{Canvas, CheckError, CheckedCapture, CheckedCase, Palette};
 
@@ -85,8 +88,7 @@ pub fn judged(
     let mut cases = match expectations {
         None => by_policy(seen, options.fail_on.unwrap_or_default()),
         Some(expectations) => {
-            let asks_idle = expectations.rules.iter().any(|rule| rule.check("idle").is_some());
-            let idle_ns = if asks_idle { silences(path, seen)? } else { Default::default() };
+            let idle_ns = if expectations.asks_idle() { silences(path, seen)? } else { Default::default() };
             let own = expectations.fail_on.map(Threshold::From);
             let threshold = options.fail_on.or(own).unwrap_or(Threshold::Never);
             against(&Evidence { seen, idle_ns: &idle_ns }, expectations, threshold)
@@ -156,4 +158,53 @@ pub fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> (R, Cont
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// What [`update`] makes of a file of expectations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// The file.
+    pub file: PathBuf,
+    /// Its text until now; none when there is no file.
+    pub before: Option<String>,
+    /// Its text from now on.
+    pub after: String,
+    /// Findings that a file written for the first time accepts although the policy would not.
+    pub accepted: Vec<&'static str>,
+}
+
+/// The expectations beside a capture, brought up to what it shows, or written for the first time. Writes nothing.
+///
+/// # Errors
+/// The capture cannot be read, or the expectations are not understood.
+pub fn update(found: &Found, options: &CheckOptions) -> Result<Update, Vec<CheckError>> {
+    let path = slashed(&found.capture);
+    let unreadable = |error: ReadError| vec![unreadable(&path, &error)];
+    let expectations = read_expectations(&found.expectations)?;
+    let seen = Seen::read(&found.capture, &options.analysis, &mut ()).map_err(unreadable)?;
+    let file = found.expectations.clone();
+    let Some(expectations) = expectations else {
+        let name = found.capture.file_name().unwrap_or_default().to_string_lossy();
+        let after = format!("# What must hold of {name}, as lastack check --update saw it.\n{}", write(&seen));
+        let findings = seen.connections.iter().flat_map(|verdict| &verdict.findings);
+        let loud = findings.filter(|finding| Threshold::default().admits(finding.severity));
+        let accepted: BTreeSet<&str> = loud.map(|finding| finding.name).collect();
+        return Ok(Update { file, before: None, after, accepted: accepted.into_iter().collect() });
+    };
+    let gone = |error: std::io::Error| {
+        vec![CheckError {
+            file: expectations.file.clone(),
+            place: None,
+            message: format!("{}: {error}", expectations.file),
+        }]
+    };
+    let before = fs::read_to_string(&file).map_err(gone)?;
+    let idle_ns = if expectations.asks_idle() {
+        silences(&found.capture, &seen).map_err(unreadable)?
+    } else {
+        Default::default()
+    };
+    let after = refresh(&before, &expectations, &Evidence { seen: &seen, idle_ns: &idle_ns });
+    let after = after.map_err(|error| vec![error])?;
+    Ok(Update { file, before: Some(before), after, accepted: Vec::new() })
 }

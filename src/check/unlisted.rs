@@ -1,6 +1,6 @@
 //! Findings that no rule lists.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::expectation::{Expectations, Names, Rule, Want};
 use super::judge::{Alike, about_capture, example};
@@ -18,14 +18,34 @@ struct Group<'a> {
     message: String,
 }
 
-/// Findings from the threshold on that no rule lists.
-pub fn unlisted(seen: &Seen, expectations: Option<&Expectations>, threshold: Threshold) -> CheckedCase {
+/// Which rules select which connection.
+fn spoken<'a>(seen: &Seen, expectations: Option<&'a Expectations>) -> HashMap<u64, Vec<&'a Rule>> {
     let mut spoken: HashMap<u64, Vec<&Rule>> = HashMap::new();
     for rule in expectations.iter().flat_map(|expectations| &expectations.rules) {
         for verdict in rule.select.of(&seen.connections) {
             spoken.entry(verdict.stream).or_default().push(rule);
         }
     }
+    spoken
+}
+
+/// The names of the findings of one connection from the threshold on that no rule lists.
+pub fn unspoken(
+    seen: &Seen,
+    expectations: &Expectations,
+    verdict: &Verdict,
+    threshold: Threshold,
+) -> BTreeSet<&'static str> {
+    let spoken = spoken(seen, Some(expectations));
+    let rules = spoken.get(&verdict.stream).map_or(&[][..], Vec::as_slice);
+    let findings = verdict.findings.iter().filter(|finding| threshold.admits(finding.severity));
+    let names = findings.map(|finding| finding.name);
+    names.filter(|name| !rules.iter().any(|rule| speaks_of(rule, name))).collect()
+}
+
+/// Findings from the threshold on that no rule lists.
+pub fn unlisted(seen: &Seen, expectations: Option<&Expectations>, threshold: Threshold) -> CheckedCase {
+    let spoken = spoken(seen, expectations);
     let is_listed = |stream: u64, finding: &Finding| {
         spoken.get(&stream).is_some_and(|rules| rules.iter().any(|rule| speaks_of(rule, finding.name)))
     };

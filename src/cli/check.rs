@@ -15,7 +15,7 @@ use super::arguments::{AnalysisArguments, Talk};
 use super::interrupt::Interrupt;
 use super::output::{Buffering, Output, cannot_write, is_terminal};
 use super::terminal::canvas;
-use super::{Outcome, say};
+use super::{Outcome, say, update};
 use crate::check::{Baseline, CheckOptions, Found, Threshold, check_all, find};
 use crate::finding::Severity;
 use crate::report::{CheckFormat, Checked, annotations, counted, write_checked};
@@ -43,6 +43,15 @@ pub struct CheckArguments {
     /// Exit with 0 also when something fails; what cannot be checked is 2 all the same
     #[arg(long, help_heading = "What fails")]
     pub exit_zero: bool,
+    /// Write the expectations that captures lack, and bring those that do not hold up to what the captures show
+    ///
+    /// Only what the next recording of the same test shows again is written: no times, no ephemeral ports. What holds
+    /// stays as it is.
+    #[arg(long, help_heading = "Expectations", conflicts_with_all = ["baseline", "file", "reports"])]
+    pub update: bool,
+    /// Show what --update would change; on a terminal, ask before each file is written
+    #[arg(long, help_heading = "Expectations", conflicts_with_all = ["baseline", "file", "reports"])]
+    pub review: bool,
     /// Form of the results
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CheckFormat::Text, help_heading = "Output")]
     pub format: CheckFormat,
@@ -93,6 +102,11 @@ pub fn run(arguments: &CheckArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let baseline = arguments.baseline.as_deref().map(read_baseline).transpose()?;
     let interrupt = Interrupt::listen()?;
     let (found, errors) = find(&arguments.paths);
+    if arguments.update || arguments.review {
+        let outcome = update::run(arguments, &found, &options, &interrupt)?;
+        errors.iter().for_each(|error| say(format_args!("{error}")));
+        return Ok(if errors.is_empty() || outcome == Outcome::Interrupted { outcome } else { Outcome::Unchecked });
+    }
     let progress = Progress::new(talk, found.len());
     let captures = check_all(&found, &options, |_| progress.step(&interrupt));
     progress.finish();

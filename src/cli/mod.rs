@@ -11,6 +11,7 @@ mod progress;
 mod read;
 mod show;
 mod terminal;
+mod update;
 
 use std::error::Error;
 use std::ffi::OsString;

@@ -1,6 +1,7 @@
 //! `lastack check` as a CI job sees it: what passes, what fails and with which code, and what is said about it.
 
 mod formats;
+mod updates;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -357,4 +358,15 @@ fn annotations_come_by_themselves_under_github_actions() {
     let said = text(&output.stderr);
     assert!(said.starts_with("::error file=leak.expect.toml,line=2,col=1,title=lastack%3A open::"), "{said}");
     assert!(serde_json::from_slice::<serde_json::Value>(&output.stdout).is_ok());
+}
+
+#[test]
+fn every_fixture_holds_what_is_expected_of_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (found, errors) = lastack::check::find(&[root.join("fixtures")]);
+    assert!(errors.is_empty(), "{errors:?}");
+    let silent: Vec<_> = found.iter().filter(|found| !found.expectations.is_file()).collect();
+    assert!(silent.is_empty(), "write them with lastack check --update, then read them: {silent:?}");
+    let (code, shown) = outcome(root, "fixtures");
+    assert_eq!(code, 0, "{shown}");
 }
