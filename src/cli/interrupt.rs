@@ -11,6 +11,7 @@ pub const EXIT_CODE: u8 = 130;
 #[derive(Debug)]
 pub struct Interrupt {
     pressed: Arc<AtomicBool>,
+    #[cfg(feature = "live")]
     terminated: Arc<AtomicBool>,
     #[cfg(unix)]
     bell: Arc<std::os::unix::net::UnixStream>,
@@ -31,16 +32,15 @@ impl Interrupt {
         signal_hook::flag::register_conditional_shutdown(SIGINT, EXIT_CODE.into(), Arc::clone(&pressed))?;
         signal_hook::flag::register(SIGINT, Arc::clone(&pressed))?;
         #[cfg(unix)]
-        let (bell, ringer) = {
-            let (bell, ringer) = std::os::unix::net::UnixStream::pair()?;
-            signal_hook::low_level::pipe::register(SIGINT, ringer.try_clone()?)?;
-            (Arc::new(bell), ringer)
-        };
+        let (bell, ringer) = std::os::unix::net::UnixStream::pair()?;
+        #[cfg(unix)]
+        signal_hook::low_level::pipe::register(SIGINT, ringer.try_clone()?)?;
         Ok(Self {
             pressed,
+            #[cfg(feature = "live")]
             terminated: Arc::default(),
             #[cfg(unix)]
-            bell,
+            bell: Arc::new(bell),
             #[cfg(all(unix, feature = "live"))]
             ringer,
         })
@@ -52,6 +52,7 @@ impl Interrupt {
     }
 
     /// Somebody asked the process to terminate (SIGTERM). Never before [`Interrupt::listen_to_termination`].
+    #[cfg(feature = "live")]
     pub fn is_terminated(&self) -> bool {
         self.terminated.load(Ordering::Relaxed)
     }

@@ -23,6 +23,11 @@ impl Gaps {
         self.ranges.iter().map(|(from, to)| u64::from(to.0.wrapping_sub(from.0))).sum()
     }
 
+    /// Some of `[from, to)` is missing.
+    pub(super) fn overlaps(&self, from: Seq, to: Seq) -> bool {
+        self.ranges.iter().any(|&(left, right)| left.before(to) && from.before(right))
+    }
+
     /// `[from, to)` was skipped.
     pub(super) fn open(&mut self, from: Seq, to: Seq) {
         if self.ranges.len() == GAPS_MAX {

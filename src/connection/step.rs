@@ -7,6 +7,7 @@ use super::noted::{Class, Noted};
 use super::predecessor::Predecessor;
 use super::profile::Profile;
 use super::reset::ResetSeen;
+use super::sequence::{SequenceAnalysis, SequenceCounts};
 use super::words::RoleBasis;
 use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
 use crate::segment::{Flags, IcmpError, Marks, Segment};
@@ -81,6 +82,7 @@ pub struct Connection {
     pub context: u32,
     /// It had to make room for others before it ended.
     pub evicted: bool,
+    sequence: SequenceAnalysis,
 }
 
 impl Connection {
@@ -108,6 +110,7 @@ impl Connection {
             predecessor,
             context: first.context,
             evicted: false,
+            sequence: SequenceAnalysis::default(),
         }
     }
 
@@ -170,6 +173,7 @@ impl Connection {
             return;
         }
         self.record_base(side, segment);
+        self.sequence.step(side, segment, &self.halves[side]);
         if self.is_duplicate(side, segment) {
             self.halves[side].duplicates += 1;
             self.journal.artefact(Artefact::Duplicate, segment);
@@ -231,6 +235,11 @@ impl Connection {
         }
         let never_acknowledged = server.syn_acks > 0 && server.acked.is_none_or(|acked| Some(acked) == server.isn);
         never_acknowledged.then(|| self.end.plus(profile.syn_ack_give_up_ns))
+    }
+
+    /// How often Wireshark would have flagged segments of `side`.
+    pub fn sequence_counts(&self, side: Side) -> SequenceCounts {
+        self.sequence.counts(side)
     }
 
     /// Frames of both sides.

@@ -58,6 +58,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
             payload_bytes: half.payload_bytes,
             retransmitted_bytes: half.retransmitted_bytes,
             missing_bytes: half.missing_bytes,
+            sequence: connection.sequence_counts(side),
             calls: applications[side].calls.clone(),
             error: applications[side].error,
         }

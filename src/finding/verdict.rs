@@ -1,6 +1,7 @@
 //! What lastack says of one connection: the value that the reports print. Field by field it is the `connection` record.
 
 use crate::base::{Endpoint, Side, Sides, Timestamp, words};
+use crate::connection::SequenceCounts;
 pub use crate::connection::{Basis, CloseKind, Initiator, OpenKind, RoleBasis, State, StateStep};
 
 /// Everything that is reported of one connection.
@@ -217,6 +218,8 @@ pub struct EndpointView {
     pub retransmitted_bytes: u64,
     /// Octets that its peer acknowledged and that the capture never saw.
     pub missing_bytes: u64,
+    /// How often Wireshark's sequence analysis would have flagged its segments.
+    pub sequence: SequenceCounts,
     /// What its application did and saw.
     pub calls: Vec<ImpliedCall>,
     /// The error that its application ended with.

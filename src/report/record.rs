@@ -198,6 +198,10 @@ struct Life<S, C> {
     payload_bytes: u64,
     retransmitted_bytes: u64,
     missing_bytes: u64,
+    retransmissions: u32,
+    out_of_order: u32,
+    keep_alives: u32,
+    zero_windows: u32,
     calls: C,
     error: Option<&'static str>,
 }
@@ -232,6 +236,10 @@ impl Serialize for View<'_> {
             payload_bytes: view.payload_bytes,
             retransmitted_bytes: view.retransmitted_bytes,
             missing_bytes: view.missing_bytes,
+            retransmissions: view.sequence.retransmissions,
+            out_of_order: view.sequence.out_of_order,
+            keep_alives: view.sequence.keep_alives,
+            zero_windows: view.sequence.zero_windows,
             calls: List(view.calls.iter().map(|call| Call {
                 call: call.call.name(),
                 result: call.errno.map_or("ok", finding::Errno::name),

@@ -52,8 +52,17 @@ def identity(summary):
     return summary["frames"] == sum(summary[part] for part in parts) + sum(summary["skipped"].values())
 
 
-def frames_of(record):
-    return sum(end["frames"] for end in record["endpoints"].values())
+# Our counts of an endpoint, and Wireshark's flag for each.
+SEQUENCE = {
+    "retransmissions": "retransmission",
+    "out_of_order": "out_of_order",
+    "keep_alives": "keep_alive",
+    "zero_windows": "zero_window",
+}
+
+
+def both_ends(record, field):
+    return sum(end[field] for end in record["endpoints"].values())
 
 
 def compare(task):
@@ -107,8 +116,9 @@ def compare(task):
         equal = True
         for field, own, other in (
             ("first frame", record["first_frame"], stream["first_frame"]),
-            ("frames", frames_of(record), stream["frames"]),
+            ("frames", both_ends(record, "frames"), stream["frames"]),
             ("completeness", record["completeness"], stream["completeness"]),
+            *((field, both_ends(record, field), stream["analysis"].get(flag, 0)) for field, flag in SEQUENCE.items()),
         ):
             if own == other:
                 counts[group, field] += 1
@@ -141,7 +151,7 @@ def main():
     for group in groups:
         total = counts[group, "streams"]
         print("\n%s: %d streams" % (group, total))
-        for field in ("of these cut by snaplen", "first frame", "frames", "completeness", "all equal", "only theirs", "only ours"):
+        for field in ("of these cut by snaplen", "first frame", "frames", "completeness", *SEQUENCE, "all equal", "only theirs", "only ours"):
             if counts[group, field] or field == "all equal":
                 share = "  %.3f %%" % (100 * counts[group, field] / total) if total else ""
                 print("  %-26s %6d%s" % (field, counts[group, field], share))
