@@ -409,7 +409,7 @@ fn shown(item: &Item) -> Option<Item> {
         }
         Item::IcmpError(mut error) => {
             let (is_error, has_mtu) = match error.v6 {
-                false => (matches!(error.kind, 3 | 4 | 5 | 11 | 12), (error.kind, error.code) == (3, 4)),
+                false => (matches!(error.kind, 3 | 4 | 11 | 12), (error.kind, error.code) == (3, 4)),
                 true => (matches!(error.kind, 1..=4), error.kind == 2),
             };
             let mtu = error.mtu.unwrap_or(0);
