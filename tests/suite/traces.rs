@@ -141,9 +141,13 @@ fn examples_of_findings_are_true() {
 
 /// The trace so many times, each from a client's port of its own and a millisecond after the one before.
 fn repeated(items: &[Item], times: u16) -> Vec<Item> {
+    if times == 1 {
+        // A clock that steps back stays so.
+        return items.to_vec();
+    }
     let mut all: Vec<Item> = (0..times).flat_map(|n| items.iter().map(move |item| moved(item, n))).collect();
     all.sort_by_key(Item::time);
-    for (index, item) in all.iter_mut().enumerate().filter(|_| times > 1) {
+    for (index, item) in all.iter_mut().enumerate() {
         let frame = FrameNumber(index as u64 + 1);
         match item {
             Item::Segment(segment) => segment.frame = frame,
