@@ -5,9 +5,12 @@
 //! reports of [`crate::report`] print. Without such a file the policy holds: no finding that is a warning or worse.
 
 mod again;
+mod assertion;
 mod baseline;
+mod compare;
 mod expectation;
 mod find;
+mod fisher;
 mod judge;
 mod key;
 mod parse;
@@ -15,11 +18,14 @@ mod range;
 mod refresh;
 mod run;
 mod seen;
+mod tally;
 mod threshold;
 mod unlisted;
 mod write;
 
+pub use assertion::{CaptureAssertion, assert_capture, assert_capture_with, check_capture};
 pub use baseline::{Baseline, BaselineError};
+pub use compare::compare;
 pub use expectation::{Address, At, CaptureRule, Check, Expectations, Names, Order, Rule, Select, Want};
 pub use find::{FindError, Found, SUFFIX, find};
 pub use key::{Key, Look, Value, keys};
@@ -27,5 +33,6 @@ pub use parse::{FileError, parse};
 pub use range::{Nanos, Range, Unit};
 pub use run::{CheckOptions, Update, check, check_all, judged, read_expectations, side_by_side, update};
 pub use seen::{ReadError, Seen};
+pub use tally::{Tally, TallyError};
 pub use threshold::Threshold;
 pub use write::write;

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 
 use super::check::CheckArguments;
+use super::diff::DiffArguments;
 use super::live::arguments::LiveArguments;
 use crate::analysis::Options;
 use crate::connection::{Profile, State};
@@ -17,8 +18,8 @@ use crate::report::Selection;
 use crate::table::Limits;
 
 /// The commands that a first argument may name; anything else there is a capture.
-const COMMANDS: [&str; 11] =
-    ["read", "show", "explain", "ss", "census", "live", "check", "report", "annotate", "extract", "help"];
+const COMMANDS: [&str; 12] =
+    ["read", "show", "explain", "ss", "census", "live", "check", "diff", "report", "annotate", "extract", "help"];
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -136,6 +137,12 @@ pub enum Command {
     /// findings that are a warning or an error.
     #[command(after_long_help = CHECK_EXIT_CODES)]
     Check(CheckArguments),
+    /// Compare two captures or results: findings gone and new, how connections open and close
+    ///
+    /// Shares of connections are compared by Fisher's exact test, which holds also where counts are small: a difference is
+    /// named more or fewer only when chance would hardly make it.
+    #[command(after_long_help = EXIT_CODES)]
+    Diff(DiffArguments),
     /// A page with charts.
     #[command(hide = true, disable_help_flag = true)]
     Report(LaterArguments),

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod diff;
 mod explain;
 mod input;
 mod interrupt;
@@ -73,6 +74,7 @@ fn command(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Ss(_) => later("the command ss"),
         Command::Census(_) => later("the command census"),
         Command::Live(arguments) => live::run(arguments, &talk),
+        Command::Diff(arguments) => diff::run(&arguments, &talk),
         Command::Check(arguments) => check::run(&arguments, &talk),
         Command::Report(_) => later("the command report"),
         Command::Annotate(_) => later("the command annotate"),

@@ -65,6 +65,15 @@ impl Observer for Progress<'_> {
     }
 }
 
+/// Shows nothing and passes on Ctrl-C.
+pub struct Watch<'a>(pub &'a Interrupt);
+
+impl Observer for Watch<'_> {
+    fn look(&mut self, _: &View<'_>) -> ControlFlow<()> {
+        if self.0.is_pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
 /// A sink whose summary finds the terminal clear. For sinks that print to a terminal at the end only.
 pub struct Cleared<S> {
     bar: ProgressBar,

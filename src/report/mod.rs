@@ -2,6 +2,7 @@
 
 mod answers;
 mod checked;
+mod compared;
 mod explain;
 mod flow_id;
 mod json;
@@ -28,6 +29,7 @@ pub use checked::{
     CheckError, CheckFormat, Checked, CheckedCapture, CheckedCase, Example, FINDING, Place, Problem, Standing,
     annotations, write_checked,
 };
+pub use compared::{Aspect, Change, CompareFormat, Compared, Row, Share, write_compared};
 pub use explain::{catalogue, catalogue_json, page};
 pub use flow_id::{community_id, connection_id};
 pub use json::Json;

@@ -1,5 +1,6 @@
 //! `lastack check` as a CI job sees it: what passes, what fails and with which code, and what is said about it.
 
+mod difference;
 mod formats;
 mod updates;
 

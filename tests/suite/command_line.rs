@@ -142,6 +142,8 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
         ("check two.pcap --fail-on never", 0, "1 passed", ""),
         ("check two.pcap", 1, "connection-refused", ""),
         ("check", 2, "", "PATH"),
+        ("diff two.pcap two.pcap", 0, "No share differs", ""),
+        ("diff two.pcap", 2, "", "AFTER"),
         ("check hollow", 2, "0 passed", "no capture in this directory"),
         ("report two.pcap -o two.html", 2, "", "report is not in this version"),
         ("annotate two.pcap -o out.pcapng", 2, "", "annotate is not in this version"),
@@ -165,7 +167,7 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
 fn help_names_what_there_is_and_nothing_else() {
     let folder = folder("help");
     let help = text(&run(&folder, "--help").stdout);
-    for command in ["read", "show", "live", "explain", "check"] {
+    for command in ["read", "show", "live", "explain", "check", "diff"] {
         assert!(help.contains(&format!("\n  {command}  ")), "{command}: {help}");
     }
     for later in ["census", "report ", "annotate", "extract"] {

@@ -1,0 +1,74 @@
+//! `lastack diff`: two captures or results against each other.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::Outcome;
+use super::arguments::{AnalysisArguments, Talk};
+use super::interrupt::Interrupt;
+use super::output::{Buffering, Output, cannot_write};
+use super::progress::Watch;
+use super::terminal::canvas;
+use crate::check::{Tally, compare};
+use crate::report::{CompareFormat, write_compared};
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// Before: a capture, a directory of rotated captures, or a result of lastack read --format ndjson or json
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+    /// After: the same
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+    /// Exit with 1 when a finding or a cause of resets is new, or a share has changed by more than chance
+    #[arg(long)]
+    pub exit_code: bool,
+    /// Form of the results
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Form::Text, help_heading = "Output")]
+    pub format: Form,
+    /// Write to FILE instead of standard output; it appears under its name only when it is complete
+    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
+    pub file: Option<PathBuf>,
+    /// How captures are judged.
+    #[command(flatten)]
+    pub timers: AnalysisArguments,
+}
+
+/// Forms of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// What changed, for people
+    Text,
+    /// One JSON document with every share, also those that did not change
+    Json,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever ends it with exit code 2.
+pub fn run(arguments: &DiffArguments, talk: &Talk) -> anyhow::Result<Outcome> {
+    let options = arguments.timers.options()?;
+    let interrupt = Interrupt::listen()?;
+    let mut watch = Watch(&interrupt);
+    let before = Tally::read(&arguments.before, &options, &mut watch)?;
+    let after = Tally::read(&arguments.after, &options, &mut watch)?;
+    if interrupt.is_pressed() {
+        return Ok(Outcome::Interrupted);
+    }
+    let names = [&arguments.before, &arguments.after].map(|path| path.display().to_string());
+    let compared = compare((&names[0], &before), (&names[1], &after));
+    let file = arguments.file.as_deref();
+    let mut out = Output::open(file, &[arguments.before.clone(), arguments.after.clone()], Buffering::Blocks)?;
+    let place = out.place();
+    let format = match arguments.format {
+        Form::Text => CompareFormat::Text,
+        Form::Json => CompareFormat::Json,
+    };
+    write_compared(&mut out, format, &canvas(talk, file), &compared).with_context(|| cannot_write(&place))?;
+    out.complete()?;
+    Ok(if arguments.exit_code && compared.differs() { Outcome::Violations } else { Outcome::Done })
+}
