@@ -8,9 +8,11 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 
+use super::census::CensusArguments;
 use super::check::CheckArguments;
 use super::diff::DiffArguments;
 use super::live::arguments::LiveArguments;
+use super::ss::SsArguments;
 use crate::analysis::Options;
 use crate::connection::{Profile, State};
 use crate::policy::Policy;
@@ -118,12 +120,19 @@ pub enum Command {
     /// do about it. Without a name, lists the catalogue; with that of a group (handshake, teardown, reset, after-close,
     /// transfer, population, capture), the part of it.
     Explain(ExplainArguments),
-    /// Socket tables at a moment.
-    #[command(hide = true, disable_help_flag = true)]
-    Ss(LaterArguments),
-    /// Sockets per state over time.
-    #[command(hide = true, disable_help_flag = true)]
-    Census(LaterArguments),
+    /// List the sockets of every host at a moment, as ss would have
+    ///
+    /// Both ends of every connection, in the states that later packets bear out: State, Recv-Q and Send-Q as far as
+    /// packets tell, addresses, and the timer as `ss -o` has it. Listening sockets are in no capture.
+    #[command(after_long_help = EXIT_CODES)]
+    Ss(SsArguments),
+    /// Count the sockets in every state over time
+    ///
+    /// By host, by service or by destination: how many sockets were in each state, who closed first, which ports were in
+    /// use and when they run out. Only intervals in which something changed have a row; a pause has none. They grow when
+    /// there are too many.
+    #[command(after_long_help = EXIT_CODES)]
+    Census(CensusArguments),
     /// Analyse a running interface
     ///
     /// The same analysis on frames as they come, by tcpdump's means and with its rights: connections are told as they
@@ -405,11 +414,22 @@ pub enum Color {
     Never,
 }
 
-fn state(name: &str) -> Result<State, String> {
-    State::ALL.into_iter().find(|state| state.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
+pub(super) fn state(name: &str) -> Result<State, String> {
+    let named = State::ALL.into_iter().find(|state| state.name().eq_ignore_ascii_case(name));
+    named.or_else(|| ss_state(name)).ok_or_else(|| {
         let names: Vec<&str> = State::ALL.iter().map(|state| state.name()).collect();
         format!("the states are {}", names.join(", "))
     })
+}
+
+/// `ss -tan` has shorter names for three states; they are understood as well.
+fn ss_state(name: &str) -> Option<State> {
+    match name.to_ascii_uppercase().as_str() {
+        "ESTAB" => Some(State::Established),
+        "SYN-RECV" => Some(State::SynReceived),
+        "UNCONN" => Some(State::Closed),
+        _ => None,
+    }
 }
 
 fn profile(name: &str) -> Result<Profile, String> {
@@ -419,7 +439,7 @@ fn profile(name: &str) -> Result<Profile, String> {
     })
 }
 
-fn seconds_ns(text: &str) -> Result<i64, String> {
+pub(super) fn seconds_ns(text: &str) -> Result<i64, String> {
     /// A year: longer than any TIME-WAIT, and far from the end of 64 bits.
     const SECONDS_MAX: f64 = 31_557_600.0;
     match text.parse::<f64>() {

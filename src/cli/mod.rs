@@ -1,6 +1,7 @@
 //! Arguments and commands. The only place with wall clocks, signals, terminals and anyhow.
 
 mod arguments;
+mod census;
 mod check;
 mod diff;
 mod explain;
@@ -11,6 +12,7 @@ mod output;
 mod progress;
 mod read;
 mod show;
+mod ss;
 mod terminal;
 mod update;
 
@@ -71,8 +73,8 @@ fn command(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Show(arguments) => show::run(&arguments, &talk),
         Command::Explain(arguments) => explain::run(&arguments, &talk),
         Command::Help(arguments) => help(arguments.command.as_deref()),
-        Command::Ss(_) => later("the command ss"),
-        Command::Census(_) => later("the command census"),
+        Command::Ss(arguments) => ss::run(&arguments, &talk),
+        Command::Census(arguments) => census::run(&arguments, &talk),
         Command::Live(arguments) => live::run(arguments, &talk),
         Command::Diff(arguments) => diff::run(&arguments, &talk),
         Command::Check(arguments) => check::run(&arguments, &talk),

@@ -9,6 +9,7 @@ mod distinct;
 mod groups;
 mod moment;
 mod pile;
+mod ports;
 mod series;
 mod stay;
 
@@ -21,6 +22,7 @@ pub use distinct::Distinct;
 pub use groups::{GROUPS_KEPT, Groups};
 pub use moment::{Moment, Queues, Socket, SocketTable, Timer};
 pub use pile::{Attempts, Closers, Durations, Example, Pile, Waits};
+pub use ports::PortUse;
 pub use series::{INTERVAL_NS, Level, Peak, PerState, Series, Stretch};
 pub use stay::{Departure, Stay};
 
@@ -81,6 +83,15 @@ impl Population {
     /// The newest packet's time.
     pub fn horizon(&self) -> Timestamp {
         self.span.map_or(Timestamp(0), |(_, last)| last)
+    }
+
+    /// The piles of every service and of every host toward a destination, with the host that holds the sockets, the
+    /// service that they are about, and the role that the host has in it.
+    pub fn roles(&self) -> impl Iterator<Item = (IpAddr, Endpoint, Side, &Pile)> {
+        let services =
+            self.services.sorted().into_iter().map(|(service, pile)| (service.ip, service, Side::Server, pile));
+        let destinations = self.destinations.sorted().into_iter();
+        services.chain(destinations.map(|((host, service), pile)| (host, service, Side::Client, pile)))
     }
 
     /// Ports that the profile's hosts choose from.

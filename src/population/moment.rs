@@ -145,6 +145,11 @@ impl SocketTable {
         self.reached
     }
 
+    /// The first frame's time.
+    pub fn began(&self) -> Option<Timestamp> {
+        self.first
+    }
+
     /// Takes a connection that leaves.
     pub fn take(&mut self, connection: &Connection, life: &Lifecycle) {
         let mut scratch = std::mem::take(&mut self.scratch);

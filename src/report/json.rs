@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use super::record::Record;
 use super::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Sink, Summary};
 use crate::finding::Verdict;
@@ -34,7 +36,8 @@ impl<W: Write> Json<W> {
         Self { out, framing: Framing { between: ",", after: "]\n" }, lead: "[", line: Vec::new() }
     }
 
-    fn record(&mut self, record: Record<'_>) -> io::Result<()> {
+    /// One more record; [`Json::close`] comes after the last one.
+    pub(super) fn record(&mut self, record: impl Serialize) -> io::Result<()> {
         // A record that fails half-way must not leave half a line behind.
         self.line.clear();
         self.line.extend_from_slice(self.lead.as_bytes());
@@ -42,6 +45,12 @@ impl<W: Write> Json<W> {
         self.line.push(b'\n');
         self.lead = self.framing.between;
         self.out.write_all(&self.line)
+    }
+
+    /// What stands after the last record.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        self.out.write_all(self.framing.after.as_bytes())?;
+        self.out.flush()
     }
 }
 
@@ -68,8 +77,7 @@ impl<W: Write> Sink for Json<W> {
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         self.record(Record::Summary(summary))?;
-        self.out.write_all(self.framing.after.as_bytes())?;
-        self.out.flush()
+        self.close()
     }
 }
 

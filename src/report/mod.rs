@@ -1,6 +1,7 @@
 //! Stage 8: how results leave. One [`Sink`] a file; a sink prints and never computes a verdict.
 
 mod answers;
+mod census;
 mod checked;
 mod compared;
 mod explain;
@@ -13,6 +14,7 @@ mod record;
 #[cfg(test)]
 mod sample;
 mod select;
+mod sockets;
 mod sorted;
 mod style;
 mod text;
@@ -25,6 +27,7 @@ use crate::finding::{Finding, Verdict};
 use crate::source::LinkType;
 
 pub use crate::finding::PopulationFinding;
+pub use census::{Grouping, census, census_csv, census_json};
 pub use checked::{
     CheckError, CheckFormat, Checked, CheckedCapture, CheckedCase, Example, FINDING, Place, Problem, Standing,
     annotations, write_checked,
@@ -38,6 +41,7 @@ pub use layout::Canvas;
 pub use quantity::{counted, duration as spoken_duration};
 pub use record::{Filter, Record, SCHEMA};
 pub use select::{Selected, Selection};
+pub use sockets::{SocketList, sockets, sockets_json};
 pub use sorted::ByStream;
 pub use style::{Palette, Role};
 pub use text::{Rows, Text};
@@ -154,6 +158,29 @@ pub trait Sink {
     }
     /// The end.
     fn summary(&mut self, summary: &Summary) -> io::Result<()>;
+}
+
+/// Takes everything and prints nothing: where only the totals, or what was counted across connections, are wanted.
+impl Sink for () {
+    fn capture(&mut self, _: &CaptureRecord) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn connection(&mut self, _: &Verdict) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn late(&mut self, _: &LateRecord) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn population(&mut self, _: &PopulationFinding) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn summary(&mut self, _: &Summary) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for Box<S> {

@@ -53,7 +53,7 @@ impl Serialize for Record<'_> {
 }
 
 /// Prints a value as a JSON string without building the string first.
-struct Word<T>(T);
+pub(super) struct Word<T>(pub(super) T);
 
 impl<T: Display> Serialize for Word<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -91,7 +91,7 @@ impl<'a> Capture<'a> {
 }
 
 #[derive(serde::Serialize)]
-struct Address {
+pub(super) struct Address {
     ip: IpAddr,
     port: u16,
 }

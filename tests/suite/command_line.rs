@@ -135,8 +135,20 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
         ("hollow", 2, "", "no capture in this directory"),
         ("read two.pcap --format csv", 2, "", "not in this version"),
         ("read two.pcap --format zeek", 2, "", "not in this version"),
-        ("ss two.pcap --at 2026-11-21T03:31:00Z", 2, "", "ss is not in this version"),
-        ("census two.pcap --every 1s", 2, "", "census is not in this version"),
+        ("ss two.pcap", 0, "TIME-WAIT", ""),
+        ("ss two.pcap --at frame:1 --host 10.0.0.1 --state syn-sent -q", 0, "SYN-SENT", ""),
+        ("ss two.pcap --at frame:1 --format ndjson", 0, "\"state\":\"SYN-SENT\"", ""),
+        ("ss two.pcap --at +0s --state estab", 0, "No sockets", ""),
+        ("ss two.pcap --at frame:99", 2, "", "no frame 99: the last one is 10"),
+        ("ss two.pcap --at 1960-01-01T00:00:00Z", 2, "", "the capture had not begun"),
+        ("ss two.pcap --at noon", 2, "", "frame:1200"),
+        ("census two.pcap", 0, "10.0.0.2", ""),
+        ("census two.pcap --every 100ms --by destination", 0, "ports: ", ""),
+        ("census two.pcap --by service --format csv", 0, "host,service,time", ""),
+        ("census two.pcap --format json --port-range 40000-40009", 0, "[{\"type\":\"census\"", ""),
+        ("census two.pcap --every 1", 2, "", "1s, 200ms"),
+        ("census two.pcap --port-range 9-1", 2, "", "32768-60999"),
+        ("census two.pcap --format zeek", 2, "", "not in this version"),
         ("live", 2, "", "--interface"),
         ("live -i no-such-interface", 2, "", "lastack: "),
         ("check two.pcap --fail-on never", 0, "1 passed", ""),
@@ -167,10 +179,10 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
 fn help_names_what_there_is_and_nothing_else() {
     let folder = folder("help");
     let help = text(&run(&folder, "--help").stdout);
-    for command in ["read", "show", "live", "explain", "check", "diff"] {
+    for command in ["read", "show", "ss", "census", "live", "explain", "check", "diff"] {
         assert!(help.contains(&format!("\n  {command}  ")), "{command}: {help}");
     }
-    for later in ["census", "report ", "annotate", "extract"] {
+    for later in ["report ", "annotate", "extract"] {
         assert!(!help.contains(&format!("\n  {later}")), "{later}: {help}");
     }
     let read = text(&run(&folder, "read --help").stdout);

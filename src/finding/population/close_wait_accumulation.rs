@@ -68,11 +68,8 @@ const SAMPLES: i64 = 64;
 const FIT_MIN: f64 = 0.7;
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    for (service, pile) in population.services.sorted() {
-        of_group(population, thresholds, (service.ip, service, Side::Server), pile, found);
-    }
-    for ((host, destination), pile) in population.destinations.sorted() {
-        of_group(population, thresholds, (host, destination, Side::Client), pile, found);
+    for (host, service, owner, pile) in population.roles() {
+        of_group(population, thresholds, (host, service, owner), pile, found);
     }
 }
 

@@ -1,13 +1,14 @@
 //! `fin-wait-2-accumulation`: closers wait for peers that do not close.
 
+use std::net::IpAddr;
+
 use super::{PopulationFinding, PopulationThresholds, grouped};
 use crate::base::{Endpoint, Side};
 use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::Confidence;
-use crate::population::{Pile, Population};
-use std::net::IpAddr;
+use crate::population::{Pile, Population, Waits};
 
 finding! {
     /// # What it is
@@ -62,11 +63,8 @@ finding! {
 const IN_VAIN_NS: i64 = 30_000_000_000;
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    for (service, pile) in population.services.sorted() {
-        of_group(population, thresholds, (service.ip, service, Side::Server), pile, found);
-    }
-    for ((host, destination), pile) in population.destinations.sorted() {
-        of_group(population, thresholds, (host, destination, Side::Client), pile, found);
+    for (host, service, owner, pile) in population.roles() {
+        of_group(population, thresholds, (host, service, owner), pile, found);
     }
 }
 
@@ -77,7 +75,7 @@ fn of_group(
     pile: &Pile,
     found: &mut Vec<PopulationFinding>,
 ) {
-    let long = |waits: &crate::population::Waits| waits.fin_wait_2.at_least(thresholds.fin_wait_2_ns_min);
+    let long = |waits: &Waits| waits.fin_wait_2.at_least(thresholds.fin_wait_2_ns_min);
     let waited = long(&pile.ended) + long(&pile.going_on);
     let peak = pile.peak(State::FinWait2);
     if waited.min(peak.sockets) < thresholds.fin_wait_2_sockets_min {

@@ -1,12 +1,12 @@
 //! `port-exhaustion`: a client runs out of ports toward one destination.
 
 use super::{PopulationFinding, PopulationThresholds, grouped, rate, share};
-use crate::base::{Endpoint, Side, Timestamp};
+use crate::base::{Endpoint, Side};
 use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Confidence, Severity};
-use crate::population::{Pile, Population, Stretch};
+use crate::population::{Population, PortUse};
 
 finding! {
     /// # What it is
@@ -59,27 +59,20 @@ finding! {
 }
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    let ports = population.ports();
     for ((host, destination), pile) in population.destinations.sorted() {
-        let peak = pile.series().peak(|level| level.total());
-        let used = peak.sockets as f64 / ports as f64;
-        if used < thresholds.ports_share_min.min(thresholds.ports_forecast_share_min) {
-            continue;
-        }
-        let time_wait_ns = population.profile.time_wait_ns;
-        let Some(stretch) = pile.series().densest(time_wait_ns, |level| u64::from(level.born)) else { continue };
-        let forecast = forecast(population, pile, stretch, ports);
+        let Some(ports) = PortUse::of(population, pile) else { continue };
+        let used = ports.share();
+        let forecast = ports.runs_out.filter(|_| used >= thresholds.ports_forecast_share_min);
         if used < thresholds.ports_share_min && forecast.is_none() {
             continue;
         }
         let is_out = used >= thresholds.ports_share_out;
-        let mut message = held(pile, destination, ports);
-        message.push_str(&pace(population, pile, stretch, ports));
+        let mut message = held(&ports, destination);
         if is_out {
             message.push_str("; connect() fails while none is free");
         } else if let Some(at) = forecast {
-            let after = duration(at.since(stretch.from));
-            message.push_str(&format!("; at this rate they run out {after} after {}", stretch.from));
+            let after = duration(at.since(ports.stretch.from));
+            message.push_str(&format!("; at this rate they run out {after} after {}", ports.stretch.from));
         }
         if pile.attempts.reused > 0 {
             message.push_str(&format!("; {} connections took a port out of TIME-WAIT", grouped(pile.attempts.reused)));
@@ -98,56 +91,28 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
             severity: if is_out { Severity::Error } else { Severity::Warning },
             service: Some(destination),
             owner: Some(Side::Client),
-            peak: Some(peak),
-            limit: Some(ports),
-            runs_out: if is_out { Some(peak.at) } else { forecast },
-            ..ENTRY.of_host(host, confidence, stretch, message).shown_by(pile, State::TimeWait)
+            peak: Some(ports.peak),
+            limit: Some(ports.range),
+            runs_out: if is_out { Some(ports.peak.at) } else { forecast },
+            ..ENTRY.of_host(host, confidence, ports.stretch, message).shown_by(pile, State::TimeWait)
         });
     }
 }
 
-/// The most ports in use at once.
-fn held(pile: &Pile, destination: Endpoint, ports: u64) -> String {
-    let peak = pile.series().peak(|level| level.total());
-    let waiting =
-        pile.series().levels().find(|level| level.from == peak.at).map_or(0, |level| level.of(State::TimeWait));
+/// The most ports in use at once, what the range allows, and what the host makes.
+fn held(ports: &PortUse, destination: Endpoint) -> String {
     format!(
-        "{} of {} ports ({}) toward {destination} were in use at {}, {} of them in TIME-WAIT",
-        grouped(peak.sockets),
-        grouped(ports),
-        share(peak.sockets, ports),
-        peak.at,
-        grouped(waiting)
+        "{} of {} ports ({}) toward {destination} were in use at {}, {} of them in TIME-WAIT; {} ports / {} = {} \
+         connections a second; this host makes {} over {}",
+        grouped(ports.peak.sockets),
+        grouped(ports.range),
+        share(ports.peak.sockets, ports.range),
+        ports.peak.at,
+        grouped(ports.waiting),
+        grouped(ports.range),
+        duration(ports.held_ns),
+        rate(ports.allowed_per_second()),
+        rate(ports.stretch.per_second()),
+        duration(ports.stretch.to.since(ports.stretch.from))
     )
-}
-
-/// What the range allows, and what the host makes.
-fn pace(population: &Population, pile: &Pile, stretch: Stretch, ports: u64) -> String {
-    let hold_ns = hold_ns(population, pile);
-    let allowed = ports as f64 / (hold_ns as f64 / 1e9);
-    format!(
-        "; {} ports / {} = {} connections a second; this host makes {} over {}",
-        grouped(ports),
-        duration(hold_ns),
-        rate(allowed),
-        rate(stretch.per_second()),
-        duration(stretch.to.since(stretch.from))
-    )
-}
-
-/// For how long a connection holds its port, ns.
-fn hold_ns(population: &Population, pile: &Pile) -> i64 {
-    pile.held_ns().unwrap_or(population.profile.time_wait_ns).max(1)
-}
-
-/// When the ports run out at the rate of `stretch`, if they do.
-fn forecast(population: &Population, pile: &Pile, stretch: Stretch, ports: u64) -> Option<Timestamp> {
-    let hold_ns = hold_ns(population, pile);
-    if stretch.per_second() * (hold_ns as f64 / 1e9) < ports as f64 {
-        return None;
-    }
-    let after_ns = ports as f64 / stretch.per_second() * 1e9;
-    let at = stretch.from.plus(after_ns as i64);
-    // What lies in the capture was seen not to happen.
-    (at > stretch.to).then_some(at)
 }

@@ -1,0 +1,111 @@
+//! `lastack census`: sockets per state over time.
+
+use std::net::IpAddr;
+
+use anyhow::Context;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+
+use super::arguments::{AnalysisArguments, Format, Input, Output as OutputArguments, Talk};
+use super::input::{Skipped, analyse, conclude, open};
+use super::interrupt::Interrupt;
+use super::output::{Buffering, Output, cannot_write};
+use super::progress::{Bar, Progress};
+use super::terminal::canvas;
+use super::{Outcome, later};
+use crate::report::{Grouping, Json, census, census_csv, census_json};
+
+/// Arguments of `census`.
+#[derive(Debug, Args)]
+pub struct CensusArguments {
+    /// What to read.
+    #[command(flatten)]
+    pub input: Input,
+    /// Length of an interval: 1s, 200ms, 5min
+    #[arg(long = "every", value_name = "DURATION", value_parser = span_ns, default_value = "1s")]
+    pub every_ns: i64,
+    /// Whose sockets are counted together
+    #[arg(long, value_enum, value_name = "GROUP", default_value_t = Grouping::Host)]
+    pub by: Grouping,
+    /// Only groups with one of these addresses
+    #[arg(long = "host", value_name = "IP", value_delimiter = ',')]
+    pub hosts: Vec<IpAddr>,
+    /// Where the results go and how.
+    #[command(flatten)]
+    pub output: OutputArguments,
+    /// How it is judged.
+    #[command(flatten)]
+    pub timers: AnalysisArguments,
+}
+
+impl ValueEnum for Grouping {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Grouping::Host, Grouping::Service, Grouping::Destination]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Grouping::Host => PossibleValue::new("host").help("All sockets of a host"),
+            Grouping::Service => PossibleValue::new("service").help("The server's sockets of an address and port"),
+            Grouping::Destination => {
+                PossibleValue::new("destination").help("A client's sockets toward an address and port")
+            }
+        })
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever ends it with exit code 2.
+pub fn run(arguments: &CensusArguments, talk: &Talk) -> anyhow::Result<Outcome> {
+    let CensusArguments { input, every_ns, by, hosts, output, timers } = arguments;
+    if output.format == Format::Zeek {
+        return later("the format zeek");
+    }
+    let mut options = timers.options()?;
+    options.interval_ns = Some(*every_ns);
+    let interrupt = Interrupt::listen()?;
+    let mut captures = open(input, &interrupt)?;
+    let file = output.file.as_deref();
+    let mut out = Output::open(file, &input.captures, Buffering::Blocks)?;
+    let place = out.place();
+    let bar = if talk.no_progress || talk.quiet { Bar::Hidden } else { Bar::Shown };
+    let progress = Progress::new(bar, &captures, &interrupt);
+    let ((), analysed) = analyse(&mut captures, &options, (), &place, progress)?;
+    let population = &analysed.population;
+    match output.format {
+        Format::Csv => census_csv(&mut out, population, *by, hosts),
+        Format::Ndjson => census_json(Json::lines(&mut out), population, *by, hosts),
+        Format::Json => census_json(Json::array(&mut out), population, *by, hosts),
+        Format::Text | Format::Zeek => census(&mut out, &canvas(talk, file), population, *by, hosts),
+    }
+    .with_context(|| cannot_write(&place))?;
+    out.complete()?;
+    conclude(analysed, &interrupt, Skipped::ToBeSaid)
+}
+
+fn span_ns(text: &str) -> Result<i64, String> {
+    let words = "a duration with its unit (ns, us, ms, s, min, h): 1s, 200ms";
+    with_unit_ns(text).filter(|&ns| ns > 0).ok_or_else(|| words.to_owned())
+}
+
+/// A number with its unit, up to a year, ns.
+pub(super) fn with_unit_ns(text: &str) -> Option<i64> {
+    const YEAR_NS: f64 = 31_557_600e9;
+    let units = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("min", 60e9), ("s", 1e9), ("m", 60e9), ("h", 3_600e9)];
+    let number = units.into_iter().find_map(|(unit, ns)| Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * ns));
+    number.filter(|ns| (0.0..=YEAR_NS).contains(ns)).map(|ns| ns.round() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_a_unit() {
+        let units = ["1s", "200ms", "5min", "2m", "1.5h", "10us", "7ns"].map(|text| span_ns(text).unwrap());
+        assert_eq!(units, [1_000_000_000, 200_000_000, 300_000_000_000, 120_000_000_000, 5_400_000_000_000, 10_000, 7]);
+        assert!(["", "1", "s", "-1s", "0s", "1e99h", "NaNs", "2y"].iter().all(|text| span_ns(text).is_err()));
+    }
+}

@@ -1,0 +1,280 @@
+//! The socket tables of a moment: as ss(8) prints them, and as records.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use super::json::Json;
+use super::layout::{Canvas, clip, columns, left, right, wrap};
+use super::quantity::counted;
+use super::record::{Address, SCHEMA, Word};
+use super::style::Role;
+use super::text::PROSE_WIDTH_MAX;
+use crate::base::{Endpoint, Timestamp};
+use crate::connection::Basis;
+use crate::population::{Socket, Timer};
+
+/// The sockets of a moment.
+#[derive(Clone, Debug)]
+pub struct SocketList {
+    /// When.
+    pub at: Timestamp,
+    /// The last frame before it; 0 when there was none.
+    pub frame: u64,
+    /// The sockets, by their local ends.
+    pub sockets: Vec<Socket>,
+}
+
+/// What a capture cannot show of a socket table, and what the columns mean where they are not ss's own.
+const NOTES: &str = "Recv-Q is what was received and not acknowledged yet: what an application has left unread is on no wire, \
+                     nor is a listening socket. (on,+T,N): the oldest unacknowledged segment has waited for T and was \
+                     repeated N times.";
+
+const STATE_WIDTH: usize = 12;
+const QUEUE_WIDTH: usize = 7;
+
+/// Prints a table for every host.
+///
+/// # Errors
+/// `out` could not be written.
+pub fn sockets(out: &mut impl Write, canvas: &Canvas, list: &SocketList) -> io::Result<()> {
+    let when = format!("{}, after frame {}", canvas.clock.date_time(list.at), list.frame);
+    if list.sockets.is_empty() {
+        writeln!(out, "No sockets at {when}.")?;
+    }
+    let (local_title, peer_title) = ("Local Address:Port", "Peer Address:Port");
+    for (index, host) in list.sockets.chunk_by(|one, other| one.local.ip == other.local.ip).enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        let local = width(host, |socket| socket.local, local_title);
+        let peer = width(host, |socket| socket.peer, peer_title);
+        let title = format!("{}: {} at {when}", host[0].local.ip, counted(host.len() as u64, "socket"));
+        for line in wrap(&title, canvas.width) {
+            writeln!(out, "{}", canvas.palette.paint(Role::Heading, line))?;
+        }
+        let head = format!(
+            "{}{}{}  {}  {}  Timer, stream",
+            left("State", STATE_WIDTH),
+            right("Recv-Q", QUEUE_WIDTH),
+            right("Send-Q", QUEUE_WIDTH),
+            left(local_title, local),
+            left(peer_title, peer)
+        );
+        writeln!(out, "{}", canvas.palette.paint(Role::Faint, clip(&head, canvas.width)))?;
+        for socket in host {
+            let row = format!(
+                "{}{}{}  {}  {}",
+                left(socket.state.name(), STATE_WIDTH),
+                right(&socket.queues.received.to_string(), QUEUE_WIDTH),
+                right(&socket.queues.sent.to_string(), QUEUE_WIDTH),
+                left(&socket.local.to_string(), local),
+                left(&socket.peer.to_string(), peer)
+            );
+            let mut rest = rest(socket, list.at);
+            let mut row = row;
+            if columns(&row) > canvas.width {
+                let ends = columns(&row) - 2 - peer;
+                row.truncate(row.char_indices().nth(ends).map_or(row.len(), |(at, _)| at));
+                rest = format!("→ {}, {rest}", socket.peer);
+            }
+            if columns(&row) + 2 + columns(&rest) <= canvas.width {
+                writeln!(out, "{row}  {}", canvas.palette.paint(Role::Faint, rest))?;
+            } else {
+                writeln!(out, "{}", row.trim_end())?;
+                let indent = " ".repeat(STATE_WIDTH + 2);
+                for line in wrap(&rest, canvas.width - indent.len()) {
+                    writeln!(out, "{indent}{}", canvas.palette.paint(Role::Faint, line))?;
+                }
+            }
+        }
+    }
+    writeln!(out)?;
+    for line in wrap(NOTES, canvas.width.min(PROSE_WIDTH_MAX)) {
+        writeln!(out, "{}", canvas.palette.paint(Role::Faint, line))?;
+    }
+    out.flush()
+}
+
+fn width(host: &[Socket], end: fn(&Socket) -> Endpoint, title: &str) -> usize {
+    host.iter().map(|socket| columns(&end(socket).to_string())).max().unwrap_or(0).max(columns(title))
+}
+
+/// The timer as `ss -o` has it, how the state is known if it was not seen, and the stream.
+fn rest(socket: &Socket, at: Timestamp) -> String {
+    let mut rest = Vec::new();
+    match socket.timer {
+        Some(Timer::TimeWait { left_ns }) => rest.push(format!("timer:(timewait,{},0)", short(left_ns))),
+        Some(Timer::Retransmission { running_ns, repeated }) => {
+            rest.push(format!("timer:(on,+{},{repeated})", short(running_ns)));
+        }
+        Some(Timer::Probe { unanswered }) => rest.push(format!("timer:(probe,,{unanswered})")),
+        None => {}
+    }
+    match socket.basis {
+        Basis::Seen => {}
+        basis => rest.push(basis.name().to_owned()),
+    }
+    rest.push(format!("for {}", short(at.since(socket.since))));
+    rest.push(format!("stream {}", socket.stream));
+    rest.join(", ")
+}
+
+/// A duration as ss says it: `1min05sec`, `56sec`, `3.200sec`, `240ms`.
+fn short(ns: i64) -> String {
+    let ms = ns.max(0) / 1_000_000;
+    match ms / 1_000 {
+        0 => format!("{ms}ms"),
+        seconds @ 1..=8 => format!("{seconds}.{:03}sec", ms % 1_000),
+        seconds @ 9..=59 => format!("{seconds}sec"),
+        seconds @ 60..=3_599 => format!("{}min{:02}sec", seconds / 60, seconds % 60),
+        seconds => format!("{}h{:02}min", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Moment {
+    r#type: &'static str,
+    schema: u32,
+    time: Word<Timestamp>,
+    frame: u64,
+    sockets: usize,
+}
+
+#[derive(serde::Serialize)]
+struct Line {
+    r#type: &'static str,
+    host: IpAddr,
+    state: &'static str,
+    since: Word<Timestamp>,
+    basis: &'static str,
+    recv_q: u64,
+    send_q: u64,
+    local: Address,
+    peer: Address,
+    role: &'static str,
+    stream: u64,
+    timer: Option<TimerRecord>,
+}
+
+#[derive(serde::Serialize)]
+struct TimerRecord {
+    kind: &'static str,
+    left_ns: Option<i64>,
+    running_ns: Option<i64>,
+    repeated: u32,
+}
+
+impl From<Timer> for TimerRecord {
+    fn from(timer: Timer) -> Self {
+        let none = Self { kind: "", left_ns: None, running_ns: None, repeated: 0 };
+        match timer {
+            Timer::TimeWait { left_ns } => Self { kind: "timewait", left_ns: Some(left_ns), ..none },
+            Timer::Retransmission { running_ns, repeated } => {
+                Self { kind: "on", running_ns: Some(running_ns), repeated, ..none }
+            }
+            Timer::Probe { unanswered } => Self { kind: "probe", repeated: unanswered, ..none },
+        }
+    }
+}
+
+/// Writes a record for the moment and one for every socket.
+///
+/// # Errors
+/// The output could not be written.
+pub fn sockets_json<W: Write>(mut json: Json<W>, list: &SocketList) -> io::Result<()> {
+    let (time, frame) = (Word(list.at), list.frame);
+    json.record(Moment { r#type: "moment", schema: SCHEMA, time, frame, sockets: list.sockets.len() })?;
+    for socket in &list.sockets {
+        json.record(Line {
+            r#type: "socket",
+            host: socket.local.ip,
+            state: socket.state.name(),
+            since: Word(socket.since),
+            basis: socket.basis.name(),
+            recv_q: socket.queues.received,
+            send_q: socket.queues.sent,
+            local: socket.local.into(),
+            peer: socket.peer.into(),
+            role: socket.side.name(),
+            stream: socket.stream,
+            timer: socket.timer.map(TimerRecord::from),
+        })?;
+    }
+    json.close()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Side;
+    use crate::connection::State;
+    use crate::population::Queues;
+    use crate::report::sample::{assert_fits, assert_golden};
+    use crate::report::style::Palette;
+
+    fn list() -> SocketList {
+        let at = Timestamp::from_parts(1_795_231_860, 0);
+        let end = |ip: &str, port| Endpoint::new(ip.parse().unwrap(), port);
+        let waiting = Socket {
+            local: end("10.0.0.1", 51_000),
+            peer: end("10.0.0.2", 80),
+            side: Side::Client,
+            stream: 0,
+            state: State::TimeWait,
+            since: at.plus(-4_000_000_000),
+            basis: Basis::Inferred,
+            queues: Queues::default(),
+            timer: Some(Timer::TimeWait { left_ns: 56_000_000_000 }),
+        };
+        let sending = Socket {
+            local: end("2001:db8::1234:5678", 443),
+            peer: end("2001:db8::9abc:def0:1234:5678", 60_999),
+            side: Side::Server,
+            stream: 12_345,
+            state: State::SynReceived,
+            since: at.plus(-75_000_000_000),
+            basis: Basis::Seen,
+            queues: Queues { received: 17, sent: 20_140, ..Queues::default() },
+            timer: Some(Timer::Retransmission { running_ns: 240_000_000, repeated: 2 }),
+        };
+        SocketList { at, frame: 1_200, sockets: vec![waiting, sending] }
+    }
+
+    #[test]
+    fn every_host_has_a_table_with_the_columns_of_ss() {
+        for width in [80, 200] {
+            let mut out = Vec::new();
+            sockets(&mut out, &Canvas::new(width, Palette::Plain, jiff::tz::TimeZone::UTC), &list()).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert_fits(&text, width);
+            assert_golden(&format!("sockets-{width}"), &text);
+        }
+    }
+
+    #[test]
+    fn a_socket_is_a_record() {
+        let mut out = Vec::new();
+        sockets_json(Json::lines(&mut out), &list()).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let expected = concat!(
+            r#"{"type":"moment","schema":1,"time":"2026-11-21T03:31:00.000000000Z","frame":1200,"sockets":2}"#,
+            "\n",
+            r#"{"type":"socket","host":"10.0.0.1","state":"TIME-WAIT","since":"2026-11-21T03:30:56.000000000Z","#,
+            r#""basis":"inferred","recv_q":0,"send_q":0,"local":{"ip":"10.0.0.1","port":51000},"#,
+            r#""peer":{"ip":"10.0.0.2","port":80},"role":"client","stream":0,"#,
+            r#""timer":{"kind":"timewait","left_ns":56000000000,"running_ns":null,"repeated":0}}"#,
+            "\n"
+        );
+        assert!(text.starts_with(expected), "{text}");
+        let mut out = Vec::new();
+        sockets_json(Json::array(&mut out), &list()).unwrap();
+        let array: Vec<serde_json::Value> = serde_json::from_slice(&out).unwrap();
+        assert_eq!(array.len(), 3);
+    }
+
+    #[test]
+    fn durations_read_as_ss_has_them() {
+        let said = [0, 240, 3_200, 56_900, 65_000, 7_260_000].map(|ms| short(ms * 1_000_000));
+        assert_eq!(said, ["0ms", "240ms", "3.200sec", "56sec", "1min05sec", "2h01min"]);
+    }
+}
