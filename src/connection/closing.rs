@@ -35,6 +35,9 @@ pub struct Closing {
     pub reset: Option<usize>,
     /// The side that was talking to nobody at the end.
     pub unanswered: Option<Side>,
+    /// For how long neither side had sent payload when the first FIN or the reset that ended it came, ns; none when
+    /// neither came, or payload after it hides when the last one before it was sent.
+    pub idle_ns: Option<i64>,
 }
 
 impl Closing {
@@ -56,6 +59,7 @@ impl Closing {
             half_closed: Sides::default(),
             reset: resets.iter().position(ends_connection),
             unanswered: None,
+            idle_ns: None,
         };
         for side in Side::BOTH {
             closing.half_closed[side] = closing.is_half_close(hindsight, side);
@@ -64,6 +68,7 @@ impl Closing {
         closing.kind = closing.decide(hindsight, opening, states);
         closing.initiator = closing.initiator(hindsight, opening, resets);
         closing.frames = closing.evidence(hindsight, opening, resets);
+        closing.idle_ns = closing.idle(hindsight, resets);
         closing
     }
 
@@ -188,6 +193,19 @@ impl Closing {
         let sent = |note: &Noted| Some(note.time.since(hindsight.connection.start) - half_path(note.side)?);
         let unheard = other.ack.at_or_before(passed.seq + passed.len);
         (unheard && sent(other)? < sent(passed)?).then_some(!side)
+    }
+
+    fn idle(&self, hindsight: &Hindsight<'_>, resets: &[ResetEffect]) -> Option<i64> {
+        let reset = self.reset.map(|index| hindsight.notes[resets[index].note]);
+        let first = [self.fins.client, self.fins.server, reset].into_iter().flatten().min_by_key(|note| note.frame)?;
+        if first.len > 0 {
+            return Some(0);
+        }
+        let halves = &hindsight.connection.halves;
+        let newest = Side::BOTH.iter().filter_map(|&side| halves[side].last_data);
+        let (before, after): (Vec<Noted>, Vec<Noted>) = newest.partition(|data| data.frame < first.frame);
+        let since = before.iter().map(|data| data.time).max().unwrap_or(hindsight.connection.start);
+        after.is_empty().then(|| first.time.since(since).max(0))
     }
 
     fn evidence(&self, hindsight: &Hindsight<'_>, opening: &Opening, resets: &[ResetEffect]) -> Vec<u64> {

@@ -5,9 +5,9 @@ mod application;
 mod capture;
 mod case;
 mod catalogue;
+mod culprit;
 mod doubt;
 mod handshake;
-mod idle_timer;
 mod late;
 mod loss;
 mod phrase;
@@ -21,7 +21,7 @@ mod zeek;
 
 pub use case::{Case, Draft};
 pub use catalogue::{CATALOGUE, Detect, Entry, Group, find};
-pub use idle_timer::IdleTimer;
+pub use culprit::Culprit;
 pub use late::stray;
 pub use loss::{Loss, Losses};
 pub use population::{PopulationFinding, PopulationThresholds, across};
@@ -59,6 +59,12 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
             retransmitted_bytes: half.retransmitted_bytes,
             missing_bytes: half.missing_bytes,
             sequence: connection.sequence_counts(side),
+            last_payload: half.last_data.map(|data| Payload {
+                frame: data.frame,
+                time: data.time,
+                octets: data.len,
+                is_acknowledged: half.acked.is_some_and(|acked| acked.at_or_after(data.seq + data.len)),
+            }),
             calls: applications[side].calls.clone(),
             error: applications[side].error,
         }
@@ -85,6 +91,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
             kind: life.closing.kind,
             initiator: life.closing.initiator,
             frames: life.closing.frames.clone(),
+            idle_ns: life.closing.idle_ns,
         },
         endpoints,
         completeness: connection.completeness,

@@ -1,5 +1,7 @@
 //! Numbers in plain words.
 
+use crate::population::IdleTimer;
+
 /// A duration with three significant digits and the unit that reads best: `41.2 ms`, `1.03 s`, `2 min 5 s`.
 pub fn duration(ns: i64) -> String {
     let (sign, ns) = if ns < 0 { ("-", ns.unsigned_abs()) } else { ("", ns.unsigned_abs()) };
@@ -28,6 +30,11 @@ pub fn duration(ns: i64) -> String {
             format!("{sign}{} h {} min", minutes / 60, minutes % 60)
         }
     }
+}
+
+/// `60.0 s is the default of …`.
+pub fn whose_default(timer: &IdleTimer) -> String {
+    format!("{} is the default of {}", duration(i64::from(timer.seconds) * 1_000_000_000), timer.owners)
 }
 
 /// `1 octet`, `2 octets`.

@@ -192,6 +192,8 @@ pub struct Close {
     pub initiator: Option<Initiator>,
     /// The frames that show it.
     pub frames: Vec<u64>,
+    /// For how long neither side had sent payload when it began, ns; none when nothing began it or that is not known.
+    pub idle_ns: Option<i64>,
 }
 
 /// A socket call that the packets imply.
@@ -203,6 +205,19 @@ pub struct ImpliedCall {
     pub errno: Option<Errno>,
     /// The frame that implies it.
     pub frame: Option<u64>,
+}
+
+/// A segment with payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// The frame that carried it.
+    pub frame: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Its octets.
+    pub octets: u32,
+    /// The peer acknowledged all of them.
+    pub is_acknowledged: bool,
 }
 
 /// One end's life.
@@ -220,6 +235,8 @@ pub struct EndpointView {
     pub missing_bytes: u64,
     /// How often Wireshark's sequence analysis would have flagged its segments.
     pub sequence: SequenceCounts,
+    /// The last frame with payload that it sent.
+    pub last_payload: Option<Payload>,
     /// What its application did and saw.
     pub calls: Vec<ImpliedCall>,
     /// The error that its application ended with.

@@ -7,6 +7,7 @@
 
 mod distinct;
 mod groups;
+mod idle;
 mod moment;
 mod pile;
 mod ports;
@@ -20,6 +21,7 @@ use crate::connection::{Connection, Lifecycle, Profile};
 
 pub use distinct::Distinct;
 pub use groups::{GROUPS_KEPT, Groups};
+pub use idle::{IdleEnd, IdleEnds, IdleTimer, idle_timer};
 pub use moment::{Moment, Queues, Socket, SocketTable, Timer};
 pub use pile::{Attempts, Closers, Durations, Example, Pile, Waits};
 pub use ports::PortUse;
@@ -77,6 +79,9 @@ impl Population {
                 Side::Server => self.services.pile(local),
             };
             pile.take(&arrival, intervals_max);
+            if side == Side::Server {
+                pile.idle.take(connection.stream, connection.end, life);
+            }
         }
     }
 

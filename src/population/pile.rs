@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::distinct::Distinct;
+use super::idle::IdleEnds;
 use super::series::{Level, Peak, PerState, Series, Stretch};
 use super::stay::Stay;
 use crate::base::{Side, Timestamp};
@@ -120,6 +121,8 @@ pub struct Pile {
     pub going_on: Waits,
     /// How long the sockets of which the end is known held their port, added up, and how many these are.
     pub held: (i128, u64),
+    /// Those that ended after a silence.
+    pub idle: IdleEnds,
     /// The hosts at the other end.
     pub peers: Distinct,
     /// Those of them whose attempts never opened.
@@ -172,6 +175,7 @@ impl Pile {
             ended: Waits::default(),
             going_on: Waits::default(),
             held: (0, 0),
+            idle: IdleEnds::default(),
             peers: Distinct::default(),
             failing_peers: Distinct::default(),
             ports_outside: 0,

@@ -5,7 +5,10 @@ use super::layout::UNBROKEN;
 use super::quantity::{count, counted, duration, octets};
 use crate::base::Side;
 use crate::connection::State;
-use crate::finding::{Basis, CloseKind, Confidence, Errno, Initiator, OpenKind, Origin, Reset, RoleBasis, Verdict};
+use crate::finding::{
+    Basis, CloseKind, Confidence, Culprit, Errno, Group, Initiator, OpenKind, Origin, Reset, RoleBasis, Severity,
+    Verdict, find,
+};
 
 /// How a connection ended, in a few words for a table: `client closed first`, `reset by server`.
 pub fn ending(verdict: &Verdict) -> String {
@@ -52,10 +55,16 @@ pub fn ending_reset(verdict: &Verdict) -> Option<&Reset> {
 pub fn answers(verdict: &Verdict) -> Vec<(&'static str, String)> {
     let mut answers = vec![("opened", opened(verdict)), ("closed", closed(verdict))];
     answers.extend(verdict.resets.iter().map(|reset| ("reset", reset_sentence(verdict, reset))));
+    if let Some(request) = request(verdict) {
+        answers.push(("request", request));
+    }
     answers.push(("data", data(verdict)));
     answers.push(("states", states(verdict)));
     if let Some(calls) = calls(verdict) {
         answers.push(("apps", calls));
+    }
+    if let Some(fault) = fault(verdict) {
+        answers.push(("fault", fault));
     }
     if let Some(blame) = blame(verdict) {
         answers.push(("capture", blame));
@@ -130,7 +139,53 @@ fn closed(verdict: &Verdict) -> String {
         },
         CloseKind::Refused => "never opened".to_owned(),
     };
-    format!("{way}{}", frame_list(" (frame", &close.frames))
+    let is_talk = Side::BOTH.iter().any(|&side| verdict.endpoints[side].payload_bytes > 0);
+    let idle = close.idle_ns.filter(|&ns| is_talk && ns >= IDLE_NS_MIN);
+    let idle = idle.map_or_else(String::new, |ns| format!(", after {} without payload", duration(ns)));
+    format!("{way}{idle}{}", frame_list(" (frame", &close.frames))
+}
+
+/// Shorter pauses before a close are not worth a word, ns.
+const IDLE_NS_MIN: i64 = 1_000_000_000;
+
+/// Whether the client's last payload had an answer.
+fn request(verdict: &Verdict) -> Option<String> {
+    let (client, server) = (&verdict.endpoints.client, &verdict.endpoints.server);
+    if client.frames == 0 || server.frames == 0 {
+        return None;
+    }
+    match (client.last_payload, server.last_payload) {
+        (Some(asked), Some(said)) if said.frame > asked.frame => Some(format!(
+            "answered: the server spoke last (frame {}), {} after the client (frame {})",
+            said.frame,
+            duration(said.time.since(asked.time)),
+            asked.frame
+        )),
+        (Some(asked), said) => {
+            let since = if said.is_some() { "sent no payload after it" } else { "never sent payload" };
+            let taken = if asked.is_acknowledged { "acknowledged" } else { "not acknowledged" };
+            let octets = octets(asked.octets.into());
+            Some(format!(
+                "not answered: the client spoke last (frame {}, {octets}, {taken}), and the server {since}",
+                asked.frame
+            ))
+        }
+        (None, Some(said)) => Some(format!("none: only the server sent payload, last in frame {}", said.frame)),
+        (None, None) => None,
+    }
+}
+
+/// Where to look, by the gravest finding that points somewhere.
+fn fault(verdict: &Verdict) -> Option<String> {
+    let points = verdict.findings.iter().filter_map(|finding| Some((finding, Culprit::of(finding)?)));
+    let grave = points.filter(|(finding, _)| finding.severity > Severity::Note);
+    let (finding, culprit) = grave.max_by_key(|(finding, _)| (finding.severity, finding.confidence))?;
+    let how = match finding.confidence {
+        Confidence::High => "",
+        Confidence::Medium => "likely ",
+        Confidence::Low => "perhaps ",
+    };
+    Some(format!("{how}{culprit} ({})", finding.name))
 }
 
 /// One reset: who, where, why, how sure, and whether it counted.
@@ -245,7 +300,26 @@ fn calls(verdict: &Verdict) -> Option<String> {
     if sides.is_empty() { None } else { Some(sides.join("; ")) }
 }
 
+/// What the capture itself did to the picture, beginning with what is missing in it.
 fn blame(verdict: &Verdict) -> Option<String> {
+    let missing = missing(verdict);
+    let is_one_sided = Side::BOTH.iter().any(|&side| verdict.endpoints[side].frames == 0);
+    let told = if is_one_sided { "one-sided" } else { "capture-gap" };
+    let is_told = |name: &str| missing.is_some() && name == told;
+    let others: Vec<&str> = verdict
+        .findings
+        .iter()
+        .map(|finding| finding.name)
+        .filter(|name| find(name).is_some_and(|entry| entry.group == Group::Capture) && !is_told(name))
+        .collect();
+    match (missing, others.as_slice()) {
+        (missing, []) => missing,
+        (None, others) => Some(others.join(", ")),
+        (Some(missing), others) => Some(format!("{missing}; besides {}", others.join(", "))),
+    }
+}
+
+fn missing(verdict: &Verdict) -> Option<String> {
     if let Some(side) = Side::BOTH.into_iter().find(|&side| verdict.endpoints[side].frames == 0)
         && verdict.endpoints[side].missing_bytes > 0
     {
@@ -304,7 +378,7 @@ mod tests {
         ] {
             let mut verdict = sample::open_v6(0);
             verdict.open.kind = kind;
-            verdict.close = Close { kind: CloseKind::None, initiator: None, frames: Vec::new() };
+            verdict.close = Close { kind: CloseKind::None, initiator: None, frames: Vec::new(), idle_ns: None };
             assert_eq!(ending(&verdict), expected);
             let closed = answer(&verdict, "closed").unwrap();
             assert!(closed.contains("never"), "{closed}");

@@ -151,6 +151,7 @@ impl<'a> Connection<'a, (), ()> {
                 kind: verdict.close.kind.name(),
                 initiator: verdict.close.initiator.map(finding::Initiator::name),
                 frames: &verdict.close.frames,
+                idle_ns: verdict.close.idle_ns,
             },
             endpoints: Endpoints {
                 client: View(&verdict.endpoints[Side::Client]),
@@ -179,6 +180,7 @@ struct Close<'a> {
     kind: &'static str,
     initiator: Option<&'static str>,
     frames: &'a [u64],
+    idle_ns: Option<i64>,
 }
 
 #[derive(serde::Serialize)]
@@ -202,6 +204,7 @@ struct Life<S, C> {
     out_of_order: u32,
     keep_alives: u32,
     zero_windows: u32,
+    last_payload_frame: Option<u64>,
     calls: C,
     error: Option<&'static str>,
 }
@@ -240,6 +243,7 @@ impl Serialize for View<'_> {
             out_of_order: view.sequence.out_of_order,
             keep_alives: view.sequence.keep_alives,
             zero_windows: view.sequence.zero_windows,
+            last_payload_frame: view.last_payload.map(|payload| payload.frame),
             calls: List(view.calls.iter().map(|call| Call {
                 call: call.call.name(),
                 result: call.errno.map_or("ok", finding::Errno::name),

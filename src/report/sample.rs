@@ -51,7 +51,7 @@ pub fn unread_data(stream: u64) -> Verdict {
             syn_count: 1,
             syn_ack_count: 1,
         },
-        close: Close { kind: CloseKind::Reset, initiator: Some(Initiator::Server), frames: vec![7] },
+        close: Close { kind: CloseKind::Reset, initiator: Some(Initiator::Server), frames: vec![7], idle_ns: None },
         endpoints: Sides {
             client: EndpointView {
                 states: vec![
@@ -64,6 +64,7 @@ pub fn unread_data(stream: u64) -> Verdict {
                 retransmitted_bytes: 0,
                 missing_bytes: 0,
                 sequence: Default::default(),
+                last_payload: None,
                 calls: vec![call(Call::Connect, None, 3), call(Call::Read, Some(Errno::ConnReset), 7)],
                 error: Some(Errno::ConnReset),
             },
@@ -78,6 +79,7 @@ pub fn unread_data(stream: u64) -> Verdict {
                 retransmitted_bytes: 0,
                 missing_bytes: 0,
                 sequence: Default::default(),
+                last_payload: None,
                 calls: vec![call(Call::Accept, None, 3), call(Call::Close, None, 7)],
                 error: None,
             },
@@ -119,8 +121,12 @@ pub fn unread_data(stream: u64) -> Verdict {
 /// A clean close by the client whose last ACK had to be sent again.
 pub fn final_ack_lost(stream: u64) -> Verdict {
     let mut verdict = unread_data(stream);
-    verdict.close =
-        Close { kind: CloseKind::FourSegment, initiator: Some(Initiator::Client), frames: vec![4, 5, 6, 7] };
+    verdict.close = Close {
+        kind: CloseKind::FourSegment,
+        initiator: Some(Initiator::Client),
+        frames: vec![4, 5, 6, 7],
+        idle_ns: None,
+    };
     verdict.resets.clear();
     verdict.conn_state = "SF";
     for (side, state) in [(Side::Client, State::TimeWait), (Side::Server, State::LastAck)] {
@@ -152,7 +158,7 @@ pub fn open_v6(stream: u64) -> Verdict {
     let mut verdict = final_ack_lost(stream);
     verdict.client = Endpoint::new("2001:db8:85a3:1234:5678:8a2e:370:7334".parse().unwrap(), 51_000);
     verdict.server = Endpoint::new("2001:db8:85a3:1234:5678:8a2e:370:1".parse().unwrap(), 443);
-    verdict.close = Close { kind: CloseKind::None, initiator: None, frames: Vec::new() };
+    verdict.close = Close { kind: CloseKind::None, initiator: None, frames: Vec::new(), idle_ns: None };
     verdict.findings.clear();
     verdict
 }

@@ -67,8 +67,12 @@ fn told_later(mut told: Told, nanos: i64) -> Told {
             *time = time.plus(nanos);
         }
         for side in Side::BOTH {
-            for step in &mut verdict.endpoints[side].states {
+            let view = &mut verdict.endpoints[side];
+            for step in &mut view.states {
                 step.time = step.time.plus(nanos);
+            }
+            if let Some(payload) = &mut view.last_payload {
+                payload.time = payload.time.plus(nanos);
             }
         }
         verdict.resets.iter_mut().for_each(|reset| reset.time = reset.time.plus(nanos));

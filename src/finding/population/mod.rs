@@ -2,6 +2,7 @@
 
 pub mod close_wait_accumulation;
 pub mod fin_wait_2_accumulation;
+pub mod idle_timeout;
 pub mod port_exhaustion;
 pub mod syn_flood;
 mod thresholds;
@@ -25,6 +26,7 @@ pub static ENTRIES: &[&Entry] = &[
     &fin_wait_2_accumulation::ENTRY,
     &time_wait_accumulation::ENTRY,
     &time_wait_owner_server::ENTRY,
+    &idle_timeout::ENTRY,
 ];
 
 /// A finding across connections.

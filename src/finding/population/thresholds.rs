@@ -32,6 +32,10 @@ pub struct PopulationThresholds {
     pub fin_wait_2_ns_min: i64,
     /// Handshakes of one service left half open within a TIME-WAIT's time. Scanners and lost packets leave fewer.
     pub half_open_min: u64,
+    /// Idle connections of a service that end after one and the same time: fewer may be chance.
+    pub idle_ends_min: u64,
+    /// Share of the idle ends by that side that they must be.
+    pub idle_ends_share_min: f64,
     /// Share of the half-open handshakes with a single SYN from which on nobody stands behind them: a living client
     /// repeats its SYN within one to three seconds.
     pub half_open_single_share_min: f64,
@@ -52,6 +56,8 @@ impl Default for PopulationThresholds {
             descriptors: 1_024,
             fin_wait_2_sockets_min: 10,
             fin_wait_2_ns_min: 1_000_000_000,
+            idle_ends_min: 5,
+            idle_ends_share_min: 0.3,
             half_open_min: 50,
             half_open_single_share_min: 0.5,
         }

@@ -1,8 +1,8 @@
 //! `idle`: a long silence and what ended it.
 
 use crate::connection::{Class, Noted};
-use crate::finding::idle_timer;
-use crate::finding::phrase::{count, duration};
+use crate::finding::phrase::{count, duration, whose_default};
+use crate::population::idle_timer;
 
 use crate::finding::case::Case;
 use crate::finding::catalogue::finding;
@@ -70,7 +70,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let Some(end) = case.notes(|note| note.frame == frame).next() else { return };
     let (outcome, words) = ended_by(end);
     let owner = match outcome {
-        "close" | "reset" => idle_timer::near(silence).map(|timer| format!("; {}", timer.words())).unwrap_or_default(),
+        "close" | "reset" => idle_timer(silence).map(|timer| format!("; {}", whose_default(timer))).unwrap_or_default(),
         _ => String::new(),
     };
     let message = format!("nothing was sent for {}; then {} {words}{owner}", duration(silence), case.name(end.side));

@@ -2,8 +2,8 @@
 
 use crate::base::Side;
 use crate::connection::{Class, Noted};
-use crate::finding::idle_timer;
-use crate::finding::phrase::{count, duration};
+use crate::finding::phrase::{count, duration, whose_default};
+use crate::population::idle_timer;
 
 use crate::finding::case::Case;
 use crate::finding::catalogue::finding;
@@ -81,7 +81,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         let reset = case.notes(|note| note.side == closer && note.is_rst() && note.frame > fin.frame).next();
-        let timer = idle_timer::near(fin.time.since(since)).map(|timer| format!(" ({})", timer.words()));
+        let timer = idle_timer(fin.time.since(since)).map(|timer| format!(" ({})", whose_default(timer)));
         let message = format!(
             "{} closed after {} without payload{}, while {} of {} were on their way to it: {}",
             case.name(closer),

@@ -1,10 +1,11 @@
 //! The findings, grouped and counted, each with the worst examples.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use super::PROSE_WIDTH_MAX;
+use super::spread::Spread;
 use crate::base::{Endpoint, Timestamp};
 use crate::finding::{Confidence, Finding, Group, Severity, Verdict, find};
 use crate::report::answers::{frames_after_noun, sentence};
@@ -31,6 +32,9 @@ struct Pile {
     occurrences: u64,
     connections: u64,
     last_stream: Option<u64>,
+    /// Outcomes and kinds, with how often each occurred.
+    natures: BTreeMap<&'static str, u64>,
+    spread: Spread,
     /// The worst first; never more than [`EXAMPLES`].
     examples: Vec<Example>,
 }
@@ -62,6 +66,7 @@ impl Findings {
         let place = || Place::Connection { stream: verdict.stream, client: verdict.client, server: verdict.server };
         for finding in &verdict.findings {
             self.finding(verdict.stream, finding, place, || reason(verdict, finding));
+            self.group(finding.name, finding.severity).spread.connection(verdict.client, verdict.server);
         }
     }
 
@@ -93,11 +98,15 @@ impl Findings {
         reason: impl FnOnce() -> Option<String>,
     ) {
         let rank = (Reverse(finding.severity), Reverse(finding.confidence), finding.time, stream);
-        self.group(finding.name, finding.severity).add(Some(stream), rank, || Example {
+        let nature = finding.outcome.or(finding.kind);
+        let pile = self.group(finding.name, finding.severity);
+        pile.spread.time(finding.time);
+        *pile.natures.entry(nature.unwrap_or_default()).or_default() += 1;
+        pile.add(Some(stream), rank, || Example {
             rank,
             place: place(),
             frames: finding.frames.iter().copied().take(FRAMES_KEPT).collect(),
-            nature: finding.outcome.or(finding.kind),
+            nature,
             message: sentence(&finding.message),
             reason: reason(),
         });
@@ -109,6 +118,8 @@ impl Findings {
             occurrences: 0,
             connections: 0,
             last_stream: None,
+            natures: BTreeMap::new(),
+            spread: Spread::default(),
             examples: Vec::with_capacity(EXAMPLES),
         });
         group.severity = group.severity.max(severity);
@@ -156,6 +167,18 @@ impl Pile {
         }
     }
 
+    /// `: 12 timeout, 5 fast` when there are several kinds.
+    fn natures(&self) -> String {
+        if self.natures.len() < 2 {
+            return String::new();
+        }
+        let mut natures: Vec<(&str, u64)> = self.natures.iter().map(|(&nature, &times)| (nature, times)).collect();
+        natures.sort_by_key(|&(nature, times)| (Reverse(times), nature));
+        let named = natures.iter().filter(|(nature, _)| !nature.is_empty());
+        let words: Vec<String> = named.map(|(nature, times)| format!("{} {nature}", count(*times))).collect();
+        format!(": {}", words.join(", "))
+    }
+
     fn write(&self, out: &mut impl Write, canvas: &Canvas, name: &str, again: &str) -> io::Result<()> {
         let paint = canvas.palette;
         let role = Role::from(self.severity);
@@ -165,14 +188,32 @@ impl Pile {
             (times, connections) if times == connections => counted(connections, "connection"),
             (times, connections) => format!("{} times in {}", count(times), counted(connections, "connection")),
         };
-        writeln!(out, "{} {}, {often}", paint.paint(role, self.severity), paint.paint(Role::Name, name))?;
+        let natures = self.natures();
+        let width = canvas.width.min(PROSE_WIDTH_MAX);
+        writeln!(out, "{} {}, {often}{natures}", paint.paint(role, self.severity), paint.paint(Role::Name, name))?;
+        if self.occurrences > self.examples.len() as u64
+            && let Some(spread) = self.spread.words(&canvas.clock)
+        {
+            for line in wrap(&spread, width - 2) {
+                writeln!(out, "  {line}")?;
+            }
+        }
         let mut said: Option<(&str, Option<&str>)> = None;
-        for example in &self.examples {
+        // Of what costs nothing one example is read, and the others are only named.
+        let in_full = if self.severity == Severity::Note { 1 } else { self.examples.len() };
+        for example in &self.examples[..in_full.min(self.examples.len())] {
             example.write_place(out, canvas)?;
             // What was just said of another connection is not said again.
             let words = (example.message.as_str(), example.reason.as_deref());
             if said.replace(words) != Some(words) {
                 example.write_words(out, canvas)?;
+            }
+        }
+        let others: Vec<String> =
+            self.examples[in_full.min(self.examples.len())..].iter().map(Example::brief).collect();
+        if !others.is_empty() {
+            for (at, line) in wrap(&format!("also {}", others.join("; ")), width - 4).iter().enumerate() {
+                writeln!(out, "{}{line}", if at == 0 { "  " } else { "    " })?;
             }
         }
         let rest = self.occurrences - self.examples.len() as u64;
@@ -185,6 +226,17 @@ impl Pile {
 }
 
 impl Example {
+    /// Its place in a few words: `stream 7 (frame 12, fast)`.
+    fn brief(&self) -> String {
+        let nature = self.nature.map_or_else(String::new, |nature| format!(", {nature}"));
+        let frames =
+            if self.frames.is_empty() { String::new() } else { format!("frame{}", frames_after_noun(&self.frames)) };
+        match &self.place {
+            Place::Connection { stream, .. } | Place::Late { stream } => format!("stream {stream} ({frames}{nature})"),
+            Place::Host { host, .. } => format!("host {host}"),
+        }
+    }
+
     fn write_place(&self, out: &mut impl Write, canvas: &Canvas) -> io::Result<()> {
         let mut where_ = match &self.place {
             Place::Connection { stream, client, server } => format!("stream {stream}, {client} → {server}"),

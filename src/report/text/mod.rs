@@ -2,6 +2,7 @@
 
 mod accounting;
 mod findings;
+mod spread;
 mod table;
 
 use std::io::{self, Write};

@@ -1,6 +1,7 @@
-//! Idle timeouts that are known by their length.
+//! Idle timeouts: those that are known by their length, and how often idle connections of a group ended at one.
 
-use super::phrase::duration;
+use crate::base::{Side, Timestamp};
+use crate::connection::{CloseKind, Initiator, Lifecycle};
 
 /// A timeout with those whose default it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,16 +34,9 @@ const KNOWN: &[IdleTimer] = &[
     IdleTimer { seconds: 7200, owners: "keepalive of the kernel (tcp_keepalive_time)" },
 ];
 
-impl IdleTimer {
-    /// `60 s is the default of …`.
-    pub fn words(&self) -> String {
-        format!("{} is the default of {}", duration(i64::from(self.seconds) * SECOND_NS), self.owners)
-    }
-}
-
 /// The known timeout that an idle time of `ns` comes from: timers fire late and never early, by a tick and a round trip,
 /// and by some thousandths of what is long.
-pub fn near(ns: i64) -> Option<&'static IdleTimer> {
+pub fn idle_timer(ns: i64) -> Option<&'static IdleTimer> {
     KNOWN.iter().find(|timer| {
         let length = i64::from(timer.seconds) * SECOND_NS;
         let late = SECOND_NS / 2 + length / 500;
@@ -50,6 +44,79 @@ pub fn near(ns: i64) -> Option<&'static IdleTimer> {
     })
 }
 
+/// Connections that ended idle, by the timeout and by who ended them.
+#[derive(Clone, Debug, Default)]
+pub struct IdleEnds {
+    /// At a known timeout; never more than there are of these, for each end.
+    pub ends: Vec<IdleEnd>,
+    /// Connections that the client ended after some seconds of silence, at whatever length.
+    pub by_client: u64,
+    /// The same of the server.
+    pub by_server: u64,
+}
+
+/// Connections that one end ended at one timeout.
+#[derive(Clone, Debug)]
+pub struct IdleEnd {
+    /// The timeout.
+    pub timer: &'static IdleTimer,
+    /// Who ended them.
+    pub closer: Side,
+    /// How many.
+    pub count: u64,
+    /// The first that ended so.
+    pub from: Timestamp,
+    /// The last one.
+    pub to: Timestamp,
+    /// Some of them, with the frame that ended each.
+    pub examples: Vec<(u64, u64)>,
+}
+
+impl IdleEnds {
+    /// Takes a connection that ended, if it was idle and somebody ended it.
+    pub(super) fn take(&mut self, stream: u64, end: Timestamp, life: &Lifecycle) {
+        let closer = match life.closing.initiator {
+            Some(Initiator::Client) => Side::Client,
+            Some(Initiator::Server) => Side::Server,
+            Some(Initiator::Both) | None => return,
+        };
+        let Some(idle_ns) = life.closing.idle_ns.filter(|&ns| ns >= SHORTEST_NS) else { return };
+        if life.closing.kind == CloseKind::TimedOut {
+            return;
+        }
+        match closer {
+            Side::Client => self.by_client += 1,
+            Side::Server => self.by_server += 1,
+        }
+        let Some(timer) = idle_timer(idle_ns) else { return };
+        let example = life.closing.frames.first().map(|&frame| (stream, frame));
+        match self.ends.iter_mut().find(|ends| ends.timer == timer && ends.closer == closer) {
+            Some(ends) => {
+                ends.count += 1;
+                ends.from = ends.from.min(end);
+                ends.to = ends.to.max(end);
+                ends.examples.extend(example.filter(|_| ends.examples.len() < EXAMPLES_MAX));
+            }
+            None => {
+                let examples = Vec::from_iter(example);
+                self.ends.push(IdleEnd { timer, closer, count: 1, from: end, to: end, examples });
+            }
+        }
+    }
+
+    /// Connections that `closer` ended after some seconds of silence.
+    pub fn by(&self, closer: Side) -> u64 {
+        match closer {
+            Side::Client => self.by_client,
+            Side::Server => self.by_server,
+        }
+    }
+}
+
+/// Shorter silences are pauses within an exchange, ns.
+const SHORTEST_NS: i64 = 4_000_000_000;
+/// Examples kept of each.
+const EXAMPLES_MAX: usize = 8;
 const SECOND_NS: i64 = 1_000_000_000;
 /// As much as the two ends of a silence may be seen nearer to each other than they were, ns.
 const EARLY_NS: i64 = 250_000_000;
@@ -60,7 +127,7 @@ mod tests {
 
     #[test]
     fn timers_fire_late_and_hardly_early() {
-        let seconds = |ns| near(ns).map(|timer| timer.seconds);
+        let seconds = |ns| idle_timer(ns).map(|timer| timer.seconds);
         assert_eq!(seconds(5_004_000_000), Some(5));
         assert_eq!(seconds(4_600_000_000), None);
         assert_eq!(seconds(60_600_000_000), Some(60));
@@ -74,7 +141,7 @@ mod tests {
     fn known_timers_do_not_overlap() {
         for pair in KNOWN.windows(2) {
             let between = (i64::from(pair[0].seconds) + i64::from(pair[1].seconds)) * SECOND_NS / 2;
-            assert!(near(between).is_none(), "{pair:?}");
+            assert!(idle_timer(between).is_none(), "{pair:?}");
         }
     }
 }

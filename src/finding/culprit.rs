@@ -1,0 +1,67 @@
+//! Where to look: the network, a box in between, a host or an application.
+
+use super::verdict::Finding;
+use crate::base::Side;
+
+/// Who a finding points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Culprit {
+    /// The application of one end: its code or its configuration.
+    Application(Side),
+    /// The operating system of one end, or that nothing runs there.
+    Host(Side),
+    /// The path between the ends.
+    Network,
+    /// A firewall, NAT or balancer in between.
+    Middlebox,
+    /// The path, or the host of one end: silence tells them not apart.
+    NetworkOrHost(Side),
+    /// The timeouts of the two applications do not fit each other.
+    Timeouts,
+}
+
+impl Culprit {
+    /// Who `finding` points at, if its pattern says so.
+    pub fn of(finding: &Finding) -> Option<Self> {
+        let side = finding.endpoint;
+        match finding.name {
+            "close-wait-stuck" | "zero-window" | "reset-linger-zero" | "reset-unread-data" | "reset-process-exit" => {
+                side.map(Self::Application)
+            }
+            "reset-data-after-close" => side.map(|side| Self::Application(!side)),
+            "reset-fin-wait-2-expired" => side.map(|side| Self::Application(!side)),
+            "accept-queue-overflow" => Some(Self::Application(Side::Server)),
+            "aborted-before-accept" => Some(Self::Application(Side::Client)),
+            "keepalive-race" => Some(Self::Timeouts),
+            "connection-refused" | "reset-refused" => Some(Self::Host(Side::Server)),
+            "reset-no-connection" | "reset-no-time-wait" | "data-after-fin" => side.map(Self::Host),
+            "connection-rejected" | "reset-idle-expired" | "reset-injected" => Some(Self::Middlebox),
+            "icmp-error" if finding.outcome == Some("black-hole") => Some(Self::Middlebox),
+            "syn-unanswered" => Some(Self::NetworkOrHost(Side::Server)),
+            "half-open-handshake" => Some(Self::NetworkOrHost(Side::Client)),
+            "dead-peer" | "fin-unanswered" | "reset-keepalive-timeout" => side.map(|side| Self::NetworkOrHost(!side)),
+            "retransmission"
+            | "outage-repaired"
+            | "syn-retransmitted"
+            | "syn-ack-retransmitted"
+            | "handshake-ack-lost"
+            | "fin-retransmitted"
+            | "final-ack-lost"
+            | "icmp-error" => Some(Self::Network),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Culprit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Application(side) => write!(f, "the {side}'s application"),
+            Self::Host(side) => write!(f, "the {side}'s host"),
+            Self::Network => f.write_str("the network"),
+            Self::Middlebox => f.write_str("a box in between"),
+            Self::NetworkOrHost(side) => write!(f, "the network or the {side}'s host"),
+            Self::Timeouts => f.write_str("timeouts of the two applications that do not fit"),
+        }
+    }
+}
