@@ -2,6 +2,7 @@
 
 mod difference;
 mod formats;
+mod guide;
 mod updates;
 
 use std::fs;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Checked, CheckedCapture, Problem, Standing};
+use super::{Checked, CheckedCapture, Example, Problem, Standing};
 use crate::report::answers::{frames_after_noun, sentence};
 use crate::report::layout::{Canvas, harmless, wrap};
 use crate::report::quantity::counted;
@@ -27,6 +27,7 @@ fn failed(out: &mut dyn Write, canvas: &Canvas, capture: &CheckedCapture) -> io:
         prose(out, canvas, 2, &error.message)?;
     }
     let mut case_before = None;
+    let mut shown = None;
     for (case, problem) in capture.problems().filter(|(_, problem)| problem.standing == Standing::New) {
         if case_before != Some(&case.name) {
             let place = match (&capture.expectations, case.place) {
@@ -38,6 +39,15 @@ fn failed(out: &mut dyn Write, canvas: &Canvas, capture: &CheckedCapture) -> io:
             case_before = Some(&case.name);
         }
         write_problem(out, canvas, capture, problem)?;
+        if let Some(example) = &problem.example {
+            // Several rules often break on the same segments.
+            if shown == Some(example) {
+                writeln!(out, "      stream {}, as above", example.stream)?;
+            } else {
+                write_example(out, canvas, problem, example)?;
+            }
+            shown = Some(example);
+        }
     }
     writeln!(out)
 }
@@ -58,22 +68,24 @@ fn write_problem(out: &mut dyn Write, canvas: &Canvas, capture: &CheckedCapture,
         writeln!(out, "      {} {}", paint.paint(Role::Name, "- expected"), harmless(expected))?;
         writeln!(out, "      {}     {}", paint.paint(Role::Name, "+ seen"), harmless(seen))?;
     }
-    if let Some(example) = &problem.example {
-        let frames = match example.frames.as_slice() {
-            [] => String::new(),
-            frames => format!(", frame{}", frames_after_noun(frames)),
-        };
-        let others = match problem.connections {
-            0 | 1 => String::new(),
-            several => format!(", and {} more like it", several - 1),
-        };
-        writeln!(out, "      stream {}, {} → {}{frames}{others}", example.stream, example.client, example.server)?;
-        for line in &example.ladder {
-            writeln!(out, "      {line}")?;
-        }
-        for line in wrap(&example.filter(), canvas.width.min(PROSE_WIDTH_MAX) - 6) {
-            writeln!(out, "      {}", paint.paint(Role::Faint, line))?;
-        }
+    Ok(())
+}
+
+fn write_example(out: &mut dyn Write, canvas: &Canvas, problem: &Problem, example: &Example) -> io::Result<()> {
+    let frames = match example.frames.as_slice() {
+        [] => String::new(),
+        frames => format!(", frame{}", frames_after_noun(frames)),
+    };
+    let others = match problem.connections {
+        0 | 1 => String::new(),
+        several => format!(", and {} more like it", several - 1),
+    };
+    writeln!(out, "      stream {}, {} → {}{frames}{others}", example.stream, example.client, example.server)?;
+    for line in &example.ladder {
+        writeln!(out, "      {line}")?;
+    }
+    for line in wrap(&example.filter(), canvas.width.min(PROSE_WIDTH_MAX) - 6) {
+        writeln!(out, "      {}", canvas.palette.paint(Role::Faint, line))?;
     }
     Ok(())
 }
