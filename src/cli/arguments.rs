@@ -12,6 +12,7 @@ use super::census::CensusArguments;
 use super::check::CheckArguments;
 use super::diff::DiffArguments;
 use super::live::arguments::LiveArguments;
+use super::sandbox::Sandbox;
 use super::ss::SsArguments;
 use crate::analysis::Options;
 use crate::connection::{Profile, State};
@@ -345,7 +346,7 @@ impl From<SelectionArguments> for Selection {
     }
 }
 
-/// How to talk to people.
+/// What holds for every command: how to talk to people, and what to give up.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Terminal")]
 pub struct Talk {
@@ -361,6 +362,9 @@ pub struct Talk {
     /// Nothing on standard error but errors and what was skipped
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// What the program gives up before it looks at frames: access to other files, programs, connections
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Sandbox::BestEffort, global = true, help_heading = "Safety")]
+    pub sandbox: Sandbox,
 }
 
 /// Forms of the results.

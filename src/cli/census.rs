@@ -7,10 +7,11 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::arguments::{AnalysisArguments, Format, Input, Output as OutputArguments, Talk};
-use super::input::{Skipped, analyse, conclude, open};
+use super::input::{Skipped, analyse, conclude, needs, open};
 use super::interrupt::Interrupt;
 use super::output::{Buffering, Output, cannot_write};
 use super::progress::{Bar, Progress};
+use super::sandbox;
 use super::terminal::canvas;
 use super::{Outcome, later};
 use crate::report::{Grouping, Json, census, census_csv, census_json};
@@ -65,6 +66,7 @@ pub fn run(arguments: &CensusArguments, talk: &Talk) -> anyhow::Result<Outcome> 
     }
     let mut options = timers.options()?;
     options.interval_ns = Some(*every_ns);
+    sandbox::enter(talk.sandbox, &needs(input, output.file.as_deref()))?;
     let interrupt = Interrupt::listen()?;
     let mut captures = open(input, &interrupt)?;
     let file = output.file.as_deref();

@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::arguments::{AnalysisArguments, Talk};
 use super::interrupt::Interrupt;
 use super::output::{Buffering, Output, cannot_write, is_terminal};
+use super::sandbox::{self, Needs};
 use super::terminal::canvas;
 use super::{Outcome, say, update};
 use crate::check::{Baseline, CheckOptions, Found, Threshold, check_all, find};
@@ -100,6 +101,7 @@ pub fn run(arguments: &CheckArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let options =
         CheckOptions { analysis: arguments.timers.options()?, fail_on: arguments.fail_on, ..CheckOptions::default() };
     let baseline = arguments.baseline.as_deref().map(read_baseline).transpose()?;
+    sandbox::enter(talk.sandbox, &needs(arguments))?;
     let interrupt = Interrupt::listen()?;
     let (found, errors) = find(&arguments.paths);
     if arguments.update || arguments.review {
@@ -127,6 +129,23 @@ pub fn run(arguments: &CheckArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Unchecked);
     }
     Ok(if checked.has_violations() && !arguments.exit_zero { Outcome::Violations } else { Outcome::Done })
+}
+
+/// What the sandbox must leave open: expectations stand beside captures.
+fn needs(arguments: &CheckArguments) -> Needs {
+    let beside = |path: &PathBuf| match path.parent() {
+        _ if path.is_dir() => path.clone(),
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    let folders: Vec<PathBuf> = arguments.paths.iter().map(beside).collect();
+    let mut needs = Needs::new(&folders, arguments.file.as_deref());
+    needs.writes.extend(arguments.reports.iter().map(|(_, file)| file.clone()));
+    if arguments.update || arguments.review {
+        // Any name in a folder stands for all of them.
+        needs.writes.extend(folders.iter().map(|folder| folder.join("expectations")));
+    }
+    needs
 }
 
 fn read_baseline(file: &Path) -> anyhow::Result<Baseline> {

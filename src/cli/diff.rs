@@ -10,6 +10,7 @@ use super::arguments::{AnalysisArguments, Talk};
 use super::interrupt::Interrupt;
 use super::output::{Buffering, Output, cannot_write};
 use super::progress::Watch;
+use super::sandbox::{self, Needs};
 use super::terminal::canvas;
 use crate::check::{Tally, compare};
 use crate::report::{CompareFormat, write_compared};
@@ -52,6 +53,8 @@ pub enum Form {
 /// Whatever ends it with exit code 2.
 pub fn run(arguments: &DiffArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let options = arguments.timers.options()?;
+    let inputs = [arguments.before.clone(), arguments.after.clone()];
+    sandbox::enter(talk.sandbox, &Needs::new(&inputs, arguments.file.as_deref()))?;
     let interrupt = Interrupt::listen()?;
     let mut watch = Watch(&interrupt);
     let before = Tally::read(&arguments.before, &options, &mut watch)?;
@@ -62,7 +65,7 @@ pub fn run(arguments: &DiffArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let names = [&arguments.before, &arguments.after].map(|path| path.display().to_string());
     let compared = compare((&names[0], &before), (&names[1], &after));
     let file = arguments.file.as_deref();
-    let mut out = Output::open(file, &[arguments.before.clone(), arguments.after.clone()], Buffering::Blocks)?;
+    let mut out = Output::open(file, &inputs, Buffering::Blocks)?;
     let place = out.place();
     let format = match arguments.format {
         Form::Text => CompareFormat::Text,

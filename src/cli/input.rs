@@ -9,6 +9,7 @@ use super::arguments::{Input, Talk};
 use super::interrupt::Interrupt;
 use super::output::cannot_write;
 use super::progress::Progress;
+use super::sandbox::Needs;
 use super::{Outcome, say};
 use crate::analysis::{self, Filter, Options, Outcome as Analysed};
 use crate::policy::Policy;
@@ -22,6 +23,11 @@ pub enum Skipped {
     InReport,
     /// Nobody.
     ToBeSaid,
+}
+
+/// What reading `input` and writing to `output` needs, for the sandbox.
+pub fn needs(input: &Input, output: Option<&Path>) -> Needs {
+    Needs::new(&input.captures, output).resolving(input.filter.as_deref())
 }
 
 /// Standard input is among the captures.

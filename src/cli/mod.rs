@@ -11,6 +11,7 @@ mod live;
 mod output;
 mod progress;
 mod read;
+mod sandbox;
 mod show;
 mod ss;
 mod terminal;

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use super::arguments::{Format, Order, ReadArguments, Talk};
 use super::explain::meant;
-use super::input::{Skipped, analyse, conclude, open, reads_stdin, say_unused};
+use super::input::{Skipped, analyse, conclude, needs, open, reads_stdin, say_unused};
 use super::interrupt::Interrupt;
 use super::output::{Buffering, Output, is_terminal};
 use super::progress::{Bar, Progress};
 use super::terminal::canvas;
-use super::{Outcome, later};
+use super::{Outcome, later, sandbox};
 use crate::report::{ByStream, Json, Rows, Selected, Selection, Sink, Text};
 
 /// Runs the command.
@@ -26,6 +26,7 @@ pub fn run(arguments: ReadArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         *name = meant(name)?.name.to_owned();
     }
     let options = timers.options()?;
+    sandbox::enter(talk.sandbox, &needs(&input, output.file.as_deref()))?;
     let interrupt = Interrupt::listen()?;
     let mut captures = open(&input, &interrupt)?;
     let file = output.file.as_deref();

@@ -76,9 +76,15 @@ struct Live {
 impl Live {
     /// Starts it in the current namespace, and returns when it captures.
     fn start(arguments: &[&str]) -> Self {
+        Self::start_as(arguments, &[])
+    }
+
+    /// The same with an environment.
+    fn start_as(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_lastack"))
             .args(["live", "-i", "lo", "--format", "ndjson"])
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -327,4 +333,41 @@ fn files_rotate_and_a_trigger_keeps_what_is_around_a_finding() {
     assert_eq!(names.len(), 4, "{names:?}");
     assert!(!names[0].starts_with("web_00001_"), "the oldest are gone: {names:?}");
     assert!(read_again(&folder).last().unwrap()["frames"].as_u64().unwrap() > 0);
+}
+
+/// A line of a process' status by its name.
+fn status(process: u32, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn whoever_reads_frames_has_given_up_what_root_may() {
+    let Some(namespace) = Namespace::new() else { return };
+    let kept = folder("privileges").join("kept.pcapng");
+    for (arguments, user) in [(&[][..], "65534 65534 65534 65534"), (&["--write", kept.to_str().unwrap()], "0 0 0 0")] {
+        namespace.inside(|| {
+            // Not that of whoever runs the tests by sudo.
+            let live = Live::start_as(arguments, &[("SUDO_UID", ""), ("SUDO_GID", "")]);
+            let process = live.process.id();
+            assert_eq!(status(process, "Uid"), user);
+            for capabilities in ["CapEff", "CapPrm", "CapInh"] {
+                assert_eq!(status(process, capabilities), "0000000000000000", "{capabilities}");
+            }
+            assert_eq!(status(process, "NoNewPrivs"), "1");
+            if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")) {
+                assert_eq!(status(process, "Seccomp"), "2");
+            }
+            let (records, code) = live.end(Signal::TERM);
+            assert_eq!((records.last().unwrap()["type"].as_str(), code), (Some("summary"), Some(0)));
+        });
+    }
+    namespace.inside(|| {
+        let live = Live::start_as(&[], &[("SUDO_UID", "1234"), ("SUDO_GID", "4321")]);
+        assert_eq!(status(live.process.id(), "Uid"), "1234 1234 1234 1234");
+        assert_eq!(status(live.process.id(), "Gid"), "4321 4321 4321 4321");
+        assert_eq!(status(live.process.id(), "Groups"), "");
+        live.end(Signal::TERM);
+    });
 }

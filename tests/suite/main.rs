@@ -40,6 +40,10 @@ mod filtered;
 /// Connections that lived while frames were lost are judged with less certainty, and say why.
 mod losses;
 
+/// What commands give up before they look at frames.
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+mod sandboxed;
+
 /// A running interface gives the verdicts that its frames give when they are read again, and those of the sockets.
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod live;

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 
 use super::arguments::{CaptureArguments, LiveArguments, LiveFormat};
 use super::keep::Keeper;
+use super::privileges::{self, Files};
 use super::session::{self, Beside, End, Limits, Wish};
 use super::shared::Shared;
 use super::watch::{Events, Telling, Told, Watcher};
@@ -17,6 +18,7 @@ use crate::cli::arguments::Talk;
 use crate::cli::explain::meant;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{cannot_write, named};
+use crate::cli::sandbox::{self, Needs, Sandbox};
 use crate::cli::terminal::canvas;
 use crate::cli::{Outcome, say};
 use crate::report::{CaptureRecord, Json, Rows, Selected, Selection, Sink, Text, counted};
@@ -46,6 +48,19 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         say(format_args!("{interface}: {warning}; going on without"));
     }
     let file = arguments.output.file.as_deref();
+    let kept = arguments.keep.write.as_deref();
+    let writes: Vec<&Path> = named(file).into_iter().chain(kept).collect();
+    // From here on nothing needs root: files are made by the one who called.
+    let files = if writes.is_empty() { Files::None } else { Files::Written };
+    match talk.sandbox {
+        Sandbox::Off => {}
+        Sandbox::Strict => privileges::drop_to_caller(files)?,
+        Sandbox::BestEffort => {
+            if let Err(error) = privileges::drop_to_caller(files) {
+                say(format_args!("going on with the privileges that there are: {error:#}"));
+            }
+        }
+    }
     let place = named(file).map_or_else(|| "standard output".into(), Path::to_path_buf);
     let out = Shared::new(destination(file)?);
     let format = arguments.output.format.unwrap_or(LiveFormat::Ndjson);
@@ -56,6 +71,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let wants_events = arguments.output.events && format == LiveFormat::Ndjson;
     let events = if wants_events { Events::Told } else { Events::Noticed };
     let keeper = Keeper::new(&arguments.keep, &capture)?;
+    sandbox::enter(talk.sandbox, &Needs::new(&[], kept))?;
     let told = Shared::new(Told::default());
     let watcher = (wants_events || keeper.as_ref().is_some_and(Keeper::waits)).then(|| Watcher::new(told.clone()));
     let sink = Selected::new(sink, selection.clone());
