@@ -26,6 +26,9 @@ pub fn report(score: &Score, worst: usize) -> String {
     ] {
         confusion(&mut text, title, table);
     }
+    for (name, table) in &score.calls {
+        confusion(&mut text, &format!("application: {name}"), table);
+    }
     scenarios(&mut text, &score.scenarios);
     worst_cases(&mut text, score, worst);
     text
@@ -74,6 +77,9 @@ fn totals(text: &mut String, score: &Score) {
         ("  of these claimed with high confidence", score.sure_aborts),
     ] {
         let _ = writeln!(text, "  {name:<42} {}", share(rate));
+    }
+    for (name, table) in &score.calls {
+        let _ = writeln!(text, "  {:<42} {}", format!("application: {name}"), share(diagonal(table)));
     }
     for (name, counts) in [("sequences that differ part", &score.partings), ("all steps are dated", &score.times)] {
         let listed: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();

@@ -6,6 +6,7 @@ use lastack::base::{Side, Sides};
 use lastack::connection::StateStep;
 use lastack::finding::{Confidence, Finding, Initiator, Reset, Verdict};
 
+use super::calls;
 use super::labels;
 use super::matching::{Span, matching};
 use super::recording::Told;
@@ -88,6 +89,8 @@ pub struct Score {
     pub aborts: Confusion,
     /// One way to abort was claimed with high confidence.
     pub sure_aborts: Rate,
+    /// Calls and errors asked for and implied, by what is compared.
+    pub calls: BTreeMap<&'static str, Confusion>,
     pub findings: BTreeMap<String, Tally>,
     /// Findings whose names no label of these truth files can express.
     pub beyond: BTreeMap<String, u64>,
@@ -179,6 +182,7 @@ impl Score {
         self.scenario(case).connections += 1;
         for side in Side::BOTH {
             self.judge_states(case, side, told, run);
+            self.judge_calls(case, side);
         }
         self.judge_kinds(case);
         self.judge_causes(case);
@@ -213,6 +217,16 @@ impl Score {
                 let got = format!("{frame}, {late_ms:+.3} ms by the clock");
                 self.miss(case, &format!("time {side}"), &step.name(), &got);
             }
+        }
+    }
+
+    fn judge_calls(&mut self, case: &Case<'_>, side: Side) {
+        let view = &case.verdict.endpoints[case.ours(side)];
+        for (what, asked, got) in calls::compare(case.connection, side, view) {
+            if asked != got {
+                self.miss(case, &format!("{what} {side}"), &asked, &got);
+            }
+            confuse(self.calls.entry(what).or_default(), &asked, &got);
         }
     }
 

@@ -37,7 +37,7 @@ impl Tap {
         let mut take = |item: &Item| {
             // An ICMP error has no digest of its own; what it quotes and says tells it from others.
             let (source, destination, digest) = match item {
-                Item::Segment(segment) => (segment.source, segment.destination, segment.digest),
+                Item::Segment(segment) => (segment.source, segment.destination, segment.packet_digest()),
                 Item::IcmpError(error) => {
                     let saying = u32::from(error.kind) << 8 | u32::from(error.code);
                     (error.destination, error.source, error.seq.0 ^ saying)

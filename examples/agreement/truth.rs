@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use lastack::base::{Endpoint, Side, Sides, Timestamp};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// What happened while one capture was recorded.
 #[derive(Deserialize)]
@@ -48,9 +49,36 @@ pub struct Connection {
     verified: bool,
     skip: Option<String>,
     pub visible: Visible,
+    /// Socket calls, in order; none of real programs.
+    #[serde(default)]
+    pub app: Vec<AppCall>,
+    #[serde(default)]
+    resets_received: Vec<ResetReceived>,
+}
+
+/// A socket call of one of the applications.
+#[derive(Deserialize)]
+pub struct AppCall {
+    /// `client` or `server`.
+    pub host: String,
+    pub call: String,
+    #[serde(default = "super::calls::no_args")]
+    pub args: Value,
+    pub errno: Option<String>,
+}
+
+/// A reset that a host's kernel took.
+#[derive(Deserialize)]
+struct ResetReceived {
+    host: String,
 }
 
 impl Connection {
+    /// Whether the kernel of this end took a reset.
+    pub fn was_reset(&self, side: Side) -> bool {
+        self.resets_received.iter().any(|reset| reset.host == side.name())
+    }
+
     /// What is expected of an analysis at this tap.
     pub fn labels(&self) -> &Labels {
         self.expected_at_vantage.as_ref().unwrap_or(&self.expected)

@@ -191,7 +191,7 @@ impl Closing {
         let (passed, other) = (begun(side)?, begun(!side)?);
         let half_path = |side: Side| hindsight.arrivals.rtt_ns[side].map(|rtt| rtt / 2);
         let sent = |note: &Noted| Some(note.time.since(hindsight.connection.start) - half_path(note.side)?);
-        let unheard = other.ack.at_or_before(passed.seq + passed.len);
+        let unheard = other.flags.contains(Flags::ACK) && other.ack.at_or_before(passed.seq + passed.len);
         (unheard && sent(other)? < sent(passed)?).then_some(!side)
     }
 

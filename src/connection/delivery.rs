@@ -102,7 +102,7 @@ impl Arrivals {
             return Some(Receipt { before: Some(cover), ..Receipt::of(cover, Arrival::Shown, 0) });
         }
         let chosen = self.copy_answered(notes, &before, cover, side);
-        let copy = before[chosen];
+        let copy = filled_before(notes, before[chosen], cover, side, fin).unwrap_or(before[chosen]);
         // An own FIN without it was sent before it came. Other segments without it may only wait for octets before it.
         let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_fin());
         Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
@@ -242,6 +242,19 @@ impl Arrivals {
         let arrival = if heard_after { Arrival::Shown } else { Arrival::Presumed };
         (Some(Receipt::of(note, arrival, without_effect)), without_effect)
     }
+}
+
+/// The segment that filled the hole before a FIN which had overtaken data, if `side` reported that hole: the FIN takes
+/// effect with it (RFC 9293, section 3.10.7.4: segments are processed in sequence).
+fn filled_before(notes: &[Noted], copy: usize, cover: usize, side: Side, fin: Seq) -> Option<usize> {
+    let reports = |note: &&Noted| {
+        note.side == side && note.acknowledges() && note.sack.is_some_and(|block| block.right == fin + 1)
+    };
+    let hole = notes[copy..cover].iter().rfind(reports).filter(|note| note.ack.at_or_before(fin))?.ack;
+    let fills = |note: &Noted| {
+        note.side != side && note.len > 0 && note.seq.at_or_before(hole) && note.end().after(hole) && !note.is_rst()
+    };
+    notes[copy..cover].iter().position(fills).map(|offset| copy + offset)
 }
 
 /// Which copy of the peer's SYN-ACK reached `side`.

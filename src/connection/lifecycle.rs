@@ -199,7 +199,8 @@ impl Hindsight<'_> {
                         (Some(now), Some(then)) => crate::base::Seq(now.value).after(crate::base::Seq(then.value)),
                         _ => note.time.since(earlier.time) > 0,
                     };
-                    clock || note.end().after(earlier.end()) || note.ack.after(earlier.ack)
+                    let acks_more = note.acknowledges() && earlier.acknowledges() && note.ack.after(earlier.ack);
+                    clock || note.end().after(earlier.end()) || acks_more
                 }
                 None => true,
             };

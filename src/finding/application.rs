@@ -80,13 +80,32 @@ fn closing(case: &Case<'_>, side: Side, view: &mut View) {
     }
 }
 
-/// Payload arrived after its FIN and was acknowledged: the socket is still open for reading, so shutdown(SHUT_WR).
+/// The socket was still open for reading when it had sent its FIN, so that was shutdown(SHUT_WR): it acknowledges payload
+/// that came after the FIN, which a closed socket answers with a reset; or the FIN's acknowledgment came before the peer's
+/// FIN, and that is answered by a full socket, whose IPv4 ids go on, and not by the mini socket that Linux keeps of a
+/// closed one, which has id 0.
 fn still_reads(case: &Case<'_>, side: Side) -> bool {
     let Some(fin) = case.life.closing.fins[side] else { return false };
-    let late = case.notes(|note| note.side != side && note.len > 0 && note.ack.after(fin.seq)).next();
-    late.is_some_and(|data| {
-        case.notes(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(data.end())).next().is_some()
-    })
+    let peer = &case.connection.halves[!side];
+    let acked = peer.acked.map(|acked| match peer.fin {
+        Some(fin) if acked.after(fin) => fin,
+        Some(_) => acked,
+        // The last one may be that of a FIN which the tap did not see.
+        None => acked - 1,
+    });
+    let reads_on = fin.acknowledges() && acked.is_some_and(|acked| acked.after(fin.ack));
+    reads_on || answers_fin_with_full_socket(case, side, &fin)
+}
+
+fn answers_fin_with_full_socket(case: &Case<'_>, side: Side, fin: &Noted) -> bool {
+    let arrivals = &case.life.arrivals;
+    let (Some(acked), Some(peer_fin)) = (arrivals.ack_of_fin[side], case.connection.halves[!side].fin) else {
+        return false;
+    };
+    let answers = |note: &Noted| note.side == side && note.len == 0 && note.acknowledges() && note.ack.after(peer_fin);
+    let answer = case.notes(move |note| answers(note) && !note.is_fin()).next();
+    let waited = arrivals.fin[side].is_some_and(|arrived| acked.note < arrived.note);
+    waited && fin.ip_id != 0 && answer.is_some_and(|answer| answer.frame > fin.frame && answer.ip_id != 0)
 }
 
 fn errors(case: &Case<'_>, side: Side, view: &mut View) {
@@ -107,9 +126,12 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
         if view.error.is_some() {
             continue;
         }
-        let closed = case.life.closing.fins[side].is_some() && !still_reads(case, side);
+        if case.life.closing.fins[side].is_some() && !still_reads(case, side) {
+            // It had closed: no call is left that could fail.
+            continue;
+        }
         view.error = Some(errno);
-        if !closed && errno != Errno::ConnRefused {
+        if errno != Errno::ConnRefused {
             let call = if errno == Errno::Pipe { Call::Write } else { Call::Read };
             view.calls.push(ImpliedCall { call, errno: Some(errno), frame: Some(reset.frame) });
         }

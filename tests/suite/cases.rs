@@ -210,3 +210,35 @@ fn the_server_s_own_tap_loses_no_ack() {
     let rest = "client > data 100\n+20us server > ACK\n";
     holds(&format!("client > SYN\n{handshake}{rest}"), &[("findings", "syn-ack-retransmitted")]);
 }
+
+#[test]
+fn a_socket_that_acknowledges_data_after_its_fin_was_shut_down_and_not_closed() {
+    let opened = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > data 100\nserver > ACK\n";
+    let crossed =
+        "server > data 300\nclient > FIN ACK ack 1\n+20ms client > ACK ack 301\nserver > FIN ACK\nclient > ACK id 0";
+    holds(&format!("{opened}{crossed}"), &[("client calls", "connect shutdown")]);
+    // Linux keeps only a mini socket of a closed one, and that has no counter for ids.
+    let closed = "client > FIN ACK\n+40ms server > ACK\n+1 server > FIN ACK\nclient > ACK id ";
+    holds(&format!("{opened}{closed}0"), &[("client calls", "connect close")]);
+    holds(&format!("{opened}{closed}9"), &[("client calls", "connect shutdown")]);
+}
+
+#[test]
+fn whoever_has_closed_sees_no_error() {
+    let opened = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > data 100\nserver > ACK\n";
+    holds(
+        &format!("{opened}client > FIN ACK\nserver > ACK\n+1 server > RST ACK"),
+        &[("client calls", "connect close")],
+    );
+    holds(&format!("{opened}server > RST ACK"), &[("client calls", "connect read=ECONNRESET")]);
+}
+
+#[test]
+fn a_fin_that_overtook_data_takes_effect_with_the_data() {
+    let trace = "client > SYN <mss 1460, sackOK>\nserver > SYN ACK <mss 1460, sackOK>\nclient > ACK\n\
+                 client > FIN ACK seq 101\nserver > ACK ack 1 <sack 101:102>\nclient > data 1:101\nserver > ACK ack 102";
+    let items = parse(trace).expect("a readable trace");
+    let told = tell_items(&items);
+    let entered = told.verdicts[0].endpoints.server.states.last().expect("a state");
+    assert_eq!((entered.state.name(), entered.frame), ("CLOSE-WAIT", Some(6)));
+}

@@ -118,7 +118,8 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
 /// connection: net.ipv4.tcp_abort_on_overflow.
 fn aborted(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
     let server = &case.connection.halves.server;
-    let isn = server.isn.filter(|_| case.life.opening.kind == OpenKind::ThreeWay);
+    let offered_once = case.life.opening.kind == OpenKind::ThreeWay && server.syn_acks == 1;
+    let isn = server.isn.filter(|_| offered_once);
     let first = case.resets.first().filter(|reset| reset.from == Side::Server && reset.family == Some(Family::Reply));
     let (Some(isn), Some(reset)) = (isn, first) else { return false };
     let noted = case.notes(|note| note.frame == reset.frame).next();
@@ -126,8 +127,7 @@ fn aborted(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
     let syn_ack = case.notes(|note| note.is_syn_ack() && note.side == Side::Server).next_back();
     let (Some(noted), Some(ack), Some(syn_ack)) = (noted, ack, syn_ack) else { return false };
     let never_open = server.frames == u64::from(server.syn_acks + server.rsts) && noted.seq == isn + 1;
-    let at_once = noted.time.since(ack.time) <= case.life.arrivals.crossing_ns(Side::Server)
-        && ack.time.since(syn_ack.time) < OFFER_NS_MAX;
+    let at_once = noted.time.since(syn_ack.time) < OFFER_NS_MAX;
     if !never_open || !at_once || reset.cause == Cause::Injected {
         return false;
     }
@@ -142,7 +142,7 @@ fn aborted(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
 }
 
 /// A host does not forget so soon what it has offered, ns.
-const OFFER_NS_MAX: i64 = 3_000_000_000;
+const OFFER_NS_MAX: i64 = 1_000_000_000;
 
 /// How often the client sent its first payload again before the server said anything after its SYN-ACK.
 pub fn ignored_data(case: &Case<'_>) -> u32 {

@@ -3,7 +3,7 @@
 
 use super::{Inquiry, Judgement};
 use crate::base::Side;
-use crate::connection::Half;
+use crate::connection::{Half, Noted};
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Cause, Confidence};
 use crate::segment::Flags;
@@ -80,7 +80,7 @@ fn odds(inquiry: &Inquiry<'_>) -> (Odds, Option<i64>) {
     let of = |unread, linger, sight| Odds { unread, linger, sight };
     let path_ns = inquiry.life.arrivals.rtt_ns[inquiry.from()].unwrap_or(0);
     let received = receiver.last_data.map(|data| (noted.time.since(data.time) - path_ns).max(0));
-    let Some(sent) = sender.last_data else {
+    let Some(sent) = sender.last_data.filter(Noted::acknowledges) else {
         return match inquiry.from() {
             Side::Server => (of(1, 48, "the server had received payload and never sent any, the last came"), received),
             Side::Client => {

@@ -1,6 +1,7 @@
 //! `half-close`: one side stopped sending and the other went on.
 
 use crate::base::Side;
+use crate::connection::Noted;
 use crate::finding::phrase::{count, duration};
 
 use crate::finding::case::Case;
@@ -50,6 +51,18 @@ finding! {
     ///    client > ACK
     /// ```
     ///
+    /// Data that only met a reset was not read by anybody:
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > FIN ACK
+    ///    server > ACK
+    /// +9 server > data 3000
+    ///    client > RST
+    /// ```
+    ///
     /// # What to do
     ///
     /// Nothing if it is meant (HTTP request bodies ended by FIN, rsh, nc -N). Middleboxes with a short timeout for half-
@@ -62,11 +75,16 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     for side in Side::BOTH {
         let Some(fin) = closing.fins[!side] else { continue };
         let octets = closing.octets_after_fin[side];
-        let read = case.notes(|note| note.side != side && note.acknowledges() && note.frame > fin.frame).last();
-        if !closing.half_closed[side] || closing.reset.is_some() && read.is_none() {
+        let after = |note: &Noted| note.side == side && note.len > 0 && note.acknowledges() && note.ack.after(fin.seq);
+        let first = case.notes(after).next();
+        let taken = first.is_some_and(|data| {
+            case.notes(|note| note.side != side && note.acknowledges() && note.ack.after(data.seq)).next().is_some()
+        });
+        if !closing.half_closed[side] || closing.reset.is_some() && !taken {
+            // What came after the FIN met a closed socket.
             continue;
         }
-        let last = case.notes(|note| note.side == side && note.len > 0 && note.ack.after(fin.seq)).last();
+        let last = case.notes(after).last();
         let until = last.map_or(case.connection.end, |note| note.time);
         let message = format!(
             "{} shut down sending and {} went on: {} in the {} after the FIN",
