@@ -172,5 +172,5 @@ impl CaptureAssertion {
 /// assert!(checked.passes() && checked.cases.len() == 3);
 /// ```
 pub fn check_capture(path: impl AsRef<Path>) -> CheckedCapture {
-    check(&Found::beside(path.as_ref()), &CheckOptions::default())
+    check(&Found::beside(path.as_ref()), &CheckOptions::default(), &mut ())
 }

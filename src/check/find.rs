@@ -17,9 +17,6 @@ const COMPRESSED: [&str; 5] = ["gz", "zst", "zstd", "lz4", "xz"];
 /// A text trace is checked when expectations stand beside it.
 const TRACE: &str = "txt";
 
-/// Folders nested deeper are taken for a loop.
-const DEPTH_MAX: usize = 64;
-
 /// A capture to check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -27,6 +24,15 @@ pub struct Found {
     pub capture: PathBuf,
     /// Its expectations, whether the file is there or not.
     pub expectations: PathBuf,
+}
+
+impl FindError {
+    /// What was looked at.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Io { path, .. } | Self::Hollow { path } | Self::Orphan { path, .. } => path,
+        }
+    }
 }
 
 /// Why there is nothing to check in a place.
@@ -98,7 +104,7 @@ pub fn find(paths: &[PathBuf]) -> (Vec<Found>, Vec<FindError>) {
             Err(error) => errors.push(FindError::Io { path: path.clone(), error }),
             Ok(kind) if kind.is_dir() => {
                 let had = errors.len();
-                walk(path, 0, &mut found, &mut errors);
+                walk(path, &mut found, &mut errors);
                 if found.len() == before && errors.len() == had {
                     errors.push(FindError::Hollow { path: path.clone() });
                 }
@@ -147,17 +153,19 @@ fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(entries)
 }
 
-fn walk(folder: &Path, depth: usize, found: &mut Vec<Found>, errors: &mut Vec<FindError>) {
+fn walk(folder: &Path, found: &mut Vec<Found>, errors: &mut Vec<FindError>) {
     let entries = match sorted(folder) {
-        Ok(entries) if depth < DEPTH_MAX => entries,
-        Ok(_) => return,
+        Ok(entries) => entries,
         Err(error) => return errors.push(FindError::Io { path: folder.to_owned(), error }),
     };
     let expectations: BTreeSet<&PathBuf> = entries.iter().filter(|entry| is_expectations(entry)).collect();
     let mut spoken_of = BTreeSet::new();
     for entry in &entries {
         if entry.is_dir() {
-            walk(entry, depth + 1, found, errors);
+            // A link may lead in a circle, and what it leads to is checked where it stands.
+            if !entry.is_symlink() {
+                walk(entry, found, errors);
+            }
             continue;
         }
         let beside = Found::beside(entry);

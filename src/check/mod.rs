@@ -31,7 +31,7 @@ pub use find::{FindError, Found, SUFFIX, find};
 pub use key::{Key, Look, Value, keys};
 pub use parse::{FileError, parse};
 pub use range::{Nanos, Range, Unit};
-pub use run::{CheckOptions, Update, check, check_all, judged, read_expectations, side_by_side, update};
+pub use run::{CheckOptions, Update, check, judged, read_expectations, side_by_side, update};
 pub use seen::{ReadError, Seen};
 pub use tally::{Tally, TallyError};
 pub use threshold::Threshold;

@@ -30,6 +30,7 @@ pub fn refresh(text: &str, expectations: &Expectations, evidence: &Evidence<'_>)
     let untouched = document.to_string();
     let seen = evidence.seen;
     capture(&mut document, expectations, seen);
+    list_population(&mut document, expectations, seen);
     if let Some(tables) = document.get_mut("connection").and_then(Item::as_array_of_tables_mut) {
         let mut gone = Vec::new();
         for (at, rule) in expectations.rules.iter().enumerate() {
@@ -86,6 +87,20 @@ fn capture(document: &mut DocumentMut, expectations: &Expectations, seen: &Seen)
     if let Some(wanted) = &rule.findings {
         let shown: Vec<Vec<&str>> = vec![seen.population.iter().map(|finding| finding.name).collect()];
         names(table, "findings", &wanted.value, &shown);
+    }
+}
+
+/// Findings across connections that would fail because `[capture]` does not list them may occur.
+fn list_population(document: &mut DocumentMut, expectations: &Expectations, seen: &Seen) {
+    let Some(severity) = expectations.fail_on else { return };
+    let wanted = expectations.capture.findings.as_ref().map(|at| at.value.clone()).unwrap_or_default();
+    let loud = seen.population.iter().filter(|finding| finding.severity >= severity).map(|finding| finding.name);
+    let new: BTreeSet<&str> = loud.filter(|name| !wanted.lists(name) && !wanted.must_not.has(name)).collect();
+    if !new.is_empty() && !wanted.is_all {
+        let table = document.entry("capture").or_insert_with(|| Item::Table(Table::new()));
+        if let Some(table) = table.as_table_like_mut() {
+            add(table, "findings", &wanted, &new);
+        }
     }
 }
 

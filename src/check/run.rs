@@ -11,14 +11,14 @@ use std::thread;
 
 use super::again::{illustrate, silences};
 use super::expectation::Expectations;
-use super::find::Found;
+use super::find::{FindError, Found};
 use super::judge::{Evidence, against, by_policy};
 use super::parse::parse;
 use super::refresh::refresh;
 use super::seen::{ReadError, Seen};
 use super::threshold::Threshold;
 use super::write::write;
-use crate::analysis::Options;
+use crate::analysis::{Observer, Options};
 use crate::report::{Canvas, CheckError, CheckedCapture, CheckedCase, Palette};
 
 /// How captures are checked.
@@ -43,8 +43,9 @@ impl Default for CheckOptions {
 /// Columns of the ladders in results, which do not know the reader's terminal.
 const LADDER_WIDTH: usize = 90;
 
-/// Checks one capture against the expectations beside it, or against the policy when there are none.
-pub fn check(found: &Found, options: &CheckOptions) -> CheckedCapture {
+/// Checks one capture against the expectations beside it, or against the policy when there are none. The observer may
+/// stop the reading; the capture has not been checked then.
+pub fn check(found: &Found, options: &CheckOptions, observer: &mut dyn Observer) -> CheckedCapture {
     let mut checked = CheckedCapture { path: slashed(&found.capture), ..CheckedCapture::default() };
     let expectations = match read_expectations(&found.expectations) {
         Ok(expectations) => expectations,
@@ -55,7 +56,11 @@ pub fn check(found: &Found, options: &CheckOptions) -> CheckedCapture {
         }
     };
     checked.expectations = expectations.as_ref().map(|expectations| expectations.file.clone());
-    match Seen::read(&found.capture, &options.analysis, &mut ()) {
+    match Seen::read(&found.capture, &options.analysis, observer) {
+        Ok(seen) if seen.interrupted => {
+            let message = format!("{}: stopped before its end", checked.path);
+            checked.errors.push(CheckError { file: checked.path.clone(), place: None, message });
+        }
         Ok(seen) => {
             let cases = judged(&found.capture, &seen, expectations.as_ref(), options);
             match cases {
@@ -69,6 +74,15 @@ pub fn check(found: &Found, options: &CheckOptions) -> CheckedCapture {
         Err(error) => checked.errors.push(unreadable(&checked.path, &error)),
     }
     checked
+}
+
+/// What could not even be looked for, as a capture that cannot be checked: reports have it beside the others.
+impl From<&FindError> for CheckedCapture {
+    fn from(error: &FindError) -> Self {
+        let path = slashed(error.path());
+        let told = CheckError { file: path.clone(), place: None, message: error.to_string() };
+        Self { path, errors: vec![told], ..Self::default() }
+    }
 }
 
 fn unreadable(path: &str, error: &ReadError) -> CheckError {
@@ -119,20 +133,6 @@ pub fn slashed(path: &Path) -> String {
     let text = path.display().to_string();
     let text = if std::path::MAIN_SEPARATOR == '\\' { text.replace('\\', "/") } else { text };
     text.strip_prefix("./").map_or(text.clone(), str::to_owned)
-}
-
-/// Checks all of `found`, several at a time, and calls `each` whenever one is done. The results have the order of
-/// `found`; they end early where `each` breaks off.
-pub fn check_all(
-    found: &[Found],
-    options: &CheckOptions,
-    each: impl Fn(&CheckedCapture) -> ControlFlow<()> + Sync,
-) -> Vec<CheckedCapture> {
-    side_by_side(found, |found| {
-        let checked = check(found, options);
-        let flow = each(&checked);
-        (checked, flow)
-    })
 }
 
 /// Does `work` on all of `items`, on as many threads as the machine has cores. The results have the order of the items.

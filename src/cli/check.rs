@@ -14,12 +14,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::arguments::{AnalysisArguments, Talk};
 use super::interrupt::Interrupt;
 use super::output::{Buffering, Output, cannot_write, is_terminal};
+use super::progress::Watch;
 use super::sandbox::{self, Needs};
 use super::terminal::canvas;
 use super::{Outcome, say, update};
-use crate::check::{Baseline, CheckOptions, Found, Threshold, check_all, find};
+use crate::check::{Baseline, CheckOptions, Found, Threshold, check, find, side_by_side};
 use crate::finding::Severity;
-use crate::report::{CheckFormat, Checked, annotations, counted, write_checked};
+use crate::report::{CheckFormat, Checked, CheckedCapture, annotations, counted, write_checked};
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -110,8 +111,12 @@ pub fn run(arguments: &CheckArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         return Ok(if errors.is_empty() || outcome == Outcome::Interrupted { outcome } else { Outcome::Unchecked });
     }
     let progress = Progress::new(talk, found.len());
-    let captures = check_all(&found, &options, |_| progress.step(&interrupt));
+    let mut captures = side_by_side(&found, |found| {
+        let checked = check(found, &options, &mut Watch(&interrupt));
+        (checked, progress.step(&interrupt))
+    });
     progress.finish();
+    captures.extend(errors.iter().map(CheckedCapture::from));
     let mut checked = Checked { captures, findings_max: arguments.max_findings };
     if let Some(baseline) = &baseline {
         baseline.apply(&mut checked);
@@ -121,11 +126,10 @@ pub fn run(arguments: &CheckArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         options.analysis.policy.unused().iter().for_each(|unused| say(format_args!("{unused}")));
     }
     say_skipped(&checked);
-    errors.iter().for_each(|error| say(format_args!("{error}")));
     if interrupt.is_pressed() {
         return Ok(Outcome::Interrupted);
     }
-    if !errors.is_empty() || checked.has_errors() {
+    if checked.has_errors() {
         return Ok(Outcome::Unchecked);
     }
     Ok(if checked.has_violations() && !arguments.exit_zero { Outcome::Violations } else { Outcome::Done })

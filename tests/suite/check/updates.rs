@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use lastack::check::{CheckOptions, Found, parse, update};
+use lastack::check::{CheckOptions, Found, Seen, judged, parse, update};
 
 use super::{LEAK, check, folder, outcome, write};
 
@@ -194,4 +194,20 @@ fn a_review_shows_the_difference_and_writes_nothing() {
     let output = check(&folder, "--update .");
     assert_eq!(output.status.code(), Some(2));
     assert!(fs::read_to_string(folder.join("leak.expect.toml")).unwrap().contains("clsoe"));
+}
+
+#[test]
+fn what_is_written_for_any_fixture_is_understood_and_holds() {
+    let (found, _) = lastack::check::find(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")]);
+    let options = CheckOptions::default();
+    for found in found {
+        let seen = Seen::read(&found.capture, &options.analysis, &mut ()).unwrap();
+        let text = lastack::check::write(&seen);
+        let expectations = parse("written", &text).unwrap_or_else(|errors| panic!("{found:?}\n{text}\n{}", errors[0]));
+        let cases = judged(&found.capture, &seen, Some(&expectations), &options).unwrap();
+        let problems: Vec<_> = cases.iter().flat_map(|case| &case.problems).collect();
+        assert!(problems.is_empty(), "{found:?}\n{text}\n{problems:?}");
+        let ports = seen.connections.iter().map(|verdict| verdict.client.port);
+        ports.for_each(|port| assert!(!text.contains(&port.to_string()), "{found:?}: an ephemeral port\n{text}"));
+    }
 }
