@@ -1,11 +1,13 @@
 //! What is fuzzed: each target takes any octets and must come back, without a panic and without allocating beyond what
 //! the input can justify. cargo-fuzz runs them with coverage (fuzz_targets/), the test suite runs them on mutated input.
 
+use std::collections::HashMap;
 use std::io::Cursor;
 
 use jiff::tz::TimeZone;
-use lastack::analysis::{self, analyse};
+use lastack::analysis::{self, Analysis, analyse};
 use lastack::base::{Endpoint, FrameNumber, Seq, Timestamp};
+use lastack::check::{Evidence, Expectations, Seen, Threshold, against, parse, refresh};
 use lastack::connection::{Connection, Profile};
 use lastack::decode::{Decoder, FrameKind, Item};
 use lastack::finding::{Thresholds, diagnose};
@@ -161,4 +163,59 @@ fn tcp_options(bits: u8, time: Timestamp, seq: Seq) -> TcpOptions {
         sack_count: bits >> 6,
         sack: [block; 4],
     }
+}
+
+/// What `expectations` are held against: a clean close, a leak and a refusal.
+const LIVES: &str = "\
+client > SYN
+server > SYN ACK
+client > ACK
+client > PSH ACK data 100
+server > ACK
+client > FIN ACK
+server > FIN ACK
+client > ACK
+b.client 10.0.0.1:40001
+b.client > SYN
+b.server > SYN ACK
+b.client > ACK
+b.client > FIN ACK
+b.server > ACK
+idle 90s
+c.client 10.0.0.1:40002
+c.client > SYN
+c.server > RST ACK
+";
+
+/// A file of expectations: refused with a place in it, or brought up to a capture that it then holds for. Gives how many
+/// rules it had.
+pub fn expectations(bytes: &[u8]) -> usize {
+    let Ok(text) = str::from_utf8(bytes) else { return 0 };
+    let expectations = match parse("fuzz", text) {
+        Ok(expectations) => expectations,
+        Err(errors) => {
+            let lines = text.matches('\n').count() + 1;
+            assert!(!errors.is_empty() && errors.iter().all(|error| (1..=lines).contains(&error.place.line)));
+            return 0;
+        }
+    };
+    let mut seen = Seen::default();
+    let mut analysis = Analysis::new(&analysis::Options::default(), &mut seen);
+    for item in script::parse(LIVES).expect("a trace") {
+        let taken = analysis.advance(item.time()).and_then(|()| match &item {
+            Item::Segment(segment) => analysis.segment(segment),
+            Item::IcmpError(error) => analysis.icmp_error(error),
+        });
+        taken.expect("memory takes every record");
+    }
+    analysis.finish(false).expect("memory takes every record");
+    let evidence = Evidence { seen: &seen, idle_ns: &HashMap::new() };
+    let threshold = |of: &Expectations| of.fail_on.map_or(Threshold::Never, Threshold::From);
+    against(&evidence, &expectations, threshold(&expectations));
+    let fresh = refresh(text, &expectations, &evidence).expect("the text that was read");
+    let again = parse("fuzz", &fresh).unwrap_or_else(|errors| panic!("{}\n{fresh}", errors[0]));
+    let cases = against(&evidence, &again, threshold(&again));
+    let problems: Vec<_> = cases.iter().flat_map(|case| &case.problems).collect();
+    assert!(problems.is_empty(), "{fresh}\n{problems:?}");
+    expectations.rules.len()
 }

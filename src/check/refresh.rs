@@ -12,7 +12,7 @@ use super::range::{Nanos, Range, Unit};
 use super::seen::{Seen, peak};
 use super::threshold::Threshold;
 use super::unlisted::unspoken;
-use super::write::{rules, value_of};
+use super::write::{one_or_list, rules, words_of};
 use crate::finding::Verdict;
 use crate::report::CheckError;
 
@@ -107,6 +107,9 @@ fn list_population(document: &mut DocumentMut, expectations: &Expectations, seen
 /// Replaces what `check` wants where it does not hold.
 fn bring_up(table: &mut Table, check: &Check, looks: &[Look<'_>]) {
     let name = check.key.name;
+    if looks.is_empty() && !matches!(check.key.value, Value::Selected) {
+        return;
+    }
     let verdicts: Vec<&Verdict> = looks.iter().map(|look| look.verdict).collect();
     match (&check.key.value, &check.want) {
         (Value::Selected, Want::Count(range)) => {
@@ -127,13 +130,8 @@ fn bring_up(table: &mut Table, check: &Check, looks: &[Look<'_>]) {
         }
         (Value::Word { seen, aliases, .. }, Want::OneOf(words)) => {
             let right: Vec<&str> = words.iter().flat_map(|word| super::parse::meanings(word, aliases)).collect();
-            if looks.iter().all(|look| right.contains(&seen(look))) {
-                return;
-            }
-            match value_of(name, &check.key.value, looks) {
-                Some(entries) => entries.into_iter().for_each(|(key, value)| set(table, &key, parsed(&value))),
-                // Nothing that the next recording would show again.
-                None => set(table, name, value(seen(&looks[0]))),
+            if !looks.iter().all(|look| right.contains(&seen(look))) {
+                set(table, name, parsed(&one_or_list(&words_of(looks, *seen, aliases))));
             }
         }
         (Value::Calls(side), Want::Calls(wanted)) => {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::key::{self, Look, Value};
+use super::key::{self, Alias, Look, Value};
 use super::seen::Seen;
 use crate::connection::{CloseKind, Profile, State};
 use crate::finding::{Confidence, Finding, Group, Severity, Verdict};
@@ -112,7 +112,7 @@ fn of_alike(seen: &Seen, connections: &[&Verdict], conditions: &[(&'static str, 
 }
 
 /// What is written for a key; nothing for those that the next recording may show otherwise.
-pub fn value_of(name: &str, value: &Value, looks: &[Look<'_>]) -> Option<Vec<(String, String)>> {
+fn value_of(name: &str, value: &Value, looks: &[Look<'_>]) -> Option<Vec<(String, String)>> {
     match value {
         Value::Word { seen, aliases, .. } => {
             let words: BTreeSet<&str> = looks.iter().map(seen).collect();
@@ -125,6 +125,12 @@ pub fn value_of(name: &str, value: &Value, looks: &[Look<'_>]) -> Option<Vec<(St
         Value::Names { .. } => Some(findings(looks)),
         _ => None,
     }
+}
+
+/// The words that connections show, under the alias that takes in several where there is one.
+pub fn words_of(looks: &[Look<'_>], seen: fn(&Look<'_>) -> &'static str, aliases: &[Alias]) -> BTreeSet<&'static str> {
+    let alias = |word| aliases.iter().find(|(_, meant)| meant.contains(&word)).map_or(word, |(alias, _)| *alias);
+    looks.iter().map(|look| alias(seen(look))).collect()
 }
 
 /// The words are neither obvious from other keys nor a matter of how long the capture ran.
@@ -192,7 +198,8 @@ fn entries(name: &str, must: &BTreeSet<&str>, may: &BTreeSet<&str>) -> Vec<(Stri
     parts.map(|(part, names)| (format!("{name}.{part}"), list(names.iter().copied()))).collect()
 }
 
-fn one_or_list(words: &BTreeSet<&str>) -> String {
+/// One word as it is, several as a list.
+pub fn one_or_list(words: &BTreeSet<&str>) -> String {
     match words.iter().next() {
         Some(word) if words.len() == 1 => format!("{word:?}"),
         _ => list(words.iter().copied()),

@@ -60,6 +60,15 @@ fn traces_are_refused_or_survive_printing() {
     assert!(items > ROUNDS as usize / 10, "mutation left hardly a trace standing: {items}");
 }
 
+#[test]
+fn expectations_are_refused_or_can_be_brought_up_to_a_capture() {
+    let seed = include_bytes!("fuzz/expectations.toml").to_vec();
+    assert!(targets::expectations(&seed) > 0, "the seed itself is refused");
+    let mut rules = 0;
+    run("expectations", &[seed], |bytes| rules += targets::expectations(bytes));
+    assert!(rules > ROUNDS as usize / 10, "mutation left hardly a file standing: {rules}");
+}
+
 /// Feeds `target` mutations of `seeds`.
 fn run(name: &str, seeds: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
     let rounds = std::env::var("LASTACK_FUZZ_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
