@@ -14,6 +14,7 @@ mod matching;
 mod print;
 mod recording;
 mod score;
+mod sockets;
 mod states;
 mod taps;
 mod truth;
@@ -38,6 +39,9 @@ struct Arguments {
     /// Print every disagreement instead, one a line: measure, scenario, file#stream, expected, got.
     #[arg(long)]
     misses: bool,
+    /// Compare the socket tables at so many random moments of every capture instead.
+    #[arg(long, value_name = "N", conflicts_with = "misses")]
+    sockets: Option<u32>,
 }
 
 fn main() -> ExitCode {
@@ -51,11 +55,18 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> io::Result<()> {
+    if let Some(moments) = arguments.sockets {
+        return print(&sockets::report(&sockets::judge(&arguments.folders, moments)?, arguments.worst));
+    }
     let score = judge(&arguments.folders)?;
     if score.captures == 0 {
         return Err(io::Error::other("no capture with a truth file beside it in these folders"));
     }
     let text = if arguments.misses { print::misses(&score) } else { print::report(&score, arguments.worst) };
+    print(&text)
+}
+
+fn print(text: &str) -> io::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         // The reader has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

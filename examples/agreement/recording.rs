@@ -15,8 +15,19 @@ use super::truth::Truth;
 
 /// A capture and its truth file.
 pub struct Recording {
-    capture: PathBuf,
+    pub capture: PathBuf,
     truth: PathBuf,
+}
+
+impl Recording {
+    /// What happened.
+    ///
+    /// # Errors
+    /// The truth file cannot be read or is not in the format.
+    pub fn truth(&self) -> io::Result<Truth> {
+        serde_json::from_slice(&fs::read(&self.truth)?)
+            .map_err(|error| io::Error::other(format!("{}: {error}", self.truth.display())))
+    }
 }
 
 /// One capture, what happened, and what the analysis made of it.
@@ -77,9 +88,7 @@ fn capture_of(truth: &Path) -> Option<(PathBuf, PathBuf)> {
 pub fn load(run: &[Recording]) -> io::Result<Vec<Told>> {
     run.iter()
         .map(|recording| {
-            let text = fs::read(&recording.truth)?;
-            let truth = serde_json::from_slice(&text)
-                .map_err(|error| io::Error::other(format!("{}: {error}", recording.truth.display())))?;
+            let truth = recording.truth()?;
             let mut collected = Collected::default();
             let outcome =
                 analysis::analyse(&mut open(&recording.capture)?, &Options::default(), None, &mut collected, &mut ())?;
@@ -93,7 +102,11 @@ pub fn load(run: &[Recording]) -> io::Result<Vec<Told>> {
         .collect()
 }
 
-fn open(capture: &Path) -> io::Result<source::CaptureSet> {
+/// Opens a capture.
+///
+/// # Errors
+/// It is none.
+pub fn open(capture: &Path) -> io::Result<source::CaptureSet> {
     source::open(vec![Input::Path(capture.to_owned())], source::Options::default()).map_err(io::Error::other)
 }
 

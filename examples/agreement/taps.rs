@@ -93,6 +93,40 @@ impl Tap {
         elsewhere.carried(ends, frame).any(|packet| self.all(ends).iter().any(|passed| passed.digest == packet.digest))
     }
 
+    /// Whether the packet that `elsewhere` knows as `frame` passed here after `moment`.
+    pub fn has_later(
+        &self,
+        ends: (Endpoint, Endpoint),
+        moment: Timestamp,
+        elsewhere: &Tap,
+        frame: FrameNumber,
+    ) -> bool {
+        let later = |digest| self.all(ends).iter().any(|passed| passed.digest == digest && passed.time > moment);
+        elsewhere.carried(ends, frame).any(|packet| later(packet.digest))
+    }
+
+    /// Whether a packet that passed here at `moment` passed the other tap only after `until`.
+    pub fn shares_later(
+        &self,
+        ends: (Endpoint, Endpoint),
+        moment: Timestamp,
+        elsewhere: &Tap,
+        until: Timestamp,
+    ) -> bool {
+        let copies = |digest| elsewhere.all(ends).iter().filter(move |packet| packet.digest == digest);
+        self.at(ends, moment).any(|passed| {
+            copies(passed.digest).next().is_some() && copies(passed.digest).all(|packet| packet.time > until)
+        })
+    }
+
+    /// Whether a packet that passed here at `moment` was seen less often at the other tap than here: this copy, or an
+    /// equal one, is missing there. So is one that did not pass at all.
+    pub fn lacks(&self, ends: (Endpoint, Endpoint), moment: Timestamp, elsewhere: &Tap) -> bool {
+        let copies = |tap: &Tap, digest| tap.all(ends).iter().filter(|packet| packet.digest == digest).count();
+        let mut at = self.at(ends, moment).peekable();
+        at.peek().is_none() || at.any(|passed| copies(elsewhere, passed.digest) < copies(self, passed.digest))
+    }
+
     /// Whether any packet that passed here at `moment` was also seen at the other tap.
     pub fn shares(&self, ends: (Endpoint, Endpoint), moment: Timestamp, elsewhere: &Tap) -> bool {
         self.at(ends, moment).any(|passed| elsewhere.all(ends).iter().any(|packet| packet.digest == passed.digest))

@@ -74,6 +74,8 @@ pub struct Socket {
     pub since: Timestamp,
     /// How the state is known.
     pub basis: Basis,
+    /// The frame that put it into the state; none for a timer.
+    pub frame: Option<u64>,
     /// Octets on their way.
     pub queues: Queues,
     /// The timer that runs, if one does.
@@ -186,6 +188,7 @@ impl SocketTable {
                         state: stay.state,
                         since: stay.from,
                         basis: stay.basis,
+                        frame: stay.frame,
                         queues,
                         timer: None,
                     },

@@ -146,6 +146,7 @@ struct Line {
     host: IpAddr,
     state: &'static str,
     since: Word<Timestamp>,
+    frame: Option<u64>,
     basis: &'static str,
     recv_q: u64,
     send_q: u64,
@@ -190,6 +191,7 @@ pub fn sockets_json<W: Write>(mut json: Json<W>, list: &SocketList) -> io::Resul
             host: socket.local.ip,
             state: socket.state.name(),
             since: Word(socket.since),
+            frame: socket.frame,
             basis: socket.basis.name(),
             recv_q: socket.queues.received,
             send_q: socket.queues.sent,
@@ -223,6 +225,7 @@ mod tests {
             state: State::TimeWait,
             since: at.plus(-4_000_000_000),
             basis: Basis::Inferred,
+            frame: Some(1_100),
             queues: Queues::default(),
             timer: Some(Timer::TimeWait { left_ns: 56_000_000_000 }),
         };
@@ -234,6 +237,7 @@ mod tests {
             state: State::SynReceived,
             since: at.plus(-75_000_000_000),
             basis: Basis::Seen,
+            frame: Some(900),
             queues: Queues { received: 17, sent: 20_140, ..Queues::default() },
             timer: Some(Timer::Retransmission { running_ns: 240_000_000, repeated: 2 }),
         };
@@ -260,7 +264,7 @@ mod tests {
             r#"{"type":"moment","schema":1,"time":"2026-11-21T03:31:00.000000000Z","frame":1200,"sockets":2}"#,
             "\n",
             r#"{"type":"socket","host":"10.0.0.1","state":"TIME-WAIT","since":"2026-11-21T03:30:56.000000000Z","#,
-            r#""basis":"inferred","recv_q":0,"send_q":0,"local":{"ip":"10.0.0.1","port":51000},"#,
+            r#""frame":1100,"basis":"inferred","recv_q":0,"send_q":0,"local":{"ip":"10.0.0.1","port":51000},"#,
             r#""peer":{"ip":"10.0.0.2","port":80},"role":"client","stream":0,"#,
             r#""timer":{"kind":"timewait","left_ns":56000000000,"running_ns":null,"repeated":0}}"#,
             "\n"
