@@ -483,9 +483,14 @@ impl Connection {
         let marked = segment.ip_id != 0 || segment.options.timestamps.is_some();
         let span = if marked { DUPLICATE_MARKED_NS } else { DUPLICATE_NS };
         let packet = segment.packet_digest();
-        let half = &mut self.halves[side];
-        let seen = half.frames > 1
+        let half = &self.halves[side];
+        let is_again = half.frames > 1
             && half.digests.iter().any(|&(digest, time)| digest == packet && segment.time.since(time).abs() <= span);
+        // Answers without an id or timestamp are equal when they answer alike: resets to one window of data (FACTS:
+        // Linux sends them with id 0), duplicate acknowledgments. Only where other frames come twice, they do, too.
+        let comes_twice = || self.halves.client.duplicates + self.halves.server.duplicates > 0;
+        let seen = is_again && (marked || segment.seq_len() > 0 || comes_twice());
+        let half = &mut self.halves[side];
         if !seen {
             let slot = usize::from(half.digest_cursor) % half.digests.len();
             half.digests[slot] = (packet, segment.time);

@@ -11,9 +11,9 @@ use crate::finding::verdict::{Confidence, Finding, Severity};
 finding! {
     /// # What it is
     ///
-    /// The TCP checksum of captured segments was computed and is wrong. `kind` says what it looks like: `offload` (most segments of a
-    /// side, and the peer takes them: the network card fills it in later, or a program that anonymised the capture did not) or
-    /// `damaged` (single segments).
+    /// The TCP checksum of captured segments was computed and is wrong. `kind` says what it looks like: `offload` (the peer takes
+    /// them: the network card fills it in later, or a program that anonymised the capture did not) or `damaged` (few segments
+    /// of a side, and as many were repeated).
     ///
     /// # Why it matters
     ///
@@ -60,14 +60,18 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let Some(side) = Side::BOTH.into_iter().max_by_key(|&side| connection.halves[side].bad_checksums) else { return };
     let half = &connection.halves[side];
     let bad: u64 = Side::BOTH.iter().map(|&side| u64::from(connection.halves[side].bad_checksums)).sum();
-    let is_offload = 2 * u64::from(half.bad_checksums) > half.frames;
-    let (kind, severity, words) = if is_offload {
-        ("offload", Severity::Note, "most of a side and taken by its peer, so it was filled in after the capture")
+    let few = DAMAGED_ONE_IN * u64::from(half.bad_checksums) <= half.frames;
+    let repeats = half.retransmissions + half.syns.saturating_sub(1) + half.fins.saturating_sub(1);
+    let (kind, severity, words) = if few && half.bad_checksums <= repeats {
+        ("damaged", Severity::Warning, "its receiver drops such a segment, and its sender repeated as much")
     } else {
-        ("damaged", Severity::Warning, "its receiver drops such a segment")
+        ("offload", Severity::Note, "the peer takes them, so they were filled in or changed after the capture")
     };
     let message =
         format!("{} of {} with a wrong checksum: {words}", count(bad, "segment"), count(connection.frames(), "frame"),);
     let draft = ENTRY.draft(Confidence::Medium, time, vec![frame], message).kind(kind).severity(severity);
     if u64::from(half.bad_checksums) == bad { draft.endpoint(side) } else { draft }.push(found);
 }
+
+/// At most one in so many segments of a side is damaged on any path on which TCP still works.
+const DAMAGED_ONE_IN: u64 = 4;

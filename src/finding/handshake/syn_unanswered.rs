@@ -6,7 +6,7 @@ use crate::finding::phrase::{count, duration};
 
 use crate::finding::case::Case;
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::{Confidence, Finding, Severity};
 
 finding! {
     /// # What it is
@@ -82,5 +82,11 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         case.connection.server
     );
     let frames = syns.iter().map(|note| note.frame).collect();
-    ENTRY.draft(confidence, first.time, frames, message).endpoint(Side::Client).push(found);
+    // Who tries once and no more asks for nothing that fails; at the end of the capture the answer may be on its way.
+    let severity = match (confidence, retried || given_up) {
+        (Confidence::Low, _) => Severity::Note,
+        (Confidence::Medium, _) | (Confidence::High, false) => Severity::Warning,
+        (Confidence::High, true) => Severity::Error,
+    };
+    ENTRY.draft(confidence, first.time, frames, message).endpoint(Side::Client).severity(severity).push(found);
 }

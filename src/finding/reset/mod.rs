@@ -25,7 +25,7 @@ pub mod unread_data;
 use super::case::Case;
 use super::catalogue::Entry;
 use super::phrase::count;
-use super::verdict::{Cause, Confidence, Family, Finding, Origin, Reset};
+use super::verdict::{Cause, Confidence, Family, Finding, Origin, Reset, Severity};
 use crate::base::Side;
 use crate::connection::{Acceptance, Connection, Half, Lifecycle, Noted, ResetEffect, ResetSeen};
 use crate::segment::Flags;
@@ -140,9 +140,29 @@ fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Vec<Finding>
             Origin::Endpoint | Origin::Unknown => format!("{} reset the connection", case.name(reset.from)),
         };
         let message = format!("{who}{losing}{echoes}: {}", reset.evidence);
-        entry.draft(reset.confidence, reset.time, vec![reset.frame], message).endpoint(reset.from).push(found);
+        let draft = entry.draft(reset.confidence, reset.time, vec![reset.frame], message).endpoint(reset.from);
+        let by_choice = matches!(cause, Cause::LingerZero | Cause::UnreadData | Cause::ProcessExit);
+        if by_choice && costs_nothing(case, reset) { draft.severity(Severity::Note) } else { draft }.push(found);
     }
 }
+
+/// Nothing but a farewell was under way, and the side that was reset had closed or had its answer: most resets of
+/// ordinary traffic spare somebody the waiting in TIME-WAIT and lose nothing.
+fn costs_nothing(case: &Case<'_>, reset: &Reset) -> bool {
+    let lost = reset.client_bytes_lost + reset.server_bytes_lost;
+    let halves = &case.connection.halves;
+    let receiver = !reset.from;
+    let had_closed = case.life.closing.fins[receiver].is_some_and(|fin| fin.frame < reset.frame);
+    let has_answer = match (halves[receiver].last_data, halves[reset.from].last_data) {
+        (Some(asked), Some(said)) => said.frame > asked.frame || asked.len <= FAREWELL_OCTETS_MAX,
+        (Some(_), None) => false,
+        (None, said) => said.is_some(),
+    };
+    lost <= u64::from(FAREWELL_OCTETS_MAX) && (had_closed || has_answer)
+}
+
+/// A TLS close_notify or a QUIT is no more than this.
+const FAREWELL_OCTETS_MAX: u32 = 64;
 
 fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
     let forged = forged::judge(inquiry, family);
