@@ -102,9 +102,10 @@ pub fn run(arguments: &CheckArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let options =
         CheckOptions { analysis: arguments.timers.options()?, fail_on: arguments.fail_on, ..CheckOptions::default() };
     let baseline = arguments.baseline.as_deref().map(read_baseline).transpose()?;
-    sandbox::enter(talk.sandbox, &needs(arguments))?;
-    let interrupt = Interrupt::listen()?;
+    // Looks at names and at nothing inside of files.
     let (found, errors) = find(&arguments.paths);
+    sandbox::enter(talk.sandbox, &needs(arguments, &found))?;
+    let interrupt = Interrupt::listen()?;
     if arguments.update || arguments.review {
         let outcome = update::run(arguments, &found, &options, &interrupt)?;
         errors.iter().for_each(|error| say(format_args!("{error}")));
@@ -135,8 +136,8 @@ pub fn run(arguments: &CheckArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     Ok(if checked.has_violations() && !arguments.exit_zero { Outcome::Violations } else { Outcome::Done })
 }
 
-/// What the sandbox must leave open: expectations stand beside captures.
-fn needs(arguments: &CheckArguments) -> Needs {
+/// What the sandbox must leave open: expectations stand beside captures, and links lead to files elsewhere.
+fn needs(arguments: &CheckArguments, found: &[Found]) -> Needs {
     let beside = |path: &PathBuf| match path.parent() {
         _ if path.is_dir() => path.clone(),
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
@@ -144,6 +145,8 @@ fn needs(arguments: &CheckArguments) -> Needs {
     };
     let folders: Vec<PathBuf> = arguments.paths.iter().map(beside).collect();
     let mut needs = Needs::new(&folders, arguments.file.as_deref());
+    let files = found.iter().flat_map(|found| [&found.capture, &found.expectations]);
+    needs.reads.extend(files.filter(|file| file.is_symlink()).filter_map(|file| fs::canonicalize(file).ok()));
     needs.writes.extend(arguments.reports.iter().map(|(_, file)| file.clone()));
     if arguments.update || arguments.review {
         // Any name in a folder stands for all of them.

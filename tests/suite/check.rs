@@ -339,6 +339,22 @@ fn text_traces_with_expectations_are_checked_like_captures() {
     assert!(shown.contains("1 capture with 3 connections: 1 passed"), "{shown}");
 }
 
+#[cfg(unix)]
+#[test]
+fn links_lead_to_captures_elsewhere_and_in_no_circle() {
+    let folder = folder("links");
+    let (inside, outside) = (folder.join("inside"), folder.join("outside"));
+    fs::create_dir(&inside).unwrap();
+    fs::create_dir(&outside).unwrap();
+    write(&outside, "far", LEAK, "[capture]\nconnections = 3\n");
+    for name in ["far.pcap", "far.expect.toml"] {
+        std::os::unix::fs::symlink(outside.join(name), inside.join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink(&inside, inside.join("again")).unwrap();
+    let (code, shown) = outcome(&folder, "inside");
+    assert_eq!((code, shown.as_str()), (0, "1 capture with 3 connections: 1 passed\n"));
+}
+
 #[test]
 fn many_captures_are_reported_in_the_order_of_their_names() {
     let folder = folder("many");
