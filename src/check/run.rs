@@ -26,8 +26,8 @@ use crate::report::{Canvas, CheckError, CheckedCapture, CheckedCase, Palette};
 pub struct CheckOptions {
     /// How they are analysed.
     pub analysis: Options,
-    /// From which severity on findings fail that no rule lists. None: as the file of expectations says, and where there is
-    /// no file, [`Threshold::default`].
+    /// From which severity on findings fail that no rule lists. None: as the file of expectations says; where there is no
+    /// file, as the policy says, else [`Threshold::default`].
     pub fail_on: Option<Threshold>,
     /// How ladders are drawn.
     pub canvas: Canvas,
@@ -100,7 +100,10 @@ pub fn judged(
     options: &CheckOptions,
 ) -> Result<Vec<CheckedCase>, ReadError> {
     let mut cases = match expectations {
-        None => by_policy(seen, options.fail_on.unwrap_or_default()),
+        None => {
+            let own = options.analysis.policy.fail_on().map(Threshold::From);
+            by_policy(seen, options.fail_on.or(own).unwrap_or_default())
+        }
         Some(expectations) => {
             let idle_ns = if expectations.asks_idle() { silences(path, seen)? } else { Default::default() };
             let own = expectations.fail_on.map(Threshold::From);

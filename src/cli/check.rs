@@ -33,7 +33,7 @@ pub struct CheckArguments {
     pub paths: Vec<PathBuf>,
     /// From which severity on a finding fails that no rule lists: note, warning, error, never
     ///
-    /// Without it: as the file of expectations says, and warning where there is no such file.
+    /// Without it: as the file of expectations says; where there is no such file, as lastack.toml says, else warning.
     #[arg(long, value_name = "SEVERITY", value_parser = threshold, help_heading = "What fails")]
     pub fail_on: Option<Threshold>,
     /// Let so many findings pass that no rule lists

@@ -14,7 +14,7 @@ use crate::finding::{CATALOGUE, Group, Severity};
 /// Longer times than a century are mistakes, and a century in ns fits 64 bits.
 const SECONDS_MAX: f64 = 3_155_760_000.0;
 
-const KEYS: &[&str] = &["select", "ignore", "severity", "thresholds", "rule"];
+const KEYS: &[&str] = &["select", "ignore", "fail-on", "severity", "thresholds", "rule"];
 const RULE_KEYS: &[&str] = &["port", "network", "ignore", "severity", "thresholds"];
 const THRESHOLDS: &[(&str, Limit)] = &[
     ("close-wait-seconds", Limit::CloseWait),
@@ -33,6 +33,7 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Rules, PolicyError> {
     for (key, value) in in_order(table.get_ref()) {
         match &**key.get_ref() {
             "select" => rules.selected = Some(reader.selected(value)?),
+            "fail-on" => rules.fail_on = Some(reader.severity(value)?),
             "rule" => {
                 for rule in reader.array(value, "tables, each begun by [[rule]]")? {
                     reader.scoped(rule, &mut rules)?;

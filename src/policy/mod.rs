@@ -4,6 +4,7 @@
 //! ```toml
 //! select = ["reset", "close-wait-stuck"]     # groups or names; everything when missing
 //! ignore = ["keepalive"]                     # never told
+//! fail-on = "warning"                        # lastack check fails from here on where nothing else is expected
 //!
 //! [severity]
 //! reset-linger-zero = "note"                 # note, warning or error
@@ -49,6 +50,7 @@ struct Rules {
     path: Option<PathBuf>,
     /// The names that are told; none is all.
     selected: Option<Vec<&'static str>>,
+    fail_on: Option<Severity>,
     rules: Vec<Rule>,
     thresholds: Vec<(Scope, Limit, i64)>,
 }
@@ -131,6 +133,11 @@ impl Policy {
     /// The file that it comes from; none when it is empty for want of one.
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
+    }
+
+    /// From which severity on a finding fails a check that expects nothing else; none when the file does not say.
+    pub fn fail_on(&self) -> Option<Severity> {
+        self.0.fail_on
     }
 
     /// From where on something counts, on a connection between these two.

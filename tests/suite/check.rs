@@ -188,6 +188,11 @@ fn without_expectations_the_policy_holds() {
     let (code, shown) = outcome(&folder, "leak.pcap");
     assert_eq!(code, 0, "{shown}");
     assert!(shown.contains("lastack.toml:1:31: ignore of keepalive matched nothing"), "{shown}");
+    for (severity, code) in [("error", 0), ("warning", 1)] {
+        fs::write(folder.join("lastack.toml"), format!("fail-on = \"{severity}\"\n")).unwrap();
+        assert_eq!(outcome(&folder, "leak.pcap").0, code, "{severity}");
+        assert_eq!(outcome(&folder, "leak.pcap --fail-on never").0, 0, "{severity}");
+    }
 }
 
 #[test]
