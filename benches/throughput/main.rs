@@ -115,7 +115,7 @@ fn measure(totals: &Totals, arguments: &Arguments, path: &Path) -> Result<()> {
         rounds.push(costs);
     }
     let floor = arguments.rungs.iter().position(|&rung| rung == Rung::Floor);
-    println!("  {:<8} {:>10} {:>10} {:>8}", "rung", "cpu ns", "wall ns", "x floor");
+    println!("  {:<10} {:>10} {:>10} {:>8}", "rung", "cpu ns", "wall ns", "x floor");
     for (at, rung) in arguments.rungs.iter().enumerate() {
         let per_frame = |ns: &dyn Fn(&Cost) -> f64| {
             median(rounds.iter().map(|costs| ns(&costs[at]) / totals.frames as f64).collect())
@@ -123,7 +123,7 @@ fn measure(totals: &Totals, arguments: &Arguments, path: &Path) -> Result<()> {
         let ratio =
             floor.map(|floor| median(rounds.iter().map(|costs| costs[at].cpu_ns / costs[floor].cpu_ns).collect()));
         println!(
-            "  {:<8} {:>10.1} {:>10.1} {:>8}",
+            "  {:<10} {:>10.1} {:>10.1} {:>8}",
             rung.name(),
             per_frame(&|cost| cost.cpu_ns),
             per_frame(&|cost| cost.wall_ns),

@@ -8,11 +8,14 @@ use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use lastack::analysis::{self, analyse};
+use lastack::base::Timestamp;
+use lastack::connection::{Lifecycle, Profile};
 use lastack::decode::{Decoder, FrameKind, Item};
 use lastack::finding::Verdict;
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
 use lastack::segment::Segment;
 use lastack::source::{self, Access, Input, Options, Source};
+use lastack::table::{Left, Limits, Table};
 
 use crate::floor::{Facts, Floor};
 use crate::walk::Walk;
@@ -32,8 +35,14 @@ pub enum Rung {
     Decode,
     /// Read and decode, then the floor's table instead of the project's.
     Track,
+    /// Read, decode, and the project's table with its connections; those that end are dropped unseen.
+    Table,
+    /// The same, and hindsight upon every connection that ends.
+    Hindsight,
     /// The whole analysis, its results counted and not printed.
     Whole,
+    /// The same on two threads.
+    Threads,
     /// The whole analysis as `lastack read` runs it, its text thrown away.
     Text,
     /// The whole analysis with a JSON object for every connection.
@@ -50,7 +59,10 @@ impl Rung {
             Rung::Map => "map",
             Rung::Decode => "decode",
             Rung::Track => "track",
+            Rung::Table => "table",
+            Rung::Hindsight => "hindsight",
             Rung::Whole => "whole",
+            Rung::Threads => "threads",
             Rung::Text => "text",
             Rung::Ndjson => "ndjson",
         }
@@ -71,12 +83,24 @@ impl Rung {
                 let frames = decode(path, |segment| floor.push(Facts::of_segment(segment)))?;
                 Ok(floor.finish(frames))
             }
-            Rung::Whole => whole(path, &mut Counted),
+            Rung::Table => table(path, |left, _| {
+                black_box(left);
+            }),
+            Rung::Hindsight => {
+                let mut scratch = None;
+                table(path, |left, now| {
+                    left.lend(&mut scratch, |connection| {
+                        black_box(Lifecycle::of(connection, now, Profile::LINUX));
+                    });
+                })
+            }
+            Rung::Whole => whole(path, 1, &mut Counted),
+            Rung::Threads => whole(path, 2, &mut Counted),
             Rung::Text => {
                 let canvas = Canvas::new(80, Palette::Plain, TimeZone::UTC);
-                whole(path, &mut Text::new(io::sink(), canvas, Rows::Few, String::new()))
+                whole(path, 1, &mut Text::new(io::sink(), canvas, Rows::Few, String::new()))
             }
-            Rung::Ndjson => whole(path, &mut Json::lines(io::sink())),
+            Rung::Ndjson => whole(path, 1, &mut Json::lines(io::sink())),
         }
     }
 }
@@ -133,9 +157,22 @@ fn decode(path: &Path, mut each: impl FnMut(&Segment)) -> Result<u64> {
     Ok(frames)
 }
 
-fn whole(path: &Path, sink: &mut dyn Sink) -> Result<u64> {
+fn table(path: &Path, mut leave: impl FnMut(Left, Timestamp)) -> Result<u64> {
+    let mut table = Table::new(Limits::default(), Profile::LINUX);
+    let mut now = Timestamp::default();
+    let frames = decode(path, |segment| {
+        now = segment.time;
+        table.expire(now, |left| leave(left, now));
+        table.take(segment, |left| leave(left, now));
+    })?;
+    table.finish(|left| leave(left, now));
+    Ok(frames)
+}
+
+fn whole(path: &Path, threads: usize, sink: &mut dyn Sink) -> Result<u64> {
     let mut source = source::open(vec![Input::Path(path.to_owned())], Options::default())?;
-    let outcome = analyse(&mut source, &analysis::Options::default(), None, sink, &mut ())?;
+    let options = analysis::Options { threads, ..analysis::Options::default() };
+    let outcome = analyse(&mut source, &options, None, sink, &mut ())?;
     let summary = outcome.summary;
     ensure!(outcome.source_error.is_none() && summary.segments == summary.frames, "{summary:?}");
     Ok(summary.frames)

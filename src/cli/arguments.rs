@@ -277,6 +277,9 @@ pub struct AnalysisArguments {
     /// Connections kept at once; beyond it, those idle longest are reported early
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max, value_parser = at_least_one)]
     max_connections: usize,
+    /// Threads that share the work; the results are the same for any number
+    #[arg(long, value_name = "N", default_value_t = cores(), value_parser = at_least_one, hide_default_value = true)]
+    threads: usize,
     /// Which findings are told, how much they weigh and from where on; without it the nearest lastack.toml in this
     /// folder or above it
     #[arg(long, value_name = "FILE")]
@@ -294,7 +297,7 @@ impl AnalysisArguments {
         (profile.ephemeral_first, profile.ephemeral_last) =
             self.port_range.unwrap_or((profile.ephemeral_first, profile.ephemeral_last));
         let limits = Limits { connections_max: self.max_connections, ..Limits::default() };
-        Ok(Options { profile, limits, policy: self.policy()?, ..Options::default() })
+        Ok(Options { profile, limits, policy: self.policy()?, threads: self.threads, ..Options::default() })
     }
 
     fn policy(&self) -> anyhow::Result<Policy> {
@@ -304,6 +307,11 @@ impl AnalysisArguments {
             None => Ok(std::env::current_dir().map_or_else(|_| Ok(Policy::default()), |at| Policy::discover(&at))?),
         }
     }
+}
+
+/// Cores that this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Where the results go and how.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::arguments::{Input, Talk};
+use super::arguments::{Input, Talk, cores};
 use super::interrupt::Interrupt;
 use super::output::cannot_write;
 use super::progress::Progress;
@@ -14,7 +14,7 @@ use super::{Outcome, say};
 use crate::analysis::{self, Filter, Options, Outcome as Analysed};
 use crate::policy::Policy;
 use crate::report::{Sink, Summary, counted};
-use crate::source::{self, CaptureFilter, CaptureSet};
+use crate::source::{self, CaptureFilter, CaptureSet, Unpacking};
 
 /// Who else tells the reader what was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,8 @@ pub fn open(input: &Input, interrupt: &Interrupt) -> anyhow::Result<Captures> {
             other => other,
         })
         .collect();
-    let set = source::open(inputs, source::Options::default())?;
+    let unpacking = if cores() > 1 { Unpacking::Apart } else { Unpacking::Inline };
+    let set = source::open(inputs, source::Options { unpacking, ..source::Options::default() })?;
     let filter = input.filter.as_deref().map(|filter| CaptureFilter::new(filter, &set.link_types())).transpose()?;
     Ok(Captures { set, filter })
 }

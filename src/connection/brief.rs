@@ -2,6 +2,7 @@
 //! packed and nothing is concluded from them: most connections end before it is worth knowing more. Played back, they
 //! make the [`Connection`](super::Connection) that tracking them at once would have made.
 
+use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
 use crate::segment::{Flags, Marks, Segment, TcpOptions, Timestamps};
@@ -140,7 +141,7 @@ impl Brief {
         if !self.pack(side, segment) {
             return false;
         }
-        if stage == Stage::Answered {
+        if segment.flags.contains(Flags::SYN) {
             // The least that the client's acknowledgment may say.
             self.tails[0].ack = segment.seq_end();
         }
@@ -168,7 +169,7 @@ impl Brief {
 
     /// Gives the segments back, in order and as they were.
     pub fn replay(&self, client: Endpoint, server: Endpoint, mut each: impl FnMut(&Segment)) {
-        let mut unpacking = Unpacking { brief: self, at: 0, newest: 0, frame: 0, tails: [Tail::default(); 2] };
+        let mut unpacking = Unpacking::of(self);
         while let Some((side, mut segment)) = unpacking.next() {
             (segment.source, segment.destination) = match side {
                 Side::Client => (client, server),
@@ -176,6 +177,42 @@ impl Brief {
             };
             each(&segment);
         }
+    }
+
+    /// The same as [`Predecessor::of`] the connection played back; none when only that can tell.
+    pub fn remains(&self, stream: u64, client: Endpoint, server: Endpoint) -> Option<Predecessor> {
+        if self.stage == Stage::Reset {
+            return None;
+        }
+        let mut halves = [PastHalf::default(); 2];
+        let mut first_closer = None;
+        let mut unpacking = Unpacking::of(self);
+        while let Some((side, segment)) = unpacking.next() {
+            let half = &mut halves[side as usize];
+            if segment.flags.contains(Flags::SYN) {
+                half.isn = Some(segment.seq);
+            }
+            if segment.flags.contains(Flags::FIN) {
+                first_closer = first_closer.or(Some(side));
+            }
+            half.timestamp = segment.options.timestamps.map(|timestamps| timestamps.value);
+        }
+        for side in Side::BOTH {
+            let (half, own, peer) =
+                (&mut halves[side as usize], &self.tails[side as usize], &self.tails[1 - side as usize]);
+            half.base = half.isn;
+            half.nxt = half.isn.map(|_| own.nxt);
+            half.fin = own.fin;
+            half.fin_acked = own.fin && peer.ack == own.nxt;
+            half.closed_first = first_closer == Some(side);
+            half.syn_unanswered = match self.stage {
+                Stage::Asked => side == Side::Client,
+                Stage::Answered => side == Side::Server && half.isn.is_some_and(|isn| own.nxt == isn + 1),
+                Stage::Open | Stage::Reset => false,
+            };
+        }
+        let [a, b] = halves;
+        Some(Predecessor { stream, end: self.newest, closing: first_closer.is_some(), a: (client, a), b: (server, b) })
     }
 
     /// The stage that the segment leads to; none when it is not the one that an orderly connection goes on with.
@@ -393,7 +430,11 @@ struct Unpacking<'a> {
     tails: [Tail; 2],
 }
 
-impl Unpacking<'_> {
+impl<'a> Unpacking<'a> {
+    fn of(brief: &'a Brief) -> Self {
+        Self { brief, at: 0, newest: 0, frame: 0, tails: [Tail::default(); 2] }
+    }
+
     #[inline]
     fn octet(&mut self) -> u8 {
         let at = self.at;
@@ -639,6 +680,9 @@ mod tests {
             let mut whole = Connection::new(7, &segments[0], None);
             segments[..packed].iter().for_each(|segment| whole.step(segment));
             assert_eq!(place.as_deref().map(told), Some(told(&whole)));
+            if let Some(remains) = brief.remains(7, end(0), end(1)) {
+                assert_eq!(remains, Predecessor::of(&whole));
+            }
         }
         packed
     }
@@ -647,7 +691,7 @@ mod tests {
     fn what_stays_packed_is_what_tracking_would_have_made() {
         let mut place = None;
         let (mut packed, mut all) = (0, 0);
-        for seed in 0..3_000 {
+        for seed in 0..4_000 {
             let segments = Player::new(seed, [0, 3, 60][seed as usize % 3]).play();
             packed += follow(&segments, &mut place);
             all += segments.len();

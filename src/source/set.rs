@@ -405,20 +405,31 @@ impl CaptureSet {
     }
 }
 
+impl CaptureSet {
+    /// The next frame, if it can be had without waiting for the operating system. None says nothing of the end.
+    #[inline]
+    pub fn next_at_hand(&mut self) -> Option<Frame<'_>> {
+        let record = self.next_whole()?;
+        Some(self.lend(0, &record))
+    }
+
+    /// The next record, if it is simply the next one in memory of the only open file.
+    #[inline]
+    fn next_whole(&mut self) -> Option<Record> {
+        let [active] = self.active.as_mut_slice() else { return None };
+        let record = active.capture.next_whole(&mut self.catalog)?;
+        if record.time < self.upcoming_time {
+            return Some(record);
+        }
+        active.capture.put_back(Ok(Some(record)));
+        None
+    }
+}
+
 impl Source for CaptureSet {
     #[inline]
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
-        let mut whole = None;
-        if let [active] = self.active.as_mut_slice()
-            && let Some(record) = active.capture.next_whole(&mut self.catalog)
-        {
-            if record.time < self.upcoming_time {
-                whole = Some(record);
-            } else {
-                active.capture.put_back(Ok(Some(record)));
-            }
-        }
-        let (index, record) = match whole {
+        let (index, record) = match self.next_whole() {
             Some(record) => (0, record),
             None => match self.next_of_several()? {
                 Some(found) => found,

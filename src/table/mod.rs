@@ -3,6 +3,7 @@
 mod deadlines;
 mod index;
 mod key;
+mod left;
 mod numbering;
 mod past;
 mod prefetch;
@@ -10,6 +11,7 @@ mod record;
 mod roster;
 
 pub use key::Key;
+pub use left::Left;
 pub use numbering::{Known, opens_new_stream};
 pub use past::Past;
 pub use roster::{Entry, Limits, Locator, Table, TableCounts};

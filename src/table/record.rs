@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use super::key::Key;
+use super::left::{Left, Remains};
+use super::past::Past;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Brief, Connection, Predecessor, Profile};
 use crate::segment::Segment;
@@ -65,10 +67,6 @@ impl Record {
         matches!(self.body, Body::Vacant)
     }
 
-    pub fn vacate(&mut self) {
-        self.body = Body::Vacant;
-    }
-
     /// Gives it the next segment if it stays brief with it.
     #[inline]
     pub fn take_briefly(&mut self, segment: &Segment) -> bool {
@@ -108,21 +106,32 @@ impl Record {
         }
     }
 
-    /// Lends the connection, a brief one unpacked in `scratch`.
-    pub fn lend<T>(
-        &mut self,
-        scratch: &mut Option<Box<Connection>>,
-        to: impl FnOnce(&mut Connection) -> T,
-    ) -> Option<T> {
+    /// The connection as its successor sees it.
+    pub fn remains(&self, scratch: &mut Option<Box<Connection>>) -> Option<Past> {
         let (client, server) = self.ends();
-        match &mut self.body {
-            Body::Vacant => None,
-            Body::Whole(connection) => Some(to(connection)),
-            Body::Brief(brief) => {
-                Connection::play_back(scratch, self.stream, brief, client, server);
-                scratch.as_deref_mut().map(to)
-            }
-        }
+        let summary = match &self.body {
+            Body::Vacant => return None,
+            Body::Whole(connection) => Predecessor::of(connection),
+            Body::Brief(brief) => match brief.remains(self.stream, client, server) {
+                Some(summary) => summary,
+                None => {
+                    Connection::play_back(scratch, self.stream, brief, client, server);
+                    Predecessor::of(scratch.as_deref()?)
+                }
+            },
+        };
+        Some(Past { summary, client, late: 0 })
+    }
+
+    /// Takes the connection out; the record is vacant then.
+    pub fn take(&mut self) -> Option<Left> {
+        let (client, server) = self.ends();
+        let body = match std::mem::replace(&mut self.body, Body::Vacant) {
+            Body::Vacant => return None,
+            Body::Brief(brief) => Remains::Brief(brief),
+            Body::Whole(connection) => Remains::Whole(connection),
+        };
+        Some(Left { stream: self.stream, client, server, evicted: false, body })
     }
 
     /// When its newest segment was captured.

@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, Hasher};
 use super::deadlines::Deadlines;
 use super::index::Index;
 use super::key::Key;
+use super::left::Left;
 use super::numbering::{Known, opens_new_stream};
 use super::past::{Past, Ring, Trace};
 use super::prefetch::prefetch;
@@ -160,14 +161,14 @@ impl Table {
 
     /// Gives a segment to its connection. A connection that the segment ends by opening a new one on its four-tuple, or
     /// that must make room, goes to `leave`.
-    pub fn take(&mut self, segment: &Segment, leave: impl FnMut(&Connection)) -> Entry {
+    pub fn take(&mut self, segment: &Segment, leave: impl FnMut(Left)) -> Entry {
         let locator = self.locate(segment);
         self.take_at(&locator, segment, leave)
     }
 
     /// The same, for a segment that was [located](Self::locate) already.
     #[inline]
-    pub fn take_at(&mut self, locator: &Locator, segment: &Segment, mut leave: impl FnMut(&Connection)) -> Entry {
+    pub fn take_at(&mut self, locator: &Locator, segment: &Segment, mut leave: impl FnMut(Left)) -> Entry {
         let &Locator { hash, ref key } = locator;
         match self.find(key, hash) {
             Some(place) if place & LEFT == 0 => {
@@ -182,14 +183,17 @@ impl Table {
     }
 
     /// A segment of a live connection that is not, or no longer, an orderly brief.
-    fn take_whole(&mut self, slot: usize, hash: u32, segment: &Segment, leave: &mut impl FnMut(&Connection)) -> Entry {
+    fn take_whole(&mut self, slot: usize, hash: u32, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
         if let Some(connection) = self.slab[slot].expand() {
             let opens = segment.flags.contains(Flags::SYN)
                 && opens_new_stream(segment.flags, segment.seq, known(connection, segment.source));
             if opens {
                 let predecessor = Some(Predecessor::of(connection));
                 let key = self.slab[slot].key;
-                let left = self.remove(slot, |_| {}, leave);
+                let left = self.remove(slot).map(|(left, number)| {
+                    leave(left);
+                    number
+                });
                 let stream = self.number();
                 return self.open(Opening { hash, key, stream, predecessor, quoted: 0 }, left, segment, leave);
             }
@@ -205,7 +209,7 @@ impl Table {
         hash: u32,
         key: &Key,
         segment: &Segment,
-        leave: &mut impl FnMut(&Connection),
+        leave: &mut impl FnMut(Left),
     ) -> Entry {
         let left = found.map(|place| place & !LEFT);
         let (stream, predecessor, quoted) = match left.and_then(|number| self.past.get(number)) {
@@ -226,7 +230,7 @@ impl Table {
 
     /// Gives an ICMP error to the connection that it quotes. A four-tuple seen for the first time gets a number, and so
     /// does a quoted SYN that would open a stream if it came itself.
-    pub fn take_icmp(&mut self, error: &IcmpError, mut leave: impl FnMut(&Connection)) {
+    pub fn take_icmp(&mut self, error: &IcmpError, mut leave: impl FnMut(Left)) {
         let key = Key::new(error.source, error.destination);
         let hash = key.hash(self.seed);
         let opens = |known: Known| error.flags.is_some_and(|flags| opens_new_stream(flags, error.seq, known));
@@ -241,7 +245,10 @@ impl Table {
                     connection.step_icmp(error);
                     return;
                 }
-                left = self.remove(slot, |_| {}, &mut leave);
+                left = self.remove(slot).map(|(gone, number)| {
+                    leave(gone);
+                    number
+                });
             }
             Some(place) => {
                 left = Some(place & !LEFT);
@@ -267,7 +274,7 @@ impl Table {
 
     /// Packet time has reached `time`: lets every connection leave whose end lies before it, in the order of ending.
     #[inline]
-    pub fn expire(&mut self, time: Timestamp, leave: impl FnMut(&Connection)) {
+    pub fn expire(&mut self, time: Timestamp, leave: impl FnMut(Left)) {
         let pause = time.since(self.seen).clamp(0, PAUSE_MAX_NS);
         let skipped = if self.seen == Timestamp(i64::MIN) { 0 } else { time.since(self.seen).max(0) - pause };
         self.seen = self.seen.max(time);
@@ -278,7 +285,7 @@ impl Table {
         }
     }
 
-    fn expire_before(&mut self, now: Timestamp, mut leave: impl FnMut(&Connection)) {
+    fn expire_before(&mut self, now: Timestamp, mut leave: impl FnMut(Left)) {
         while let Some((due, stream, slot)) = self.deadlines.pop_before(now) {
             let record = &mut self.slab[slot as usize];
             if record.is_vacant() || record.stream != stream || record.scheduled != due {
@@ -287,7 +294,9 @@ impl Table {
             record.scheduled = Record::NEVER;
             match record.due(&self.profile) {
                 Some(at) if at == due => {
-                    self.remove(slot as usize, |_| {}, &mut leave);
+                    if let Some((left, _)) = self.remove(slot as usize) {
+                        leave(left);
+                    }
                 }
                 // Segments came since: it stands in line again.
                 Some(at) => self.schedule(slot as usize, at),
@@ -298,7 +307,7 @@ impl Table {
     }
 
     /// Lets everything leave, by stream number.
-    pub fn finish(&mut self, mut leave: impl FnMut(&Connection)) {
+    pub fn finish(&mut self, mut leave: impl FnMut(Left)) {
         let mut order: Vec<(u64, u32)> = (0u32..)
             .zip(&self.slab)
             .filter(|(_, record)| !record.is_vacant())
@@ -306,7 +315,9 @@ impl Table {
             .collect();
         order.sort_unstable();
         for &(_, slot) in &order {
-            self.slab[slot as usize].lend(&mut self.scratch, |connection| leave(connection));
+            if let Some(left) = self.slab[slot as usize].take() {
+                leave(left);
+            }
         }
         self.slab.clear();
         self.free.clear();
@@ -334,13 +345,7 @@ impl Table {
     }
 
     /// Begins a connection in the place of what was left of the one before, whose number in the ring is `left`.
-    fn open(
-        &mut self,
-        opening: Opening,
-        left: Option<u32>,
-        segment: &Segment,
-        leave: &mut impl FnMut(&Connection),
-    ) -> Entry {
+    fn open(&mut self, opening: Opening, left: Option<u32>, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
         if self.live() >= self.limits.connections_max {
             self.evict(leave);
         }
@@ -396,28 +401,19 @@ impl Table {
         self.earliest = self.earliest.min(at);
     }
 
-    /// Takes a connection out, after `last` had it, and leaves its summary in its place. Returns the summary's number in
-    /// the ring.
-    fn remove(
-        &mut self,
-        slot: usize,
-        last: impl FnOnce(&mut Connection),
-        leave: &mut impl FnMut(&Connection),
-    ) -> Option<u32> {
+    /// Takes a connection out and leaves its summary in its place. Returns the connection, and the summary's number in the
+    /// ring.
+    fn remove(&mut self, slot: usize) -> Option<(Left, u32)> {
         let record = &mut self.slab[slot];
         let key = record.key;
         let hash = key.hash(self.seed);
-        let past = record.lend(&mut self.scratch, |connection| {
-            last(connection);
-            leave(connection);
-            Past { summary: Predecessor::of(connection), client: connection.client, late: 0 }
-        })?;
-        record.vacate();
+        let past = record.remains(&mut self.scratch)?;
+        let left = record.take()?;
         self.free.push(slot as u32);
         let number = self.past.push(key, &Trace::Past(past));
         self.index.change(hash, slot as u32, number | LEFT);
         self.forget();
-        Some(number)
+        Some((left, number))
     }
 
     /// Leaves something in the ring for a four-tuple that has no place.
@@ -445,7 +441,7 @@ impl Table {
     }
 
     /// Makes room: the first connection that had no segment since the hand last passed it.
-    fn evict(&mut self, leave: &mut impl FnMut(&Connection)) {
+    fn evict(&mut self, leave: &mut impl FnMut(Left)) {
         for _ in 0..2 * self.slab.len() {
             let slot = self.hand % self.slab.len();
             self.hand = slot + 1;
@@ -458,7 +454,9 @@ impl Table {
                 continue;
             }
             self.counts.evicted += 1;
-            self.remove(slot, |connection| connection.evicted = true, leave);
+            if let Some((left, _)) = self.remove(slot) {
+                leave(Left { evicted: true, ..left });
+            }
             return;
         }
     }

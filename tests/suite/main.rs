@@ -56,3 +56,9 @@ mod cases;
 
 /// What several tests need: an analysis in memory and everything that it reports.
 mod told;
+
+/// Any number of threads tells the same.
+mod threads;
+
+/// A segment of a known connection asks for no memory.
+mod allocations;

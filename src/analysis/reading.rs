@@ -1,0 +1,141 @@
+//! From the input to the tracker, a few frames at a time.
+
+use std::io;
+
+use super::tracker::{BATCH, Batch, Outlet, Tracker};
+use super::{Filter, Observer, View};
+use crate::decode::Decoder;
+use crate::report::{CaptureRecord, counted};
+use crate::source::{CaptureSet, Frame, Source, SourceError};
+
+/// How many frames pass between two looks at the observer.
+const OBSERVE_EVERY: u64 = 4_096;
+
+/// What is read, and who has a say in it.
+pub(super) struct Reading<'a, 'f, 'o> {
+    pub source: &'a mut CaptureSet,
+    pub filter: Option<&'f mut (dyn Filter + 'f)>,
+    pub observer: &'o mut (dyn Observer + 'o),
+}
+
+/// Where frames go.
+struct Work<'a, O> {
+    decoder: &'a mut Decoder,
+    tracker: &'a mut Tracker,
+    outlet: &'a mut O,
+    batch: Batch,
+    /// Frames that may wait in the batch.
+    batch_max: usize,
+    announced: bool,
+    frames: u64,
+}
+
+impl<'f> Reading<'_, 'f, '_> {
+    /// Reads to the end. Returns why it came early, and whether the observer wanted it so.
+    ///
+    /// # Errors
+    /// Only the outlet's.
+    pub fn read<O: Outlet>(
+        mut self,
+        decoder: &mut Decoder,
+        tracker: &mut Tracker,
+        outlet: &mut O,
+    ) -> io::Result<(Option<SourceError>, bool)> {
+        let batch_max = if outlet.looks_before() { 1 } else { BATCH };
+        let mut work =
+            Work { decoder, tracker, outlet, batch: Batch::default(), batch_max, announced: false, frames: 0 };
+        let mut source_error = None;
+        let mut interrupted = false;
+        loop {
+            if let Some(frame) = self.source.next_at_hand() {
+                work.take(&frame, &mut self.filter)?;
+            } else {
+                work.track()?;
+                work.outlet.pause();
+                match self.source.next_frame() {
+                    Ok(Some(frame)) => work.take(&frame, &mut self.filter)?,
+                    Ok(None) => break,
+                    Err(error) => {
+                        source_error = Some(error);
+                        break;
+                    }
+                }
+            }
+            if !work.announced {
+                work.announce(self.source);
+            }
+            if work.frames.is_multiple_of(OBSERVE_EVERY) {
+                let view = View { source: self.source, frames: work.frames, streams: work.tracker.table.streams() };
+                if self.observer.look(&view).is_break() {
+                    interrupted = true;
+                    break;
+                }
+            }
+        }
+        work.announce(self.source);
+        work.track()?;
+        if !interrupted {
+            work.end()?;
+        }
+        let Work { outlet, decoder, .. } = work;
+        account_for(outlet, self.source, decoder);
+        Ok((source_error, interrupted))
+    }
+}
+
+impl<O: Outlet> Work<'_, O> {
+    #[inline]
+    fn take(&mut self, frame: &Frame<'_>, filter: &mut Option<&mut (dyn Filter + '_)>) -> io::Result<()> {
+        let passes = filter.as_mut().is_none_or(|filter| filter.passes(frame));
+        let items = &mut self.batch.items;
+        let kind = passes.then(|| self.decoder.decode(frame, |item| items.push(*item)));
+        self.frames += 1;
+        self.outlet.count_frame(kind);
+        if self.batch_max == 1 {
+            self.outlet.before(self.frames, frame.time, &self.tracker.table);
+        }
+        if kind.is_some() {
+            self.batch.frames.push((frame.time, self.batch.items.len()));
+        }
+        if self.announced && self.batch.frames.len() >= self.batch_max { self.track() } else { Ok(()) }
+    }
+
+    fn track(&mut self) -> io::Result<()> {
+        self.tracker.take_batch(&mut self.batch, self.outlet)
+    }
+
+    /// What fragments said whose rest never came.
+    fn end(&mut self) -> io::Result<()> {
+        let items = &mut self.batch.items;
+        self.decoder.finish(|item| items.push(*item));
+        for item in std::mem::take(&mut self.batch.items) {
+            self.tracker.take(&item, self.outlet)?;
+        }
+        Ok(())
+    }
+
+    /// The capture record, once: after the first frame, when the headers have been read.
+    #[cold]
+    fn announce(&mut self, source: &CaptureSet) {
+        if std::mem::replace(&mut self.announced, true) {
+            return;
+        }
+        self.outlet.announce(CaptureRecord {
+            files: source.files().iter().map(|file| file.name.clone()).collect(),
+            format: source.format().to_owned(),
+            link_types: source.link_types(),
+        });
+    }
+}
+
+/// Takes over what the source says of itself.
+fn account_for(outlet: &mut impl Outlet, source: &CaptureSet, decoder: &Decoder) {
+    let summary = outlet.summary();
+    summary.dropped = source.interfaces().iter().map(|interface| interface.drops.total()).sum();
+    summary.unknown_blocks = source.unknown_blocks();
+    summary.notices = source.notices().iter().map(ToString::to_string).collect();
+    for (link, frames) in decoder.unsupported_links() {
+        let frames = counted(frames, "frame");
+        summary.notices.push(format!("link type {link} ({}) is not supported: {frames} skipped", link.0));
+    }
+}

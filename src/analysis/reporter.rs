@@ -1,0 +1,188 @@
+//! Judges what leaves the tracker and tells the sink.
+
+use std::io;
+
+use super::tracker::Outlet;
+use super::{Finished, Options};
+use crate::base::Timestamp;
+use crate::connection::{Connection, Lifecycle, Profile};
+use crate::finding::{self, Loss, Losses, PopulationThresholds, Verdict};
+use crate::policy::Policy;
+use crate::population::{Departure, INTERVAL_NS, Population, SocketTable};
+use crate::report::{CaptureRecord, LateRecord, SegmentLog, Sink, Summary};
+use crate::segment::{Marks, Segment};
+use crate::table::{Left, Past, Table, TableCounts};
+
+/// Diagnoses what leaves the table and tells the sink.
+pub(super) struct Reporter<'a> {
+    sink: &'a mut dyn Sink,
+    profile: Profile,
+    policy: Policy,
+    summary: Summary,
+    population: Population,
+    sockets: Option<SocketTable>,
+    losses: Losses,
+    /// Why the sink could not take a record; it gets no more.
+    failure: Option<io::Error>,
+    /// Where connections that were kept packed are played back into.
+    scratch: Option<Box<Connection>>,
+}
+
+impl<'a> Reporter<'a> {
+    pub fn new(options: &Options, sink: &'a mut dyn Sink) -> Self {
+        Self {
+            sink,
+            profile: options.profile,
+            policy: options.policy.clone(),
+            summary: Summary::default(),
+            population: Population::new(options.profile, options.interval_ns.unwrap_or(INTERVAL_NS)),
+            sockets: options.moment.map(SocketTable::new),
+            losses: Losses::default(),
+            failure: None,
+            scratch: None,
+        }
+    }
+
+    /// Takes over how frames were counted elsewhere.
+    pub fn take_counts(&mut self, counts: Summary) {
+        let told = std::mem::replace(&mut self.summary, counts);
+        let Summary { connections, late_segments, findings, ignored, .. } = told;
+        let summary = &mut self.summary;
+        (summary.connections, summary.late_segments, summary.findings, summary.ignored) =
+            (connections, late_segments, findings, ignored);
+    }
+
+    /// The totals so far.
+    pub fn totals(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Frames were lost: what is said of connections that lived then is less sure.
+    pub fn lost(&mut self, loss: Loss) {
+        self.losses.push(loss);
+    }
+
+    /// What is to be said of `connection` if nothing more comes of it.
+    pub fn judge(&self, connection: &Connection, horizon: Timestamp) -> Verdict {
+        let life = Lifecycle::of(connection, horizon, self.profile);
+        let mut verdict = self.conclude(connection, &life);
+        self.policy.apply(&mut verdict);
+        verdict
+    }
+
+    /// The end of the input: what shows across connections, and the totals.
+    pub fn finish(mut self, counts: TableCounts, watched: SegmentLog, truncated: bool) -> io::Result<Finished> {
+        self.so_far()?;
+        self.across()?;
+        let Self { sink, mut summary, population, sockets, .. } = self;
+        summary.evicted = counts.evicted;
+        summary.forgotten = counts.forgotten;
+        summary.truncated = truncated;
+        sink.summary(&summary)?;
+        Ok(Finished { summary, watched, population, sockets })
+    }
+
+    fn connection(&mut self, connection: &Connection, departure: Departure, horizon: Timestamp) {
+        let life = Lifecycle::of(connection, horizon, self.profile);
+        self.population.take(connection, &life, departure);
+        if let Some(sockets) = &mut self.sockets {
+            sockets.take(connection, &life);
+        }
+        let mut verdict = self.conclude(connection, &life);
+        self.summary.ignored += self.policy.apply(&mut verdict);
+        self.summary.connections += 1;
+        self.count(&verdict.findings);
+        self.failure = self.sink.connection(&verdict).err();
+    }
+
+    /// Everything that the catalogue says of `connection`.
+    fn conclude(&self, connection: &Connection, life: &Lifecycle) -> Verdict {
+        let thresholds = self.policy.thresholds(connection.client, connection.server);
+        let mut verdict = finding::conclude(connection, life, &thresholds);
+        self.losses.weaken(&mut verdict, life.horizon);
+        verdict
+    }
+
+    /// What shows across connections.
+    fn across(&mut self) -> io::Result<()> {
+        for mut found in finding::across(&self.population, &PopulationThresholds::default()) {
+            let Some(severity) = self.policy.of_host(found.name, found.severity, found.host) else {
+                self.summary.ignored += 1;
+                continue;
+            };
+            found.severity = severity;
+            *self.summary.findings.entry(found.name.to_owned()).or_default() += 1;
+            self.sink.population(&found)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, findings: &[finding::Finding]) {
+        for finding in findings {
+            match self.summary.findings.get_mut(finding.name) {
+                Some(count) => *count += 1,
+                None => *self.summary.findings.entry(finding.name.to_owned()).or_default() += 1,
+            }
+        }
+    }
+}
+
+impl Outlet for Reporter<'_> {
+    fn announce(&mut self, capture: CaptureRecord) {
+        self.failure = self.sink.capture(&capture).err();
+    }
+
+    fn summary(&mut self) -> &mut Summary {
+        &mut self.summary
+    }
+
+    fn looks_before(&self) -> bool {
+        self.sockets.is_some()
+    }
+
+    fn before(&mut self, number: u64, time: Timestamp, table: &Table) {
+        if let Some(sockets) = &mut self.sockets {
+            sockets.before(number, time, table);
+        }
+    }
+
+    fn at_end(&mut self, table: &Table) {
+        if let Some(sockets) = &mut self.sockets {
+            sockets.at_end(table);
+        }
+    }
+
+    fn left(&mut self, left: Left, departure: Departure, horizon: Timestamp) {
+        if self.failure.is_some() {
+            return;
+        }
+        let mut scratch = self.scratch.take();
+        left.lend(&mut scratch, |connection| self.connection(connection, departure, horizon));
+        self.scratch = scratch;
+    }
+
+    fn late(&mut self, past: &Past, segment: &Segment) {
+        if self.failure.is_some() {
+            return;
+        }
+        self.summary.late_segments += 1;
+        let (stream, side) = (past.summary.stream, past.side_of(segment));
+        let is_first = past.late == 1 && !segment.marks.contains(Marks::FRAGMENT_FIRST);
+        let stray = is_first.then(|| finding::stray(&past.summary, segment, side, self.profile));
+        let mut findings = Vec::from_iter(stray);
+        self.summary.ignored += self.policy.apply_to(&mut findings, segment.source, segment.destination);
+        self.count(&findings);
+        let (frame, time) = (segment.frame.0, segment.time);
+        self.failure = self.sink.late(&LateRecord { stream, frame, time, side, findings }).err();
+    }
+
+    fn pause(&mut self) {}
+
+    #[inline]
+    fn so_far(&mut self) -> io::Result<()> {
+        match self.failure.take() {
+            None => Ok(()),
+            Some(failure) => Err(failure),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! From decoded segments to connections that leave.
+
+use std::io;
+
+use super::Options;
+use crate::base::{Endpoint, Timestamp};
+use crate::decode::{FrameKind, Item};
+use crate::population::Departure;
+use crate::report::{CaptureRecord, SegmentLog, Summary};
+use crate::segment::Segment;
+use crate::table::{Entry, Left, Locator, Past, Table};
+
+/// What follows tracking, on the same thread or another one. It is told in the order of happening.
+pub(super) trait Outlet {
+    /// What is read; the first thing that is told.
+    fn announce(&mut self, capture: CaptureRecord);
+    /// Where frames are counted.
+    fn summary(&mut self) -> &mut Summary;
+    /// Counts a frame by what it was; none when a filter kept it from the decoder.
+    #[inline]
+    fn count_frame(&mut self, kind: Option<FrameKind>) {
+        let summary = self.summary();
+        summary.frames += 1;
+        match kind {
+            Some(FrameKind::Segment) => summary.segments += 1,
+            None => summary.filtered += 1,
+            Some(FrameKind::NonTcp) => summary.non_tcp += 1,
+            Some(FrameKind::Fragment) => summary.fragments += 1,
+            Some(FrameKind::Skipped(reason)) => *summary.skipped.entry(reason.to_owned()).or_default() += 1,
+        }
+    }
+    /// Frame `number` of `time` comes next, and `table` is as the frames before left it.
+    fn before(&mut self, number: u64, time: Timestamp, table: &Table);
+    /// The input has ended, and `table` still holds what is open.
+    fn at_end(&mut self, table: &Table);
+    /// It looks at the table before every frame, so that no frame may wait in a batch.
+    fn looks_before(&self) -> bool;
+    /// A connection left when packet time had reached `horizon`.
+    fn left(&mut self, left: Left, departure: Departure, horizon: Timestamp);
+    /// A segment came for a connection that had left.
+    fn late(&mut self, past: &Past, segment: &Segment);
+    /// The input has nothing more at hand: what was told should not wait for it.
+    fn pause(&mut self);
+    /// Whether there is any use in going on.
+    fn so_far(&mut self) -> io::Result<()>;
+}
+
+/// Gives segments to their connections, and what leaves to an outlet.
+pub(super) struct Tracker {
+    pub table: Table,
+    /// The newest packet time.
+    pub horizon: Timestamp,
+    watch: Option<u64>,
+    pub watched: SegmentLog,
+}
+
+/// Frames whose cache misses overlap.
+pub(super) const BATCH: usize = 32;
+
+/// What some frames held, waiting to be tracked together.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub items: Vec<Item>,
+    /// The time of each frame, and how many items there were when it ended.
+    pub frames: Vec<(Timestamp, usize)>,
+    locators: Vec<Option<Locator>>,
+}
+
+impl Tracker {
+    pub fn new(options: &Options) -> Self {
+        Self {
+            table: Table::new(options.limits, options.profile),
+            horizon: Timestamp(i64::MIN),
+            watch: options.watch,
+            watched: SegmentLog::default(),
+        }
+    }
+
+    /// Tracks a batch and leaves it empty. Where its connections lie is looked up for all of them first: with many
+    /// connections open that is a miss of the cache each, and so they are waited for together.
+    pub fn take_batch(&mut self, batch: &mut Batch, outlet: &mut impl Outlet) -> io::Result<()> {
+        let Batch { items, frames, locators } = batch;
+        locators.extend(items.iter().map(|item| match item {
+            Item::Segment(segment) => Some(self.table.locate(segment)),
+            Item::IcmpError(_) => None,
+        }));
+        locators.iter().flatten().for_each(|locator| self.table.look_up_soon(locator));
+        locators.iter().flatten().for_each(|locator| self.table.update_soon(locator));
+        let mut from = 0;
+        for &(time, to) in &*frames {
+            self.advance(time, outlet)?;
+            for (item, locator) in items[from..to].iter().zip(&locators[from..to]) {
+                match (item, locator) {
+                    (Item::Segment(segment), Some(locator)) => self.segment(locator, segment, outlet)?,
+                    (item, _) => self.take(item, outlet)?,
+                }
+            }
+            from = to;
+        }
+        items.clear();
+        frames.clear();
+        locators.clear();
+        Ok(())
+    }
+
+    /// Packet time has reached `time`: what ended before leaves.
+    #[inline]
+    pub fn advance(&mut self, time: Timestamp, outlet: &mut impl Outlet) -> io::Result<()> {
+        if time <= self.horizon {
+            return Ok(());
+        }
+        self.horizon = time;
+        self.table.expire(time, |left| outlet.left(left, Departure::Over, time));
+        outlet.so_far()
+    }
+
+    /// Takes what a frame held.
+    pub fn take(&mut self, item: &Item, outlet: &mut impl Outlet) -> io::Result<()> {
+        match item {
+            Item::Segment(segment) => {
+                let locator = self.table.locate(segment);
+                self.segment(&locator, segment, outlet)
+            }
+            Item::IcmpError(error) => {
+                let (ends, horizon) = ((error.source, error.destination), self.horizon);
+                self.table.take_icmp(error, |left| {
+                    let departure = departure(&left, ends, error.time);
+                    outlet.left(left, departure, horizon);
+                });
+                outlet.so_far()
+            }
+        }
+    }
+
+    #[inline]
+    fn segment(&mut self, locator: &Locator, segment: &Segment, outlet: &mut impl Outlet) -> io::Result<()> {
+        let horizon = self.horizon;
+        let entry = self.table.take_at(locator, segment, |left| {
+            let departure = departure(&left, (segment.source, segment.destination), segment.time);
+            outlet.left(left, departure, horizon);
+        });
+        let stream = match entry {
+            Entry::Live(stream) => stream,
+            Entry::Late(past) => {
+                outlet.late(&past, segment);
+                past.summary.stream
+            }
+        };
+        if self.watch == Some(stream) {
+            self.watched.push(segment);
+        }
+        outlet.so_far()
+    }
+
+    /// Lets leave what is still open.
+    pub fn finish(&mut self, outlet: &mut impl Outlet) -> io::Result<()> {
+        outlet.at_end(&self.table);
+        let horizon = self.horizon;
+        self.table.finish(|left| outlet.left(left, Departure::Over, horizon));
+        outlet.so_far()
+    }
+}
+
+/// Why a connection leaves when a packet between `ends` comes at `time`.
+fn departure(left: &Left, ends: (Endpoint, Endpoint), time: Timestamp) -> Departure {
+    let (client, server) = (left.client(), left.server());
+    if ends == (client, server) || ends == (server, client) { Departure::Replaced(time) } else { Departure::Over }
+}

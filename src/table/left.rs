@@ -1,0 +1,46 @@
+//! A connection that has left the table.
+
+use crate::base::Endpoint;
+use crate::connection::{Brief, Connection};
+
+/// A connection that has left the table: whoever wants to know more of it than its ends unpacks it, on whatever thread.
+#[derive(Debug)]
+pub struct Left {
+    pub(super) stream: u64,
+    pub(super) client: Endpoint,
+    pub(super) server: Endpoint,
+    pub(super) evicted: bool,
+    pub(super) body: Remains,
+}
+
+/// What is left of it.
+#[derive(Debug)]
+pub(super) enum Remains {
+    Brief(Brief),
+    Whole(Box<Connection>),
+}
+
+impl Left {
+    /// The end that opened.
+    pub fn client(&self) -> Endpoint {
+        self.client
+    }
+
+    /// The other end.
+    pub fn server(&self) -> Endpoint {
+        self.server
+    }
+
+    /// Lends the connection, a brief one played back in `scratch`.
+    pub fn lend<T>(mut self, scratch: &mut Option<Box<Connection>>, to: impl FnOnce(&Connection) -> T) -> Option<T> {
+        let connection = match &mut self.body {
+            Remains::Whole(connection) => connection,
+            Remains::Brief(brief) => {
+                Connection::play_back(scratch, self.stream, brief, self.client, self.server);
+                scratch.as_mut()?
+            }
+        };
+        connection.evicted = self.evicted;
+        Some(to(connection))
+    }
+}

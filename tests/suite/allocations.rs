@@ -1,0 +1,198 @@
+//! The steady state allocates nothing: once a connection is known, its segments cost no memory.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io;
+
+use lastack::analysis::{Options, analyse};
+use lastack::base::{Endpoint, FrameNumber, Seq, Timestamp};
+use lastack::connection::Profile;
+use lastack::segment::{Flags, Marks, Segment, TcpOptions, Timestamps};
+use lastack::source::{self, Input};
+use lastack::table::{Entry, Limits, Table};
+
+use crate::told::Told;
+
+/// Counts what each thread asks for, and hands on to the system's allocator.
+struct Counting;
+
+thread_local! {
+    static ASKED: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is handed on as it came, so the system's allocator answers for all that the trait promises; the
+// counter is a plain cell that allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ASKED.with(|asked| asked.set(asked.get() + 1));
+        // SAFETY: the caller keeps the promises of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the pointer came from `System`, with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        ASKED.with(|asked| asked.set(asked.get() + 1));
+        // SAFETY: the pointer came from `System`, with this layout.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often this thread asked for memory while `work` ran.
+fn asked(work: impl FnOnce()) -> u64 {
+    let before = ASKED.with(Cell::get);
+    work();
+    ASKED.with(Cell::get) - before
+}
+
+const CONNECTIONS: u16 = 50;
+
+/// One side of a transfer.
+#[derive(Clone, Copy)]
+struct Side {
+    end: Endpoint,
+    nxt: u32,
+    clock: u32,
+}
+
+struct Transfers {
+    pairs: Vec<[Side; 2]>,
+    frame: u64,
+}
+
+impl Transfers {
+    fn new() -> Self {
+        let side = |host: u8, port: u16| Side { end: Endpoint::new([10, 0, 0, host].into(), port), nxt: 7, clock: 9 };
+        Self { pairs: (0..CONNECTIONS).map(|port| [side(1, 40_000 + port), side(2, 80)]).collect(), frame: 0 }
+    }
+
+    fn send(&mut self, pair: usize, from: usize, flags: Flags, payload_len: u32) -> Segment {
+        self.frame += 1;
+        let peer = self.pairs[pair][1 - from];
+        let own = &mut self.pairs[pair][from];
+        own.clock += 1;
+        let acks = flags.contains(Flags::ACK);
+        let segment = Segment {
+            time: Timestamp(self.frame as i64 * 10_000),
+            frame: FrameNumber(self.frame),
+            source: own.end,
+            destination: peer.end,
+            seq: Seq(own.nxt),
+            ack: Seq(if acks { peer.nxt } else { 0 }),
+            payload_len,
+            window: 500,
+            flags,
+            ip_id: self.frame as u16,
+            ttl: 64,
+            marks: Marks::empty(),
+            interface: 0,
+            context: 0,
+            digest: 0,
+            options: TcpOptions {
+                timestamps: Some(Timestamps { value: own.clock, echo: if acks { peer.clock } else { 0 } }),
+                ..TcpOptions::NONE
+            },
+        };
+        own.nxt = segment.seq_end().0;
+        segment
+    }
+}
+
+fn track(table: &mut Table, segment: &Segment) {
+    table.expire(segment.time, |left| panic!("{left:?}"));
+    assert!(matches!(table.take(segment, |left| panic!("{left:?}")), Entry::Live(_)));
+}
+
+#[test]
+fn a_segment_of_a_known_connection_allocates_nothing() {
+    let mut table = Table::new(Limits::default(), Profile::LINUX);
+    let mut transfers = Transfers::new();
+    let pairs = 0..usize::from(CONNECTIONS);
+    let mut rounds = |table: &mut Table, rounds: u32| {
+        for round in 0..rounds {
+            for pair in pairs.clone() {
+                if round == 0 && table.live() < pairs.len() {
+                    track(table, &transfers.send(pair, 0, Flags::SYN, 0));
+                    track(table, &transfers.send(pair, 1, Flags::SYN | Flags::ACK, 0));
+                }
+                track(table, &transfers.send(pair, 0, Flags::ACK, 0));
+                track(table, &transfers.send(pair, 1, Flags::ACK, 1_460));
+                track(table, &transfers.send(pair, 1, Flags::ACK | Flags::PSH, 1_460));
+            }
+        }
+    };
+    assert!(asked(|| rounds(&mut table, 60)) > 0, "the counter counts");
+    assert_eq!(asked(|| rounds(&mut table, 200)), 0);
+    assert_eq!(table.live(), usize::from(CONNECTIONS));
+}
+
+/// A capture of one long transfer, in the bytes of a file.
+fn capture(rounds: u32) -> Vec<u8> {
+    let mut transfers = Transfers::new();
+    let mut segments = vec![transfers.send(0, 0, Flags::SYN, 0), transfers.send(0, 1, Flags::SYN | Flags::ACK, 0)];
+    for _ in 0..rounds {
+        segments.push(transfers.send(0, 0, Flags::ACK, 0));
+        segments.push(transfers.send(0, 1, Flags::ACK, 100));
+    }
+    let mut file = Vec::new();
+    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 0xffff, 101] {
+        file.extend(word.to_le_bytes());
+    }
+    for segment in &segments {
+        let packet = packet(segment);
+        let micros = (segment.time.0 / 1_000) as u32;
+        for word in [micros / 1_000_000, micros % 1_000_000, packet.len() as u32, packet.len() as u32] {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend(packet);
+    }
+    file
+}
+
+/// The segment in an IPv4 packet without checksums.
+fn packet(segment: &Segment) -> Vec<u8> {
+    let address = |end: Endpoint| match end.ip {
+        std::net::IpAddr::V4(ip) => ip.octets(),
+        std::net::IpAddr::V6(_) => unreachable!("the transfers are IPv4"),
+    };
+    let len = 40 + segment.payload_len as u16;
+    let mut packet = vec![0x45, 0];
+    packet.extend(len.to_be_bytes());
+    packet.extend(segment.ip_id.to_be_bytes());
+    packet.extend([0x40, 0, 64, 6, 0, 0]);
+    packet.extend(address(segment.source));
+    packet.extend(address(segment.destination));
+    packet.extend(segment.source.port.to_be_bytes());
+    packet.extend(segment.destination.port.to_be_bytes());
+    packet.extend(segment.seq.0.to_be_bytes());
+    packet.extend(segment.ack.0.to_be_bytes());
+    packet.extend([0x50, segment.flags.bits() as u8]);
+    packet.extend(segment.window.to_be_bytes());
+    packet.extend([0; 4]);
+    packet.resize(usize::from(len), 0);
+    packet
+}
+
+#[test]
+fn a_longer_transfer_allocates_no_more() {
+    let analysed = |rounds: u32| {
+        let file = capture(rounds);
+        let mut set = None;
+        asked(|| {
+            let input = Input::Reader("-".to_owned(), Box::new(io::Cursor::new(file)));
+            let mut source = source::open(vec![input], source::Options::default()).expect("a capture");
+            let outcome = analyse(&mut source, &Options::default(), None, &mut Told::default(), &mut ());
+            set = outcome.ok().map(|outcome| outcome.summary.segments);
+        })
+    };
+    // The catalogue is made once.
+    analysed(500);
+    let (short, long) = (analysed(500), analysed(5_000));
+    assert_eq!(short, long, "9,000 segments more");
+}

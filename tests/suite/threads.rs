@@ -1,0 +1,94 @@
+//! However many threads share the work, every byte that is told is the same.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lastack::analysis::{Options, analyse};
+use lastack::finding::Verdict;
+use lastack::report::{CaptureRecord, Json, LateRecord, PopulationFinding, Sink, Summary};
+use lastack::source::{self, Input};
+use lastack::table::Limits;
+
+fn captures(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("fixtures are readable") {
+        let path = entry.expect("fixtures are readable").path();
+        if path.is_dir() {
+            captures(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "pcap") {
+            found.push(path);
+        }
+    }
+}
+
+/// All captures of the fixtures, as if they were one: many connections, some of them on the same four-tuples.
+fn all() -> source::CaptureSet {
+    let mut found = Vec::new();
+    captures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), &mut found);
+    found.sort();
+    let inputs = found.into_iter().map(Input::Path).collect();
+    source::open(inputs, source::Options::default()).expect("fixtures open")
+}
+
+fn told(threads: usize, limits: Limits) -> String {
+    let mut out = Vec::new();
+    let options = Options { threads, limits, ..Options::default() };
+    analyse(&mut all(), &options, None, &mut Json::lines(&mut out), &mut ()).expect("memory takes everything");
+    String::from_utf8(out).expect("JSON is UTF-8")
+}
+
+#[test]
+fn two_threads_say_what_one_says() {
+    let few = Limits { connections_max: 5, past_max: 7 };
+    for limits in [Limits::default(), few] {
+        let alone = told(1, limits);
+        assert!(alone.lines().count() > 100);
+        for threads in [0, 2, 8] {
+            assert!(told(threads, limits) == alone, "{threads} threads, {limits:?}");
+        }
+    }
+    assert_ne!(told(1, few), told(1, Limits::default()));
+}
+
+/// Takes so many records and no more.
+struct Full(usize);
+
+impl Full {
+    fn take(&mut self) -> io::Result<()> {
+        self.0 = self.0.checked_sub(1).ok_or(io::ErrorKind::StorageFull)?;
+        Ok(())
+    }
+}
+
+impl Sink for Full {
+    fn capture(&mut self, _: &CaptureRecord) -> io::Result<()> {
+        self.take()
+    }
+
+    fn connection(&mut self, _: &Verdict) -> io::Result<()> {
+        self.take()
+    }
+
+    fn late(&mut self, _: &LateRecord) -> io::Result<()> {
+        self.take()
+    }
+
+    fn population(&mut self, _: &PopulationFinding) -> io::Result<()> {
+        self.take()
+    }
+
+    fn summary(&mut self, _: &Summary) -> io::Result<()> {
+        self.take()
+    }
+}
+
+#[test]
+fn a_sink_that_takes_no_more_ends_it_on_any_number_of_threads() {
+    for threads in [1, 2] {
+        for room in [0, 1, 40] {
+            let options = Options { threads, ..Options::default() };
+            let failed = analyse(&mut all(), &options, None, &mut Full(room), &mut ()).map(|_| ());
+            assert_eq!(failed.map_err(|error| error.kind()), Err(io::ErrorKind::StorageFull), "{threads}, {room}");
+        }
+    }
+}
