@@ -4,14 +4,16 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use super::arguments::{CaptureArguments, LiveArguments, LiveFormat};
+use super::arguments::{CaptureArguments, LiveArguments, LiveFormat, LiveOutput};
 use super::keep::Keeper;
 use super::privileges::{self, Files};
 use super::session::{self, Beside, End, Limits, Wish};
 use super::shared::Shared;
+use super::view::{Feed, Look, Model, Screen};
 use super::watch::{Events, Telling, Told, Watcher};
 use crate::analysis::Analysis;
 use crate::cli::arguments::Talk;
@@ -21,7 +23,11 @@ use crate::cli::output::{cannot_write, named};
 use crate::cli::sandbox::{self, Needs, Sandbox};
 use crate::cli::terminal::canvas;
 use crate::cli::{Outcome, say};
-use crate::report::{CaptureRecord, Json, Rows, Selected, Selection, Sink, Text, counted};
+use crate::finding::Verdict;
+use crate::report::{
+    CaptureRecord, FindingEvent, Json, LateRecord, PopulationFinding, Rows, Selected, Selection, Sink, Summary, Text,
+    counted,
+};
 use crate::segment::Item;
 use crate::source::Frame;
 use crate::source::live::{Delivery, LiveCapture, LiveError, LiveOptions, Promiscuity, devices};
@@ -43,7 +49,9 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let mut interrupt = Interrupt::listen()?;
     interrupt.listen_to_termination()?;
     let interface = arguments.interface.unwrap_or_default();
-    let mut capture = open(&interface, arguments.filter, &arguments.capture)?;
+    let shown = Shown::of(&arguments.output);
+    let delivery = if shown == Shown::View { Delivery::Immediate } else { Delivery::Batched };
+    let mut capture = open(&interface, arguments.filter, &arguments.capture, delivery)?;
     if let Some(warning) = capture.warning().filter(|_| !talk.quiet) {
         say(format_args!("{interface}: {warning}; going on without"));
     }
@@ -63,20 +71,30 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     }
     let place = named(file).map_or_else(|| "standard output".into(), Path::to_path_buf);
     let out = Shared::new(destination(file)?);
-    let format = arguments.output.format.unwrap_or(LiveFormat::Ndjson);
-    let sink: Box<dyn Sink> = match format {
-        LiveFormat::Ndjson => Box::new(Json::lines(out.clone())),
-        LiveFormat::Text => Box::new(Text::new(out.clone(), canvas(talk, file), Rows::Few, "FILE".to_owned())),
+    let text = || {
+        Text::new(out.clone(), canvas(talk, file), Rows::Few, kept.unwrap_or(Path::new("FILE")).display().to_string())
     };
-    let wants_events = arguments.output.events && format == LiveFormat::Ndjson;
-    let events = if wants_events { Events::Told } else { Events::Noticed };
+    let model = (shown == Shown::View).then(|| Shared::new(Model::new(&interface)));
+    let sink: Box<dyn Sink> = match &model {
+        Some(model) => Box::new(Both(text(), Feed(model.clone()))),
+        None if shown == Shown::Text => Box::new(text()),
+        None => Box::new(Json::lines(out.clone())),
+    };
+    let events: Option<Box<dyn Sink>> = match &model {
+        Some(model) => Some(Box::new(Feed(model.clone()))),
+        None if arguments.output.events && shown == Shown::Ndjson => Some(Box::new(Json::lines(out.clone()))),
+        None => None,
+    };
+    let events = events.map(|events| Selected::new(events, selection.clone()));
     let keeper = Keeper::new(&arguments.keep, &capture)?;
     sandbox::enter(talk.sandbox, &Needs::new(&[], kept))?;
     let told = Shared::new(Told::default());
-    let watcher = (wants_events || keeper.as_ref().is_some_and(Keeper::waits)).then(|| Watcher::new(told.clone()));
-    let sink = Selected::new(sink, selection.clone());
+    let is_watched = events.is_some() || keeper.as_ref().is_some_and(Keeper::waits);
+    let watcher = is_watched.then(|| Watcher::new(told.clone()));
+    let sink = Selected::new(sink, selection);
+    let whether = if events.is_some() { Events::Told } else { Events::Noticed };
     let mut sink: Box<dyn Sink> =
-        if watcher.is_some() { Box::new(Telling::new(sink, told.clone(), events)) } else { Box::new(sink) };
+        if is_watched { Box::new(Telling::new(sink, told.clone(), whether)) } else { Box::new(sink) };
     let mut analysis = Analysis::new(&options, &mut *sink);
     analysis
         .begin(&CaptureRecord {
@@ -85,20 +103,24 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
             link_types: vec![capture.link()],
         })
         .with_context(|| cannot_write(&place))?;
-    if !talk.quiet && io::stderr().is_terminal() {
-        say(format_args!("listening on {interface}, {} octets of each frame; Ctrl-C ends it", capture.snaplen()));
-    }
-    let mut companions = Companions {
-        events: wants_events.then(|| Selected::new(Json::lines(out.clone()), selection)),
-        out,
-        keeper,
-        watcher,
-        told,
+    let screen = match &model {
+        Some(model) => Some(Screen::open(model.clone(), Look::new(&canvas(talk, None)))?),
+        None => {
+            if !talk.quiet && io::stderr().is_terminal() {
+                let octets = capture.snaplen();
+                say(format_args!("listening on {interface}, {octets} octets of each frame; Ctrl-C ends it"));
+            }
+            None
+        }
     };
+    let view = model.zip(screen).map(|(model, screen)| View { model, screen, begun: Instant::now() });
+    let mut companions = Companions { events, out, keeper, watcher, told, view };
     // Whoever reads knows now that frames are being captured.
     companions.out.flush().with_context(|| cannot_write(&place))?;
     let limits = Limits { duration: arguments.capture.duration, packets: arguments.capture.packets };
     let ended = session::run(&mut capture, &mut analysis, &mut companions, &interrupt, limits);
+    // The report comes after the view, on the terminal as it was.
+    companions.view = None;
     let truncated = !matches!(ended, Ok(End::Limit | End::Asked));
     // Also after a failure: what was seen until then is told.
     let summary = analysis.finish(truncated).with_context(|| cannot_write(&place))?.summary;
@@ -130,10 +152,18 @@ type Out = Shared<Box<dyn Write>>;
 /// What runs beside the analysis.
 struct Companions {
     out: Out,
-    events: Option<Selected<Json<Out>>>,
+    events: Option<Selected<Box<dyn Sink>>>,
     keeper: Option<Keeper>,
     watcher: Option<Watcher>,
     told: Shared<Told>,
+    view: Option<View>,
+}
+
+/// The terminal view.
+struct View {
+    model: Shared<Model>,
+    screen: Screen,
+    begun: Instant,
 }
 
 impl Beside for Companions {
@@ -141,13 +171,20 @@ impl Beside for Companions {
         if let Some(watcher) = &mut self.watcher {
             watcher.note(items);
         }
+        if let Some(view) = &self.view {
+            view.model.with(|model| model.keep(items));
+        }
         self.keeper.as_mut().map_or(Ok(()), |keeper| keeper.frame(frame))
     }
 
-    fn tick(&mut self, analysis: &mut Analysis<'_>, _: &LiveCapture) -> io::Result<Wish> {
+    fn tick(&mut self, analysis: &mut Analysis<'_>, capture: &LiveCapture) -> io::Result<Wish> {
+        let mut feed = self.view.as_ref().map(|view| Feed(view.model.clone()));
         if let Some(watcher) = &mut self.watcher {
             let events = self.events.as_mut().map(|events| events as &mut dyn Sink);
-            watcher.tick(analysis, events, &mut ())?;
+            match &mut feed {
+                Some(feed) => watcher.tick(analysis, events, feed)?,
+                None => watcher.tick(analysis, events, &mut ())?,
+            }
         }
         let fired = self.told.with(Told::take_fired);
         if let Some(keeper) = &mut self.keeper {
@@ -157,11 +194,79 @@ impl Beside for Companions {
             keeper.flush()?;
         }
         self.out.flush()?;
-        Ok(Wish::GoOn)
+        match &mut self.view {
+            Some(view) => view.tick(analysis, capture),
+            None => Ok(Wish::GoOn),
+        }
     }
 
     fn waits_for(&self) -> Vec<BorrowedFd<'_>> {
-        Vec::new()
+        if self.view.is_some() { vec![rustix::stdio::stdin()] } else { Vec::new() }
+    }
+}
+
+impl View {
+    fn tick(&mut self, analysis: &Analysis<'_>, capture: &LiveCapture) -> io::Result<Wish> {
+        let streams = (analysis.table().streams(), analysis.table().live() as u64);
+        let (elapsed, frames) = (self.begun.elapsed(), analysis.summary().frames);
+        self.model.with(|model| model.advance(elapsed, frames, capture.counters(), streams));
+        self.screen.tick(analysis)?;
+        Ok(if self.screen.is_leaving() { Wish::End } else { Wish::GoOn })
+    }
+}
+
+/// What the user sees of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    View,
+    Text,
+    Ndjson,
+}
+
+impl Shown {
+    fn of(output: &LiveOutput) -> Self {
+        let has_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+        match output.format {
+            Some(LiveFormat::Text) => Shown::Text,
+            Some(LiveFormat::Ndjson) => Shown::Ndjson,
+            None if has_terminal && named(output.file.as_deref()).is_none() => Shown::View,
+            None => Shown::Ndjson,
+        }
+    }
+}
+
+/// Two sinks that are told the same.
+struct Both<A, B>(A, B);
+
+impl<A: Sink, B: Sink> Sink for Both<A, B> {
+    fn capture(&mut self, capture: &CaptureRecord) -> io::Result<()> {
+        self.0.capture(capture)?;
+        self.1.capture(capture)
+    }
+
+    fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
+        self.0.connection(verdict)?;
+        self.1.connection(verdict)
+    }
+
+    fn late(&mut self, late: &LateRecord) -> io::Result<()> {
+        self.0.late(late)?;
+        self.1.late(late)
+    }
+
+    fn population(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        self.0.population(finding)?;
+        self.1.population(finding)
+    }
+
+    fn event(&mut self, event: &FindingEvent) -> io::Result<()> {
+        self.0.event(event)?;
+        self.1.event(event)
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        self.0.summary(summary)?;
+        self.1.summary(summary)
     }
 }
 
@@ -177,14 +282,19 @@ fn destination(file: Option<&Path>) -> anyhow::Result<Box<dyn Write>> {
     })
 }
 
-fn open(interface: &str, filter: Option<String>, arguments: &CaptureArguments) -> anyhow::Result<LiveCapture> {
+fn open(
+    interface: &str,
+    filter: Option<String>,
+    arguments: &CaptureArguments,
+    delivery: Delivery,
+) -> anyhow::Result<LiveCapture> {
     let options = LiveOptions {
         interface: interface.to_owned(),
         filter,
         promiscuity: if arguments.promisc { Promiscuity::All } else { Promiscuity::Own },
         snaplen: arguments.snaplen,
         buffer_bytes: arguments.buffer_size << 20,
-        delivery: Delivery::Batched,
+        delivery,
     };
     match LiveCapture::open(&options) {
         Err(error @ LiveError::NotAllowed { .. }) => {

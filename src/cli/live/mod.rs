@@ -12,6 +12,8 @@ mod session;
 #[cfg(feature = "live")]
 mod shared;
 #[cfg(feature = "live")]
+mod view;
+#[cfg(feature = "live")]
 mod watch;
 
 #[cfg(feature = "live")]

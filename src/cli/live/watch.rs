@@ -11,7 +11,7 @@ use super::shared::Shared;
 use crate::analysis::Analysis;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::Connection;
-use crate::finding::{Finding, Verdict};
+use crate::finding::{Confidence, Finding, Verdict};
 use crate::report::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Sink, Summary};
 use crate::segment::{Flags, Item};
 
@@ -28,6 +28,20 @@ const ROUND_STEP: usize = 1_000;
 /// Findings that fired and that nobody has asked for yet.
 const FIRED_MAX: usize = 1_024;
 
+/// Said of nearly every connection of a running interface: that frames are cut where the user wanted them cut, and that one
+/// has not ended yet.
+const NO_NEWS: [&str; 2] = ["snaplen-cut", "ended-early"];
+
+/// Whether `finding` is worth a word while its connection lives: what is likely because of what has not come yet may be gone
+/// a moment later.
+pub fn is_settled(finding: &Finding) -> bool {
+    is_news(finding) && finding.confidence > Confidence::Low
+}
+
+fn is_news(finding: &Finding) -> bool {
+    !NO_NEWS.contains(&finding.name)
+}
+
 /// Which findings have been told of connections that still live.
 #[derive(Debug, Default)]
 pub struct Told {
@@ -38,7 +52,7 @@ pub struct Told {
 
 impl Told {
     /// Whether `finding` is news of `stream`; from then on it is not.
-    fn is_news(&mut self, stream: u64, finding: &Finding) -> bool {
+    fn is_new(&mut self, stream: u64, finding: &Finding) -> bool {
         let told = self.of.entry(stream).or_default();
         let known = told.contains(&(finding.name, finding.endpoint));
         if !known {
@@ -89,8 +103,8 @@ impl<S: Sink> Sink for Telling<S> {
     }
 
     fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
-        for finding in &verdict.findings {
-            if self.told.with(|told| told.is_news(verdict.stream, finding)) && self.events == Events::Told {
+        for finding in verdict.findings.iter().filter(|finding| is_news(finding)) {
+            if self.told.with(|told| told.is_new(verdict.stream, finding)) && self.events == Events::Told {
                 self.inner.event(&event(verdict, finding))?;
             }
         }
@@ -143,14 +157,23 @@ fn ends(a: Endpoint, b: Endpoint) -> Ends {
 /// Whom the watcher tells what it saw.
 pub trait Looker {
     /// A connection as it is now.
-    fn connection(&mut self, connection: &Connection, verdict: &Verdict);
+    fn connection(&mut self, connection: &Connection, verdict: &Verdict, turn: Turn);
     /// The round has come past every connection.
     fn round(&mut self) {}
 }
 
 /// Nobody.
 impl Looker for () {
-    fn connection(&mut self, _: &Connection, _: &Verdict) {}
+    fn connection(&mut self, _: &Connection, _: &Verdict, _: Turn) {}
+}
+
+/// Why a connection is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It opened, closed or was reset.
+    Changed,
+    /// The round has come to it; each once in a round.
+    Round,
 }
 
 impl Watcher {
@@ -202,14 +225,17 @@ impl Watcher {
             }
             self.waiting.remove(&ends);
             if let Some(connection) = analysis.table().between(ends.0, ends.1) {
-                self.look(analysis, &connection, &mut sink, looker)?;
+                self.look(analysis, &connection, Turn::Changed, &mut sink, looker)?;
             }
         }
         let step: Vec<Cow<'_, Connection>> =
             analysis.table().connections().skip(self.round_at).take(ROUND_STEP).collect();
         for connection in &step {
-            if !self.waiting.contains_key(&ends(connection.client, connection.server)) {
-                self.look(analysis, connection, &mut sink, looker)?;
+            // What is in the middle of something is counted, and judged when it has settled.
+            if self.waiting.contains_key(&ends(connection.client, connection.server)) {
+                looker.connection(connection, &analysis.judge(connection), Turn::Round);
+            } else {
+                self.look(analysis, connection, Turn::Round, &mut sink, looker)?;
             }
         }
         self.round_at += step.len();
@@ -224,13 +250,14 @@ impl Watcher {
         &self,
         analysis: &Analysis<'_>,
         connection: &Connection,
+        turn: Turn,
         sink: &mut Option<&mut dyn Sink>,
         looker: &mut dyn Looker,
     ) -> io::Result<()> {
         let verdict = analysis.judge(connection);
-        looker.connection(connection, &verdict);
-        for finding in &verdict.findings {
-            if self.told.with(|told| told.is_news(verdict.stream, finding))
+        looker.connection(connection, &verdict, turn);
+        for finding in verdict.findings.iter().filter(|finding| is_settled(finding)) {
+            if self.told.with(|told| told.is_new(verdict.stream, finding))
                 && let Some(sink) = sink
             {
                 sink.event(&event(&verdict, finding))?;

@@ -1,0 +1,11 @@
+//! The terminal view: what the sockets are doing now, what was found, and one connection in full.
+
+mod draw;
+mod keys;
+mod model;
+mod screen;
+#[cfg(test)]
+mod tests;
+
+pub use model::{Feed, Model};
+pub use screen::{Look, Screen};
