@@ -31,6 +31,8 @@ pub struct Half {
     pub sack_high: Option<Seq>,
     /// Sequence ranges never seen.
     pub gaps: Gaps,
+    /// What the peer acknowledged last before it was seen, `[from, to)`: perhaps the capture has the two in the wrong order.
+    pub(super) unseen: (Seq, Seq),
     /// Frames, duplicates included.
     pub frames: u64,
     /// Payload octets, each once.

@@ -36,6 +36,8 @@ const RTO_NS_MIN: i64 = 200_000_000;
 /// So soon after an acknowledgment of just its number a segment answers it, when nothing but the order of frames says
 /// so. Wireshark's figure.
 const PROMPT_ANSWER_NS: i64 = 20_000_000;
+/// Frames that a card's queues hand over in the wrong order are no farther apart.
+const QUEUES_NS: i64 = 10_000_000;
 /// So many segments beyond a hole make the duplicate acknowledgments of RFC 5681, section 3.2.
 const DUPLICATE_ACKS: i64 = 3;
 
@@ -354,7 +356,8 @@ impl Connection {
             class |= Class::AFTER_GAP;
         } else if segment.seq_len() > 0 && segment.seq.before(own.nxt) {
             // Without a gap below it, sequence space that begins under SND.NXT was sent before.
-            class |= if own.gaps.is_empty() { Class::RETRANSMISSION } else { Class::FILLS_GAP };
+            let is_known = own.gaps.is_empty() && !comes_after_its_ack(own, peer, segment);
+            class |= if is_known { Class::RETRANSMISSION } else { Class::FILLS_GAP };
             class |= haste(own, peer, segment);
         }
         class
@@ -391,7 +394,8 @@ impl Connection {
             half.window_probes += 1;
             half.unanswered_probes += 1;
         } else {
-            record_payload(half, segment);
+            let found = if class.contains(Class::FILLS_GAP) { take_unseen(half, segment) } else { 0 };
+            record_payload(half, segment, found);
         }
         if segment.flags.contains(Flags::FIN) {
             half.fins += 1;
@@ -452,6 +456,8 @@ impl Connection {
         if segment.ack.after(peer.nxt) {
             let unseen = segment.ack.0.wrapping_sub(peer.nxt.0);
             peer.missing_bytes += u64::from(unseen);
+            let from = if peer.unseen.1 == peer.nxt { peer.unseen.0 } else { peer.nxt };
+            peer.unseen = (from, segment.ack);
             peer.nxt = segment.ack;
         }
         peer.missing_bytes += u64::from(peer.gaps.acknowledged(segment.ack));
@@ -522,8 +528,30 @@ fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
     class
 }
 
+/// The peer acknowledged it just before it was seen: the capture has them in the wrong order, as a card with several
+/// queues hands them over.
+fn comes_after_its_ack(own: &Half, peer: &Half, segment: &Segment) -> bool {
+    let is_unseen = segment.seq.before(own.unseen.1) && own.unseen.0.before(segment.seq_end());
+    is_unseen && peer.last.is_some_and(|last| segment.time.since(last.time) <= QUEUES_NS)
+}
+
+/// Takes what `segment` carries out of what was acknowledged before it was seen. Returns how many octets.
+fn take_unseen(half: &mut Half, segment: &Segment) -> u32 {
+    let (from, to) = half.unseen;
+    let (left, end) = (from.later(segment.seq), segment.seq_end());
+    let right = if to.before(end) { to } else { end };
+    if !left.before(right) {
+        return 0;
+    }
+    let octets = right.0.wrapping_sub(left.0);
+    half.missing_bytes = half.missing_bytes.saturating_sub(u64::from(octets));
+    // What lies before it did not come, and what lies after it may still.
+    half.unseen = (right, to);
+    octets
+}
+
 /// Adds the payload of a segment to what its half has sent: new, again, or into a gap.
-fn record_payload(half: &mut Half, segment: &Segment) {
+fn record_payload(half: &mut Half, segment: &Segment, found: u32) {
     let end = segment.seq_end();
     if segment.seq.after(half.nxt) {
         half.gaps.open(half.nxt, segment.seq);
@@ -534,7 +562,7 @@ fn record_payload(half: &mut Half, segment: &Segment) {
     if segment.seq_len() == 0 {
         return;
     }
-    let filled = half.gaps.fill(segment.seq, if end.before(half.nxt) { end } else { half.nxt });
+    let filled = found + half.gaps.fill(segment.seq, if end.before(half.nxt) { end } else { half.nxt });
     let beyond = u32::try_from(end.since(half.nxt)).unwrap_or(0);
     // SYN and FIN occupy sequence space and are no payload.
     let fresh = (filled + beyond).min(segment.payload_len);

@@ -46,6 +46,15 @@ finding! {
     /// client > ACK ack 3001
     /// ```
     ///
+    /// ```trace quiet
+    ///       client > SYN
+    ///       server > SYN ACK
+    ///       client > ACK
+    ///       client > ACK ack 1001
+    /// +50us server > data 1:1001
+    ///       client > ACK
+    /// ```
+    ///
     /// # What to do
     ///
     /// Look at what the capturing program said at its end (packets dropped by kernel) and at the pcapng's interface statistics. Then
