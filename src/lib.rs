@@ -35,6 +35,8 @@
 //!
 //! [`report`] prints verdicts and computes none.
 //!
+//! [`check`] lays a file of expectations against the verdicts of a capture, for the tests of a service.
+//!
 //! [`analysis`] is the only wiring of these, and the file to read next. [`cli`] is the command around it; [`base`] holds
 //! the words that all of them share. What is absent on purpose stands in docs/ARCHITECTURE.md.
 //!

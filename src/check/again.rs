@@ -37,14 +37,16 @@ impl<'a> Streams<'a> {
         for verdict in verdicts {
             streams.entry(key(verdict.client, verdict.server)).or_default().push(verdict);
         }
+        streams.values_mut().for_each(|incarnations| incarnations.sort_by_key(|verdict| verdict.first_frame));
         Self(streams)
     }
 
     /// Segments after the connection's record are not its own here: they are another story.
     fn find(&self, segment: &Segment) -> Option<&'a Verdict> {
         let incarnations = self.0.get(&key(segment.source, segment.destination))?;
-        let within = |verdict: &&&Verdict| (verdict.first_frame..=verdict.last_frame).contains(&segment.frame.0);
-        incarnations.iter().rev().find(within).copied()
+        let begun = incarnations.partition_point(|verdict| verdict.first_frame <= segment.frame.0);
+        let newest = incarnations.get(begun.checked_sub(1)?)?;
+        (segment.frame.0 <= newest.last_frame).then_some(newest)
     }
 }
 

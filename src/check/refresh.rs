@@ -11,7 +11,7 @@ use super::key::{Look, Value, calls};
 use super::range::{Nanos, Range, Unit};
 use super::seen::{Seen, peak};
 use super::threshold::Threshold;
-use super::unlisted::unspoken;
+use super::unlisted::unlisted_by_rule;
 use super::write::{one_or_list, rules, words_of};
 use crate::finding::Verdict;
 use crate::report::CheckError;
@@ -99,7 +99,7 @@ fn list_population(document: &mut DocumentMut, expectations: &Expectations, seen
     if !new.is_empty() && !wanted.is_all {
         let table = document.entry("capture").or_insert_with(|| Item::Table(Table::new()));
         if let Some(table) = table.as_table_like_mut() {
-            add(table, "findings", &wanted, &new);
+            add(table, "findings", &new);
         }
     }
 }
@@ -190,7 +190,7 @@ fn names(table: &mut dyn TableLike, key: &str, wanted: &Names, shown: &[Vec<&str
         allowed.extend(wanted.must_not.meant.iter().filter(|name| all.contains(*name)));
     }
     if !allowed.is_empty() {
-        add(table, key, wanted, &allowed);
+        add(table, key, &allowed);
     }
     for (name, range) in &wanted.counts {
         let is = shown.iter().flatten().filter(|shown| *shown == name).count() as u64;
@@ -199,23 +199,23 @@ fn names(table: &mut dyn TableLike, key: &str, wanted: &Names, shown: &[Vec<&str
 }
 
 /// Lets `names` occur, beside those that may already.
-fn add(table: &mut dyn TableLike, key: &str, wanted: &Names, names: &BTreeSet<&str>) {
-    let before = wanted.may.written.iter().map(String::as_str);
-    let new = names.iter().copied().filter(|name| !wanted.may.has(name));
-    set(table, &format!("{key}.may"), array(before.chain(new)));
+fn add(table: &mut dyn TableLike, key: &str, names: &BTreeSet<&str>) {
+    let may = table.get(key).and_then(Item::as_table_like).and_then(|table| table.get("may"));
+    let before: Vec<String> = match may.and_then(Item::as_value) {
+        Some(Toml::Array(array)) => array.iter().filter_map(Toml::as_str).map(str::to_owned).collect(),
+        Some(Toml::String(word)) => vec![word.value().clone()],
+        _ => Vec::new(),
+    };
+    let new = names.iter().copied().filter(|name| !before.iter().any(|old| old == name));
+    set(table, &format!("{key}.may"), array(before.iter().map(String::as_str).chain(new)));
 }
 
 /// Findings that would fail because no rule lists them go to the last rule that selects their connection.
 fn list_unlisted(tables: &mut toml_edit::ArrayOfTables, expectations: &Expectations, seen: &Seen) {
     let Some(severity) = expectations.fail_on else { return };
+    let unlisted = unlisted_by_rule(seen, expectations, Threshold::From(severity));
     for (at, rule) in expectations.rules.iter().enumerate() {
-        let later = &expectations.rules[at + 1..];
-        let selected = rule.select.of(&seen.connections);
-        let is_last =
-            |verdict: &&&Verdict| !later.iter().any(|other| other.select.of(&seen.connections).contains(*verdict));
-        let own = selected.iter().filter(is_last);
-        let names: BTreeSet<&str> =
-            own.flat_map(|verdict| unspoken(seen, expectations, verdict, Threshold::From(severity))).collect();
+        let names = unlisted.get(&rule.place).cloned().unwrap_or_default();
         let Some(table) = tables.get_mut(at).filter(|_| !names.is_empty()) else { continue };
         let of_resets = |name: &str| {
             crate::finding::Cause::ALL.iter().any(|cause| name.strip_prefix("reset-") == Some(cause.name()))
@@ -228,7 +228,7 @@ fn list_unlisted(tables: &mut toml_edit::ArrayOfTables, expectations: &Expectati
                 _ => Names::default(),
             };
             if !names.is_empty() && !wanted.is_all {
-                add(table, key, &wanted, &names);
+                add(table, key, &names);
             }
         }
     }

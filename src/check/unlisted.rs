@@ -9,7 +9,7 @@ use super::threshold::Threshold;
 use crate::base::Side;
 use crate::connection::Profile;
 use crate::finding::{Finding, Severity, Verdict};
-use crate::report::{CheckedCase, FINDING, Problem, Standing};
+use crate::report::{CheckedCase, FINDING, Place, Problem, Standing};
 
 /// Connections with the same finding, and what the first of them says of it.
 struct Group<'a> {
@@ -29,18 +29,25 @@ fn spoken<'a>(seen: &Seen, expectations: Option<&'a Expectations>) -> HashMap<u6
     spoken
 }
 
-/// The names of the findings of one connection from the threshold on that no rule lists.
-pub fn unspoken(
+/// The names of findings from the threshold on that no rule lists, with the last rule that selects their connection, by
+/// its place in the file.
+pub fn unlisted_by_rule(
     seen: &Seen,
     expectations: &Expectations,
-    verdict: &Verdict,
     threshold: Threshold,
-) -> BTreeSet<&'static str> {
+) -> BTreeMap<Place, BTreeSet<&'static str>> {
     let spoken = spoken(seen, Some(expectations));
-    let rules = spoken.get(&verdict.stream).map_or(&[][..], Vec::as_slice);
-    let findings = verdict.findings.iter().filter(|finding| threshold.admits(finding.severity));
-    let names = findings.map(|finding| finding.name);
-    names.filter(|name| !rules.iter().any(|rule| speaks_of(rule, name))).collect()
+    let mut unlisted: BTreeMap<Place, BTreeSet<&'static str>> = BTreeMap::new();
+    for verdict in &seen.connections {
+        let Some((rules, last)) = spoken.get(&verdict.stream).and_then(|rules| Some((rules, rules.last()?))) else {
+            continue;
+        };
+        let findings = verdict.findings.iter().filter(|finding| threshold.admits(finding.severity));
+        for finding in findings.filter(|finding| !rules.iter().any(|rule| speaks_of(rule, finding.name))) {
+            unlisted.entry(last.place).or_default().insert(finding.name);
+        }
+    }
+    unlisted
 }
 
 /// Findings from the threshold on that no rule lists.
