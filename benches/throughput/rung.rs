@@ -11,7 +11,7 @@ use lastack::analysis::{self, analyse};
 use lastack::base::Timestamp;
 use lastack::connection::{Lifecycle, Profile};
 use lastack::decode::{Decoder, FrameKind, Item};
-use lastack::finding::Verdict;
+use lastack::finding::{self, Thresholds, Verdict};
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
 use lastack::segment::Segment;
 use lastack::source::{self, Access, Input, Options, Source};
@@ -39,7 +39,9 @@ pub enum Rung {
     Table,
     /// The same, and hindsight upon every connection that ends.
     Hindsight,
-    /// The whole analysis, its results counted and not printed.
+    /// The same, and the verdict on it: every connection by itself.
+    Alone,
+    /// The whole analysis, with what shows across connections; its results counted and not printed.
     Whole,
     /// The same on two threads.
     Threads,
@@ -61,6 +63,7 @@ impl Rung {
             Rung::Track => "track",
             Rung::Table => "table",
             Rung::Hindsight => "hindsight",
+            Rung::Alone => "alone",
             Rung::Whole => "whole",
             Rung::Threads => "threads",
             Rung::Text => "text",
@@ -91,6 +94,14 @@ impl Rung {
                 table(path, |left, now| {
                     left.lend(&mut scratch, |connection| {
                         black_box(Lifecycle::of(connection, now, Profile::LINUX));
+                    });
+                })
+            }
+            Rung::Alone => {
+                let (mut scratch, thresholds) = (None, Thresholds::default());
+                table(path, |left, now| {
+                    left.lend(&mut scratch, |connection| {
+                        black_box(finding::diagnose(connection, now, Profile::LINUX, &thresholds));
                     });
                 })
             }

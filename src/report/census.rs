@@ -166,6 +166,9 @@ fn write_group(
         let [client, server, both] = [closers.client, closers.server, closers.both].map(count);
         prose(out, canvas, &format!("closed first: client {client}, server {server}, both at once {both}"))?;
     }
+    if pile.attempts.reused > 0 && by != Grouping::Host {
+        prose(out, canvas, &format!("four numbers taken out of TIME-WAIT: {}", count(pile.attempts.reused)))?;
+    }
     if let Some(ports) = group.ports {
         prose(out, canvas, &port_words(canvas, &ports))?;
     }

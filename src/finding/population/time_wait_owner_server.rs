@@ -71,7 +71,7 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
         }
         let time_wait_ns = population.profile.time_wait_ns;
         let Some(stretch) = pile.densest(State::TimeWait, time_wait_ns) else { continue };
-        let message = format!(
+        let mut message = format!(
             "the service {service} closed first in {} of {} closes ({}) and held up to {} sockets in TIME-WAIT at once, {} \
              new ones a second over {}; {}",
             grouped(by_server),
@@ -82,6 +82,10 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
             duration(stretch.to.since(stretch.from)),
             otherwise(Side::Server, pile)
         );
+        if pile.attempts.reused > 0 {
+            let reused = grouped(pile.attempts.reused);
+            message.push_str(&format!("; {reused} connections were accepted on four numbers that were in TIME-WAIT"));
+        }
         // Who listens is a guess when no SYN was seen.
         let confidence = if pile.guessed * 2 > pile.sockets { Confidence::Medium } else { Confidence::High };
         let many = peak.sockets >= thresholds.time_wait_sockets_many;
