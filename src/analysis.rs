@@ -21,7 +21,7 @@ use crate::table::{Limits, Table};
 
 use reading::Reading;
 use reporter::Reporter;
-use tracker::{Outlet, Tracker};
+use tracker::{BATCH, Batch, Outlet, Tracker};
 
 /// What the user can choose about the analysis itself.
 #[derive(Clone, Debug, Default)]
@@ -125,6 +125,7 @@ pub fn analyse(
 pub struct Analysis<'a> {
     tracker: Tracker,
     reporter: Reporter<'a>,
+    batch: Batch,
 }
 
 /// What an analysis holds at its end.
@@ -143,13 +144,36 @@ pub struct Finished {
 impl<'a> Analysis<'a> {
     /// Nothing seen yet.
     pub fn new(options: &Options, sink: &'a mut dyn Sink) -> Self {
-        Self { tracker: Tracker::new(options), reporter: Reporter::new(options, sink) }
+        Self { tracker: Tracker::new(options), reporter: Reporter::new(options, sink), batch: Batch::default() }
     }
 
     /// Says what is read. Must come before the first segment.
     pub fn begin(&mut self, capture: &CaptureRecord) -> io::Result<()> {
         self.reporter.announce(capture.clone());
         self.reporter.so_far()
+    }
+
+    /// Decodes and counts the next frame, lets `look` see what is in it and takes it in, a few frames at a time;
+    /// [`Analysis::settle`] takes in what waits.
+    #[inline]
+    pub fn frame(
+        &mut self,
+        frame: &Frame<'_>,
+        decoder: &mut Decoder,
+        look: impl FnOnce(&[Item]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Batch { items, frames, .. } = &mut self.batch;
+        let from = items.len();
+        let kind = decoder.decode(frame, |item| items.push(*item));
+        look(&items[from..])?;
+        frames.push((frame.time, items.len()));
+        self.reporter.count_frame(Some(kind));
+        if frames.len() >= BATCH { self.settle() } else { Ok(()) }
+    }
+
+    /// No further frame is at hand: those that wait are taken in.
+    pub fn settle(&mut self) -> io::Result<()> {
+        self.tracker.take_batch(&mut self.batch, &mut self.reporter)
     }
 
     /// Takes what a frame held, and leaves `items` empty.

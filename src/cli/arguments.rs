@@ -139,7 +139,7 @@ pub enum Command {
     /// The same analysis on frames as they come, by tcpdump's means and with its rights: connections are told as they
     /// end, and what is open when it is ended. -D lists the interfaces.
     #[command(after_long_help = EXIT_CODES)]
-    Live(LiveArguments),
+    Live(Box<LiveArguments>),
     /// Check captures against what is expected of them, for CI
     ///
     /// Beside a capture NAME.pcap, NAME.expect.toml says what must hold of its connections: how they open and close, who

@@ -76,7 +76,7 @@ fn command(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Help(arguments) => help(arguments.command.as_deref()),
         Command::Ss(arguments) => ss::run(&arguments, &talk),
         Command::Census(arguments) => census::run(&arguments, &talk),
-        Command::Live(arguments) => live::run(arguments, &talk),
+        Command::Live(arguments) => live::run(*arguments, &talk),
         Command::Diff(arguments) => diff::run(&arguments, &talk),
         Command::Check(arguments) => check::run(&arguments, &talk),
         Command::Report(_) => later("the command report"),

@@ -371,3 +371,42 @@ fn whoever_reads_frames_has_given_up_what_root_may() {
         live.end(Signal::TERM);
     });
 }
+
+#[test]
+fn metrics_are_served_and_written_without_an_address_in_them() {
+    let Some(namespace) = Namespace::new() else { return };
+    let file = folder("metrics").join("lastack.prom");
+    namespace.inside(|| {
+        let mut live = Live::start(&["--metrics", "0", "--metrics-file", file.to_str().unwrap()]);
+        let mut said = String::new();
+        let mut stderr = BufReader::new(live.process.stderr.take().unwrap());
+        stderr.read_line(&mut said).unwrap();
+        let address =
+            said.trim().strip_prefix("lastack: metrics at http://").and_then(|rest| rest.strip_suffix("/metrics"));
+        let address: SocketAddr = address.expect("an address").parse().unwrap();
+        assert!(address.ip().is_loopback());
+        let (client, server) = pair();
+        let ask = || {
+            let mut socket = TcpStream::connect(address).unwrap();
+            socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).unwrap();
+            answer
+        };
+        // The sockets of the round before are told, so the open pair shows after some.
+        let established = "lastack_sockets{end=\"client\",state=\"ESTABLISHED\"} ";
+        let answer = std::iter::repeat_with(ask)
+            .take(200)
+            .find(|answer| answer.lines().any(|line| line.strip_prefix(established).is_some_and(|count| count != "0")))
+            .expect("an open connection in the numbers");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("# EOF\n"), "{answer}");
+        assert!(!answer.contains("127.0.0.1"), "{answer}");
+        drop((client, server));
+        kill_process(Pid::from_child(&live.process), Signal::TERM).unwrap();
+        while live.next().is_some() {}
+        assert_eq!(live.process.wait().unwrap().code(), Some(0));
+    });
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(written.contains("# TYPE lastack_frames_total counter\n"), "{written}");
+    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing partial stays");
+}

@@ -1,5 +1,6 @@
 //! What `lastack live` takes.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ pub struct LiveArguments {
     /// What is kept of the frames.
     #[command(flatten)]
     pub keep: KeepArguments,
+    /// What monitoring gets.
+    #[command(flatten)]
+    pub metrics: MetricsArguments,
     /// What is shown.
     #[command(flatten)]
     pub selection: SelectionArguments,
@@ -72,6 +76,18 @@ pub struct LiveOutput {
     pub events: bool,
 }
 
+/// What monitoring gets.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Monitoring")]
+pub struct MetricsArguments {
+    /// Serve OpenMetrics at http://ADDR/metrics; a port alone is one of the loopback interface
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub metrics: Option<SocketAddr>,
+    /// Write the same numbers to FILE every 15 seconds, for the node exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
+}
+
 /// What is kept of the frames.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Keeping frames")]
@@ -108,8 +124,27 @@ pub enum LiveFormat {
     Ndjson,
 }
 
+/// `9100`, `127.0.0.1:9100` or `[::1]:9100`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.trim_start_matches(':').parse::<u16>().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    port.or_else(|_| text.parse()).map_err(|_| "a port, or an address with a port: 9100, 127.0.0.1:9100".to_owned())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let refused = || "a number of seconds, 60 or 0.5".to_owned();
     let seconds: f64 = text.parse().map_err(|_| refused())?;
     Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero()).ok_or_else(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_of_the_loopback_interface_unless_said() {
+        assert_eq!(address("9100").unwrap().to_string(), "127.0.0.1:9100");
+        assert_eq!(address(":9100").unwrap().to_string(), "127.0.0.1:9100");
+        assert_eq!(address("[::]:9100").unwrap().to_string(), "[::]:9100");
+        assert!(address("example.com:80").is_err() && address("70000").is_err());
+    }
 }

@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use super::arguments::{CaptureArguments, LiveArguments, LiveFormat, LiveOutput};
+use super::arguments::{CaptureArguments, LiveArguments, LiveFormat, LiveOutput, MetricsArguments};
 use super::keep::Keeper;
+use super::metrics::Metrics;
 use super::privileges::{self, Files};
 use super::session::{self, Beside, End, Limits, Wish};
 use super::shared::Shared;
-use super::view::{Feed, Look, Model, Screen};
+use super::view::{Feed, Look, Model, Screen, Tally};
 use super::watch::{Events, Telling, Told, Watcher};
 use crate::analysis::Analysis;
 use crate::cli::arguments::Talk;
@@ -57,7 +58,13 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     }
     let file = arguments.output.file.as_deref();
     let kept = arguments.keep.write.as_deref();
-    let writes: Vec<&Path> = named(file).into_iter().chain(kept).collect();
+    let MetricsArguments { metrics: address, metrics_file } = &arguments.metrics;
+    let metrics = Metrics::open(*address, metrics_file.as_deref()).context("--metrics")?;
+    if let Some(address) = metrics.local_addr().filter(|_| !talk.quiet) {
+        say(format_args!("metrics at http://{address}/metrics"));
+    }
+    let written: Vec<&Path> = kept.into_iter().chain(metrics_file.as_deref()).collect();
+    let writes: Vec<&Path> = named(file).into_iter().chain(written.iter().copied()).collect();
     // From here on nothing needs root: files are made by the one who called.
     let files = if writes.is_empty() { Files::None } else { Files::Written };
     match talk.sandbox {
@@ -74,22 +81,23 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let text = || {
         Text::new(out.clone(), canvas(talk, file), Rows::Few, kept.unwrap_or(Path::new("FILE")).display().to_string())
     };
-    let model = (shown == Shown::View).then(|| Shared::new(Model::new(&interface)));
-    let sink: Box<dyn Sink> = match &model {
-        Some(model) => Box::new(Both(text(), Feed(model.clone()))),
-        None if shown == Shown::Text => Box::new(text()),
-        None => Box::new(Json::lines(out.clone())),
+    let model = Shared::new(Model::new(&interface));
+    let sink: Box<dyn Sink> = match shown {
+        Shown::View => Box::new(Both(text(), Feed(model.clone()))),
+        Shown::Text => Box::new(text()),
+        Shown::Ndjson => Box::new(Json::lines(out.clone())),
     };
-    let events: Option<Box<dyn Sink>> = match &model {
-        Some(model) => Some(Box::new(Feed(model.clone()))),
-        None if arguments.output.events && shown == Shown::Ndjson => Some(Box::new(Json::lines(out.clone()))),
-        None => None,
+    let events: Option<Box<dyn Sink>> = match shown {
+        Shown::View => Some(Box::new(Feed(model.clone()))),
+        Shown::Ndjson if arguments.output.events => Some(Box::new(Json::lines(out.clone()))),
+        Shown::Ndjson | Shown::Text => None,
     };
     let events = events.map(|events| Selected::new(events, selection.clone()));
     let keeper = Keeper::new(&arguments.keep, &capture)?;
-    sandbox::enter(talk.sandbox, &Needs::new(&[], kept))?;
+    let needs = Needs { writes: written.into_iter().map(Path::to_path_buf).collect(), ..Needs::default() };
+    sandbox::enter(talk.sandbox, &needs)?;
     let told = Shared::new(Told::default());
-    let is_watched = events.is_some() || keeper.as_ref().is_some_and(Keeper::waits);
+    let is_watched = events.is_some() || metrics.is_wanted() || keeper.as_ref().is_some_and(Keeper::waits);
     let watcher = is_watched.then(|| Watcher::new(told.clone()));
     let sink = Selected::new(sink, selection);
     let whether = if events.is_some() { Events::Told } else { Events::Noticed };
@@ -103,9 +111,9 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
             link_types: vec![capture.link()],
         })
         .with_context(|| cannot_write(&place))?;
-    let screen = match &model {
-        Some(model) => Some(Screen::open(model.clone(), Look::new(&canvas(talk, None)))?),
-        None => {
+    let screen = match shown {
+        Shown::View => Some(Screen::open(model.clone(), Look::new(&canvas(talk, None)))?),
+        Shown::Text | Shown::Ndjson => {
             if !talk.quiet && io::stderr().is_terminal() {
                 let octets = capture.snaplen();
                 say(format_args!("listening on {interface}, {octets} octets of each frame; Ctrl-C ends it"));
@@ -113,18 +121,19 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
             None
         }
     };
-    let view = model.zip(screen).map(|(model, screen)| View { model, screen, begun: Instant::now() });
-    let mut companions = Companions { events, out, keeper, watcher, told, view };
+    let mut companions =
+        Companions { events, out, keeper, watcher, told, model, screen, metrics, begun: Instant::now() };
     // Whoever reads knows now that frames are being captured.
     companions.out.flush().with_context(|| cannot_write(&place))?;
     let limits = Limits { duration: arguments.capture.duration, packets: arguments.capture.packets };
     let ended = session::run(&mut capture, &mut analysis, &mut companions, &interrupt, limits);
     // The report comes after the view, on the terminal as it was.
-    companions.view = None;
+    companions.screen = None;
     let truncated = !matches!(ended, Ok(End::Limit | End::Asked));
     // Also after a failure: what was seen until then is told.
     let summary = analysis.finish(truncated).with_context(|| cannot_write(&place))?.summary;
     companions.out.flush().with_context(|| cannot_write(&place))?;
+    companions.model.with(|model| companions.metrics.write(&summary, model)).context("cannot write the metrics")?;
     if let Some(keeper) = companions.keeper {
         let counted = (capture.counters(), capture.delivered(), capture.newest());
         keeper.finish(counted.0, counted.1, counted.2).context("cannot keep the last frames")?;
@@ -156,13 +165,10 @@ struct Companions {
     keeper: Option<Keeper>,
     watcher: Option<Watcher>,
     told: Shared<Told>,
-    view: Option<View>,
-}
-
-/// The terminal view.
-struct View {
+    /// The numbers of view and metrics; without these it stays empty.
     model: Shared<Model>,
-    screen: Screen,
+    screen: Option<Screen>,
+    metrics: Metrics,
     begun: Instant,
 }
 
@@ -171,19 +177,23 @@ impl Beside for Companions {
         if let Some(watcher) = &mut self.watcher {
             watcher.note(items);
         }
-        if let Some(view) = &self.view {
-            view.model.with(|model| model.keep(items));
+        if self.screen.is_some() {
+            self.model.with(|model| model.keep(items));
         }
         self.keeper.as_mut().map_or(Ok(()), |keeper| keeper.frame(frame))
     }
 
     fn tick(&mut self, analysis: &mut Analysis<'_>, capture: &LiveCapture) -> io::Result<Wish> {
-        let mut feed = self.view.as_ref().map(|view| Feed(view.model.clone()));
+        let has_model = self.screen.is_some() || self.metrics.is_wanted();
         if let Some(watcher) = &mut self.watcher {
             let events = self.events.as_mut().map(|events| events as &mut dyn Sink);
-            match &mut feed {
-                Some(feed) => watcher.tick(analysis, events, feed)?,
-                None => watcher.tick(analysis, events, &mut ())?,
+            let model = self.model.clone();
+            if self.screen.is_some() {
+                watcher.tick(analysis, events, &mut Feed(model))?;
+            } else if has_model {
+                watcher.tick(analysis, events, &mut Tally(model))?;
+            } else {
+                watcher.tick(analysis, events, &mut ())?;
             }
         }
         let fired = self.told.with(Told::take_fired);
@@ -194,24 +204,25 @@ impl Beside for Companions {
             keeper.flush()?;
         }
         self.out.flush()?;
-        match &mut self.view {
-            Some(view) => view.tick(analysis, capture),
+        if has_model {
+            let streams = (analysis.table().streams(), analysis.table().live() as u64);
+            let (elapsed, frames) = (self.begun.elapsed(), analysis.summary().frames);
+            self.model.with(|model| model.advance(elapsed, frames, capture.counters(), streams));
+            let Self { metrics, model, .. } = self;
+            model.with(|model| metrics.tick(analysis.summary(), model))?;
+        }
+        match &mut self.screen {
+            Some(screen) => {
+                screen.tick(analysis)?;
+                Ok(if screen.is_leaving() { Wish::End } else { Wish::GoOn })
+            }
             None => Ok(Wish::GoOn),
         }
     }
 
     fn waits_for(&self) -> Vec<BorrowedFd<'_>> {
-        if self.view.is_some() { vec![rustix::stdio::stdin()] } else { Vec::new() }
-    }
-}
-
-impl View {
-    fn tick(&mut self, analysis: &Analysis<'_>, capture: &LiveCapture) -> io::Result<Wish> {
-        let streams = (analysis.table().streams(), analysis.table().live() as u64);
-        let (elapsed, frames) = (self.begun.elapsed(), analysis.summary().frames);
-        self.model.with(|model| model.advance(elapsed, frames, capture.counters(), streams));
-        self.screen.tick(analysis)?;
-        Ok(if self.screen.is_leaving() { Wish::End } else { Wish::GoOn })
+        let keys = self.screen.iter().map(|_| rustix::stdio::stdin());
+        keys.chain(self.metrics.waits_for()).collect()
     }
 }
 

@@ -6,6 +6,8 @@ mod command;
 #[cfg(feature = "live")]
 mod keep;
 #[cfg(feature = "live")]
+mod metrics;
+#[cfg(feature = "live")]
 mod privileges;
 #[cfg(feature = "live")]
 mod session;

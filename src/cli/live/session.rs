@@ -90,14 +90,7 @@ pub fn run(
     interrupt: &Interrupt,
     limits: Limits,
 ) -> anyhow::Result<End> {
-    let mut taker = Taker {
-        decoder: Decoder::default(),
-        analysis,
-        beside,
-        items: Vec::new(),
-        failure: None,
-        counted: wall_clock(),
-    };
+    let mut taker = Taker { decoder: Decoder::default(), analysis, beside, failure: None, counted: wall_clock() };
     let begun = Instant::now();
     let (mut ticked, mut heard) = (begun, begun);
     let end = loop {
@@ -117,7 +110,7 @@ pub fn run(
         }
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(BATCH_FRAMES);
         let taken = capture.dispatch(most, |frame| taker.take(frame))?;
-        taker.failed()?;
+        taker.settle()?;
         if taken > 0 {
             heard = now;
         }
@@ -139,9 +132,9 @@ pub fn run(
         }
     };
     drain(capture, &mut taker, limits)?;
-    taker.items.clear();
-    taker.decoder.finish(|item| taker.items.push(*item));
-    taker.analysis.take(&mut taker.items)?;
+    let mut items = Vec::new();
+    taker.decoder.finish(|item| items.push(*item));
+    taker.analysis.take(&mut items)?;
     let counters = capture.counters();
     let lent = capture.delivered();
     taker.analysis.count_interface(InterfaceCounts {
@@ -162,7 +155,7 @@ fn drain(capture: &mut LiveCapture, taker: &mut Taker<'_, '_>, limits: Limits) -
     while capture.delivered() < target && begun.elapsed() < DRAIN_MAX {
         let most = usize::try_from(target - capture.delivered()).unwrap_or(usize::MAX).min(BATCH_FRAMES);
         let taken = capture.dispatch(most, |frame| taker.take(frame))?;
-        taker.failed()?;
+        taker.settle()?;
         if taken == 0 {
             let mut ready = [PollFd::new(&*capture, PollFlags::IN)];
             let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
@@ -202,7 +195,6 @@ struct Taker<'a, 'b> {
     decoder: Decoder,
     analysis: &'a mut Analysis<'b>,
     beside: &'a mut dyn Beside,
-    items: Vec<Item>,
     failure: Option<io::Error>,
     /// When the counters were last asked, by the clock that stamps frames.
     counted: Timestamp,
@@ -232,17 +224,16 @@ impl Taker<'_, '_> {
         Ok(())
     }
 
-    fn failed(&mut self) -> io::Result<()> {
-        self.failure.take().map_or(Ok(()), Err)
+    fn analyse(&mut self, frame: &Frame<'_>) -> io::Result<()> {
+        let Self { analysis, decoder, beside, .. } = self;
+        analysis.frame(frame, decoder, |items| beside.frame(frame, items))
     }
 
-    fn analyse(&mut self, frame: &Frame<'_>) -> io::Result<()> {
-        let items = &mut self.items;
-        items.clear();
-        let kind = self.decoder.decode(frame, |item| items.push(*item));
-        self.beside.frame(frame, items)?;
-        self.analysis.count_frame(Some(kind));
-        self.analysis.advance(frame.time)?;
-        self.analysis.take(items)
+    /// The ring has no more at hand.
+    fn settle(&mut self) -> io::Result<()> {
+        match self.failure.take() {
+            None => self.analysis.settle(),
+            Some(failure) => Err(failure),
+        }
     }
 }

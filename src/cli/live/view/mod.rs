@@ -7,5 +7,5 @@ mod screen;
 #[cfg(test)]
 mod tests;
 
-pub use model::{Feed, Model};
+pub use model::{Feed, Model, Tally};
 pub use screen::{Look, Screen};

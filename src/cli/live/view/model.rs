@@ -330,14 +330,16 @@ impl Row {
 impl Model {
     /// Takes in a connection as it is now.
     pub fn see(&mut self, connection: &Connection, verdict: &Verdict, turn: Turn) {
-        if turn == Turn::Round {
-            let states = Sides {
-                client: verdict.endpoints.client.final_state(),
-                server: verdict.endpoints.server.final_state(),
-            };
-            self.counting.count(connection.client, connection.server, states);
-        }
+        self.count(connection, verdict, turn);
         self.put(verdict, Life::GoesOn);
+    }
+
+    /// Counts the sockets of a connection, once a round.
+    fn count(&mut self, connection: &Connection, verdict: &Verdict, turn: Turn) {
+        if turn == Turn::Round {
+            let [client, server] = Side::BOTH.map(|side| verdict.endpoints[side].final_state());
+            self.counting.count(connection.client, connection.server, Sides { client, server });
+        }
     }
 
     /// Every connection was seen.
@@ -349,6 +351,19 @@ impl Model {
 impl Looker for Feed {
     fn connection(&mut self, connection: &Connection, verdict: &Verdict, turn: Turn) {
         self.0.with(|model| model.see(connection, verdict, turn));
+    }
+
+    fn round(&mut self) {
+        self.0.with(Model::round);
+    }
+}
+
+/// Feeds a model with nothing but how many sockets there are.
+pub struct Tally(pub Shared<Model>);
+
+impl Looker for Tally {
+    fn connection(&mut self, connection: &Connection, verdict: &Verdict, turn: Turn) {
+        self.0.with(|model| model.count(connection, verdict, turn));
     }
 
     fn round(&mut self) {
