@@ -50,8 +50,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Reuse within seconds means that the client runs through its ephemeral ports: see `port-exhaustion`. Let
-    /// connections live longer, or add addresses or ports.
+    /// Legal reuse needs nothing. Reuse within seconds means that the client runs through its ephemeral ports toward
+    /// this destination: see `port-exhaustion`. Client: keep connections and use them again, add source addresses or
+    /// destination ports, widen net.ipv4.ip_local_port_range (28,232 ports by default). A fixed source port (bind()
+    /// before connect(), some NFS and syslog clients) meets its own TIME-WAIT at every restart; let the kernel choose.
     "port-reused", AfterClose, Note, detect
 }
 

@@ -57,8 +57,9 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Nothing for single cases. Duplicates in number come from the network: look for a device that replays or
-    /// duplicates.
+    /// Nothing for single cases. `late-retransmission` and `old-duplicate` in number come from the network: look for a
+    /// device that replays or duplicates (a mirror that feeds back, a bonding loop). `write-after-close` in number is
+    /// an application that writes to connections which ended: see `close-wait-stuck` and `reset-data-after-close`.
     "stray-segment", AfterClose, Note, detect
 }
 

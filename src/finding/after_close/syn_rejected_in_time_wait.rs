@@ -74,8 +74,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// See `port-reused`. If the server holds a connection that the client has long forgotten, give the server
-    /// keepalives.
+    /// Client: use timestamps (net.ipv4.tcp_timestamps=1, the default on both ends), with which a newer SYN takes the
+    /// place of a TIME-WAIT (RFC 6191); and do not fix the source port. NAT that rewrites ports and keeps timestamps of
+    /// many hosts under one address makes a newer SYN look older. If the server holds a connection that the client has
+    /// long forgotten, give the server keepalives.
     "syn-rejected-in-time-wait", AfterClose, Warning, detect
 }
 

@@ -50,7 +50,9 @@ finding! {
     ///
     /// # What to do
     ///
-    /// net.ipv4.tcp_rfc1337=1 makes Linux ignore resets in TIME-WAIT.
+    /// net.ipv4.tcp_rfc1337=1 makes Linux ignore resets in TIME-WAIT (0 is the default; ip-sysctl, RFC 1337); it costs
+    /// nothing but that the ports stay taken for their 60 s. Where the reset comes from the peer's stack in answer to
+    /// the last ACK, the peer had given up on its side: see `final-ack-lost`.
     "time-wait-assassination", AfterClose, Note, detect
 }
 

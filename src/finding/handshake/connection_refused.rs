@@ -38,8 +38,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Start the service, or correct address or port: a server bound to 127.0.0.1 refuses on its other addresses. Check
-    /// firewall rules of the kind 'reject with tcp reset'.
+    /// Server: start the service, or correct address or port; a server bound to 127.0.0.1 refuses on its other
+    /// addresses (`ss -ltnp` shows what listens where). In between: a firewall rule of the kind 'reject with tcp reset'
+    /// looks the same, and its resets often have another TTL than the server's own segments. Client: retry with a
+    /// growing pause during deployments; at once and for ever makes a storm.
     "connection-refused", Handshake, Error, detect
 }
 

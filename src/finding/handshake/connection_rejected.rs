@@ -44,8 +44,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Look at who sent the error. 'Administratively prohibited' and 'port unreachable' come from filters, 'host
-    /// unreachable' from the last router when the host does not answer ARP.
+    /// Look at who sent the error. 'Administratively prohibited' and 'port unreachable' come from filters (nftables and
+    /// iptables REJECT sends port-unreachable unless told otherwise), 'host unreachable' from the last router when the
+    /// host does not answer ARP, 'time exceeded' from a routing loop. The client's errno follows from the code (Linux:
+    /// icmp_err_convert in net/ipv4/icmp.c), so EHOSTUNREACH and ECONNREFUSED can have one cause.
     "connection-rejected", Handshake, Error, detect
 }
 

@@ -41,8 +41,9 @@ finding! {
     ///
     /// # What to do
     ///
-    /// For single cases look for loss or asymmetric routing on the way back. Against floods, net.ipv4.tcp_syncookies=1 is
-    /// the default and enough.
+    /// For single cases look for loss or asymmetric routing on the way back. Against floods, net.ipv4.tcp_syncookies=1
+    /// is the default and keeps the service reachable; net.ipv4.tcp_synack_retries (5, some 63 s) bounds how long each
+    /// entry stays, and lowering it costs clients on bad paths their connection (ip-sysctl).
     "half-open-handshake", Handshake, Note, detect
 }
 

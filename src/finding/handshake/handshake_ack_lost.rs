@@ -48,7 +48,9 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Single cases are ordinary loss. Many toward one server are more likely its accept queue.
+    /// Single cases are ordinary loss. Many toward one server are more likely its accept queue: see
+    /// `accept-queue-overflow`. In protocols in which the server speaks first (SMTP, SSH, MySQL) each costs the user
+    /// the SYN-ACK's timer, a second; there is no option that shortens it.
     "handshake-ack-lost", Handshake, Note, detect
 }
 

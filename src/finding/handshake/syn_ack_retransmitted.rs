@@ -41,8 +41,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// If the client acknowledged and the server repeats, look at the server's accept queue (ss -ltn, nstat
-    /// TcpExtListenOverflows) before suspecting the network.
+    /// If the client acknowledged and the server repeats all the same, look at the server's accept queue first (`ss
+    /// -ltn`, `nstat -az TcpExtListenOverflows`), then at the way from tap to server. If the client never acknowledged,
+    /// see `half-open-handshake`. TCP_DEFER_ACCEPT on the listener looks like this, too: Linux drops the bare ACK and
+    /// waits for data.
     "syn-ack-retransmitted", Handshake, Note, detect
 }
 

@@ -55,8 +55,11 @@ finding! {
     ///
     /// # What to do
     ///
-    /// If the SYN was answered at last, look for loss on the path or drops on the server (nstat: TcpExtListenDrops,
-    /// TcpExtListenOverflows). If not, see `syn-unanswered`.
+    /// If the SYN was answered at last, look for loss on the path or drops on the server: `nstat -az TcpExtListenDrops
+    /// TcpExtListenOverflows` counts SYNs that a full accept queue dropped. If it was not, see `syn-unanswered`. A
+    /// client can shorten the wait: TCP_SYNCNT on one socket, net.ipv4.tcp_syn_retries for all (tcp(7), ip-sysctl);
+    /// fewer tries give up on a path that only lost a packet. (Linux 6.5 and later send the first repetitions a second
+    /// apart, net.ipv4.tcp_syn_linear_timeouts.)
     "syn-retransmitted", Handshake, Note, detect
 }
 

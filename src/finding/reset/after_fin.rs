@@ -43,7 +43,9 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Browsers and load balancers do this to free sockets. Only look closer if the peer's application reports errors.
+    /// Nothing, unless the peer's application reports errors. Browsers and balancers do this to free sockets when data
+    /// or ACKs arrive after their close. If it does matter, the closing side should read on until end-of-file before it
+    /// closes.
     "reset-after-fin", Reset, Note, detect
 }
 

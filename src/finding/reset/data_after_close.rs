@@ -46,8 +46,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Let the client's idle timeout be shorter than the server's, so that the side that sends next is the one that
-    /// closes. Retry idempotent requests on a fresh connection.
+    /// When the sender is a client that repeats requests, see `keepalive-race`: its idle timeout must be shorter than
+    /// the server's. When it is a farewell (a TLS close_notify of some 30 octets after the peer's FIN), nothing is
+    /// lost. The resetting side can avoid it with shutdown(SHUT_WR) and reading on until end-of-file; that keeps the
+    /// socket until the peer closes, or for ever if it does not, so it wants a deadline.
     "reset-data-after-close", Reset, Note, detect
 }
 

@@ -44,7 +44,8 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Close promptly after reading end-of-file; see `fin-wait-2-expired`.
+    /// Late side: close promptly after reading end-of-file; see `fin-wait-2-expired` for the first closer's timer and
+    /// what raising it costs.
     "reset-fin-wait-2-expired", Reset, Warning, detect
 }
 

@@ -44,8 +44,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Compare captures on both ends: a reset that only one of them sees was made in between. Firewalls, intrusion
-    /// prevention and censors do this.
+    /// Compare captures on both ends: a reset that only one of them sees, or that its supposed sender did not send, was
+    /// made in between. Firewalls, intrusion prevention, censors and some balancers do this; their rule names the
+    /// address or the payload that triggered it. TLS does not protect against it; IPsec, WireGuard and TCP-AO (RFC
+    /// 5925, Linux 6.7) do.
     "reset-injected", Reset, Error, detect
 }
 

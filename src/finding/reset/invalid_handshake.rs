@@ -41,7 +41,8 @@ finding! {
     /// # What to do
     ///
     /// Nothing for single cases. A plain ACK in answer to a SYN means that the other side still holds an old connection
-    /// on the same ports: see `port-reused`.
+    /// on the same ports: see `port-reused` and `syn-rejected-in-time-wait`. Many at once from one address come from a
+    /// scanner, or from a balancer whose replies take another way.
     "reset-invalid-handshake", Reset, Note, detect
 }
 

@@ -48,8 +48,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Find out why the peer vanished: a crash, a NAT entry that expired, a link. Lower tcp_keepalive_time where a
-    /// middlebox forgets flows earlier.
+    /// Find out why the peer vanished: a crash, a NAT entry that expired, a link. Where a middlebox forgets flows
+    /// earlier than probes come, lower TCP_KEEPIDLE on the socket (or net.ipv4.tcp_keepalive_time, 7200 s) below its
+    /// timeout. TCP_KEEPCNT and TCP_KEEPINTVL (9 times 75 s) decide how long the discovery takes; short values cut
+    /// connections over outages that would have passed (tcp(7)).
     "reset-keepalive-timeout", Reset, Warning, detect
 }
 

@@ -48,8 +48,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Remove SO_LINGER 0 unless losing data is meant. To be rid of TIME-WAIT let the other side close first, or reuse
-    /// connections; on the connecting side net.ipv4.tcp_tw_reuse helps.
+    /// Take SO_LINGER with time 0 out of the resetting side (also HAProxy's `option nolinger`, Go's SetLinger(0),
+    /// Node's resetAndDestroy()), unless losing what is under way is meant. To be rid of TIME-WAIT let the other side
+    /// close first, or keep connections and use them again. net.ipv4.tcp_tw_reuse=1 helps only the side that connects,
+    /// and needs timestamps; tcp_tw_recycle broke clients behind NAT and is gone since Linux 4.12.
     "reset-linger-zero", Reset, Warning, detect
 }
 

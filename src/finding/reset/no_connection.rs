@@ -45,8 +45,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// After a restart or failover this is expected once for each connection. Keepalives find dead connections earlier;
-    /// load balancers need connection draining.
+    /// After a restart or failover this is expected once for each connection. Writer: keepalives (SO_KEEPALIVE,
+    /// TCP_KEEPIDLE 30 to 60 s) find dead connections before a request does, at one segment an interval. Balancers and
+    /// servers: drain before stopping (connection draining, preStop hooks), and let balancers that share flows share
+    /// their state or hash consistently, since a flow that lands on another backend is reset just like this.
     "reset-no-connection", Reset, Warning, detect
 }
 

@@ -23,7 +23,9 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Look for crashes, OOM kills and deployments at that moment.
+    /// Look for crashes, OOM kills (`journalctl -k`, memory.events of the cgroup) and deployments at that moment. On an
+    /// orderly stop let the process close its listeners, finish what it has, and close each connection after reading it
+    /// out; SIGKILL after a grace period that is too short does this to every open one.
     "reset-process-exit", Reset, Warning, detect
 }
 

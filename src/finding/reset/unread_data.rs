@@ -58,8 +58,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Read to the end of the stream before close(): shutdown(SHUT_WR), read until 0, close. Servers that answer early
-    /// (413, 401) must drain the request body.
+    /// Resetting side: read to the end of the stream before close(): shutdown(SHUT_WR), read until 0 or a deadline,
+    /// close. Servers that answer early (413, 401) must drain the request body (nginx does with lingering_close, up to
+    /// lingering_timeout); it costs a thread or a timer for that long. A client that stops reading early (a found
+    /// record, a closed tab) may reset; its peer should not log that as an error.
     "reset-unread-data", Reset, Warning, detect
 }
 

@@ -53,9 +53,11 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Find the code path that does not close after reading end-of-file: read() returned 0 and nobody looked. ss -tnp
-    /// state close-wait names the process. Connection pools must test idle connections before use, and drop those that
-    /// the server closed.
+    /// Find the code path on this side that does not close after reading end-of-file: read() returned 0 and nobody
+    /// looked. `ss -tnp state close-wait` names the process. In a pool, test connections before use and drop those that
+    /// the server closed (JDBC validation, Go and Node do it by themselves); in a server, close in a finally, defer or
+    /// destructor. No sysctl ends CLOSE-WAIT, and tcp_fin_timeout has nothing to do with it; keepalives end it only
+    /// when the peer's host no longer answers. A restart frees the sockets and hides the bug.
     "close-wait-stuck", Teardown, Warning, detect
 }
 

@@ -48,8 +48,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Ordinary loss. Many unanswered ones toward one host or after long idle times mean that a middlebox has forgotten
-    /// the flows.
+    /// Single ones are ordinary loss. Many unanswered ones toward one host, or after long idle times, mean that a
+    /// middlebox has forgotten the flows: keep its timeout above the applications', or close idle connections earlier.
+    /// The sockets wait meanwhile at the closer's expense; net.ipv4.tcp_orphan_retries (8) bounds how often an orphan's
+    /// FIN is repeated.
     "fin-retransmitted", Teardown, Note, detect
 }
 

@@ -48,7 +48,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// The peer is gone, or a middlebox drops the flow. net.ipv4.tcp_orphan_retries bounds how long the kernel tries.
+    /// The peer is gone, or a middlebox dropped the flow; a capture at the other end tells which. Closer:
+    /// net.ipv4.tcp_orphan_retries (8; ip-sysctl) bounds how often the kernel tries for a closed application,
+    /// TCP_USER_TIMEOUT for one that is still there. Lowering them gives up on peers behind bad paths, whose last
+    /// octets are then lost.
     "fin-unanswered", Teardown, Warning, detect
 }
 

@@ -50,8 +50,9 @@ finding! {
     ///
     /// # What to do
     ///
-    /// The late side should close sooner after reading end-of-file. On the first closer, net.ipv4.tcp_fin_timeout (60 s)
-    /// bounds FIN-WAIT-2 of sockets that were close()d; one that was only shut down waits without limit.
+    /// The late side should close sooner after reading end-of-file. On the first closer, net.ipv4.tcp_fin_timeout (60
+    /// s) bounds FIN-WAIT-2 of sockets that were close()d, and raising it costs memory for each; TCP_LINGER2 sets it
+    /// for one socket (tcp(7)). One that was only shut down waits without limit.
     "fin-wait-2-expired", Teardown, Warning, detect
 }
 

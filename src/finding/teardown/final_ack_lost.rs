@@ -51,8 +51,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// `recovered` needs nothing. For `reset`, keep TIME-WAIT: do not lower tcp_max_tw_buckets, and no restarts that drop
-    /// sockets right after closing. For `unanswered`, look for loss in the direction of the acknowledgments.
+    /// `recovered` needs nothing. For `reset`, let the first closer keep its TIME-WAIT: net.ipv4.tcp_max_tw_buckets
+    /// above closes a second times 60, no SO_LINGER 0, no restarts of a namespace right after closing. For
+    /// `unanswered`, look for loss in the direction of the acknowledgments, and for firewalls that drop what comes
+    /// after the second FIN.
     "final-ack-lost", Teardown, Note, detect
 }
 

@@ -57,7 +57,8 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Nothing. If it is the rule rather than the exception, let one side of the protocol be the one that closes.
+    /// Nothing. If it is the rule rather than the exception, both sides close on one timer or one event: let one side
+    /// of the protocol be the one that closes, best the clients, of which each then holds its own TIME-WAIT.
     "simultaneous-close", Teardown, Note, detect
 }
 

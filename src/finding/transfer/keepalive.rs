@@ -49,7 +49,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Nothing. The default of two hours (tcp_keepalive_time) is longer than most middleboxes remember.
+    /// Nothing when they are answered. The default idle time of two hours (net.ipv4.tcp_keepalive_time, RFC 9293
+    /// section 3.8.4) is longer than most middleboxes remember: where keepalives are meant to hold a flow open, set
+    /// TCP_KEEPIDLE below the box's timeout. Probes every few seconds on many idle connections keep phones and laptops
+    /// awake.
     "keepalive", Transfer, Note, detect
 }
 

@@ -51,6 +51,9 @@ finding! {
     /// # What to do
     ///
     /// Look at the network at that moment: a link that flapped, a route that changed, a virtual machine that migrated.
+    /// Applications that must not stall that long need a timeout of their own and a second connection; TCP_USER_TIMEOUT
+    /// only turns the stall into an error. After the path is back, the wait for the next try can be as long as the
+    /// outage was, since the timer doubles (Linux caps it at 120 s).
     "outage-repaired", Transfer, Note, detect
 }
 

@@ -44,7 +44,11 @@ finding! {
     ///
     /// # What to do
     ///
-    /// The application that does not read is the place to look, not the network.
+    /// The application on the side that closed its window is the place to look, not the network: a thread that waits
+    /// for something else, a garbage collector, a debugger, a disk. `ss -tnm` shows its Recv-Q full. A larger receive
+    /// buffer (net.ipv4.tcp_rmem, SO_RCVBUF) only delays it, at that much memory a connection. The sending side should
+    /// bound its writes by a timeout: a zero window that is probed and answered holds the connection for ever, unless
+    /// TCP_USER_TIMEOUT ends it.
     "zero-window", Transfer, Note, detect
 }
 
