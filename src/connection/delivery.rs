@@ -76,6 +76,9 @@ impl Arrivals {
             let (receipt, lost) = arrivals.ack_of_fin_receipt(connection, notes, side);
             arrivals.ack_of_fin[side] = receipt;
             arrivals.lost_acks_of_fin[side] = lost;
+            if arrivals.fin[side].is_none() {
+                arrivals.fin[side] = arrivals.fin_with_ack(connection, notes, side);
+            }
         }
         arrivals
     }
@@ -106,6 +109,18 @@ impl Arrivals {
         // An own FIN without it was sent before it came. Other segments without it may only wait for octets before it.
         let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_fin());
         Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
+    }
+
+    /// The peer's FIN is itself what acknowledged this side's: one arrives with the other, unless octets before it are
+    /// missing.
+    fn fin_with_ack(&self, connection: &Connection, notes: &[Noted], side: Side) -> Option<Receipt> {
+        let peer = &connection.halves[!side];
+        let receipt = self.ack_of_fin[side]?;
+        let note = &notes[receipt.note];
+        let whole = peer.gaps.is_empty() && peer.acked.is_some_and(|acked| note.seq.at_or_before(acked));
+        let lacks = |later: &Noted| later.side == side && later.acknowledges() && !later.ack.after(note.end() - 1);
+        let arrives = whole && !notes[receipt.note..].iter().any(lacks);
+        (note.is_fin() && peer.fin.is_some_and(|fin| note.end() == fin + 1) && arrives).then_some(receipt)
     }
 
     /// A FIN that was never acknowledged because a RST of its sender followed, which the receiver took: what was sent in
@@ -194,7 +209,10 @@ impl Arrivals {
                 let last = answers.iter().rev().find(|&&answer| answer < open).copied();
                 (last.map(|note| Receipt { before: Some(open), ..Receipt::of(note, Arrival::Shown, lost) }), lost)
             }
-            Some(_) => (Some(Receipt { arrival: Arrival::Shown, before: open, ..receipt }), lost),
+            Some(open) => {
+                let before = Some(receipt.before.map_or(open, |shows| shows.min(open)));
+                (Some(Receipt { arrival: Arrival::Shown, before, ..receipt }), lost)
+            }
             None if does_not_hold(connection, side, lost) => (None, lost + 1),
             None => (Some(receipt), lost),
         }
@@ -223,7 +241,7 @@ impl Arrivals {
             let lost = notes[..shown].iter().enumerate().filter(|(i, note)| *i > answers[0] && repeated(note)).count();
             if !repeated_since {
                 let lost = lost.min(answers.iter().take_while(|&&earlier| earlier < answer).count());
-                return (Some(Receipt::of(answer, Arrival::Shown, lost)), lost);
+                return (Some(Receipt { before: Some(shown), ..Receipt::of(answer, Arrival::Shown, lost) }), lost);
             }
         }
         let without_effect = answers
@@ -262,7 +280,7 @@ fn syn_ack_receipt(connection: &Connection, notes: &[Noted], side: Side) -> Opti
     let isn = connection.halves[!side].isn?;
     let own_next = connection.halves[side].isn.map(|isn| isn + 1);
     let cover = notes.iter().position(|note| {
-        let aborts = shows_receipt_beyond(note, isn) && own_next.is_some_and(|next| note.seq == next);
+        let aborts = shows_receipt_beyond(note, isn) && own_next.is_some_and(|next| note.seq.at_or_after(next));
         note.side == side && (acknowledges_beyond(note, isn) || aborts) && !note.is_syn_ack() && !note.is_syn()
     })?;
     let copies = indices(&notes[..cover], |note| note.side != side && note.is_syn_ack());
@@ -285,7 +303,8 @@ fn shows_open(connection: &Connection, notes: &[Noted], side: Side) -> Option<us
     };
     notes.iter().position(|note| {
         let beyond_syn = note.acknowledges() && accepted_at_syn.is_some_and(|ack| note.ack.after(ack));
-        let sends = (note.len > 0 || note.is_fin()) && !fast_open;
+        // Only an open connection keeps what came out of order.
+        let sends = (note.len > 0 || note.is_fin()) && !fast_open || note.sack.is_some();
         note.side == side && !note.is_syn() && !note.is_syn_ack() && !note.is_rst() && (beyond_syn || sends)
     })
 }
@@ -318,14 +337,18 @@ fn does_not_hold(connection: &Connection, side: Side, lost: usize) -> bool {
             && !seen.noted.flags.contains(Flags::ACK)
             && server.frames == u64::from(server.syn_acks + server.rsts)
     });
-    refused || client.unanswered > UNANSWERED_MIN || lost > 0 && client.retransmissions > 0
+    // An abort is no silence: a live socket sends it.
+    let aborted = connection.resets.first().is_some_and(|seen| seen.noted.flags.contains(Flags::ACK));
+    let mute = server.frames == u64::from(server.syn_acks + server.rsts) && !aborted;
+    refused || mute && client.unanswered > UNANSWERED_MIN || lost > 0 && client.retransmissions > 0
 }
 
 /// The answer that `side` shows to have received by echoing its timestamp, and the segment that shows it.
 fn echoed_answer(notes: &[Noted], side: Side, answers: &[usize]) -> Option<(usize, usize)> {
     let first = *answers.first()?;
     let (shown, echo) = notes[first..].iter().enumerate().find_map(|(offset, note)| {
-        let echo = note.timestamps.filter(|_| note.side == side && note.acknowledges())?.echo;
+        // An abort echoes as every segment of a live socket does.
+        let echo = note.timestamps.filter(|_| note.side == side && note.flags.contains(Flags::ACK))?.echo;
         echoes(note, &notes[first]).then_some((first + offset, echo))
     })?;
     let value = |answer: usize| notes[answer].timestamps.map(|timestamps| Seq(timestamps.value));

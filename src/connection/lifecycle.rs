@@ -12,7 +12,7 @@ use super::step::Connection;
 use super::transition::transition;
 use super::vantage::Tap;
 use super::words::{Basis, StateStep};
-use crate::base::{Side, Sides, Timestamp};
+use crate::base::{Seq, Side, Sides, Timestamp};
 use crate::segment::{Flags, IcmpError};
 
 /// What hindsight works with: the connection, its remembered segments in order, and how far the capture reaches.
@@ -192,15 +192,19 @@ impl Hindsight<'_> {
         let reset = &self.notes[from];
         let before = |note: &&Noted| note.side == side && !note.is_rst();
         let earlier = self.notes[..from].iter().rfind(before);
+        // An abort without a clock still says how far its sender had sent.
+        let aborts = reset.side == side && reset.flags.contains(Flags::ACK) && reset.timestamps.is_none();
+        let sent = |note: &Noted| aborts && note.end().at_or_before(reset.seq);
         self.notes[from + 1..].iter().filter(before).any(|note| {
             let newer = match earlier {
                 Some(earlier) => {
                     let clock = match (note.timestamps, earlier.timestamps) {
-                        (Some(now), Some(then)) => crate::base::Seq(now.value).after(crate::base::Seq(then.value)),
-                        _ => note.time.since(earlier.time) > 0,
+                        (Some(now), Some(then)) => Seq(now.value).after(Seq(then.value)),
+                        // What says nothing new may have been sent before, and overtaken.
+                        _ => note.time.since(reset.time) > OVERTAKEN_NS,
                     };
                     let acks_more = note.acknowledges() && earlier.acknowledges() && note.ack.after(earlier.ack);
-                    clock || note.end().after(earlier.end()) || acks_more
+                    clock || note.end().after(earlier.end()) && !sent(note) || acks_more
                 }
                 None => true,
             };
@@ -244,7 +248,11 @@ impl Hindsight<'_> {
             if note.side != side {
                 continue;
             }
-            let replayed = note.is_syn() && (self.syn_is_stale() || self.syn_is_nobodys());
+            let late_copy = self.opened_actively_unseen(side, index);
+            if let Some(answer) = late_copy {
+                events.push(self.event((0, 0, 0), Cue::SendSyn, answer, Basis::Inferred));
+            }
+            let replayed = late_copy.is_some() || note.is_syn() && (self.syn_is_stale() || self.syn_is_nobodys());
             if !note.class.contains(Class::WILD) && !replayed {
                 events.extend(self.sent(own, index, note, resets));
             }
@@ -329,11 +337,24 @@ impl Hindsight<'_> {
         }
     }
 
+    /// Note `index` is a SYN of `side` with the number of its earlier SYN-ACK: sent before that, from SYN-SENT, and overtaken
+    /// on the way. Returns the SYN-ACK, which is the first that the tap saw of it.
+    fn opened_actively_unseen(&self, side: Side, index: usize) -> Option<usize> {
+        let syn = &self.notes[index];
+        let answer = self.notes[..index].iter().position(|note| note.side == side && note.is_syn_ack())?;
+        let first = !self.notes[..index].iter().any(|note| note.side == side && note.is_syn());
+        (syn.is_syn() && first && syn.seq == self.notes[answer].seq).then_some(answer)
+    }
+
     /// The peer's bare SYN reaching `side`, which had sent one of its own: before its SYN-ACK, after its SYN.
     fn crossing_syn(&self, side: Side) -> Option<Event> {
         let answer = self.notes.iter().position(|note| note.side == side && note.is_syn_ack())?;
-        let own = self.notes[..answer].iter().rposition(|note| note.side == side && note.is_syn())?;
         let copy = self.notes[..answer].iter().rposition(|note| note.side != side && note.is_syn())?;
+        let own = self.notes[..answer].iter().rposition(|note| note.side == side && note.is_syn());
+        let Some(own) = own else {
+            // Its SYN passed the tap late.
+            return Some(self.event((0, copy, 1), Cue::Syn, copy, Basis::Seen));
+        };
         Some(self.event((self.sent_by(side, own.max(copy) + 1), copy, 1), Cue::Syn, copy, Basis::Seen))
     }
 
@@ -381,6 +402,8 @@ impl Hindsight<'_> {
 
 /// By now any host has repeated its SYN: the initial timeout was 3 seconds (RFC 1122, 4.2.3.1), and is 1 (RFC 6298), ns.
 const SYN_REPEATED_NS: i64 = 3_000_000_000;
+/// What says nothing new and has no clock is overtaken by no more than this, ns.
+const OVERTAKEN_NS: i64 = 200_000_000;
 /// A segment of the same side this soon after its RST was overtaken by it and does not contradict it, ns.
 const REORDERING_NS: i64 = 3_000_000;
 

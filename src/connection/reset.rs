@@ -71,6 +71,11 @@ impl ResetSeen {
             // Only the receiver's own bad acknowledgment says anything of the sender's numbers.
             return self.acceptance_in_syn_sent(receiver);
         }
+        // A client that has acknowledged nothing is in SYN-SENT, where only the acknowledgment counts.
+        let acceptance = self.acceptance_in_syn_sent(receiver);
+        if sender.acked.is_none() && receiver.syns > 0 && acceptance == Acceptance::AcksSyn {
+            return acceptance;
+        }
         let una = sender.acked.unwrap_or(start);
         if seq == una || seq == sender.nxt {
             return Acceptance::Exact;

@@ -89,6 +89,11 @@ fn judge(seed: u64, life: &Life, found: &mut Vec<Disagreement>) {
     for side in Side::BOTH {
         let inferred = untimed(ours[side].clone());
         let view = View::new(life, side);
+        let own = life.segments.iter().filter(|segment| (segment.source == CLIENT) == (side == Side::Client));
+        if inferred.is_empty() && own.count() == 1 {
+            // Nothing is said of an end that sent one SYN and then nothing through several timeouts.
+            continue;
+        }
         if !view.answers().into_iter().any(|answer| untimed(answer) == inferred) {
             let items: Vec<Item> = life.segments.iter().map(|segment| Item::Segment(*segment)).collect();
             let truth = normalised(&life.steps[side]);
@@ -118,9 +123,9 @@ fn describe(mut found: Vec<Disagreement>) -> String {
     groups.iter().map(example).collect::<Vec<_>>().join("\n")
 }
 
-/// One side in so many may disagree in the default run: today it is 31 of 12,000, and the aim is none. Longer runs show
-/// them all.
-const TOLERATED: usize = 250;
+/// One side in so many may disagree: today it is 2 of 12,000, and 9 of 132,000 in lives cut at any frame; the aim is none.
+/// Runs longer than the default show them all.
+const TOLERATED: usize = 4_000;
 
 fn assert_agreement(sides: usize, found: Vec<Disagreement>) {
     assert!(
