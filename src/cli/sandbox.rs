@@ -59,20 +59,6 @@ impl Needs {
     }
 }
 
-/// Files that the time zones and the resolver of this system lie in, and what counts drops of an interface.
-const SYSTEM_READS: [&str; 10] = [
-    "/usr/share/zoneinfo",
-    "/etc/localtime",
-    "/etc/hosts",
-    "/etc/resolv.conf",
-    "/etc/nsswitch.conf",
-    "/etc/protocols",
-    "/etc/services",
-    "/sys/class/net",
-    "/sys/devices",
-    "/proc/self",
-];
-
 #[cfg(all(
     feature = "sandbox",
     target_os = "linux",
@@ -90,7 +76,21 @@ mod linux {
     use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, SeccompRule};
 
-    use super::{Needs, Network, SYSTEM_READS, Sandbox};
+    use super::{Needs, Network, Sandbox};
+
+    /// Files that the time zones and the resolver of this system lie in, and what counts drops of an interface.
+    const SYSTEM_READS: [&str; 10] = [
+        "/usr/share/zoneinfo",
+        "/etc/localtime",
+        "/etc/hosts",
+        "/etc/resolv.conf",
+        "/etc/nsswitch.conf",
+        "/etc/protocols",
+        "/etc/services",
+        "/sys/class/net",
+        "/sys/devices",
+        "/proc/self",
+    ];
 
     /// The version of landlock that is asked for; an older kernel enforces less of it.
     const LANDLOCK: ABI = ABI::V5;
