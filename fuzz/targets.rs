@@ -137,6 +137,7 @@ impl Moment {
             marks: Marks::from_bits_truncate(u16::from(marks) << 4),
             interface: u32::from(marks & 1),
             context: 0,
+            realm: 0,
             digest: u32::from(id) << 8 | u32::from(flags),
             options: tcp_options(options, self.time, own),
         };

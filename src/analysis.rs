@@ -4,13 +4,14 @@ mod apart;
 mod reading;
 mod reporter;
 mod tracker;
+mod ways;
 
 use std::io;
 use std::ops::ControlFlow;
 
 use crate::base::Timestamp;
 use crate::connection::{Connection, Profile};
-use crate::decode::{Decoder, FrameKind, Item};
+use crate::decode::{DecodeOptions, Decoder, FrameKind, Item, SplitBy};
 use crate::finding::{Loss, Verdict};
 use crate::policy::Policy;
 use crate::population::{Moment, Population, SocketTable};
@@ -22,6 +23,7 @@ use crate::table::{Limits, Table};
 use reading::Reading;
 use reporter::Reporter;
 use tracker::{BATCH, Batch, Outlet, Tracker};
+use ways::Ways;
 
 /// What the user can choose about the analysis itself.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +42,8 @@ pub struct Options {
     pub interval_ns: Option<i64>,
     /// Threads that share the work, the caller's among them; 0 and 1 are the caller's alone. The results are the same.
     pub threads: usize,
+    /// What tells equal four-tuples apart beside.
+    pub split_by: SplitBy,
 }
 
 /// Decides which frames are analysed. It may be asked on another thread.
@@ -114,11 +118,15 @@ pub fn analyse(
     let mut analysis = Analysis::new(options, sink);
     let Analysis { tracker, reporter, .. } = &mut analysis;
     let (source_error, interrupted) =
-        Reading { source, filter, observer }.read(&mut Decoder::default(), tracker, reporter)?;
+        Reading { source, filter, observer }.read(&mut decoder(options), tracker, reporter)?;
     let truncated = source_error.is_some() || interrupted;
     let streams = analysis.tracker.table.streams();
     let Finished { summary, watched, population, sockets } = analysis.finish(truncated)?;
     Ok(Outcome { summary, source_error, interrupted, streams, watched, population, sockets })
+}
+
+fn decoder(options: &Options) -> Decoder {
+    Decoder::new(DecodeOptions { split_by: options.split_by, ..DecodeOptions::default() })
 }
 
 /// Tracks segments in order and reports on them: the part of the analysis behind the decoder.
@@ -167,7 +175,9 @@ impl<'a> Analysis<'a> {
         let kind = decoder.decode(frame, |item| items.push(*item));
         look(&items[from..])?;
         frames.push((frame.time, items.len()));
-        self.reporter.count_frame(Some(kind));
+        let reporter = &mut self.reporter;
+        Ways::beyond(&mut reporter.ways_known(), decoder.contexts(), |way| reporter.way(way));
+        reporter.count_frame(Some(kind));
         if frames.len() >= BATCH { self.settle() } else { Ok(()) }
     }
 

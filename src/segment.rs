@@ -169,6 +169,9 @@ pub struct Segment {
     pub interface: u32,
     /// Which tunnel or VLAN it came through: an index into the decoder's table of contexts; 0 is none.
     pub context: u32,
+    /// Which of the ways that the user wants told apart it came through; four-tuples of different realms are different
+    /// connections. 0 unless something is told apart.
+    pub realm: u16,
     /// What [`Segment::packet_digest`] is, when it is not computed from the headers: 0 for what was decoded from a frame.
     pub digest: u32,
     /// The parsed options.
@@ -266,6 +269,8 @@ pub struct IcmpError {
     pub flags: Option<Flags>,
     /// The interface of the capture that the error came in on.
     pub interface: u32,
+    /// As [`Segment::realm`].
+    pub realm: u16,
 }
 
 /// What decoding a frame can yield.

@@ -8,9 +8,9 @@ use std::{panic, thread};
 use super::reading::Reading;
 use super::reporter::Reporter;
 use super::tracker::{Outlet, Tracker};
-use super::{Filter, Finished, Observer, Options, Outcome};
+use super::ways::Way;
+use super::{Filter, Finished, Observer, Options, Outcome, decoder};
 use crate::base::Timestamp;
-use crate::decode::Decoder;
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Sink, Summary};
 use crate::segment::Segment;
@@ -25,6 +25,7 @@ const ON_THE_WAY: usize = 16;
 /// What the tracker tells.
 enum Letter {
     Capture(CaptureRecord),
+    Way(Box<Way>),
     Left(Left, Departure, Timestamp),
     Late(Box<(Past, Segment)>),
 }
@@ -77,7 +78,7 @@ pub(super) fn analyse(
 fn read(reading: Reading<'_, '_, '_>, options: &Options, to: SyncSender<Vec<Letter>>) -> io::Result<Read> {
     let mut courier = Courier { to, letters: Vec::new(), summary: Summary::default(), is_over: false };
     let mut tracker = Tracker::new(options);
-    let (source_error, interrupted) = reading.read(&mut Decoder::default(), &mut tracker, &mut courier)?;
+    let (source_error, interrupted) = reading.read(&mut decoder(options), &mut tracker, &mut courier)?;
     let streams = tracker.table.streams();
     tracker.finish(&mut courier)?;
     courier.pause();
@@ -91,6 +92,7 @@ fn tell(from: Receiver<Vec<Letter>>, reporter: &mut Reporter<'_>) -> io::Result<
         for letter in letters {
             match letter {
                 Letter::Capture(capture) => reporter.announce(capture),
+                Letter::Way(way) => reporter.way(*way),
                 Letter::Left(left, departure, horizon) => reporter.left(left, departure, horizon),
                 Letter::Late(late) => reporter.late(&late.0, &late.1),
             }
@@ -112,6 +114,10 @@ impl Courier {
 impl Outlet for Courier {
     fn announce(&mut self, capture: CaptureRecord) {
         self.put(Letter::Capture(capture));
+    }
+
+    fn way(&mut self, way: Way) {
+        self.put(Letter::Way(Box::new(way)));
     }
 
     fn summary(&mut self) -> &mut Summary {

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::tracker::{BATCH, Batch, Outlet, Tracker};
+use super::ways::Ways;
 use super::{Filter, Observer, View};
 use crate::decode::Decoder;
 use crate::report::{CaptureRecord, counted};
@@ -28,6 +29,8 @@ struct Work<'a, O> {
     batch_max: usize,
     announced: bool,
     frames: u64,
+    /// Ways that the outlet has been told.
+    ways: usize,
 }
 
 impl<'f> Reading<'_, 'f, '_> {
@@ -43,7 +46,7 @@ impl<'f> Reading<'_, 'f, '_> {
     ) -> io::Result<(Option<SourceError>, bool)> {
         let batch_max = if outlet.looks_before() { 1 } else { BATCH };
         let mut work =
-            Work { decoder, tracker, outlet, batch: Batch::default(), batch_max, announced: false, frames: 0 };
+            Work { decoder, tracker, outlet, batch: Batch::default(), batch_max, announced: false, frames: 0, ways: 0 };
         let mut source_error = None;
         let mut interrupted = false;
         loop {
@@ -91,6 +94,7 @@ impl<O: Outlet> Work<'_, O> {
         let kind = passes.then(|| self.decoder.decode(frame, |item| items.push(*item)));
         self.frames += 1;
         self.outlet.count_frame(kind);
+        Ways::beyond(&mut self.ways, self.decoder.contexts(), |way| self.outlet.way(way));
         if self.batch_max == 1 {
             self.outlet.before(self.frames, frame.time, &self.tracker.table);
         }

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::tracker::Outlet;
+use super::ways::{Way, Ways};
 use super::{Finished, Options};
 use crate::base::Timestamp;
 use crate::connection::{Connection, Lifecycle, Profile};
@@ -22,6 +23,7 @@ pub(super) struct Reporter<'a> {
     population: Population,
     sockets: Option<SocketTable>,
     losses: Losses,
+    ways: Ways,
     /// Why the sink could not take a record; it gets no more.
     failure: Option<io::Error>,
     /// Where connections that were kept packed are played back into.
@@ -38,6 +40,7 @@ impl<'a> Reporter<'a> {
             population: Population::new(options.profile, options.interval_ns.unwrap_or(INTERVAL_NS)),
             sockets: options.moment.map(SocketTable::new),
             losses: Losses::default(),
+            ways: Ways::default(),
             failure: None,
             scratch: None,
         }
@@ -55,6 +58,11 @@ impl<'a> Reporter<'a> {
     /// The totals so far.
     pub fn totals(&self) -> &Summary {
         &self.summary
+    }
+
+    /// How many ways it has been told.
+    pub fn ways_known(&self) -> usize {
+        self.ways.len()
     }
 
     /// Frames were lost: what is said of connections that lived then is less sure.
@@ -100,6 +108,9 @@ impl<'a> Reporter<'a> {
         let thresholds = self.policy.thresholds(connection.client, connection.server);
         let mut verdict = finding::conclude(connection, life, &thresholds);
         self.losses.weaken(&mut verdict, life.horizon);
+        if connection.context != 0 || connection.context_change.is_some() {
+            self.ways.name(connection, &mut verdict);
+        }
         verdict
     }
 
@@ -130,6 +141,10 @@ impl<'a> Reporter<'a> {
 impl Outlet for Reporter<'_> {
     fn announce(&mut self, capture: CaptureRecord) {
         self.failure = self.sink.capture(&capture).err();
+    }
+
+    fn way(&mut self, way: Way) {
+        self.ways.push(way);
     }
 
     fn summary(&mut self) -> &mut Summary {

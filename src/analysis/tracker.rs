@@ -3,6 +3,7 @@
 use std::io;
 
 use super::Options;
+use super::ways::Way;
 use crate::base::{Endpoint, Timestamp};
 use crate::decode::{FrameKind, Item};
 use crate::population::Departure;
@@ -14,6 +15,8 @@ use crate::table::{Entry, Left, Locator, Past, Table};
 pub(super) trait Outlet {
     /// What is read; the first thing that is told.
     fn announce(&mut self, capture: CaptureRecord);
+    /// Segments came through something new; ways are told in the order of their context numbers.
+    fn way(&mut self, way: Way);
     /// Where frames are counted.
     fn summary(&mut self) -> &mut Summary;
     /// Counts a frame by what it was; none when a filter kept it from the decoder.

@@ -16,6 +16,7 @@ use super::sandbox::Sandbox;
 use super::ss::SsArguments;
 use crate::analysis::Options;
 use crate::connection::{Profile, State};
+use crate::decode::SplitBy;
 use crate::policy::Policy;
 use crate::report::Selection;
 use crate::table::Limits;
@@ -274,6 +275,12 @@ pub struct AnalysisArguments {
     /// Ports that clients choose from, if not as the profile says; as net.ipv4.ip_local_port_range, 32768-60999
     #[arg(long, value_name = "FIRST-LAST", value_parser = port_range)]
     port_range: Option<(u16, u16)>,
+    /// Tell connections with equal addresses and ports apart by what they came through: vlan, vni, teid, interface
+    ///
+    /// Without it they are one, as in Wireshark. With it, streams are numbered differently from Wireshark's. The
+    /// directions of a connection that bear different tags fall apart.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = split_by)]
+    split_by: Vec<SplitBy>,
     /// Connections kept at once; beyond it, those idle longest are reported early
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max, value_parser = at_least_one)]
     max_connections: usize,
@@ -297,7 +304,9 @@ impl AnalysisArguments {
         (profile.ephemeral_first, profile.ephemeral_last) =
             self.port_range.unwrap_or((profile.ephemeral_first, profile.ephemeral_last));
         let limits = Limits { connections_max: self.max_connections, ..Limits::default() };
-        Ok(Options { profile, limits, policy: self.policy()?, threads: self.threads, ..Options::default() })
+        let (threads, policy) = (self.threads, self.policy()?);
+        let split_by = self.split_by.iter().copied().collect();
+        Ok(Options { profile, limits, policy, threads, split_by, ..Options::default() })
     }
 
     fn policy(&self) -> anyhow::Result<Policy> {
@@ -457,6 +466,16 @@ pub(super) fn seconds_ns(text: &str) -> Result<i64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=SECONDS_MAX).contains(&seconds) => Ok((seconds * 1e9).round() as i64),
         _ => Err("a number of seconds from 0 to a year".to_owned()),
+    }
+}
+
+fn split_by(word: &str) -> Result<SplitBy, String> {
+    match word {
+        "vlan" => Ok(SplitBy::VLAN),
+        "vni" => Ok(SplitBy::VNI),
+        "teid" => Ok(SplitBy::TEID),
+        "interface" => Ok(SplitBy::INTERFACE),
+        _ => Err("one of vlan, vni, teid, interface".to_owned()),
     }
 }
 

@@ -524,6 +524,7 @@ impl<'a> Unpacking<'a> {
             marks,
             interface: interface.into(),
             context: context.into(),
+            realm: 0,
             digest: 0,
             options,
         };
@@ -585,6 +586,7 @@ mod tests {
                 marks: Marks::DONT_FRAGMENT,
                 interface: 0,
                 context: 0,
+                realm: 0,
                 digest: 0,
                 options: TcpOptions::NONE,
             };

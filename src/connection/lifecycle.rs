@@ -324,9 +324,11 @@ impl Hindsight<'_> {
         }
         for error in connection.icmp_errors.iter().filter(|error| is_hard(error)) {
             if error.source == connection.endpoint(side) {
-                let after = self.notes.iter().rposition(|note| note.time <= error.time).unwrap_or(0);
+                // There may be no note at all: what contradicts itself is counted and not noted.
+                let before = self.notes.iter().rposition(|note| note.time <= error.time).map_or(1, |last| last + 1);
+                let before = before.min(self.notes.len());
                 events.push(Event {
-                    order: (self.sent_by(side, after + 1), after, 3),
+                    order: (self.sent_by(side, before), before.saturating_sub(1), 3),
                     cue: Cue::IcmpError,
                     note: None,
                     time: error.time,

@@ -82,6 +82,8 @@ pub struct Connection {
     pub predecessor: Option<Predecessor>,
     /// The tunnel or VLAN that it was first seen in.
     pub context: u32,
+    /// Another one that segments of a side came through which had come through one before: the first such pair.
+    pub context_change: Option<(u32, u32)>,
     /// It had to make room for others before it ended.
     pub evicted: bool,
     sequence: SequenceAnalysis,
@@ -111,6 +113,7 @@ impl Connection {
             history: String::new(),
             predecessor,
             context: first.context,
+            context_change: None,
             evicted: false,
             sequence: SequenceAnalysis::default(),
         }
@@ -181,6 +184,7 @@ impl Connection {
             self.journal.artefact(Artefact::Duplicate, segment);
             return;
         }
+        self.record_context(side, segment);
         self.record_history(side, segment);
         self.count_capture_marks(side, segment);
         if segment.flags.contains(Flags::RST) {
@@ -407,6 +411,14 @@ impl Connection {
             // RFC 7323, section 2.3: shifts above 14 are taken as 14.
             self.halves.client.window_shift = client.min(14);
             self.halves.server.window_shift = server.min(14);
+        }
+    }
+
+    /// Whether one side's segments come through several tunnels or networks: equal four-tuples of two networks look so.
+    fn record_context(&mut self, side: Side, segment: &Segment) {
+        let first = *self.halves[side].context.get_or_insert(segment.context);
+        if first != segment.context && self.context_change.is_none() {
+            self.context_change = Some((first, segment.context));
         }
     }
 

@@ -90,7 +90,7 @@ mod tests {
 
     fn marks(checksums: Checksums, packet: &[u8]) -> Marks {
         let all = Marks::CHECKSUM_GOOD | Marks::CHECKSUM_BAD | Marks::CHECKSUM_PARTIAL;
-        let mut decoder = Decoder::new(DecodeOptions { checksums });
+        let mut decoder = Decoder::new(DecodeOptions { checksums, ..DecodeOptions::default() });
         let (_, items) = sample::decode(&mut decoder, 228, packet);
         sample::segments(&items)[0].marks & all
     }
@@ -135,7 +135,7 @@ mod tests {
         let mut packet = Vec::new();
         let builder = PacketBuilder::ipv6([0xfe; 16], [0x20; 16], 64).tcp(51000, 80, 7, 1000);
         builder.write(&mut packet, &[1, 2, 3]).expect("a vector takes all");
-        let mut decoder = Decoder::new(DecodeOptions { checksums: Checksums::All });
+        let mut decoder = Decoder::new(DecodeOptions { checksums: Checksums::All, ..DecodeOptions::default() });
         let (_, items) = sample::decode(&mut decoder, 229, &packet);
         assert_eq!(sample::segments(&items)[0].marks, Marks::CHECKSUM_GOOD);
     }

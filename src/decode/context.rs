@@ -110,7 +110,23 @@ impl Contexts {
         if context == Self::UNLISTED {
             return "unlisted".to_owned();
         }
-        self.path(context).iter().map(ToString::to_string).collect::<Vec<_>>().join(" / ")
+        words(self.path(context).iter())
+    }
+
+    /// The same of what both directions of a connection share: two segments of one side for which it differs came
+    /// through two networks.
+    pub fn describe_shared(&self, context: u32) -> String {
+        words(self.path(context).iter().filter(|encapsulation| encapsulation.is_shared()))
+    }
+
+    /// How many there are; their numbers are 1 to this.
+    pub fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// Nothing came through anything.
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty()
     }
 
     /// Segments that got [`Contexts::UNLISTED`] because the table was full.
@@ -137,6 +153,10 @@ impl Contexts {
         self.numbers.insert(path.into(), self.recent);
         self.recent
     }
+}
+
+fn words<'a>(path: impl Iterator<Item = &'a Encapsulation>) -> String {
+    path.map(ToString::to_string).collect::<Vec<_>>().join(" / ")
 }
 
 #[cfg(test)]

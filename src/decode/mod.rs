@@ -14,6 +14,7 @@ mod octets;
 mod options;
 #[cfg(test)]
 mod sample;
+mod split;
 #[cfg(test)]
 mod stacks;
 mod tcp;
@@ -29,6 +30,7 @@ pub use crate::segment::Item;
 pub use checksum::Checksums;
 pub use context::{Contexts, Encapsulation};
 pub use fragment::FragmentCounts;
+pub use split::SplitBy;
 
 use octets::Octets;
 use walk::Walk;
@@ -67,6 +69,8 @@ impl FrameKind {
 pub struct DecodeOptions {
     /// Which checksums to compute.
     pub checksums: Checksums,
+    /// What tells equal four-tuples apart.
+    pub split_by: SplitBy,
 }
 
 /// Decodes frames. Holds what outlives a frame: tunnel contexts and fragments.
@@ -78,7 +82,7 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder that has seen nothing yet.
     pub fn new(options: DecodeOptions) -> Self {
-        Self { walk: Walk::new(options.checksums) }
+        Self { walk: Walk::new(options) }
     }
 
     /// Decodes `frame` and hands every segment and ICMP error in it to `each`, in the order of the frame's bytes.

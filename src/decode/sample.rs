@@ -36,7 +36,7 @@ pub fn ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
 
 /// A decoder that has seen nothing and lets the checksums of these samples be, which are 0.
 pub fn decoder() -> Decoder {
-    Decoder::new(DecodeOptions { checksums: Checksums::Off })
+    Decoder::new(DecodeOptions { checksums: Checksums::Off, ..DecodeOptions::default() })
 }
 
 /// Decodes a whole frame.

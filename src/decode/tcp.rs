@@ -48,6 +48,7 @@ pub(super) fn decode<A: Into<IpAddr> + Copy>(walk: &mut Walk, packet: &Packet<A>
         }
     }
     let context = walk.context();
+    let realm = walk.realm(context);
     let segment = Segment {
         time: walk.time,
         frame: walk.frame,
@@ -63,6 +64,7 @@ pub(super) fn decode<A: Into<IpAddr> + Copy>(walk: &mut Walk, packet: &Packet<A>
         marks,
         interface: walk.interface,
         context,
+        realm,
         digest: 0,
         options: TcpOptions::NONE,
     };

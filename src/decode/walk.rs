@@ -9,7 +9,8 @@ use crate::source::LinkType;
 use super::checksum::Checksums;
 use super::context::{Contexts, Encapsulation};
 use super::fragment::Fragments;
-use super::{FrameKind, Item};
+use super::split::Splits;
+use super::{DecodeOptions, FrameKind, Item};
 
 /// How many encapsulations may lie in one frame. Real stacks have below ten; a hostile one could otherwise exhaust the
 /// machine's stack.
@@ -36,14 +37,15 @@ pub(in crate::decode) struct Walk {
     pub unsupported_links: BTreeMap<LinkType, u64>,
     /// IP fragments that wait for their rest.
     pub fragments: Fragments,
+    splits: Splits,
     path: Vec<Encapsulation>,
     depth: u8,
 }
 
 impl Walk {
     /// For a new input.
-    pub fn new(checksums: Checksums) -> Self {
-        Self { checksums, ..Self::default() }
+    pub fn new(options: DecodeOptions) -> Self {
+        Self { checksums: options.checksums, splits: Splits::new(options.split_by), ..Self::default() }
     }
 
     /// Forgets the frame before.
@@ -89,6 +91,12 @@ impl Walk {
     pub fn unsupported(&mut self, link: LinkType) -> FrameKind {
         *self.unsupported_links.entry(link).or_default() += 1;
         FrameKind::Skipped("unsupported-link-type")
+    }
+
+    /// The realm of what came through the path of this number.
+    #[inline]
+    pub fn realm(&mut self, context: u32) -> u16 {
+        if self.splits.is_idle() { 0 } else { self.splits.realm(context, self.interface, &self.contexts) }
     }
 
     /// The number of the path so far.

@@ -80,6 +80,8 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
         end: connection.end,
         first_frame: connection.first_frame,
         last_frame: connection.last_frame,
+        through: None,
+        also_through: None,
         open: Open {
             kind: life.opening.kind,
             frames: life.opening.frames.clone(),

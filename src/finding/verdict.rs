@@ -23,6 +23,10 @@ pub struct Verdict {
     pub first_frame: u64,
     /// Frame of the last segment.
     pub last_frame: u64,
+    /// The VLANs and tunnels that its first segment came through, outermost first, as `vlan 100 / vxlan vni 42`.
+    pub through: Option<String>,
+    /// Others that segments of a side came through later: perhaps a connection of another network with equal numbers.
+    pub also_through: Option<String>,
     /// How it began.
     pub open: Open,
     /// How it ended.

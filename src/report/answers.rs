@@ -55,6 +55,14 @@ pub fn ending_reset(verdict: &Verdict) -> Option<&Reset> {
 pub fn answers(verdict: &Verdict) -> Vec<(&'static str, String)> {
     let mut answers = vec![("opened", opened(verdict)), ("closed", closed(verdict))];
     answers.extend(verdict.resets.iter().map(|reset| ("reset", reset_sentence(verdict, reset))));
+    if let Some(way) = &verdict.through {
+        answers.push(("through", way.clone()));
+    }
+    if let Some(way) = &verdict.also_through {
+        let mixed =
+            format!("one end's segments came through {way}, too: perhaps two connections; --split-by tells them apart");
+        answers.push(("mixed", mixed));
+    }
     if let Some(request) = request(verdict) {
         answers.push(("request", request));
     }

@@ -115,6 +115,10 @@ struct Connection<'a, R, F> {
     end: Word<crate::base::Timestamp>,
     first_frame: u64,
     last_frame: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    through: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    also_through: Option<&'a str>,
     open: Open<'a>,
     close: Close<'a>,
     endpoints: Endpoints<'a>,
@@ -140,6 +144,8 @@ impl<'a> Connection<'a, (), ()> {
             end: Word(verdict.end),
             first_frame: verdict.first_frame,
             last_frame: verdict.last_frame,
+            through: verdict.through.as_deref(),
+            also_through: verdict.also_through.as_deref(),
             open: Open {
                 kind: verdict.open.kind.name(),
                 frames: &verdict.open.frames,

@@ -44,6 +44,8 @@ pub fn unread_data(stream: u64) -> Verdict {
         end: at_ms(46),
         first_frame: 1,
         last_frame: 7,
+        through: None,
+        also_through: None,
         open: Open {
             kind: OpenKind::ThreeWay,
             frames: vec![1, 2, 3],
@@ -252,6 +254,7 @@ pub fn segments(verdict: &Verdict) -> Vec<Segment> {
             marks: Marks::empty(),
             interface: 0,
             context: 0,
+            realm: 0,
             digest: 0,
             options: TcpOptions { mss: flags.contains(Flags::SYN).then_some(1460), ..TcpOptions::default() },
         }

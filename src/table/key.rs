@@ -4,12 +4,15 @@ use std::net::IpAddr;
 
 use crate::base::Endpoint;
 
-/// Two endpoints in a fixed order. VLAN, tunnel and interface do not take part, as in Wireshark.
+/// Two endpoints in a fixed order. VLAN, tunnel and interface do not take part, as in Wireshark, unless the user tells
+/// realms apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     low: [u64; 2],
     high: [u64; 2],
     ports: u32,
+    /// What the user tells apart beside.
+    realm: u16,
     /// IPv6, or IPv4 in the lower half: an address that is mapped into IPv6 is another one.
     v6: bool,
 }
@@ -21,10 +24,16 @@ impl Key {
         let ((a_ip, a_v6), (b_ip, b_v6)) = (words(a.ip), words(b.ip));
         let v6 = a_v6 || b_v6;
         if (a_ip, a.port) <= (b_ip, b.port) {
-            Self { low: a_ip, high: b_ip, ports: u32::from(a.port) << 16 | u32::from(b.port), v6 }
+            Self { low: a_ip, high: b_ip, ports: u32::from(a.port) << 16 | u32::from(b.port), realm: 0, v6 }
         } else {
-            Self { low: b_ip, high: a_ip, ports: u32::from(b.port) << 16 | u32::from(a.port), v6 }
+            Self { low: b_ip, high: a_ip, ports: u32::from(b.port) << 16 | u32::from(a.port), realm: 0, v6 }
         }
+    }
+
+    /// The same endpoints in another realm.
+    #[inline]
+    pub fn within(self, realm: u16) -> Self {
+        Self { realm, ..self }
     }
 
     /// Multiplied and folded. The input chooses the keys, so the seed must not be known to it.
@@ -32,7 +41,8 @@ impl Key {
     pub(super) fn hash(&self, seed: u64) -> u32 {
         let low = fold(self.low[0] ^ seed, self.low[1] ^ 0x9e37_79b9_7f4a_7c15);
         let high = fold(self.high[0] ^ seed.rotate_left(32), self.high[1] ^ 0xd6e8_feb8_6659_fd93);
-        (fold(low ^ u64::from(self.ports), high ^ seed ^ 0xa076_1d64_78bd_642f) >> 32) as u32
+        (fold(low ^ u64::from(self.ports) ^ u64::from(self.realm) << 32, high ^ seed ^ 0xa076_1d64_78bd_642f) >> 32)
+            as u32
     }
 
     /// Both endpoints, the lower one first.

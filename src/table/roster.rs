@@ -141,7 +141,7 @@ impl Table {
     /// Where to look for the connection of `segment`.
     #[inline]
     pub fn locate(&self, segment: &Segment) -> Locator {
-        let key = Key::new(segment.source, segment.destination);
+        let key = Key::new(segment.source, segment.destination).within(segment.realm);
         Locator { hash: key.hash(self.seed), key }
     }
 
@@ -231,7 +231,7 @@ impl Table {
     /// Gives an ICMP error to the connection that it quotes. A four-tuple seen for the first time gets a number, and so
     /// does a quoted SYN that would open a stream if it came itself.
     pub fn take_icmp(&mut self, error: &IcmpError, mut leave: impl FnMut(Left)) {
-        let key = Key::new(error.source, error.destination);
+        let key = Key::new(error.source, error.destination).within(error.realm);
         let hash = key.hash(self.seed);
         let opens = |known: Known| error.flags.is_some_and(|flags| opens_new_stream(flags, error.seq, known));
         let mut left = None;

@@ -93,6 +93,7 @@ impl Transfers {
             marks: Marks::empty(),
             interface: 0,
             context: 0,
+            realm: 0,
             digest: 0,
             options: TcpOptions {
                 timestamps: Some(Timestamps { value: own.clock, echo: if acks { peer.clock } else { 0 } }),

@@ -155,3 +155,12 @@ fn frames_of(capture: &[u8]) -> Vec<(u16, Vec<u8>)> {
     }
     frames
 }
+
+/// Found by mutation: nothing is noted of a segment that contradicts itself, and the error that quotes it is noted.
+#[test]
+fn a_malformed_syn_may_be_answered_by_an_icmp_error() {
+    let trace = "client > SYN header-bad\nicmp 10.0.0.9 > client host-unreachable\n";
+    let told = crate::told::tell_items(&lastack::source::script::parse(trace).expect("a trace"));
+    assert_eq!(told.verdicts.len(), 1);
+    assert_eq!(told.verdicts[0].endpoints.client.frames, 1);
+}

@@ -65,6 +65,7 @@ fn item(index: usize, seen: &Seen) -> Item {
         marks: Marks::empty(),
         interface: 0,
         context: 0,
+        realm: 0,
         digest: 0,
         options: TcpOptions::NONE,
     };
@@ -85,6 +86,7 @@ fn item(index: usize, seen: &Seen) -> Item {
             seq: segment.seq,
             flags: Some(segment.flags),
             interface: 0,
+            realm: 0,
         }),
     }
 }

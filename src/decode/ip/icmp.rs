@@ -56,6 +56,8 @@ fn note(walk: &mut Walk, packet: &Packet, error: Error, quote: Octets<'_>) {
     let (Some(source_port), Some(destination_port), Some(seq)) = (be16(tcp, 0), be16(tcp, 2), be32(tcp, 4)) else {
         return;
     };
+    let context = walk.context();
+    let realm = walk.realm(context);
     walk.items.add(Item::IcmpError(IcmpError {
         time: walk.time,
         frame: walk.frame,
@@ -70,6 +72,7 @@ fn note(walk: &mut Walk, packet: &Packet, error: Error, quote: Octets<'_>) {
         seq: Seq(seq),
         flags: be16(tcp, 12).filter(|_| tcp.len() >= COUNTED).map(Flags::from_bits_truncate),
         interface: walk.interface,
+        realm,
     }));
 }
 

@@ -84,6 +84,7 @@ mod tests {
             marks: Marks::empty(),
             interface: 0,
             context: 0,
+            realm: 0,
             digest: 0,
             options: TcpOptions::default(),
         }

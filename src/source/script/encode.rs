@@ -236,6 +236,7 @@ fn quoted(error: &IcmpError) -> Segment {
         marks: Marks::DONT_FRAGMENT,
         interface: 0,
         context: 0,
+        realm: 0,
         digest: 0,
         options: TcpOptions::default(),
     }

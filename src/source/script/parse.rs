@@ -267,6 +267,7 @@ impl<'a> Reader<'a> {
             seq: quoted.map_or(speaker.isn, |quoted| quoted.seq),
             flags: Some(quoted.map_or(Flags::SYN, |quoted| quoted.flags)),
             interface: 0,
+            realm: 0,
         };
         let mut flags = None;
         while !words.peek().text.is_empty() {

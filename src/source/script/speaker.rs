@@ -105,6 +105,7 @@ impl Speaker {
             marks: self.default_marks(),
             interface: self.interface,
             context: self.context,
+            realm: 0,
             digest: 0,
             options: TcpOptions::default(),
         };

@@ -345,7 +345,7 @@ prop_compose! {
     ) -> Segment {
         Segment {
             time: Timestamp(0), frame: FrameNumber(1), source: ends.0, destination: ends.1, seq, ack, payload_len,
-            window, flags, ip_id: if ends.0.ip.is_ipv6() { 0 } else { ip_id }, ttl, marks, interface, context, digest: 0,
+            window, flags, ip_id: if ends.0.ip.is_ipv6() { 0 } else { ip_id }, ttl, marks, interface, context, realm: 0, digest: 0,
             options,
         }
     }
@@ -363,7 +363,7 @@ prop_compose! {
         IcmpError {
             time: Timestamp(0), frame: FrameNumber(1), reporter: destination.ip,
             recipient: if elsewhere { destination.ip } else { source.ip },
-            v6: source.ip.is_ipv6(), kind, code, mtu, source, destination, seq, flags, interface,
+            v6: source.ip.is_ipv6(), kind, code, mtu, source, destination, seq, flags, interface, realm: 0,
         }
     }
 }

@@ -63,6 +63,7 @@ pub fn any_conversation() -> impl Strategy<Value = Vec<Segment>> {
                 marks: Marks::DONT_FRAGMENT,
                 interface: 0,
                 context: 0,
+                realm: 0,
                 digest: 0,
                 options: TcpOptions::default(),
             };

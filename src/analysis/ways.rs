@@ -1,0 +1,51 @@
+//! The tunnels and networks that segments came through, by name.
+
+use crate::connection::Connection;
+use crate::decode::Contexts;
+use crate::finding::Verdict;
+
+/// What is said of a context.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    name: String,
+    /// What both directions of a connection share of it.
+    shared: String,
+}
+
+/// The ways that have been seen, in the order of their context numbers.
+#[derive(Debug, Default)]
+pub(super) struct Ways(Vec<Way>);
+
+impl Ways {
+    /// Hands over those of `contexts` beyond the `known` first ones.
+    #[inline]
+    pub fn beyond(known: &mut usize, contexts: &Contexts, mut each: impl FnMut(Way)) {
+        while *known < contexts.len() {
+            *known += 1;
+            let context = *known as u32;
+            each(Way { name: contexts.describe(context), shared: contexts.describe_shared(context) });
+        }
+    }
+
+    pub fn push(&mut self, way: Way) {
+        self.0.push(way);
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn of(&self, context: u32) -> Option<&Way> {
+        self.0.get((context as usize).checked_sub(1)?)
+    }
+
+    /// Says what `connection` came through. Another way of the same side is said only where it must be another network.
+    pub fn name(&self, connection: &Connection, verdict: &mut Verdict) {
+        verdict.through = self.of(connection.context).map(|way| way.name.clone());
+        let change = connection.context_change.map(|(one, other)| (self.of(one), self.of(other)));
+        let shared = |way: Option<&Way>| way.map_or(String::new(), |way| way.shared.clone());
+        verdict.also_through = change
+            .filter(|&(one, other)| shared(one) != shared(other))
+            .map(|(_, other)| other.map_or("no tunnel or VLAN".to_owned(), |way| way.name.clone()));
+    }
+}
