@@ -38,7 +38,8 @@ pub struct Options {
     pub policy: Policy,
     /// List the sockets of this moment.
     pub moment: Option<Moment>,
-    /// Length of the intervals in which sockets are counted, ns, if not [`crate::population::INTERVAL_NS`]; they grow when there are too many.
+    /// Length of the intervals in which sockets are counted, ns, if not [`crate::population::INTERVAL_NS`]; they grow when
+    /// there are too many.
     pub interval_ns: Option<i64>,
     /// Threads that share the work, the caller's among them; 0 and 1 are the caller's alone. The results are the same.
     pub threads: usize,

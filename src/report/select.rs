@@ -1,6 +1,6 @@
 //! Which connections are printed: by stream, finding, state, host and port.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 
@@ -74,23 +74,42 @@ fn any_or_empty<T>(list: &[T], test: impl FnMut(&T) -> bool) -> bool {
     list.is_empty() || list.iter().any(test)
 }
 
+/// Connections whose late segments pass, the newest. As many as the table remembers by default, so that a running interface
+/// can be watched for ever.
+const PASSED_MAX: usize = 1_000_000;
+
 /// Passes on the connections of a [`Selection`]. The summary stays that of the whole input.
 #[derive(Debug)]
 pub struct Selected<S> {
     inner: S,
     selection: Selection,
     passed: HashSet<u64>,
+    /// The same in the order of passing.
+    order: VecDeque<u64>,
 }
 
 impl<S: Sink> Selected<S> {
     /// Passes on to `inner` what `selection` admits.
     pub fn new(inner: S, selection: Selection) -> Self {
-        Self { inner, selection, passed: HashSet::new() }
+        Self { inner, selection, passed: HashSet::new(), order: VecDeque::new() }
     }
 
     /// The connection of this number was asked for and came. Known only with a selection.
     pub fn has_passed(&self, stream: u64) -> bool {
         self.passed.contains(&stream)
+    }
+
+    /// Late segments of the connection will pass as well.
+    fn remember(&mut self, stream: u64) {
+        if !self.passed.insert(stream) {
+            return;
+        }
+        self.order.push_back(stream);
+        if self.order.len() > PASSED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.passed.remove(&oldest);
+        }
     }
 
     /// The sink within.
@@ -109,7 +128,7 @@ impl<S: Sink> Sink for Selected<S> {
             return Ok(());
         }
         if !self.selection.is_everything() {
-            self.passed.insert(verdict.stream);
+            self.remember(verdict.stream);
         }
         self.inner.connection(verdict)
     }
