@@ -5,6 +5,7 @@
 //! bounded: by the number of groups that are kept ([`GROUPS_KEPT`], the largest) and by the number of intervals of each,
 //! whatever the length of the capture.
 
+mod clocks;
 mod distinct;
 mod groups;
 mod idle;
@@ -19,6 +20,7 @@ use std::net::IpAddr;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Connection, Lifecycle, Profile};
 
+pub use clocks::{Attempt, Clocks};
 pub use distinct::Distinct;
 pub use groups::{GROUPS_KEPT, Groups};
 pub use idle::{IdleEnd, IdleEnds, IdleTimer, idle_timer};
@@ -81,6 +83,7 @@ impl Population {
             pile.take(&arrival, intervals_max);
             if side == Side::Server {
                 pile.idle.take(connection.stream, connection.end, life);
+                pile.clocks.take(connection, life);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::clocks::Clocks;
 use super::distinct::Distinct;
 use super::idle::IdleEnds;
 use super::series::{Level, Peak, PerState, Series, Stretch};
@@ -123,6 +124,8 @@ pub struct Pile {
     pub held: (i128, u64),
     /// Those that ended after a silence.
     pub idle: IdleEnds,
+    /// The newest attempts, by the clients' clocks.
+    pub clocks: Clocks,
     /// The hosts at the other end.
     pub peers: Distinct,
     /// Those of them whose attempts never opened.
@@ -176,6 +179,7 @@ impl Pile {
             going_on: Waits::default(),
             held: (0, 0),
             idle: IdleEnds::default(),
+            clocks: Clocks::default(),
             peers: Distinct::default(),
             failing_peers: Distinct::default(),
             ports_outside: 0,

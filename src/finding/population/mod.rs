@@ -5,6 +5,7 @@ pub mod fin_wait_2_accumulation;
 pub mod idle_timeout;
 pub mod port_exhaustion;
 pub mod syn_flood;
+pub mod syn_ignored_by_timestamp;
 mod thresholds;
 pub mod time_wait_accumulation;
 pub mod time_wait_owner_server;
@@ -21,6 +22,7 @@ use crate::population::{Peak, Pile, Population, Stretch};
 /// The findings of this group, in the order of a connection's life.
 pub static ENTRIES: &[&Entry] = &[
     &syn_flood::ENTRY,
+    &syn_ignored_by_timestamp::ENTRY,
     &port_exhaustion::ENTRY,
     &close_wait_accumulation::ENTRY,
     &fin_wait_2_accumulation::ENTRY,

@@ -32,6 +32,8 @@ pub struct PopulationThresholds {
     pub fin_wait_2_ns_min: i64,
     /// Handshakes of one service left half open within a TIME-WAIT's time. Scanners and lost packets leave fewer.
     pub half_open_min: u64,
+    /// Unanswered attempts of one address with an older clock than one that was answered: fewer may be lost packets.
+    pub ignored_by_clock_min: u64,
     /// Idle connections of a service that end after one and the same time: fewer may be chance.
     pub idle_ends_min: u64,
     /// Share of the idle ends by that side that they must be.
@@ -56,6 +58,7 @@ impl Default for PopulationThresholds {
             descriptors: 1_024,
             fin_wait_2_sockets_min: 10,
             fin_wait_2_ns_min: 1_000_000_000,
+            ignored_by_clock_min: 3,
             idle_ends_min: 5,
             idle_ends_share_min: 0.3,
             half_open_min: 50,

@@ -1,0 +1,63 @@
+//! Which connection attempts a service answered, by the timestamps of their SYNs: a server that refuses by the clock of an
+//! address gives itself away.
+
+use std::net::IpAddr;
+
+use crate::base::{Seq, Timestamp};
+use crate::connection::{Connection, Lifecycle, OpenKind};
+
+/// Attempts remembered of one service, the newest.
+const ATTEMPTS_MAX: usize = 256;
+
+/// An attempt to connect whose SYN had a timestamp.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// Who tried.
+    pub client: IpAddr,
+    /// When its first SYN was captured.
+    pub time: Timestamp,
+    /// The first SYN's TSval.
+    pub clock: Seq,
+    /// It was answered, whatever came of it.
+    pub is_answered: bool,
+    /// Its connection.
+    pub stream: u64,
+    /// The frame of its first SYN.
+    pub frame: u64,
+}
+
+/// The newest attempts of one service.
+#[derive(Clone, Debug, Default)]
+pub struct Clocks {
+    attempts: Vec<Attempt>,
+    next: usize,
+}
+
+impl Clocks {
+    /// Takes an attempt, if its beginning was captured and has a timestamp.
+    pub(super) fn take(&mut self, connection: &Connection, life: &Lifecycle) {
+        let Some(syn) = life.notes.iter().find(|note| note.is_syn()) else { return };
+        let Some(timestamps) = syn.timestamps else { return };
+        let attempt = Attempt {
+            client: connection.endpoint(syn.side).ip,
+            time: syn.time,
+            clock: Seq(timestamps.value),
+            is_answered: life.opening.kind != OpenKind::Unanswered,
+            stream: connection.stream,
+            frame: syn.frame,
+        };
+        if self.attempts.len() < ATTEMPTS_MAX {
+            self.attempts.push(attempt);
+        } else {
+            self.attempts[self.next] = attempt;
+            self.next = (self.next + 1) % ATTEMPTS_MAX;
+        }
+    }
+
+    /// The attempts in order of time.
+    pub fn in_order(&self) -> Vec<Attempt> {
+        let mut attempts = self.attempts.clone();
+        attempts.sort_by_key(|attempt| (attempt.time, attempt.frame));
+        attempts
+    }
+}
