@@ -76,3 +76,24 @@ impl<K: Copy + Ord + Hash> Groups<K> {
         self.places = self.piles.iter().enumerate().map(|(place, &(key, _))| (key, place)).collect();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_groups_the_largest_stay() {
+        let mut groups = Groups::new(1_000_000);
+        for n in 0..10 * GROUPS_MAX as u64 {
+            let (pile, intervals_max) = groups.pile(n);
+            pile.sockets += if n == 7 { 100 } else { 1 };
+            assert!(intervals_max >= INTERVALS_MIN);
+        }
+        let kept = groups.sorted();
+        assert!(kept.len() <= GROUPS_MAX, "{}", kept.len());
+        assert_eq!(kept.iter().map(|(_, pile)| pile.sockets).max(), Some(100));
+        let sockets: u64 = kept.iter().map(|(_, pile)| pile.sockets).sum();
+        assert_eq!(sockets + groups.let_go(), 10 * GROUPS_MAX as u64 + 99);
+        assert!(groups.get(7).is_some() && groups.get(1_u64 << 40).is_none());
+    }
+}

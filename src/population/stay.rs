@@ -105,3 +105,55 @@ fn has_no_socket(connection: &Connection, life: &Lifecycle, side: Side) -> bool 
     let is_open = !matches!(life.opening.kind, OpenKind::HalfOpen | OpenKind::Unanswered);
     is_alone && !is_open && life.horizon.since(connection.start) >= SYN_ALONE_NS_MIN
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Profile;
+    use crate::source::script::segments;
+
+    const SECOND_NS: i64 = 1_000_000_000;
+    const CLOSED_BY_CLIENT: &str = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > FIN ACK\nserver > ACK\n";
+
+    /// States of the client with the seconds that they lasted; none goes on.
+    fn client(trace: &str, seconds: i64, departure: fn(Timestamp) -> Departure) -> Vec<(State, Option<i64>)> {
+        let segments = segments(trace).unwrap();
+        let mut connection = Connection::new(0, &segments[0], None);
+        segments.iter().for_each(|segment| connection.step(segment));
+        let horizon = connection.start.plus(seconds * SECOND_NS);
+        let life = Lifecycle::of(&connection, horizon, Profile::LINUX);
+        let mut found = Vec::new();
+        stays(&connection, &life, Side::Client, departure(horizon), &mut found);
+        let lasted = |stay: &Stay| (stay.state, stay.until.map(|until| until.since(stay.from) / SECOND_NS));
+        found.iter().map(lasted).filter(|(_, lasted)| *lasted != Some(0)).collect()
+    }
+
+    #[test]
+    fn fin_wait_2_of_a_closed_application_runs_out() {
+        assert_eq!(client(CLOSED_BY_CLIENT, 30, |_| Departure::Over), [(State::FinWait2, None)]);
+        assert_eq!(client(CLOSED_BY_CLIENT, 90, |_| Departure::Over), [(State::FinWait2, Some(60))]);
+        // The answer still flows: the application reads.
+        let half_closed = format!("{CLOSED_BY_CLIENT}+10 server > data 100\nclient > ACK");
+        assert_eq!(client(&half_closed, 90, |_| Departure::Over), [(State::FinWait2, None)]);
+        // The late FIN met nobody, or somebody.
+        let gone = format!("{CLOSED_BY_CLIENT}+70 server > FIN ACK\nclient > RST");
+        assert_eq!(client(&gone, 90, |_| Departure::Over), [(State::FinWait2, Some(60))]);
+        let there = format!("{CLOSED_BY_CLIENT}+70 server > FIN ACK\nclient > ACK");
+        assert_eq!(client(&there, 90, |_| Departure::Over), [(State::FinWait2, Some(70)), (State::TimeWait, None)]);
+    }
+
+    #[test]
+    fn a_successor_ends_what_is_left() {
+        let closed = format!("{CLOSED_BY_CLIENT}server > FIN ACK\nclient > ACK");
+        assert_eq!(client(&closed, 20, Departure::Replaced), [(State::TimeWait, Some(19))]);
+        assert_eq!(client(&closed, 20, |_| Departure::Over), [(State::TimeWait, None)]);
+    }
+
+    #[test]
+    fn nobody_stands_behind_a_syn_that_is_never_repeated() {
+        assert_eq!(client("client > SYN\nserver > SYN ACK", 2, |_| Departure::Over), [(State::SynSent, None)]);
+        assert_eq!(client("client > SYN\nserver > SYN ACK", 5, |_| Departure::Over), []);
+        let living = "client > SYN\nserver > SYN ACK\n+1 client > SYN";
+        assert_eq!(client(living, 5, |_| Departure::Over), [(State::SynSent, None)]);
+    }
+}
