@@ -76,6 +76,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
         client: connection.client,
         server: connection.server,
         role_basis: connection.role_basis,
+        tap: life.tap,
         start: connection.start,
         end: connection.end,
         first_frame: connection.first_frame,

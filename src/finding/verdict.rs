@@ -2,7 +2,7 @@
 
 use crate::base::{Endpoint, Side, Sides, Timestamp, words};
 use crate::connection::SequenceCounts;
-pub use crate::connection::{Basis, CloseKind, Initiator, OpenKind, RoleBasis, State, StateStep};
+pub use crate::connection::{Basis, CloseKind, Initiator, OpenKind, RoleBasis, State, StateStep, Tap};
 
 /// Everything that is reported of one connection.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Verdict {
     pub server: Endpoint,
     /// How client and server were told apart.
     pub role_basis: RoleBasis,
+    /// Where on its path the capture was taken, if that shows.
+    pub tap: Option<Tap>,
     /// Time of the first segment.
     pub start: Timestamp,
     /// Time of the last segment.

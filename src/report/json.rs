@@ -100,7 +100,7 @@ mod tests {
         r#"{"type":"capture","schema":1,"files":["shop.pcapng"],"format":"pcapng","link_types":["EN10MB"]}"#,
         concat!(
             r#"{"type":"connection","stream":0,"id":"ID","community_id":"1:CID","#,
-            r#""client":{"ip":"10.0.0.1","port":51000},"server":{"ip":"10.0.0.2","port":80},"role_basis":"syn","#,
+            r#""client":{"ip":"10.0.0.1","port":51000},"server":{"ip":"10.0.0.2","port":80},"role_basis":"syn","tap":null,"#,
             r#""start":"2026-11-21T03:31:00.000000000Z","end":"2026-11-21T03:31:00.046000000Z","#,
             r#""first_frame":1,"last_frame":7,"#,
             r#""open":{"kind":"three-way","frames":[1,2,3],"rtt_ns":1200000,"syn_count":1,"syn_ack_count":1},"#,

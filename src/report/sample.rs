@@ -40,6 +40,7 @@ pub fn unread_data(stream: u64) -> Verdict {
         client,
         server,
         role_basis: RoleBasis::Syn,
+        tap: None,
         start: at_ms(0),
         end: at_ms(46),
         first_frame: 1,
