@@ -37,6 +37,9 @@ struct Arguments {
     /// Only these rungs.
     #[arg(long = "rung")]
     rungs: Vec<Rung>,
+    /// Fail when the whole analysis costs more of the floor than it may: for continuous integration.
+    #[arg(long)]
+    guard: bool,
     /// Write the captures into this folder and measure nothing.
     #[arg(long, value_name = "DIR")]
     write: Option<PathBuf>,
@@ -62,7 +65,9 @@ fn main() -> Result<()> {
     if arguments.profiles.is_empty() {
         arguments.profiles = Profile::value_variants().to_vec();
     }
-    if arguments.rungs.is_empty() {
+    if arguments.guard {
+        arguments.rungs = vec![Rung::Floor, Rung::Whole];
+    } else if arguments.rungs.is_empty() {
         arguments.rungs = Rung::value_variants().to_vec();
     }
     let folder = arguments.write.clone().unwrap_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")));
@@ -70,7 +75,7 @@ fn main() -> Result<()> {
         let path = folder.join(format!("{}.pcap", profile.name()));
         let totals = generate(profile, &arguments, &path)?;
         if arguments.write.is_none() {
-            measure(&totals, &arguments, &path)?;
+            measure(profile, &totals, &arguments, &path)?;
             fs::remove_file(&path)?;
         }
     }
@@ -103,7 +108,7 @@ fn check_repeatable(arguments: &Arguments) -> Result<()> {
 }
 
 /// Runs every rung in turn, round by round, and prints medians.
-fn measure(totals: &Totals, arguments: &Arguments, path: &Path) -> Result<()> {
+fn measure(profile: Profile, totals: &Totals, arguments: &Arguments, path: &Path) -> Result<()> {
     let mut rounds: Vec<Vec<Cost>> = Vec::new();
     for _ in 0..arguments.rounds {
         let mut costs = Vec::new();
@@ -129,8 +134,24 @@ fn measure(totals: &Totals, arguments: &Arguments, path: &Path) -> Result<()> {
             per_frame(&|cost| cost.wall_ns),
             ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
         );
+        if let (true, Rung::Whole, Some(ratio)) = (arguments.guard, rung, ratio) {
+            let most = floors_at_most(profile);
+            ensure!(ratio <= most, "{}: the whole analysis takes {ratio:.1} floors; at most {most}", profile.name());
+        }
     }
     Ok(())
+}
+
+/// As many floors as the whole analysis may take: twice what it takes now (docs/bench), since a busy machine does not
+/// disturb both alike.
+fn floors_at_most(profile: Profile) -> f64 {
+    match profile {
+        Profile::Web => 30.0,
+        Profile::Tiny => 100.0,
+        Profile::Bulk => 6.0,
+        Profile::Churn => 100.0,
+        Profile::Synflood => 70.0,
+    }
 }
 
 fn time<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Cost)> {

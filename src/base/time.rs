@@ -27,10 +27,47 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// RFC 3339, UTC, with nine digits: `2026-11-21T03:31:00.000000001Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // 64 bits of nanoseconds lie well inside the range of the calendar, so the fallback is never printed.
-        let moment = jiff::Timestamp::from_nanosecond(self.0.into()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        write!(f, "{moment:.9}")
+        let letters = self.letters();
+        f.write_str(std::str::from_utf8(&letters).unwrap_or_default())
     }
+}
+
+impl Timestamp {
+    /// The letters of RFC 3339. Every record has some ten of them, so they are put together by hand; 64 bits of
+    /// nanoseconds reach no year but one of four digits.
+    fn letters(self) -> [u8; 30] {
+        let (seconds, nanos) = (self.0.div_euclid(1_000_000_000), self.0.rem_euclid(1_000_000_000));
+        let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        let mut letters = *b"0000-00-00T00:00:00.000000000Z";
+        let mut put = |from: usize, to: usize, mut number: i64| {
+            for letter in letters[from..to].iter_mut().rev() {
+                *letter = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        };
+        put(0, 4, year);
+        put(5, 7, month);
+        put(8, 10, day);
+        put(11, 13, second / 3_600);
+        put(14, 16, second / 60 % 60);
+        put(17, 19, second % 60);
+        put(20, 29, nanos);
+        letters
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. Counted in eras of 400 years that begin
+/// with March, so that a leap day is the last of its year.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -43,6 +80,16 @@ mod tests {
         assert_eq!(Timestamp::from_parts(951_782_400, 1).to_string(), "2000-02-29T00:00:00.000000001Z");
         assert_eq!(Timestamp(-1).to_string(), "1969-12-31T23:59:59.999999999Z");
         assert_eq!(Timestamp(i64::MAX).to_string(), "2262-04-11T23:47:16.854775807Z");
+    }
+
+    #[test]
+    fn every_moment_prints_as_a_calendar_prints_it() {
+        let mut rng = fastrand::Rng::with_seed(3339);
+        let edges = [i64::MIN, i64::MAX, -1, 0, 951_868_799_999_999_999, 4_107_542_400_000_000_000];
+        for nanos in edges.into_iter().chain((0..20_000).map(|_| rng.i64(..))) {
+            let moment = jiff::Timestamp::from_nanosecond(nanos.into()).unwrap();
+            assert_eq!(Timestamp(nanos).to_string(), format!("{moment:.9}"));
+        }
     }
 
     #[test]

@@ -104,8 +104,11 @@ impl Journal {
 
     /// Everything remembered, with `extra` (the newest segments of each half), in the order of capture, each once.
     pub(super) fn in_order(&self, extra: impl Iterator<Item = Noted>) -> Vec<Noted> {
-        let mut all: Vec<Noted> =
-            self.head.iter().chain(&self.tail).chain(&self.recent).copied().chain(extra).collect();
+        // Of each half the newest segment and the newest with payload.
+        let mut all = Vec::with_capacity(self.head.len() + self.tail.len() + self.recent.len() + 4);
+        all.extend_from_slice(&self.head);
+        all.extend(self.tail.iter().chain(&self.recent).copied());
+        all.extend(extra);
         all.sort_by_key(|noted| (noted.frame, noted.side, noted.seq.0));
         all.dedup_by(|a, b| (a.frame, a.side, a.seq, a.flags) == (b.frame, b.side, b.seq, b.flags));
         all

@@ -67,10 +67,20 @@ impl<K: Copy + Ord + Hash> Groups<K> {
 
     /// Ties go by the key, so that the same capture keeps the same groups.
     fn let_the_smallest_go(&mut self) {
-        self.piles.sort_by(|(key, pile), (other_key, other)| (other.sockets, key).cmp(&(pile.sockets, other_key)));
-        for (_, pile) in self.piles.drain(GROUPS_KEPT..) {
-            self.let_go += pile.sockets;
-        }
+        // Piles are large: they are told apart by their places, and each that stays moves once.
+        let mut order: Vec<usize> = (0..self.piles.len()).collect();
+        order.select_nth_unstable_by(GROUPS_KEPT, |&a, &b| {
+            let ((key, pile), (other_key, other)) = (&self.piles[a], &self.piles[b]);
+            (other.sockets, key).cmp(&(pile.sockets, other_key))
+        });
+        let mut stays = vec![false; self.piles.len()];
+        order[..GROUPS_KEPT].iter().for_each(|&place| stays[place] = true);
+        let mut stays = stays.into_iter();
+        self.piles.retain(|(_, pile)| {
+            let stays = stays.next().unwrap_or(false);
+            self.let_go += if stays { 0 } else { pile.sockets };
+            stays
+        });
         let intervals_max = INTERVALS_TOTAL / GROUPS_MAX;
         self.piles.iter_mut().for_each(|(_, pile)| pile.fit(intervals_max));
         self.places = self.piles.iter().enumerate().map(|(place, &(key, _))| (key, place)).collect();
