@@ -278,7 +278,10 @@ impl Hindsight<'_> {
         } else {
             Cue::SendData
         };
-        Some(self.event((own, index, 0), cue, index, Basis::Seen))
+        // Of a peer that the capture does not show, nothing says that its FIN had not come first.
+        let unheard = cue == Cue::SendFin && self.connection.halves[!note.side].frames == 0;
+        let basis = if unheard { Basis::Assumed } else { Basis::Seen };
+        Some(self.event((own, index, 0), cue, index, basis))
     }
 
     fn event(&self, order: (usize, usize, u8), cue: Cue, note: usize, basis: Basis) -> Event {
