@@ -20,7 +20,7 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// One side sent nothing that was captured, and the other acknowledges what it sent, or answers its SYN.
+    /// One side sent nothing that was captured, and the other acknowledges what it sent, by more than SYN-ACKs.
     ///
     /// ```trace fires
     /// client > SYN
@@ -32,7 +32,8 @@ finding! {
     ///
     /// # Not to be confused with
     ///
-    /// `syn-unanswered`: nobody is there.
+    /// `syn-unanswered`: nobody is there. SYN-ACKs alone, which answer SYNs that somebody sent with a forged address
+    /// (`half-open-handshake`).
     ///
     /// ```trace quiet
     ///    client > SYN
@@ -51,8 +52,9 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let connection = case.connection;
     let Some(silent) = Side::BOTH.into_iter().find(|&side| connection.halves[side].frames == 0) else { return };
     let seen = &connection.halves[!silent];
-    // A SYN alone, and a reset alone, answer nothing.
-    let answers = connection.halves[silent].acked.is_some() || seen.syn_acks > 0;
+    // A SYN alone, and a reset alone, answer nothing; SYN-ACKs alone may answer a forged address.
+    let is_backscatter = u64::from(seen.syn_acks) == seen.frames;
+    let answers = connection.halves[silent].acked.is_some() && !is_backscatter;
     if !answers || connection.frames() < 2 || case.life.opening.kind == OpenKind::Unanswered {
         return;
     }
