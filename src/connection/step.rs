@@ -520,7 +520,9 @@ impl Connection {
 
 /// What made `own` send a segment again without waiting for its timer.
 fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
-    let mut class = Class::empty();
+    if own.last.is_some_and(|last| is_older(segment, &last)) {
+        return Class::COPY;
+    }
     if let Some(last) = peer.last {
         let heard = segment.time.since(last.time);
         let beyond = own.nxt.since(segment.seq);
@@ -530,14 +532,19 @@ fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
             && heard <= PROMPT_ANSWER_NS
             && i64::from(beyond) > DUPLICATE_ACKS * i64::from(segment.payload_len.max(1));
         if heard < RTO_NS_MIN && (selective || repeated) {
-            class |= Class::FAST;
+            return Class::FAST;
         }
     }
     let is_soon = own.last_data.is_some_and(|data| segment.time.since(data.time) < RTO_NS_MIN);
-    if segment.seq_end() == own.nxt && is_soon {
-        class |= Class::PROMPT;
-    }
-    class
+    if segment.seq_end() == own.nxt && is_soon { Class::PROMPT } else { Class::empty() }
+}
+
+/// Its sender wrote it before `last`: an older IPv4 id, and a timestamp that is not newer. A repetition has newer ones.
+fn is_older(segment: &Segment, last: &Noted) -> bool {
+    let (Some(now), Some(then)) = (segment.options.timestamps, last.timestamps) else { return false };
+    let has_ids = segment.ip_id != 0 && last.ip_id != 0;
+    let is_older_id = segment.ip_id.wrapping_sub(last.ip_id).cast_signed() < 0;
+    has_ids && is_older_id && Seq(now.value).at_or_before(Seq(then.value))
 }
 
 /// The peer acknowledged it just before it was seen: the capture has them in the wrong order, as a card with several

@@ -49,7 +49,8 @@ finding! {
     ///
     /// # Not to be confused with
     ///
-    /// Segments out of order: what fills a gap within a round trip was overtaken and not sent again. `duplicate-frames`: the
+    /// An original that its repetition overtook, and copies that the network made: their IPv4 id and timestamp are older than
+    /// those of the segment before. Segments out of order: what fills a gap within a round trip was overtaken and not sent again. `duplicate-frames`: the
     /// same frame captured twice. `keepalive` and zero-window probes, which repeat an octet on purpose. `outage-repaired` and
     /// `dead-peer`, where one segment is repeated again and again.
     ///
@@ -112,14 +113,21 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     for side in Side::BOTH {
         let half = &case.connection.halves[side];
         let repeated = |note: &Noted| {
-            note.side == side && note.len > 0 && !note.is_rst() && !note.is_syn() && !is_stray(case, note)
+            note.side == side
+                && note.len > 0
+                && !note.is_rst()
+                && !note.is_syn()
+                && !note.class.contains(Class::COPY)
+                && !is_stray(case, note)
         };
         let refilled: Vec<&Noted> =
             case.notes(|note| repeated(note) && note.class.contains(Class::FILLS_GAP) && is_late(case, note)).collect();
         let mut notes: Vec<&Noted> =
             case.notes(|note| repeated(note) && note.class.contains(Class::RETRANSMISSION)).collect();
         let refills = refilled.len() as u64;
-        let total = (u64::from(half.retransmissions)).max(notes.len() as u64) + refills;
+        let is_copy = |note: &Noted| note.class.contains(Class::RETRANSMISSION | Class::COPY) && note.side == side;
+        let copies = case.notes(is_copy).count() as u64;
+        let total = u64::from(half.retransmissions).saturating_sub(copies).max(notes.len() as u64) + refills;
         notes.extend(refilled);
         let Some(first) =
             notes.iter().min_by_key(|note| note.frame).filter(|_| total >= case.thresholds.retransmissions)
