@@ -45,6 +45,8 @@ pub struct Options {
     pub threads: usize,
     /// What tells equal four-tuples apart beside.
     pub split_by: SplitBy,
+    /// Take over the names that the capture has for addresses.
+    pub names: bool,
 }
 
 /// Decides which frames are analysed. It may be asked on another thread.
@@ -119,7 +121,7 @@ pub fn analyse(
     let mut analysis = Analysis::new(options, sink);
     let Analysis { tracker, reporter, .. } = &mut analysis;
     let (source_error, interrupted) =
-        Reading { source, filter, observer }.read(&mut decoder(options), tracker, reporter)?;
+        Reading { source, filter, observer, names: options.names }.read(&mut decoder(options), tracker, reporter)?;
     let truncated = source_error.is_some() || interrupted;
     let streams = analysis.tracker.table.streams();
     let Finished { summary, watched, population, sockets } = analysis.finish(truncated)?;

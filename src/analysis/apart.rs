@@ -60,9 +60,9 @@ pub(super) fn analyse(
 ) -> io::Result<Outcome> {
     let (to, from) = sync_channel(ON_THE_WAY);
     thread::scope(|scope| {
-        let reading = thread::Builder::new()
-            .name("tracking".to_owned())
-            .spawn_scoped(scope, move || read(Reading { source, filter, observer }, options, to))?;
+        let reading = thread::Builder::new().name("tracking".to_owned()).spawn_scoped(scope, move || {
+            read(Reading { source, filter, observer, names: options.names }, options, to)
+        })?;
         let mut reporter = Reporter::new(options, sink);
         let told = tell(from, &mut reporter);
         let read = reading.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));

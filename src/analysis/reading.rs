@@ -5,8 +5,8 @@ use std::io;
 use super::tracker::{BATCH, Batch, Outlet, Tracker};
 use super::ways::Ways;
 use super::{Filter, Observer, View};
-use crate::decode::Decoder;
-use crate::report::{CaptureRecord, counted};
+use crate::decode::{Decoder, FragmentCounts};
+use crate::report::{CaptureRecord, FileFrames, counted};
 use crate::source::{CaptureSet, Frame, Source, SourceError};
 
 /// How many frames pass between two looks at the observer.
@@ -17,6 +17,8 @@ pub(super) struct Reading<'a, 'f, 'o> {
     pub source: &'a mut CaptureSet,
     pub filter: Option<&'f mut (dyn Filter + 'f)>,
     pub observer: &'o mut (dyn Observer + 'o),
+    /// The names that the capture has for addresses are wanted.
+    pub names: bool,
 }
 
 /// Where frames go.
@@ -81,7 +83,7 @@ impl<'f> Reading<'_, 'f, '_> {
             work.end()?;
         }
         let Work { outlet, decoder, .. } = work;
-        account_for(outlet, self.source, decoder);
+        account_for(outlet, self.source, decoder, self.names);
         Ok((source_error, interrupted))
     }
 }
@@ -132,8 +134,8 @@ impl<O: Outlet> Work<'_, O> {
     }
 }
 
-/// Takes over what the source says of itself.
-fn account_for(outlet: &mut impl Outlet, source: &CaptureSet, decoder: &Decoder) {
+/// Takes over what the source and the decoder say of themselves.
+fn account_for(outlet: &mut impl Outlet, source: &CaptureSet, decoder: &Decoder, names: bool) {
     let summary = outlet.summary();
     summary.dropped = source.interfaces().iter().map(|interface| interface.drops.total()).sum();
     summary.unknown_blocks = source.unknown_blocks();
@@ -142,4 +144,31 @@ fn account_for(outlet: &mut impl Outlet, source: &CaptureSet, decoder: &Decoder)
         let frames = counted(frames, "frame");
         summary.notices.push(format!("link type {link} ({}) is not supported: {frames} skipped", link.0));
     }
+    let FragmentCounts { overlapping, expired, evicted, forgotten, .. } = decoder.fragment_counts();
+    for (number, what, why) in [
+        (overlapping, "IP fragment", "overlapped another: where they disagree, the one that begins earlier counts"),
+        (expired + evicted, "fragmented datagram", "never became whole"),
+        (forgotten, "first fragment", "without a rest could not be kept"),
+    ] {
+        if number > 0 {
+            summary.notices.push(format!("{} {why}", counted(number, what)));
+        }
+    }
+    summary.files = parts(source);
+    if names {
+        summary.names = source.names().iter().map(|(address, name)| (address, name.to_owned())).collect();
+    }
+}
+
+/// Where the files lie in the running frame numbers. One file needs no word, and merged ones have no such places.
+fn parts(source: &CaptureSet) -> Vec<FileFrames> {
+    let files = source.files().iter().filter(|file| file.last_number > 0);
+    let parts: Vec<FileFrames> = files
+        .filter_map(|file| {
+            let first = file.first_frame?;
+            let last = first.0 + file.last_number - 1;
+            (source.locate(first).is_some()).then(|| FileFrames { file: file.name.clone(), first: first.0, last })
+        })
+        .collect();
+    if parts.len() > 1 { parts } else { Vec::new() }
 }

@@ -99,6 +99,27 @@ impl Arguments {
     }
 }
 
+impl Command {
+    /// With patterns among the captures expanded, before anything is given up that this needs.
+    pub fn expanded(mut self) -> Self {
+        match &mut self {
+            Command::Read(ReadArguments { input, .. })
+            | Command::Show(ShowArguments { input, .. })
+            | Command::Ss(SsArguments { input, .. })
+            | Command::Census(CensusArguments { input, .. }) => input.expand(),
+            Command::Explain(_)
+            | Command::Help(_)
+            | Command::Live(_)
+            | Command::Diff(_)
+            | Command::Check(_)
+            | Command::Report(_)
+            | Command::Annotate(_)
+            | Command::Extract(_) => {}
+        }
+        self
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -262,6 +283,20 @@ pub struct Input {
     pub filter: Option<String>,
 }
 
+impl Input {
+    /// Puts in the place of a pattern what it stands for: a quoted one, or one from a program, which no shell has
+    /// expanded. A file of that very name comes first, and a pattern that nothing matches stays, so that the error names it.
+    fn expand(&mut self) {
+        let expanded = |path: PathBuf| {
+            let pattern = path.to_str().filter(|name| name.contains(['*', '?', '[']) && !path.exists());
+            let found = pattern.and_then(|pattern| glob::glob(pattern).ok());
+            let found: Vec<PathBuf> = found.map(|paths| paths.flatten().collect()).unwrap_or_default();
+            if found.is_empty() { vec![path] } else { found }
+        };
+        self.captures = std::mem::take(&mut self.captures).into_iter().flat_map(expanded).collect();
+    }
+}
+
 /// How connections are judged and how many are kept.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Analysis")]
@@ -281,6 +316,9 @@ pub struct AnalysisArguments {
     /// directions of a connection that bear different tags fall apart.
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = split_by)]
     split_by: Vec<SplitBy>,
+    /// Say at the end which names the capture itself has for addresses (pcapng Name Resolution Blocks)
+    #[arg(long)]
+    names: bool,
     /// Connections kept at once; beyond it, those idle longest are reported early
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max, value_parser = at_least_one)]
     max_connections: usize,
@@ -306,7 +344,7 @@ impl AnalysisArguments {
         let limits = Limits { connections_max: self.max_connections, ..Limits::default() };
         let (threads, policy) = (self.threads, self.policy()?);
         let split_by = self.split_by.iter().copied().collect();
-        Ok(Options { profile, limits, policy, threads, split_by, ..Options::default() })
+        Ok(Options { profile, limits, policy, threads, split_by, names: self.names, ..Options::default() })
     }
 
     fn policy(&self) -> anyhow::Result<Policy> {

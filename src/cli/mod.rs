@@ -69,7 +69,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn command(arguments: Arguments) -> anyhow::Result<Outcome> {
     let Arguments { command, talk } = arguments;
-    match command {
+    match command.expanded() {
         Command::Read(arguments) => read::run(arguments, &talk),
         Command::Show(arguments) => show::run(&arguments, &talk),
         Command::Explain(arguments) => explain::run(&arguments, &talk),

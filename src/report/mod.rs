@@ -21,6 +21,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::finding::{Finding, Verdict};
@@ -86,6 +87,17 @@ pub struct FindingEvent {
     pub finding: Finding,
 }
 
+/// One file's part of the running frame numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFrames {
+    /// Its name as it was given.
+    pub file: String,
+    /// The number of its first frame.
+    pub first: u64,
+    /// The number of its last frame.
+    pub last: u64,
+}
+
 /// The totals. `frames = segments + non_tcp + fragments + filtered + the sum of skipped` holds exactly.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
@@ -120,6 +132,10 @@ pub struct Summary {
     pub unknown_blocks: u64,
     /// What else is to be known of the input: files left out, overlaps, failures in one of several.
     pub notices: Vec<String>,
+    /// Where each of several files that were read one after the other begins and ends in the running frame numbers.
+    pub files: Vec<FileFrames>,
+    /// The names that the capture itself has for addresses, when they were asked for.
+    pub names: BTreeMap<IpAddr, String>,
     /// Reading stopped before the end of the input (interrupted, or the input is damaged).
     pub truncated: bool,
     /// What a running interface gave and did not give; none for files.

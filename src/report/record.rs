@@ -455,8 +455,25 @@ struct Totals<'a> {
     dropped: u64,
     unknown_blocks: u64,
     notices: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    file_frames: Vec<FileFrames<'a>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    names: &'a BTreeMap<IpAddr, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     interface: Option<Interface>,
+}
+
+#[derive(serde::Serialize)]
+struct FileFrames<'a> {
+    file: &'a str,
+    first: u64,
+    last: u64,
+}
+
+impl<'a> FileFrames<'a> {
+    fn of(part: &'a super::FileFrames) -> Self {
+        Self { file: &part.file, first: part.first, last: part.last }
+    }
 }
 
 #[derive(serde::Serialize)]
@@ -494,6 +511,8 @@ impl<'a> Totals<'a> {
             dropped: summary.dropped,
             unknown_blocks: summary.unknown_blocks,
             notices: &summary.notices,
+            file_frames: summary.files.iter().map(FileFrames::of).collect(),
+            names: &summary.names,
             interface: summary.interface.map(Interface::of),
         }
     }

@@ -20,6 +20,11 @@ impl Names {
         self.by_address.get(&address).map(String::as_str)
     }
 
+    /// Every address that has a name, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (IpAddr, &str)> {
+        self.by_address.iter().map(|(&address, name)| (address, name.as_str()))
+    }
+
     /// How many addresses have a name.
     pub fn len(&self) -> usize {
         self.by_address.len()

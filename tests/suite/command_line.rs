@@ -367,3 +367,19 @@ fn ctrl_c_gives_what_was_read_so_far() {
     assert_eq!((&summary["type"], &summary["truncated"]), (&Value::from("summary"), &Value::from(true)));
     assert_eq!(summary["connections"], records.iter().filter(|record| record["type"] == "connection").count());
 }
+
+#[test]
+fn a_pattern_that_no_shell_expanded_stands_for_its_files_and_each_has_its_frames() {
+    let folder = folder_with_capture("pattern");
+    fs::copy(folder.join("two.pcap"), folder.join("tw[o.pcap")).unwrap();
+    fs::write(folder.join("three.pcap"), capture_of(&format!("start 1970-01-02T00:00:00Z\n{TWO}"))).unwrap();
+    let output = run(&folder, "read t*.pcap --format ndjson");
+    let summary = records(&output.stdout).pop().unwrap();
+    let files = summary["file_frames"].as_array().unwrap().clone();
+    let of = |index: usize| (files[index]["file"].clone(), files[index]["first"].clone(), files[index]["last"].clone());
+    assert_eq!(files.len(), 2, "the copy is left out: {summary}");
+    assert_eq!((of(0).1, of(0).2, of(1).1, of(1).2), (1.into(), 10.into(), 11.into(), 20.into()), "{summary}");
+    // A file of that very name is no pattern.
+    assert!(run(&folder, "read tw[o.pcap").status.success());
+    assert_eq!(run(&folder, "read x*.pcap").status.code(), Some(2));
+}

@@ -9,7 +9,7 @@ use crate::report::answers::{ending_reset, is_one_ended};
 use crate::report::layout::{Canvas, harmless, wrap};
 use crate::report::quantity::{count, counted, duration};
 use crate::report::style::Role;
-use crate::report::{CaptureRecord, Summary};
+use crate::report::{CaptureRecord, FileFrames, Summary};
 
 /// How many connections ended which way.
 #[derive(Debug, Default)]
@@ -176,12 +176,33 @@ pub fn write(out: &mut impl Write, canvas: &Canvas, summary: &Summary) -> io::Re
         let line = format!("  {} {reason}", count(*number));
         writeln!(out, "{}", canvas.palette.paint(Role::Warning, harmless(&line)))?;
     }
+    for remark in files(summary).into_iter().chain(names(summary)) {
+        for part in wrap(&remark, canvas.width.min(PROSE_WIDTH_MAX)) {
+            writeln!(out, "{part}")?;
+        }
+    }
     for remark in remarks(summary) {
         for part in wrap(&remark, canvas.width.min(PROSE_WIDTH_MAX)) {
             writeln!(out, "{}", canvas.palette.paint(Role::Warning, part))?;
         }
     }
     Ok(())
+}
+
+/// Which frames are which file's.
+fn files(summary: &Summary) -> Vec<String> {
+    const SHOWN: usize = 10;
+    let part = |part: &FileFrames| format!("Frames {} to {}: {}", part.first, part.last, harmless(&part.file));
+    let mut lines: Vec<String> = summary.files.iter().take(SHOWN).map(part).collect();
+    if let Some(more @ 1..) = summary.files.len().checked_sub(SHOWN) {
+        lines.push(format!("{more} more files; --format ndjson lists them in the summary"));
+    }
+    lines
+}
+
+/// The names of addresses, where they were asked for.
+fn names(summary: &Summary) -> Vec<String> {
+    summary.names.iter().map(|(address, name)| format!("{address} is {}", harmless(name))).collect()
 }
 
 /// What the reader must know about the limits of this report.
