@@ -12,6 +12,7 @@ use lastack::base::Timestamp;
 use lastack::connection::{Lifecycle, Profile};
 use lastack::decode::{Decoder, FrameKind, Item};
 use lastack::finding::{self, Thresholds, Verdict};
+use lastack::population::{Departure, INTERVAL_NS, Population};
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
 use lastack::segment::Segment;
 use lastack::source::{self, Access, Input, Options, Source};
@@ -41,6 +42,8 @@ pub enum Rung {
     Hindsight,
     /// The same, and the verdict on it: every connection by itself.
     Alone,
+    /// The same, and the counts across connections.
+    Across,
     /// The whole analysis, with what shows across connections; its results counted and not printed.
     Whole,
     /// The same on two threads.
@@ -64,6 +67,7 @@ impl Rung {
             Rung::Table => "table",
             Rung::Hindsight => "hindsight",
             Rung::Alone => "alone",
+            Rung::Across => "across",
             Rung::Whole => "whole",
             Rung::Threads => "threads",
             Rung::Text => "text",
@@ -104,6 +108,17 @@ impl Rung {
                 table(path, |left, now| {
                     left.lend(&mut scratch, |connection| {
                         black_box(finding::diagnose(connection, now, Profile::LINUX, &thresholds));
+                    });
+                })
+            }
+            Rung::Across => {
+                let (mut scratch, thresholds) = (None, Thresholds::default());
+                let mut population = Population::new(Profile::LINUX, INTERVAL_NS);
+                table(path, |left, now| {
+                    left.lend(&mut scratch, |connection| {
+                        let life = Lifecycle::of(connection, now, Profile::LINUX);
+                        population.take(connection, &life, Departure::Over);
+                        black_box(finding::conclude(connection, &life, &thresholds));
                     });
                 })
             }

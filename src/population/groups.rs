@@ -6,6 +6,7 @@ use std::hash::Hash;
 use foldhash::fast::RandomState;
 
 use super::pile::Pile;
+use super::series::INTERVAL_NS;
 
 /// Groups that are certainly kept, those with most sockets. Beyond, a report would be read by nobody, and addresses can
 /// be made up by the million.
@@ -14,8 +15,11 @@ pub const GROUPS_KEPT: usize = 1_024;
 const GROUPS_MAX: usize = 2 * GROUPS_KEPT;
 /// Intervals kept of all groups of a kind together: some 28 MB at most.
 const INTERVALS_TOTAL: usize = 1 << 18;
-/// Intervals of one group, however few groups there are: more than any terminal has columns.
-const INTERVALS_MAX: usize = 1 << 14;
+/// Intervals of one group, however few groups there are, where nobody asked for an interval: more than any terminal has
+/// columns. A late change far back in a longer row would cost more than the rest of a connection's counting.
+const INTERVALS_MAX: usize = 1 << 10;
+/// The same where the user named the interval and wants to see it.
+const INTERVALS_MAX_ASKED: usize = 1 << 14;
 /// Intervals of one group, however many there are.
 const INTERVALS_MIN: usize = 128;
 
@@ -23,15 +27,18 @@ const INTERVALS_MIN: usize = 128;
 #[derive(Clone, Debug)]
 pub struct Groups<K> {
     interval_ns: i64,
+    intervals_max: usize,
     places: HashMap<K, usize, RandomState>,
-    piles: Vec<(K, Pile)>,
+    /// In boxes, since many come and go where destinations are many.
+    piles: Vec<(K, Box<Pile>)>,
     /// Sockets of groups that were let go.
     let_go: u64,
 }
 
 impl<K: Copy + Ord + Hash> Groups<K> {
     pub(super) fn new(interval_ns: i64) -> Self {
-        Self { interval_ns, places: HashMap::default(), piles: Vec::new(), let_go: 0 }
+        let intervals_max = if interval_ns == INTERVAL_NS { INTERVALS_MAX } else { INTERVALS_MAX_ASKED };
+        Self { interval_ns, intervals_max, places: HashMap::default(), piles: Vec::new(), let_go: 0 }
     }
 
     /// The pile of `key`, with the number of intervals that it may have.
@@ -39,10 +46,10 @@ impl<K: Copy + Ord + Hash> Groups<K> {
         if self.piles.len() >= GROUPS_MAX && !self.places.contains_key(&key) {
             self.let_the_smallest_go();
         }
-        let intervals_max = (INTERVALS_TOTAL / self.piles.len().max(1)).clamp(INTERVALS_MIN, INTERVALS_MAX);
+        let intervals_max = (INTERVALS_TOTAL / self.piles.len().max(1)).clamp(INTERVALS_MIN, self.intervals_max);
         let (piles, interval_ns) = (&mut self.piles, self.interval_ns);
         let place = *self.places.entry(key).or_insert_with(|| {
-            piles.push((key, Pile::new(interval_ns)));
+            piles.push((key, Box::new(Pile::new(interval_ns))));
             piles.len() - 1
         });
         (&mut self.piles[place].1, intervals_max)
@@ -50,14 +57,14 @@ impl<K: Copy + Ord + Hash> Groups<K> {
 
     /// Every group by its key.
     pub fn sorted(&self) -> Vec<(K, &Pile)> {
-        let mut all: Vec<(K, &Pile)> = self.piles.iter().map(|(key, pile)| (*key, pile)).collect();
+        let mut all: Vec<(K, &Pile)> = self.piles.iter().map(|(key, pile)| (*key, &**pile)).collect();
         all.sort_by_key(|&(key, _)| key);
         all
     }
 
     /// The pile of `key`, if it is kept.
     pub fn get(&self, key: K) -> Option<&Pile> {
-        self.places.get(&key).map(|&place| &self.piles[place].1)
+        self.places.get(&key).map(|&place| &*self.piles[place].1)
     }
 
     /// Sockets in groups that were too many to keep.

@@ -1,7 +1,5 @@
 //! The sockets of one group: a host's, a service's, or those of a host toward one destination.
 
-use std::net::IpAddr;
-
 use super::clocks::Clocks;
 use super::distinct::Distinct;
 use super::idle::IdleEnds;
@@ -57,20 +55,17 @@ pub struct Attempts {
     pub reused: u64,
 }
 
-/// Durations by powers of two: enough to tell how long is usual.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Durations([u32; 64]);
-
-impl Default for Durations {
-    fn default() -> Self {
-        Self([0; 64])
-    }
-}
+/// Durations by powers of two: enough to tell how long is usual. As long as the longest of them needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Durations(Vec<u32>);
 
 impl Durations {
     fn add(&mut self, ns: i64) {
-        let place = &mut self.0[place(ns)];
-        *place = place.saturating_add(1);
+        let place = place(ns);
+        if self.0.len() <= place {
+            self.0.resize(place + 1, 0);
+        }
+        self.0[place] = self.0[place].saturating_add(1);
     }
 
     /// How many there are.
@@ -80,7 +75,8 @@ impl Durations {
 
     /// How many surely lasted at least `ns`.
     pub fn at_least(&self, ns: i64) -> u64 {
-        self.0[(place(ns) + usize::from(ns.count_ones() != 1)).min(63)..].iter().map(|&count| u64::from(count)).sum()
+        let first = place(ns) + usize::from(ns.count_ones() != 1);
+        self.0.iter().skip(first).map(|&count| u64::from(count)).sum()
     }
 
     /// A duration, ns, that at most one in `parts` exceeds; 0 when there are none.
@@ -126,7 +122,7 @@ pub struct Pile {
     pub idle: IdleEnds,
     /// The newest attempts, by the clients' clocks.
     pub clocks: Clocks,
-    /// The hosts at the other end.
+    /// The clients of these servers' sockets.
     pub peers: Distinct,
     /// Those of them whose attempts never opened.
     pub failing_peers: Distinct,
@@ -136,7 +132,7 @@ pub struct Pile {
 }
 
 /// Durations in the two states that wait for an application.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waits {
     /// In CLOSE-WAIT: for the own one.
     pub close_wait: Durations,
@@ -189,7 +185,7 @@ impl Pile {
 
     pub(super) fn take(&mut self, arrival: &Arrival<'_>, intervals_max: usize) {
         let Arrival { connection, life, side, stays } = *arrival;
-        self.attempt(connection, life, connection.endpoint(!side).ip);
+        self.attempt(connection, life, side);
         if let Some(first) = stays.first() {
             self.sockets += 1;
             self.series.born(first.from);
@@ -263,8 +259,12 @@ impl Pile {
             .collect()
     }
 
-    fn attempt(&mut self, connection: &Connection, life: &Lifecycle, peer: IpAddr) {
-        self.peers.see(peer);
+    fn attempt(&mut self, connection: &Connection, life: &Lifecycle, side: Side) {
+        let peer = connection.endpoint(!side).ip;
+        // A client's peers are its destinations, which have piles of their own.
+        if side == Side::Server {
+            self.peers.see(peer);
+        }
         let is_single = connection.halves.client.syns == 1 && connection.halves.client.frames == 1;
         match life.opening.kind {
             OpenKind::HalfOpen => self.attempts.half_open += 1,

@@ -197,25 +197,27 @@ impl Series {
         best
     }
 
+    /// The interval of `time`. Times come in two places: where a connection began, and at the end, where TIME-WAIT runs
+    /// out; the cursor stays at the first.
     fn at(&mut self, time: Timestamp) -> &mut Interval {
         let index = time.0.div_euclid(self.interval_ns);
-        if self.intervals.get(self.cursor).is_none_or(|interval| interval.index != index) {
-            self.cursor = match self.intervals.last() {
-                Some(last) if last.index == index => self.intervals.len() - 1,
-                Some(last) if last.index > index => {
-                    let place = self.intervals.partition_point(|interval| interval.index < index);
-                    if self.intervals[place].index != index {
-                        self.intervals.insert(place, Interval { index, ..Interval::default() });
-                    }
-                    place
+        let last = self.intervals.len().wrapping_sub(1);
+        let newest = self.intervals.last().map(|interval| interval.index);
+        let place = if newest == Some(index) {
+            last
+        } else if newest.is_none_or(|newest| newest < index) {
+            self.intervals.push(Interval { index, ..Interval::default() });
+            self.intervals.len() - 1
+        } else {
+            if self.intervals.get(self.cursor).is_none_or(|interval| interval.index != index) {
+                self.cursor = self.intervals.partition_point(|interval| interval.index < index);
+                if self.intervals[self.cursor].index != index {
+                    self.intervals.insert(self.cursor, Interval { index, ..Interval::default() });
                 }
-                _ => {
-                    self.intervals.push(Interval { index, ..Interval::default() });
-                    self.intervals.len() - 1
-                }
-            };
-        }
-        &mut self.intervals[self.cursor]
+            }
+            self.cursor
+        };
+        &mut self.intervals[place]
     }
 }
 
