@@ -78,6 +78,11 @@ fn kind(hindsight: &Hindsight<'_>) -> OpenKind {
             // One direction only: the server speaks as only an open connection does.
             return OpenKind::ThreeWay;
         }
+        let acked_unseen = client.acked.zip(client.isn).is_some_and(|(acked, isn)| acked.after(isn + 1));
+        if server.isn.is_some() && client.missing_bytes > 0 && acked_unseen {
+            // A capture of control segments alone: the server acknowledged what only an open connection sends.
+            return OpenKind::ThreeWay;
+        }
         return match reset {
             // A client that never sent this SYN refutes the SYN-ACK: the half-open connection is an old duplicate's.
             Some(_) if client.syns == 0 || hindsight.syn_is_stale() => OpenKind::HalfOpen,

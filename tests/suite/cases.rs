@@ -242,3 +242,16 @@ fn a_fin_that_overtook_data_takes_effect_with_the_data() {
     let entered = told.verdicts[0].endpoints.server.states.last().expect("a state");
     assert_eq!((entered.state.name(), entered.frame), ("CLOSE-WAIT", Some(6)));
 }
+
+#[test]
+fn a_reset_in_a_capture_of_control_segments_alone_tells_how_far_both_had_come() {
+    holds(
+        "client > SYN <mss 1460>\n+5ms server > SYN ACK <mss 1460>\n+70ms server > RST ACK seq 101 ack 21 win 64",
+        &[
+            ("open", "three-way"),
+            ("close", "reset"),
+            ("server", "SYN-RECEIVED ESTABLISHED CLOSED"),
+            ("resets", "linger-zero low"),
+        ],
+    );
+}

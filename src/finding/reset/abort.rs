@@ -36,6 +36,13 @@ pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
             format!("{shape}; the window that it had advertised last was zero, so its buffer was full of unread data");
         return Judgement::new(Cause::UnreadData, Confidence::High, &[Cause::ProcessExit], evidence);
     }
+    let (sender, receiver) = (inquiry.sender(), inquiry.receiver());
+    if sender.last_data.is_none() && receiver.last_data.is_none() && receiver.missing_bytes > 0 {
+        let evidence = format!(
+            "{shape}; none of the payload was captured, so nothing tells SO_LINGER 0 from data left unread: a capture of control segments alone cannot"
+        );
+        return Judgement::new(Cause::LingerZero, Confidence::Low, &[Cause::UnreadData, Cause::ProcessExit], evidence);
+    }
     let (odds, since) = odds(inquiry);
     let (cause, rival) = match odds.unread >= odds.linger {
         true => (Cause::UnreadData, Cause::LingerZero),
@@ -60,7 +67,7 @@ fn nothing_received(inquiry: &Inquiry<'_>, shape: &str) -> Option<Judgement> {
     if !nothing {
         return None;
     }
-    let passive_and_mute = inquiry.from() == Side::Server && sender.payload_bytes == 0;
+    let passive_and_mute = inquiry.from() == Side::Server && sender.payload_bytes == 0 && sender.gaps.is_empty();
     let (confidence, rivals): (_, &[Cause]) =
         if passive_and_mute { (Confidence::Medium, &[Cause::ProcessExit]) } else { (Confidence::High, &[]) };
     let listener =
