@@ -484,8 +484,11 @@ impl Connection {
         if !advanced {
             return;
         }
-        peer.acked = Some(segment.ack);
-        if segment.ack.after(peer.nxt) {
+        let is_first = peer.acked.replace(segment.ack).is_none();
+        if is_first && peer.isn.is_none() && peer.payload_bytes == 0 && segment.ack.since(peer.nxt) == 1 {
+            // The capture began with a keepalive probe, which stands one below what had long been acknowledged.
+            peer.nxt = segment.ack;
+        } else if segment.ack.after(peer.nxt) {
             let unseen = segment.ack.0.wrapping_sub(peer.nxt.0);
             peer.missing_bytes += u64::from(unseen);
             let from = if peer.unseen.1 == peer.nxt { peer.unseen.0 } else { peer.nxt };

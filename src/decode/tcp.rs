@@ -43,7 +43,9 @@ pub(super) fn decode<A: Into<IpAddr> + Copy>(walk: &mut Walk, packet: &Packet<A>
             marks |= Marks::PAYLOAD_CUT;
         }
         payload_len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        if walk.checksums.wants(flags, payload_len) && !octets.is_cut() {
+        // Of a fragment alone the sum cannot be computed.
+        let is_whole = !octets.is_cut() && !marks.contains(Marks::FRAGMENT_FIRST);
+        if is_whole && walk.checksums.wants(flags, payload_len) {
             marks |= checksum::judge(packet.source.into(), packet.destination.into(), octets.captured());
         }
     }

@@ -255,3 +255,11 @@ fn a_reset_in_a_capture_of_control_segments_alone_tells_how_far_both_had_come() 
         ],
     );
 }
+
+#[test]
+fn a_capture_that_begins_with_a_keepalive_has_lost_nothing() {
+    let trace = "client > ACK seq 0 ack 1\nserver > ACK ack 1\n+1 client > data 1:101 ack 1\nserver > ACK ack 101";
+    let told = tell_items(&parse(trace).expect("a readable trace"));
+    assert_eq!(told.verdicts[0].endpoints.client.missing_bytes, 0);
+    assert!(!told.names().any(|name| name == "capture-gap"));
+}
