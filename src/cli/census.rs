@@ -7,11 +7,9 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::arguments::{AnalysisArguments, Format, Input, Output as OutputArguments, Talk};
-use super::input::{Skipped, analyse, conclude, needs, open};
-use super::interrupt::Interrupt;
-use super::output::{Buffering, Output, cannot_write};
-use super::progress::{Bar, Progress};
-use super::sandbox;
+use super::input::{Ready, Skipped, analyse, conclude, ready};
+use super::output::cannot_write;
+use super::progress::Progress;
 use super::terminal::canvas;
 use super::{Outcome, later};
 use crate::report::{Grouping, Json, census, census_csv, census_json};
@@ -66,13 +64,8 @@ pub fn run(arguments: &CensusArguments, talk: &Talk) -> anyhow::Result<Outcome> 
     }
     let mut options = timers.options()?;
     options.interval_ns = Some(*every_ns);
-    sandbox::enter(talk.sandbox, &needs(input, output.file.as_deref()))?;
-    let interrupt = Interrupt::listen()?;
-    let mut captures = open(input, &interrupt)?;
     let file = output.file.as_deref();
-    let mut out = Output::open(file, &input.captures, Buffering::Blocks)?;
-    let place = out.place();
-    let bar = if talk.no_progress || talk.quiet { Bar::Hidden } else { Bar::Shown };
+    let Ready { interrupt, mut captures, mut out, place, bar } = ready(input, file, talk)?;
     let progress = Progress::new(bar, &captures, &interrupt);
     let ((), analysed) = analyse(&mut captures, &options, (), &place, progress)?;
     let population = &analysed.population;

@@ -1,15 +1,15 @@
 //! Opening captures, analysing them into a sink, and saying what was left out.
 
 use std::ops::{Deref, DerefMut};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use super::arguments::{Input, Talk, cores};
 use super::interrupt::Interrupt;
-use super::output::cannot_write;
-use super::progress::Progress;
-use super::sandbox::Needs;
+use super::output::{Buffering, Output, cannot_write};
+use super::progress::{Bar, Progress};
+use super::sandbox::{self, Needs};
 use super::{Outcome, say};
 use crate::analysis::{self, Filter, Options, Outcome as Analysed};
 use crate::policy::Policy;
@@ -53,6 +53,30 @@ impl DerefMut for Captures {
     fn deref_mut(&mut self) -> &mut CaptureSet {
         &mut self.set
     }
+}
+
+/// What a command holds that answers when everything was read.
+pub struct Ready {
+    pub interrupt: Interrupt,
+    pub captures: Captures,
+    pub out: Output,
+    /// The name of `out` in messages.
+    pub place: PathBuf,
+    pub bar: Bar,
+}
+
+/// Gives up what reading `input` and writing to `file` does not need, and opens both.
+///
+/// # Errors
+/// What [`open`] and [`Output::open`] say; the sandbox that was insisted on is not to be had.
+pub fn ready(input: &Input, file: Option<&Path>, talk: &Talk) -> anyhow::Result<Ready> {
+    sandbox::enter(talk.sandbox, &needs(input, file))?;
+    let interrupt = Interrupt::listen()?;
+    let captures = open(input, &interrupt)?;
+    let out = Output::open(file, &input.captures, Buffering::Blocks)?;
+    let place = out.place();
+    let bar = if talk.no_progress || talk.quiet { Bar::Hidden } else { Bar::Shown };
+    Ok(Ready { interrupt, captures, out, place, bar })
 }
 
 /// Opens the captures.

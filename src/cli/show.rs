@@ -4,14 +4,13 @@ use std::io;
 
 use anyhow::{Context, bail};
 
+use super::Outcome;
 use super::arguments::{Format, ShowArguments, Talk};
-use super::input::{Skipped, analyse, conclude, needs, open};
-use super::interrupt::Interrupt;
-use super::output::{Buffering, Output, cannot_write};
-use super::progress::{Bar, Progress};
+use super::input::{Ready, Skipped, analyse, conclude, ready};
+use super::output::cannot_write;
+use super::progress::Progress;
 use super::read::refuse_later;
 use super::terminal::canvas;
-use super::{Outcome, sandbox};
 use crate::finding::Verdict;
 use crate::report::{
     CaptureRecord, Detail, Json, LadderInput, LateRecord, PopulationFinding, Selected, Selection, Sink, Summary, ladder,
@@ -25,13 +24,8 @@ pub fn run(arguments: &ShowArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let ShowArguments { input, stream, output, all, timers } = arguments;
     refuse_later(output.format)?;
     let mut options = timers.options()?;
-    sandbox::enter(talk.sandbox, &needs(input, output.file.as_deref()))?;
-    let interrupt = Interrupt::listen()?;
-    let mut captures = open(input, &interrupt)?;
     let file = output.file.as_deref();
-    let mut out = Output::open(file, &input.captures, Buffering::Blocks)?;
-    let place = out.place();
-    let bar = if talk.no_progress || talk.quiet { Bar::Hidden } else { Bar::Shown };
+    let Ready { interrupt, mut captures, mut out, place, bar } = ready(input, file, talk)?;
     let progress = Progress::new(bar, &captures, &interrupt);
     let selection = Selection { streams: vec![*stream], ..Selection::default() };
     let (is_shown, analysed) = match output.format {

@@ -45,6 +45,19 @@ impl State {
         State::TimeWait,
     ];
 
+    /// The states that a socket of a connection can be in, in the order of a life.
+    pub const OF_SOCKETS: [State; 9] = [
+        State::SynSent,
+        State::SynReceived,
+        State::Established,
+        State::FinWait1,
+        State::FinWait2,
+        State::CloseWait,
+        State::Closing,
+        State::LastAck,
+        State::TimeWait,
+    ];
+
     /// The RFC's spelling.
     pub const fn name(self) -> &'static str {
         match self {

@@ -48,6 +48,19 @@ pub struct Population {
     stays: Vec<Stay>,
 }
 
+/// The sockets of one host in its role toward one service.
+#[derive(Clone, Copy, Debug)]
+pub struct Role<'a> {
+    /// Who holds the sockets.
+    pub host: IpAddr,
+    /// What they are about.
+    pub service: Endpoint,
+    /// Which end the host is.
+    pub owner: Side,
+    /// The sockets.
+    pub pile: &'a Pile,
+}
+
 impl Population {
     /// Nothing yet, counted in intervals of `interval_ns`.
     pub fn new(profile: Profile, interval_ns: i64) -> Self {
@@ -93,13 +106,12 @@ impl Population {
         self.span.map_or(Timestamp(0), |(_, last)| last)
     }
 
-    /// The piles of every service and of every host toward a destination, with the host that holds the sockets, the
-    /// service that they are about, and the role that the host has in it.
-    pub fn roles(&self) -> impl Iterator<Item = (IpAddr, Endpoint, Side, &Pile)> {
-        let services =
-            self.services.sorted().into_iter().map(|(service, pile)| (service.ip, service, Side::Server, pile));
+    /// The piles of every service, and of every host toward a destination.
+    pub fn roles(&self) -> impl Iterator<Item = Role<'_>> {
+        let services = self.services.sorted().into_iter();
+        let services = services.map(|(service, pile)| Role { host: service.ip, service, owner: Side::Server, pile });
         let destinations = self.destinations.sorted().into_iter();
-        services.chain(destinations.map(|((host, service), pile)| (host, service, Side::Client, pile)))
+        services.chain(destinations.map(|((host, service), pile)| Role { host, service, owner: Side::Client, pile }))
     }
 
     /// Ports that the profile's hosts choose from.

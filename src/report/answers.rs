@@ -156,6 +156,9 @@ fn closed(verdict: &Verdict) -> String {
 /// Shorter pauses before a close are not worth a word, ns.
 const IDLE_NS_MIN: i64 = 1_000_000_000;
 
+/// What says goodbye is short: TLS close_notify, HTTP/2 GOAWAY, MQTT DISCONNECT, QUIT.
+const FAREWELL_OCTETS_MAX: u32 = 64;
+
 /// Whether the client's last payload had an answer.
 fn request(verdict: &Verdict) -> Option<String> {
     let (client, server) = (&verdict.endpoints.client, &verdict.endpoints.server);
@@ -170,13 +173,18 @@ fn request(verdict: &Verdict) -> Option<String> {
             asked.frame
         )),
         (Some(asked), said) => {
-            let since = if said.is_some() { "sent no payload after it" } else { "never sent payload" };
             let taken = if asked.is_acknowledged { "acknowledged" } else { "not acknowledged" };
-            let octets = octets(asked.octets.into());
-            Some(format!(
-                "not answered: the client spoke last (frame {}, {octets}, {taken}), and the server {since}",
-                asked.frame
-            ))
+            let last = format!("frame {}, {}, {taken}", asked.frame, octets(asked.octets.into()));
+            let closed_first = verdict.close.initiator == Some(Initiator::Client);
+            Some(match said {
+                None => format!("none was answered: only the client sent payload, last in {last}"),
+                Some(_) if closed_first && asked.octets <= FAREWELL_OCTETS_MAX => {
+                    format!("the client spoke last ({last}) and closed: a farewell, if it wanted no answer")
+                }
+                Some(_) => {
+                    format!("not answered: the client spoke last ({last}), and the server sent no payload after it")
+                }
+            })
         }
         (None, Some(said)) => Some(format!("none: only the server sent payload, last in frame {}", said.frame)),
         (None, None) => None,

@@ -234,39 +234,27 @@ fn chart(levels: &[Level], (from, to): (Timestamp, Timestamp), width: usize, of:
 /// # Errors
 /// `out` could not be written.
 pub fn census_csv(out: &mut impl Write, population: &Population, by: Grouping, hosts: &[IpAddr]) -> io::Result<()> {
-    let states: Vec<String> = STATES.iter().map(|state| state.name().to_ascii_lowercase().replace('-', "_")).collect();
+    let states: Vec<String> =
+        State::OF_SOCKETS.iter().map(|state| state.name().to_ascii_lowercase().replace('-', "_")).collect();
     writeln!(out, "host,service,time,interval_ns,{},total,opened,failed", states.join(","))?;
     for Group { host, service, pile, .. } in groups(population, by, hosts).0 {
         let service = service.map(|service| service.to_string()).unwrap_or_default();
         let interval_ns = pile.series().interval_ns();
         for level in pile.series().levels() {
             write!(out, "{host},{service},{},{interval_ns}", level.to)?;
-            STATES.iter().try_for_each(|&state| write!(out, ",{}", level.of(state)))?;
+            State::OF_SOCKETS.iter().try_for_each(|&state| write!(out, ",{}", level.of(state)))?;
             writeln!(out, ",{},{},{}", level.total(), level.born, level.failed)?;
         }
     }
     out.flush()
 }
 
-/// The states that a socket of a connection can be in.
-const STATES: [State; 9] = [
-    State::SynSent,
-    State::SynReceived,
-    State::Established,
-    State::FinWait1,
-    State::FinWait2,
-    State::CloseWait,
-    State::Closing,
-    State::LastAck,
-    State::TimeWait,
-];
-
 /// Sockets by the name of their state, those that there are.
 struct States<'a>(&'a Level);
 
 impl serde::Serialize for States<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let present = STATES.iter().map(|&state| (state.name(), self.0.of(state)));
+        let present = State::OF_SOCKETS.iter().map(|&state| (state.name(), self.0.of(state)));
         serializer.collect_map(present.filter(|&(_, sockets)| sockets > 0))
     }
 }

@@ -1,14 +1,12 @@
 //! `close-wait-accumulation`: peers have closed, and the application does not.
 
-use std::net::IpAddr;
-
 use super::{PopulationFinding, PopulationThresholds, grouped, share};
-use crate::base::{Endpoint, Side, Timestamp};
+use crate::base::{Side, Timestamp};
 use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Confidence, Severity};
-use crate::population::{Pile, Population};
+use crate::population::{Population, Role};
 
 finding! {
     /// # What it is
@@ -68,25 +66,18 @@ const SAMPLES: i64 = 64;
 const FIT_MIN: f64 = 0.7;
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    for (host, service, owner, pile) in population.roles() {
-        of_group(population, thresholds, (host, service, owner), pile, found);
-    }
+    found.extend(population.roles().filter_map(|role| of_role(population, thresholds, role)));
 }
 
-fn of_group(
-    population: &Population,
-    thresholds: &PopulationThresholds,
-    (host, service, owner): (IpAddr, Endpoint, Side),
-    pile: &Pile,
-    found: &mut Vec<PopulationFinding>,
-) {
+fn of_role(population: &Population, thresholds: &PopulationThresholds, role: Role<'_>) -> Option<PopulationFinding> {
+    let Role { host, service, owner, pile } = role;
     let usual_ns = pile.ended.close_wait.all_but_one_in(10);
     let stuck_ns = usual_ns.saturating_mul(thresholds.close_wait_patience).max(thresholds.close_wait_ns_min);
     let stuck = pile.going_on.close_wait.at_least(stuck_ns);
     if stuck < thresholds.close_wait_sockets_min {
-        return;
+        return None;
     }
-    let Some(stretch) = pile.densest(State::CloseWait, i64::MAX) else { return };
+    let stretch = pile.densest(State::CloseWait, i64::MAX)?;
     let oldest_ns = pile.longest(State::CloseWait).first().map_or(0, |example| example.lasted_ns);
     let closed = pile.ended.close_wait.count();
     let all = closed + pile.going_on.close_wait.count();
@@ -123,7 +114,7 @@ fn of_group(
         ns if ns >= OLD_NS => (Confidence::High, Severity::Warning),
         _ => (Confidence::Medium, Severity::Warning),
     };
-    found.push(PopulationFinding {
+    Some(PopulationFinding {
         severity,
         service: Some(service),
         owner: Some(owner),
@@ -133,7 +124,7 @@ fn of_group(
         limit: Some(thresholds.descriptors),
         runs_out,
         ..ENTRY.of_host(host, confidence, stretch, message).shown_by(pile, State::CloseWait)
-    });
+    })
 }
 
 /// Sockets a second by which a number grows, if a line explains it (least squares).

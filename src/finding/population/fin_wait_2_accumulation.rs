@@ -1,14 +1,12 @@
 //! `fin-wait-2-accumulation`: closers wait for peers that do not close.
 
-use std::net::IpAddr;
-
 use super::{PopulationFinding, PopulationThresholds, grouped};
-use crate::base::{Endpoint, Side};
+use crate::base::Side;
 use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::Confidence;
-use crate::population::{Pile, Population, Waits};
+use crate::population::{Population, Role, Waits};
 
 finding! {
     /// # What it is
@@ -59,29 +57,23 @@ finding! {
     "fin-wait-2-accumulation", Population, Note, detect
 }
 
-/// As long as a closed application's socket waits on Linux, ns: whoever waits longer waits in vain.
+/// A peer that has acknowledged the FIN and means to close rarely takes longer, ns; half of what a closed application's
+/// socket waits on Linux.
 const IN_VAIN_NS: i64 = 30_000_000_000;
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    for (host, service, owner, pile) in population.roles() {
-        of_group(population, thresholds, (host, service, owner), pile, found);
-    }
+    found.extend(population.roles().filter_map(|role| of_role(population, thresholds, role)));
 }
 
-fn of_group(
-    population: &Population,
-    thresholds: &PopulationThresholds,
-    (host, service, owner): (IpAddr, Endpoint, Side),
-    pile: &Pile,
-    found: &mut Vec<PopulationFinding>,
-) {
+fn of_role(population: &Population, thresholds: &PopulationThresholds, role: Role<'_>) -> Option<PopulationFinding> {
+    let Role { host, service, owner, pile } = role;
     let long = |waits: &Waits| waits.fin_wait_2.at_least(thresholds.fin_wait_2_ns_min);
     let waited = long(&pile.ended) + long(&pile.going_on);
     let peak = pile.peak(State::FinWait2);
     if waited.min(peak.sockets) < thresholds.fin_wait_2_sockets_min {
-        return;
+        return None;
     }
-    let Some(stretch) = pile.densest(State::FinWait2, i64::MAX) else { return };
+    let stretch = pile.densest(State::FinWait2, i64::MAX)?;
     let longest_ns = pile.longest(State::FinWait2).first().map_or(0, |example| example.lasted_ns);
     let whose = match owner {
         Side::Client => format!("toward {service}"),
@@ -96,11 +88,11 @@ fn of_group(
         duration(longest_ns)
     );
     let confidence = if longest_ns >= IN_VAIN_NS { Confidence::High } else { Confidence::Medium };
-    found.push(PopulationFinding {
+    Some(PopulationFinding {
         service: Some(service),
         owner: Some(owner),
         to: population.horizon(),
         peak: Some(peak),
         ..ENTRY.of_host(host, confidence, stretch, message).shown_by(pile, State::FinWait2)
-    });
+    })
 }

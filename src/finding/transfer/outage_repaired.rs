@@ -77,6 +77,9 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         let heard_between =
             case.notes(|note| note.side != side && note.frame > first.frame && note.frame < last.frame).next();
         let (Some(answer), None) = (answer, heard_between) else { continue };
+        if last.time.since(first.time) < TIMERS_NS_MIN {
+            continue;
+        }
         let message = format!(
             "{} repeated {} octets {} without an answer for {}, then the connection went on",
             case.name(side),
@@ -96,6 +99,10 @@ fn longest_run<'a>(repeated: &[&'a Noted]) -> Option<Vec<&'a Noted>> {
     let longest = runs.max_by_key(|run| run.len())?;
     (longest.len() as u32 >= REPETITIONS_MIN).then(|| longest.to_vec())
 }
+
+/// The timer that repeats is at least this long on any stack that is in use (Linux: TCP_RTO_MIN, 200 ms; RFC 6298 asks for
+/// 1 s), ns: copies that come faster were sent for another reason, or the capture's times are made up.
+const TIMERS_NS_MIN: i64 = 200_000_000;
 
 /// Fewer copies than this are ordinary loss.
 const REPETITIONS_MIN: u32 = 3;

@@ -277,8 +277,7 @@ fn activate(options: &LiveOptions, promiscuity: Promiscuity) -> Result<pcap::Cap
     inactive.open()
 }
 
-// The widths of the two fields differ between systems.
-#[allow(clippy::unnecessary_cast)]
+#[allow(clippy::unnecessary_cast, reason = "the widths of the two fields differ between systems")]
 fn time_of(header: &pcap::PacketHeader) -> Timestamp {
     let seconds = (header.ts.tv_sec as i64).saturating_mul(1_000_000_000);
     Timestamp(seconds).plus((header.ts.tv_usec as i64).saturating_mul(FRACTION_NS))

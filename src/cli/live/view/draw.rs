@@ -13,19 +13,8 @@ use crate::connection::State;
 use crate::finding::Severity;
 use crate::report::{clipped, count, octets};
 
-/// States worth a line, in the order of a life; the others never last.
-const STATES: [State; 10] = [
-    State::SynSent,
-    State::SynReceived,
-    State::Established,
-    State::FinWait1,
-    State::FinWait2,
-    State::CloseWait,
-    State::Closing,
-    State::LastAck,
-    State::TimeWait,
-    State::Closed,
-];
+/// States worth a line: those of sockets, and CLOSED for what has just ended.
+const STATES_SHOWN: usize = State::OF_SOCKETS.len() + 1;
 
 /// Lines of the list of findings.
 const FINDING_LINES: u16 = 5;
@@ -91,7 +80,7 @@ fn draw_title(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn overview(model: &Model, look: &Look, frame: &mut Frame<'_>, area: Rect) {
-    let states = STATES.len().div_ceil(2) as u16 + 1;
+    let states = STATES_SHOWN.div_ceil(2) as u16 + 1;
     let [numbers, findings, table] =
         Layout::vertical([Constraint::Length(states), Constraint::Length(FINDING_LINES + 1), Constraint::Min(3)])
             .areas(area);
@@ -116,7 +105,8 @@ fn draw_states(model: &Model, look: &Look, frame: &mut Frame<'_>, area: Rect) {
         };
         Span::styled(text, style)
     };
-    let (first, second) = STATES.split_at(STATES.len().div_ceil(2));
+    let states: Vec<State> = State::OF_SOCKETS.into_iter().chain([State::Closed]).collect();
+    let (first, second) = states.split_at(STATES_SHOWN.div_ceil(2));
     let rows =
         first.iter().zip(second).map(|(&one, &other)| Line::from(vec![" ".into(), cell(one), " ".into(), cell(other)]));
     let lines: Vec<Line<'_>> = std::iter::once(head).chain(rows).collect();
