@@ -65,6 +65,9 @@ bitflags! {
         /// The header contradicts itself: a data offset below 5 or, with [`OPTIONS_CUT`](Self::OPTIONS_CUT), beyond the
         /// segment. Every receiver drops it; the payload length is 0 and there are no options.
         const HEADER_BAD = 0x1000;
+        /// The IP length goes beyond a frame that is all there: the header is damaged, or a tool shortened the frame and did
+        /// not say so. The payload length is the IP header's where its own checksum holds, else the frame's.
+        const FRAME_SHORT = 0x2000;
     }
 }
 

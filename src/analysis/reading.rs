@@ -149,6 +149,7 @@ fn account_for(outlet: &mut impl Outlet, source: &CaptureSet, decoder: &Decoder,
         (overlapping, "IP fragment", "overlapped another: where they disagree, the one that begins earlier counts"),
         (expired + evicted, "fragmented datagram", "never became whole"),
         (forgotten, "first fragment", "without a rest could not be kept"),
+        (decoder.short_frames(), "IP packet", "longer than the frame: a tool shortened it, or its length is damaged"),
     ] {
         if number > 0 {
             summary.notices.push(format!("{} {why}", counted(number, what)));

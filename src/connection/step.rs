@@ -513,7 +513,7 @@ impl Connection {
             self.halves[side].super_segments += 1;
             self.journal.artefact(Artefact::Offload, segment);
         }
-        if segment.marks.contains(Marks::OPTIONS_CUT) {
+        if segment.marks & (Marks::OPTIONS_CUT | Marks::FRAME_SHORT) == Marks::OPTIONS_CUT {
             self.journal.artefact(Artefact::OptionsCut, segment);
         } else if segment.marks.contains(Marks::PAYLOAD_CUT) {
             self.journal.artefact(Artefact::PayloadCut, segment);

@@ -113,6 +113,11 @@ impl Decoder {
         self.walk.fragments.counts()
     }
 
+    /// Packets whose IP length goes beyond their frame, although all of the frame was captured.
+    pub fn short_frames(&self) -> u64 {
+        self.walk.short_frames
+    }
+
     /// The link types that were skipped as `unsupported-link-type`, with the number of frames of each.
     pub fn unsupported_links(&self) -> impl Iterator<Item = (LinkType, u64)> + '_ {
         self.walk.unsupported_links.iter().map(|(&link, &frames)| (link, frames))

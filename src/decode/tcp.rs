@@ -38,8 +38,8 @@ pub(super) fn decode<A: Into<IpAddr> + Copy>(walk: &mut Walk, packet: &Packet<A>
             marks |= Marks::OPTIONS_CUT;
         }
         let payload = octets.after(header_len);
-        // Of a reassembled datagram only the beginning was kept, and nothing of it was cut.
-        if payload.is_cut() && !marks.contains(Marks::REASSEMBLED) {
+        // Of a reassembled datagram only the beginning was kept, and nothing of it was cut; nor was a frame that is all there.
+        if payload.is_cut() && !marks.intersects(Marks::REASSEMBLED | Marks::FRAME_SHORT) {
             marks |= Marks::PAYLOAD_CUT;
         }
         payload_len = u32::try_from(payload.len()).unwrap_or(u32::MAX);

@@ -37,6 +37,8 @@ pub(in crate::decode) struct Walk {
     pub unsupported_links: BTreeMap<LinkType, u64>,
     /// IP fragments that wait for their rest.
     pub fragments: Fragments,
+    /// Packets whose IP length goes beyond a frame that is all there.
+    pub short_frames: u64,
     splits: Splits,
     path: Vec<Encapsulation>,
     depth: u8,

@@ -35,6 +35,11 @@ pub(in crate::decode) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKin
             octets
         }
         total if total < header_len => return FrameKind::Skipped("bad-ipv4-length"),
+        total if total > octets.len() && !octets.is_cut() => {
+            marks |= Marks::FRAME_SHORT;
+            walk.short_frames += 1;
+            if is_intact(&header) { octets.first_claimed(total) } else { octets }
+        }
         total => octets.first_claimed(total),
     };
     if header.dont_fragment() {
@@ -60,6 +65,13 @@ pub(super) fn of(header: &Ipv4HeaderSlice<'_>) -> Packet<Ipv4Addr> {
         ttl: header.ttl(),
         marks: Marks::empty(),
     }
+}
+
+/// Its checksum holds, or was left to the network card.
+#[cold]
+fn is_intact(header: &Ipv4HeaderSlice<'_>) -> bool {
+    let written = header.header_checksum();
+    written == 0 || written == header.to_header().calc_header_checksum()
 }
 
 /// The last address of a source route that has hops left.
@@ -99,6 +111,21 @@ mod tests {
         assert_eq!(segment.payload_len, 9);
         assert!(segment.marks.contains(Marks::LENGTH_ZERO));
     }
+
+    #[test]
+    fn a_length_beyond_the_frame_counts_where_the_header_is_intact() {
+        let whole = sample::ipv4(6, &sample::tcp(&[], b"all of the data"));
+        let short = sample::only_segment(101, &whole[..whole.len() - 4]);
+        assert_eq!((short.payload_len, short.marks & FAULTS), (15, Marks::FRAME_SHORT));
+        let mut damaged = whole.clone();
+        (damaged[2], damaged[10]) = (0x73, 0xff);
+        let segment = sample::only_segment(101, &damaged);
+        assert_eq!((segment.payload_len, segment.marks & FAULTS), (15, Marks::FRAME_SHORT));
+        let (_, items) = sample::decode_cut(101, &whole[..whole.len() - 4], whole.len());
+        assert_eq!(sample::segments(&items)[0].marks & FAULTS, Marks::PAYLOAD_CUT);
+    }
+
+    const FAULTS: Marks = Marks::FRAME_SHORT.union(Marks::PAYLOAD_CUT);
 
     #[test]
     fn headers_that_cannot_be_have_a_reason() {

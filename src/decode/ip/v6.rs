@@ -30,7 +30,13 @@ pub(in crate::decode) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKin
             packet.marks |= Marks::LENGTH_ZERO;
             after_header
         }
-        len => after_header.first_claimed(len),
+        len => {
+            if len > after_header.len() && !octets.is_cut() {
+                packet.marks |= Marks::FRAME_SHORT;
+                walk.short_frames += 1;
+            }
+            after_header.first_claimed(len)
+        }
     };
     payload(walk, packet, header.next_header(), within)
 }

@@ -38,13 +38,14 @@ finding! {
     ///
     /// # Not to be confused with
     ///
-    /// A damaged header, and a first fragment whose rest was not captured.
+    /// A damaged header, and a first fragment whose rest was not captured. Frames that are all there and yet shorter than their IP
+    /// packet: a tool cut them and forgot their length, or the length is damaged; the accounting counts them.
     ///
     /// ```trace quiet
     /// client > SYN options-bad
     /// server > SYN ACK
     /// client > ACK
-    /// client > data 1000
+    /// client > data 1000 frame-short
     /// server > ACK
     /// ```
     ///

@@ -129,6 +129,10 @@ impl Encoded {
             self.bytes.truncate(ip_end + header.len());
         }
         self.bytes.truncate(SNAP_LENGTH as usize);
+        if segment.marks.contains(Marks::FRAME_SHORT) && segment.payload_len > 0 {
+            self.bytes.truncate(ip_end + header.len());
+            self.original_len = self.bytes.len() as u32;
+        }
     }
 
     fn icmp_error(&mut self, error: &IcmpError) {

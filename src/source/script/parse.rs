@@ -22,7 +22,7 @@ pub(super) const FLAG_WORDS: [(&str, Flags); 9] = [
 ];
 
 /// The marks and their words, those of the checksum first.
-pub(super) const MARK_WORDS: [(&str, Marks); 13] = [
+pub(super) const MARK_WORDS: [(&str, Marks); 14] = [
     ("good-checksum", Marks::CHECKSUM_GOOD),
     ("bad-checksum", Marks::CHECKSUM_BAD),
     ("partial-checksum", Marks::CHECKSUM_PARTIAL),
@@ -31,6 +31,7 @@ pub(super) const MARK_WORDS: [(&str, Marks); 13] = [
     ("options-bad", Marks::OPTIONS_BAD),
     ("header-bad", Marks::HEADER_BAD),
     ("length-zero", Marks::LENGTH_ZERO),
+    ("frame-short", Marks::FRAME_SHORT),
     ("reassembled", Marks::REASSEMBLED),
     ("fragment-first", Marks::FRAGMENT_FIRST),
     ("outbound", Marks::OUTBOUND),
