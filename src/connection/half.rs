@@ -59,6 +59,8 @@ pub struct Half {
     pub rsts: u32,
     /// The tunnel or network that its first segment came through.
     pub context: Option<u32>,
+    /// Segments whose checksum was computed.
+    pub checked: u32,
     /// Segments with a wrong checksum.
     pub bad_checksums: u32,
     /// Segments whose checksum was partial: offload, so the tap is on this side's host.

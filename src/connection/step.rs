@@ -500,6 +500,8 @@ impl Connection {
 
     fn count_capture_marks(&mut self, side: Side, segment: &Segment) {
         let half = &mut self.halves[side];
+        let judged = Marks::CHECKSUM_GOOD | Marks::CHECKSUM_BAD | Marks::CHECKSUM_PARTIAL;
+        half.checked += u32::from(segment.marks.intersects(judged));
         if segment.marks.contains(Marks::CHECKSUM_BAD) {
             half.bad_checksums += 1;
             self.journal.artefact(Artefact::BadChecksum, segment);

@@ -1,7 +1,7 @@
 //! `bad-checksum`: segments whose TCP checksum is wrong.
 
 use crate::base::Side;
-use crate::connection::{Artefact, Exhibit};
+use crate::connection::{Artefact, Exhibit, Half};
 use crate::finding::phrase::count;
 
 use crate::finding::case::Case;
@@ -11,9 +11,9 @@ use crate::finding::verdict::{Confidence, Finding, Severity};
 finding! {
     /// # What it is
     ///
-    /// The TCP checksum of captured segments was computed and is wrong. `kind` says what it looks like: `offload` (the peer takes
-    /// them: the network card fills it in later, or a program that anonymised the capture did not) or `damaged` (few segments
-    /// of a side, and as many were repeated).
+    /// The TCP checksum of captured segments was computed and is wrong. `kind` says what it looks like: `offload` (most of those
+    /// of a side, and the peer takes them: the network card fills it in later, or a program that anonymised the capture did
+    /// not) or `damaged` (few segments of a side, and as many were repeated). Where neither shows there is no kind.
     ///
     /// # Why it matters
     ///
@@ -21,8 +21,9 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// By computing it over what was captured whole. A checksum that holds just the pseudo-header's sum is recognised as offload
-    /// before and is not told of.
+    /// By computing it over what was captured whole: of segments that open, close or reset, and of those without payload. The
+    /// message says how many that were. A checksum that holds just the pseudo-header's sum is recognised as offload before
+    /// and is not told of.
     ///
     /// ```trace fires
     /// client > SYN
@@ -59,17 +60,26 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let Some(Exhibit { frame, time, .. }) = connection.journal.exhibit(Artefact::BadChecksum) else { return };
     let Some(side) = Side::BOTH.into_iter().max_by_key(|&side| connection.halves[side].bad_checksums) else { return };
     let half = &connection.halves[side];
-    let bad: u64 = Side::BOTH.iter().map(|&side| u64::from(connection.halves[side].bad_checksums)).sum();
+    let sum =
+        |of: fn(&Half) -> u32| Side::BOTH.iter().map(|&side| u64::from(of(&connection.halves[side]))).sum::<u64>();
+    let (bad, checked) = (sum(|half| half.bad_checksums), sum(|half| half.checked));
     let few = DAMAGED_ONE_IN * u64::from(half.bad_checksums) <= half.frames;
     let repeats = half.retransmissions + half.syns.saturating_sub(1) + half.fins.saturating_sub(1);
-    let (kind, severity, words) = if few && half.bad_checksums <= repeats {
-        ("damaged", Severity::Warning, "its receiver drops such a segment, and its sender repeated as much")
+    let is_regular = half.bad_checksums > 1 && u64::from(half.bad_checksums) * 2 > u64::from(half.checked);
+    let is_taken = half.acked.is_some_and(|acked| half.start.is_some_and(|start| acked.after(start)));
+    let (kind, confidence, severity, words) = if few && half.bad_checksums <= repeats {
+        let words = "its receiver drops such a segment, and its sender repeated as much";
+        (Some("damaged"), Confidence::Medium, Severity::Warning, words)
+    } else if is_regular && is_taken {
+        let words = "the peer takes them, so they were filled in or changed after the capture";
+        (Some("offload"), Confidence::Medium, Severity::Note, words)
     } else {
-        ("offload", Severity::Note, "the peer takes them, so they were filled in or changed after the capture")
+        let words = "whether on the wire or only in the capture, too little is there to tell";
+        (None, Confidence::Low, Severity::Note, words)
     };
-    let message =
-        format!("{} of {} with a wrong checksum: {words}", count(bad, "segment"), count(connection.frames(), "frame"),);
-    let draft = ENTRY.draft(Confidence::Medium, time, vec![frame], message).kind(kind).severity(severity);
+    let message = format!("{bad} of {} with a wrong checksum: {words}", count(checked, "segment that was checked"));
+    let draft = ENTRY.draft(confidence, time, vec![frame], message).severity(severity);
+    let draft = if let Some(kind) = kind { draft.kind(kind) } else { draft };
     if u64::from(half.bad_checksums) == bad { draft.endpoint(side) } else { draft }.push(found);
 }
 
