@@ -92,6 +92,11 @@ impl Journal {
         self.artefacts.iter().find(|exhibit| exhibit.artefact == artefact).copied()
     }
 
+    /// Everything remembered, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Noted> {
+        self.head.iter().chain(&self.tail).chain(&self.recent)
+    }
+
     /// How many segments had to make room.
     pub fn dropped(&self) -> u64 {
         self.dropped

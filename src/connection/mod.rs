@@ -19,6 +19,7 @@ mod noted;
 mod opening;
 mod predecessor;
 mod profile;
+mod repeat;
 mod reset;
 mod sequence;
 mod state;

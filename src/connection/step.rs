@@ -86,6 +86,8 @@ pub struct Connection {
     pub context_change: Option<(u32, u32)>,
     /// It had to make room for others before it ended.
     pub evicted: bool,
+    /// A stretch of the input stands in it once more: what is dated up to here and says nothing new is part of that.
+    pub(super) repeats_until: Timestamp,
     sequence: SequenceAnalysis,
 }
 
@@ -115,6 +117,7 @@ impl Connection {
             context: first.context,
             context_change: None,
             evicted: false,
+            repeats_until: Timestamp(i64::MIN),
             sequence: SequenceAnalysis::default(),
         }
     }
@@ -179,8 +182,9 @@ impl Connection {
         }
         self.record_base(side, segment);
         self.sequence.step(side, segment, &self.halves[side]);
-        if self.is_duplicate(side, segment) {
+        if self.is_duplicate(side, segment) || self.stands_again(side, segment) {
             self.halves[side].duplicates += 1;
+            self.clock_steps_back -= u32::from(timing == Class::CLOCK_BACK);
             self.journal.artefact(Artefact::Duplicate, segment);
             return;
         }

@@ -19,7 +19,7 @@ finding! {
     /// # How it is recognised
     ///
     /// Two frames with the same headers but for what forwarding changes (TTL, checksums), within 150 ms when an IP id or timestamp
-    /// tells a retransmission apart, else within 1 ms.
+    /// tells a retransmission apart, else within 1 ms; or a stretch of the file that stands in it once more, with its old times.
     ///
     /// ```trace fires
     /// client > SYN

@@ -63,6 +63,22 @@ finding! {
     ///         client > ACK ack 2001
     /// ```
     ///
+    /// Nor a stretch of the file that stands in it once more, with the times that it had:
+    ///
+    /// ```trace quiet
+    ///        client > SYN id 1
+    /// +200ms server > SYN ACK id 1
+    /// +200ms client > ACK id 2
+    /// +200ms client > data 1:101 id 3
+    /// +200ms client > data 101:201 id 4
+    /// +200ms server > ACK id 2
+    /// -1s    client > SYN seq 0 id 1
+    /// +200ms server > SYN ACK seq 0 id 1
+    /// +200ms client > ACK seq 1 ack 1 id 2
+    /// +200ms client > data 1:101 ack 1 id 3
+    /// +200ms client > data 101:201 ack 1 id 4
+    /// ```
+    ///
     /// # What to do
     ///
     /// Nothing below about one segment in a hundred. Beyond that look at where: all connections through one link or host are that
