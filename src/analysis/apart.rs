@@ -2,6 +2,7 @@
 //! the other in the order in which they leave, so that nothing that is told can depend on how fast either is.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::{panic, thread};
 
@@ -26,6 +27,7 @@ const ON_THE_WAY: usize = 16;
 enum Letter {
     Capture(CaptureRecord),
     Way(Box<Way>),
+    Unheard(IpAddr),
     Left(Left, Departure, Timestamp),
     Late(Box<(Past, Segment)>),
 }
@@ -93,6 +95,7 @@ fn tell(from: Receiver<Vec<Letter>>, reporter: &mut Reporter<'_>) -> io::Result<
             match letter {
                 Letter::Capture(capture) => reporter.announce(capture),
                 Letter::Way(way) => reporter.way(*way),
+                Letter::Unheard(host) => reporter.unheard(host),
                 Letter::Left(left, departure, horizon) => reporter.left(left, departure, horizon),
                 Letter::Late(late) => reporter.late(&late.0, &late.1),
             }
@@ -131,6 +134,10 @@ impl Outlet for Courier {
     fn before(&mut self, _: u64, _: Timestamp, _: &Table) {}
 
     fn at_end(&mut self, _: &Table) {}
+
+    fn unheard(&mut self, host: IpAddr) {
+        self.put(Letter::Unheard(host));
+    }
 
     fn left(&mut self, left: Left, departure: Departure, horizon: Timestamp) {
         self.put(Letter::Left(left, departure, horizon));

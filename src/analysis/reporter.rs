@@ -1,13 +1,14 @@
 //! Judges what leaves the tracker and tells the sink.
 
 use std::io;
+use std::net::IpAddr;
 
 use super::tracker::Outlet;
 use super::ways::{Way, Ways};
 use super::{Finished, Options};
 use crate::base::Timestamp;
 use crate::connection::{Connection, Lifecycle, Profile};
-use crate::finding::{self, Loss, Losses, PopulationThresholds, Verdict};
+use crate::finding::{self, Loss, Losses, PopulationThresholds, Unheard, Verdict};
 use crate::policy::Policy;
 use crate::population::{Departure, INTERVAL_NS, Population, SocketTable};
 use crate::report::{CaptureRecord, LateRecord, SegmentLog, Sink, Summary};
@@ -23,6 +24,7 @@ pub(super) struct Reporter<'a> {
     population: Population,
     sockets: Option<SocketTable>,
     losses: Losses,
+    unheard: Unheard,
     ways: Ways,
     /// Why the sink could not take a record; it gets no more.
     failure: Option<io::Error>,
@@ -40,6 +42,7 @@ impl<'a> Reporter<'a> {
             population: Population::new(options.profile, options.interval_ns.unwrap_or(INTERVAL_NS)),
             sockets: options.moment.map(SocketTable::new),
             losses: Losses::default(),
+            unheard: Unheard::default(),
             ways: Ways::default(),
             failure: None,
             scratch: None,
@@ -92,6 +95,7 @@ impl<'a> Reporter<'a> {
 
     fn connection(&mut self, connection: &Connection, departure: Departure, horizon: Timestamp) {
         let life = Lifecycle::of(connection, horizon, self.profile);
+        Unheard::of(connection).into_iter().for_each(|host| self.unheard(host));
         self.population.take(connection, &life, departure);
         if let Some(sockets) = &mut self.sockets {
             sockets.take(connection, &life);
@@ -108,6 +112,7 @@ impl<'a> Reporter<'a> {
         let thresholds = self.policy.thresholds(connection.client, connection.server);
         let mut verdict = finding::conclude(connection, life, &thresholds);
         self.losses.weaken(&mut verdict, life.horizon);
+        self.unheard.weaken(&mut verdict);
         if connection.context != 0 || connection.context_change.is_some() {
             self.ways.name(connection, &mut verdict);
         }
@@ -165,6 +170,10 @@ impl Outlet for Reporter<'_> {
         if let Some(sockets) = &mut self.sockets {
             sockets.at_end(table);
         }
+    }
+
+    fn unheard(&mut self, host: IpAddr) {
+        self.unheard.push(host);
     }
 
     fn left(&mut self, left: Left, departure: Departure, horizon: Timestamp) {

@@ -1,11 +1,13 @@
 //! From decoded segments to connections that leave.
 
 use std::io;
+use std::net::IpAddr;
 
 use super::Options;
 use super::ways::Way;
 use crate::base::{Endpoint, Timestamp};
 use crate::decode::{FrameKind, Item};
+use crate::finding::Unheard;
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
 use crate::segment::Segment;
@@ -38,6 +40,8 @@ pub(super) trait Outlet {
     fn at_end(&mut self, table: &Table);
     /// It looks at the table before every frame, so that no frame may wait in a batch.
     fn looks_before(&self) -> bool;
+    /// Frames of `host` are missing in the capture.
+    fn unheard(&mut self, host: IpAddr);
     /// A connection left when packet time had reached `horizon`.
     fn left(&mut self, left: Left, departure: Departure, horizon: Timestamp);
     /// A segment came for a connection that had left.
@@ -59,6 +63,9 @@ pub(super) struct Tracker {
 
 /// Frames whose cache misses overlap.
 pub(super) const BATCH: usize = 32;
+
+/// Connections looked at in the end for hosts of which frames are missing, before the first of them leaves.
+const SWEEP_MAX: usize = 65_536;
 
 /// What some frames held, waiting to be tracked together.
 #[derive(Default)]
@@ -158,6 +165,8 @@ impl Tracker {
     /// Lets leave what is still open.
     pub fn finish(&mut self, outlet: &mut impl Outlet) -> io::Result<()> {
         outlet.at_end(&self.table);
+        let tracked = self.table.tracked().take(SWEEP_MAX);
+        tracked.filter_map(Unheard::of).for_each(|host| outlet.unheard(host));
         let horizon = self.horizon;
         self.table.finish(|left| outlet.left(left, Departure::Over, horizon));
         outlet.so_far()

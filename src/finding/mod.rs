@@ -16,6 +16,7 @@ mod reset;
 mod teardown;
 mod thresholds;
 mod transfer;
+mod unheard;
 mod verdict;
 mod zeek;
 
@@ -26,6 +27,7 @@ pub use late::stray;
 pub use loss::{Loss, Losses};
 pub use population::{PopulationFinding, PopulationThresholds, across};
 pub use thresholds::Thresholds;
+pub use unheard::Unheard;
 pub use verdict::*;
 
 use crate::base::{Side, Sides, Timestamp};

@@ -106,6 +106,14 @@ impl Record {
         }
     }
 
+    /// The connection, if it is not kept packed.
+    pub fn tracked(&self) -> Option<&Connection> {
+        match &self.body {
+            Body::Vacant | Body::Brief(_) => None,
+            Body::Whole(connection) => Some(connection),
+        }
+    }
+
     /// The connection as its successor sees it.
     pub fn remains(&self, scratch: &mut Option<Box<Connection>>) -> Option<Past> {
         let (client, server) = self.ends();

@@ -126,6 +126,11 @@ impl Table {
         self.slab.iter().filter_map(Record::connection)
     }
 
+    /// Those that are out of the ordinary in some way, in no order: they are at hand without being played back.
+    pub fn tracked(&self) -> impl Iterator<Item = &Connection> {
+        self.slab.iter().filter_map(Record::tracked)
+    }
+
     /// The connection that is being tracked between `a` and `b`, whichever opened it.
     pub fn between(&self, a: Endpoint, b: Endpoint) -> Option<Cow<'_, Connection>> {
         let key = Key::new(a, b);

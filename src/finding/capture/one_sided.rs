@@ -1,7 +1,7 @@
 //! `one-sided`: only one direction was captured.
 
 use crate::base::Side;
-use crate::connection::OpenKind;
+use crate::connection::{Connection, OpenKind};
 use crate::finding::phrase::count;
 
 use crate::finding::case::Case;
@@ -20,7 +20,8 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// One side sent nothing that was captured, and the other acknowledges what it sent, by more than SYN-ACKs.
+    /// One side sent nothing that was captured, and the other acknowledges something new of it: a SYN-ACK after its own SYN, or
+    /// ever more octets. An acknowledgment number that never moves shows nothing, since it may be older than the capture.
     ///
     /// ```trace fires
     /// client > SYN
@@ -32,8 +33,15 @@ finding! {
     ///
     /// # Not to be confused with
     ///
-    /// `syn-unanswered`: nobody is there. SYN-ACKs alone, which answer SYNs that somebody sent with a forged address
-    /// (`half-open-handshake`).
+    /// `syn-unanswered`: nobody is there. (Where other connections show that frames of that host are missing, SYNs without an answer
+    /// are told of as this, too.) SYN-ACKs alone, which answer SYNs that somebody sent with a forged address
+    /// (`half-open-handshake`). A flight of segments of which the answer came after the end of the capture.
+    ///
+    /// ```trace quiet
+    /// client > data 100 ack 1
+    /// client > data 100 ack 1
+    /// client > data 100 ack 1
+    /// ```
     ///
     /// ```trace quiet
     ///    client > SYN
@@ -50,20 +58,26 @@ finding! {
 
 fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let connection = case.connection;
-    let Some(silent) = Side::BOTH.into_iter().find(|&side| connection.halves[side].frames == 0) else { return };
-    let seen = &connection.halves[!silent];
-    // A SYN alone, and a reset alone, answer nothing; SYN-ACKs alone may answer a forged address.
-    let is_backscatter = u64::from(seen.syn_acks) == seen.frames;
-    let answers = connection.halves[silent].acked.is_some() && !is_backscatter;
-    if !answers || connection.frames() < 2 || case.life.opening.kind == OpenKind::Unanswered {
+    let Some(silent) = silent_side(connection).filter(|_| case.life.opening.kind != OpenKind::Unanswered) else {
         return;
-    }
+    };
     let message = format!(
         "{} of {} and none of {}, which it answers: only one direction was captured",
-        count(seen.frames, "segment"),
+        count(connection.halves[!silent].frames, "segment"),
         case.name(!silent),
         case.name(silent)
     );
     let frames = vec![connection.first_frame, connection.last_frame];
     ENTRY.draft(Confidence::High, connection.start, frames, message).endpoint(silent).push(found);
+}
+
+/// The side of which nothing was captured although the other answers it.
+pub(in crate::finding) fn silent_side(connection: &Connection) -> Option<Side> {
+    let silent = Side::BOTH.into_iter().find(|&side| connection.halves[side].frames == 0)?;
+    let (seen, heard) = (&connection.halves[!silent], &connection.halves[silent]);
+    // A SYN alone, and a reset alone, answer nothing; SYN-ACKs alone may answer a forged address.
+    let is_backscatter = u64::from(seen.syn_acks) == seen.frames;
+    let has_moved = matches!((heard.start, heard.acked), (Some(start), Some(acked)) if acked.after(start));
+    let answers = (has_moved || seen.isn.is_some() && heard.acked.is_some()) && !is_backscatter;
+    (answers && connection.frames() > 1).then_some(silent)
 }

@@ -40,6 +40,17 @@ finding! {
     ///    server > RST ACK
     /// ```
     ///
+    /// Nor is anything claimed of a host whose frames are missing where it did answer:
+    ///
+    /// ```trace quiet
+    /// b.client 10.0.0.1:40001
+    /// b.client > SYN
+    /// client > SYN
+    /// client > ACK ack 1
+    /// client > data 100 ack 1
+    /// client > ACK ack 2001
+    /// ```
+    ///
     /// # What to do
     ///
     /// Check address, route and firewall: a filter that drops is the usual cause, and a capture at the server tells
