@@ -6,6 +6,7 @@ use crate::finding::phrase::duration;
 
 use crate::finding::case::Case;
 use crate::finding::catalogue::finding;
+use crate::finding::teardown::close_wait_stuck;
 use crate::finding::verdict::{Confidence, Finding};
 
 finding! {
@@ -20,7 +21,8 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// Not both ends closed, nobody reset, nobody gave up, until the newest frame of the capture.
+    /// Not both ends closed, nobody reset, nobody gave up, until the newest frame of the capture. Where that is more than two
+    /// hours later, files may have been merged or connections cut out, and the confidence is low.
     ///
     /// ```trace fires
     /// client > SYN
@@ -65,7 +67,8 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         case.life.closing.kind == CloseKind::None || case.life.closing.kind == CloseKind::HalfClosed && !both;
     let quiet = case.life.horizon.since(connection.end);
     let closed = Side::BOTH.into_iter().find(|&side| fins[side].is_some());
-    let had_its_time = closed.is_some() && quiet >= case.thresholds.close_wait_ns;
+    let had_its_time =
+        closed.is_some_and(|side| quiet >= case.thresholds.close_wait_ns || close_wait_stuck::is_waiting(case, !side));
     if !is_open || !is_unfinished || both || connection.evicted || had_its_time || case.is_one_sided() {
         return;
     }
@@ -75,5 +78,14 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     };
     let after = if quiet > 0 { format!("{} after", duration(quiet)) } else { "with".to_owned() };
     let message = format!("the capture ends {after} its last segment, and {words}: its end is not known");
-    ENTRY.draft(Confidence::High, connection.end, vec![connection.last_frame], message).kind(kind).push(found);
+    let (message, confidence) = if quiet < EXCERPT_NS {
+        (message, Confidence::High)
+    } else {
+        let words = "in so long a time an application or a keepalive mostly speaks, so this may be an excerpt";
+        (format!("{message}; {words}"), Confidence::Low)
+    };
+    ENTRY.draft(confidence, connection.end, vec![connection.last_frame], message).kind(kind).push(found);
 }
+
+/// After so long a silence the first keepalive is due, ns: two hours (RFC 9293, section 3.8.4; tcp_keepalive_time).
+const EXCERPT_NS: i64 = 7_200_000_000_000;

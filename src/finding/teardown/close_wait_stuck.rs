@@ -1,7 +1,7 @@
 //! `close-wait-stuck`: the peer closed and this application never did.
 
-use crate::base::Side;
-use crate::connection::State;
+use crate::base::{Side, Timestamp};
+use crate::connection::{Noted, State};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::Case;
@@ -63,17 +63,9 @@ finding! {
 
 fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     for side in Side::BOTH {
-        let Some(step) = case.life.states[side].last().filter(|step| step.state == State::CloseWait) else { continue };
-        let lasted = case.life.horizon.since(step.time);
-        let (Some(fin), true) = (case.life.closing.fins[!side], case.connection.halves[side].fin.is_none()) else {
-            continue;
-        };
-        let sent_since = case.life.closing.octets_after_fin[side];
-        let since = case.connection.halves[side].last_data.map_or(step.time, |data| data.time.max(step.time));
-        let quiet = case.life.horizon.since(since);
-        if case.life.closing.unanswered.is_some() || sent_since > 0 && quiet < STUCK_NS_MIN {
-            continue;
-        }
+        let Some(waiting) = waiting(case, side) else { continue };
+        let Waiting { since, fin, quiet } = waiting;
+        let lasted = case.life.horizon.since(since);
         let (confidence, severity) = match quiet {
             ns if ns >= case.thresholds.close_wait_ns => (Confidence::High, Severity::Warning),
             ns if ns >= STUCK_NS_MIN => (Confidence::Medium, Severity::Note),
@@ -91,9 +83,31 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         );
         let ack = case.notes(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(fin.end())).next();
         let frames = [Some(fin.frame), ack.map(|ack| ack.frame)].into_iter().flatten().collect();
-        ENTRY.draft(confidence, step.time, frames, message).endpoint(side).severity(severity).push(found);
+        ENTRY.draft(confidence, since, frames, message).endpoint(side).severity(severity).push(found);
     }
 }
 
 /// Shorter than this is how long applications take to notice and close, ns.
 const STUCK_NS_MIN: i64 = 1_000_000_000;
+
+/// An endpoint in CLOSE-WAIT when the capture ends.
+struct Waiting<'a> {
+    since: Timestamp,
+    fin: &'a Noted,
+    /// How long it has done nothing.
+    quiet: i64,
+}
+
+/// The capture ends while `side` is in CLOSE-WAIT, and not because it was busy sending or its peer fell silent.
+pub(in crate::finding) fn is_waiting(case: &Case<'_>, side: Side) -> bool {
+    waiting(case, side).is_some()
+}
+
+fn waiting<'a>(case: &'a Case<'_>, side: Side) -> Option<Waiting<'a>> {
+    let since = case.life.states[side].last().filter(|step| step.state == State::CloseWait)?.time;
+    let fin = case.life.closing.fins[!side].as_ref().filter(|_| case.connection.halves[side].fin.is_none())?;
+    let busy_at = case.connection.halves[side].last_data.map_or(since, |data| data.time.max(since));
+    let quiet = case.life.horizon.since(busy_at);
+    let is_busy = case.life.closing.octets_after_fin[side] > 0 && quiet < STUCK_NS_MIN;
+    (case.life.closing.unanswered.is_none() && !is_busy).then_some(Waiting { since, fin, quiet })
+}
