@@ -15,7 +15,7 @@ use crate::decode::{DecodeOptions, Decoder, FrameKind, Item, SplitBy};
 use crate::finding::{Loss, Verdict};
 use crate::policy::Policy;
 use crate::population::{Moment, Population, SocketTable};
-use crate::report::{CaptureRecord, InterfaceCounts, SegmentLog, Sink, Summary};
+use crate::report::{CaptureRecord, InterfaceCounts, PopulationFinding, SegmentLog, Sink, Summary};
 use crate::segment::{IcmpError, Segment};
 use crate::source::{CaptureFilter, CaptureSet, Frame, SourceError};
 use crate::table::{Limits, Table};
@@ -234,6 +234,26 @@ impl<'a> Analysis<'a> {
     /// What is to be said of `connection` if nothing more comes of it.
     pub fn judge(&self, connection: &Connection) -> Verdict {
         self.reporter.judge(connection, self.tracker.horizon)
+    }
+
+    /// The same, and counts its sockets in `population`, as if everything ended now.
+    pub fn judge_among(&self, connection: &Connection, population: &mut Population) -> Verdict {
+        self.reporter.judge_among(connection, self.tracker.horizon, population)
+    }
+
+    /// A population like the one that finished connections are counted in, without any.
+    pub fn nobody(&self) -> Population {
+        self.reporter.nobody()
+    }
+
+    /// What shows across the connections of `population`, as far as the policy wants it told.
+    pub fn across(&self, population: &Population) -> Vec<PopulationFinding> {
+        self.reporter.found_across(population).0
+    }
+
+    /// The sockets of the connections that have left so far.
+    pub fn population(&self) -> &Population {
+        self.reporter.population()
     }
 
     /// Takes the next segment.

@@ -11,7 +11,7 @@ use crate::connection::{Connection, Lifecycle, Profile};
 use crate::finding::{self, Loss, Losses, PopulationThresholds, Unheard, Verdict};
 use crate::policy::Policy;
 use crate::population::{Departure, INTERVAL_NS, Population, SocketTable};
-use crate::report::{CaptureRecord, LateRecord, SegmentLog, Sink, Summary};
+use crate::report::{CaptureRecord, LateRecord, PopulationFinding, SegmentLog, Sink, Summary};
 use crate::segment::{Marks, Segment};
 use crate::table::{Left, Past, Table, TableCounts};
 
@@ -21,6 +21,7 @@ pub(super) struct Reporter<'a> {
     profile: Profile,
     policy: Policy,
     summary: Summary,
+    interval_ns: i64,
     population: Population,
     sockets: Option<SocketTable>,
     losses: Losses,
@@ -34,12 +35,14 @@ pub(super) struct Reporter<'a> {
 
 impl<'a> Reporter<'a> {
     pub fn new(options: &Options, sink: &'a mut dyn Sink) -> Self {
+        let interval_ns = options.interval_ns.unwrap_or(INTERVAL_NS);
         Self {
             sink,
             profile: options.profile,
             policy: options.policy.clone(),
             summary: Summary::default(),
-            population: Population::new(options.profile, options.interval_ns.unwrap_or(INTERVAL_NS)),
+            interval_ns,
+            population: Population::new(options.profile, interval_ns),
             sockets: options.moment.map(SocketTable::new),
             losses: Losses::default(),
             unheard: Unheard::default(),
@@ -79,6 +82,40 @@ impl<'a> Reporter<'a> {
         let mut verdict = self.conclude(connection, &life);
         self.policy.apply(&mut verdict);
         verdict
+    }
+
+    /// The same, and counts its sockets in `population` as those of one that goes on.
+    pub fn judge_among(&self, connection: &Connection, horizon: Timestamp, population: &mut Population) -> Verdict {
+        let life = Lifecycle::of(connection, horizon, self.profile);
+        population.take(connection, &life, Departure::Over);
+        let mut verdict = self.conclude(connection, &life);
+        self.policy.apply(&mut verdict);
+        verdict
+    }
+
+    /// No sockets yet.
+    pub fn nobody(&self) -> Population {
+        Population::new(self.profile, self.interval_ns)
+    }
+
+    /// The sockets of all that has left so far.
+    pub fn population(&self) -> &Population {
+        &self.population
+    }
+
+    /// What shows across the connections of `population`, and how many findings the policy leaves out.
+    pub fn found_across(&self, population: &Population) -> (Vec<PopulationFinding>, u64) {
+        let mut found = finding::across(population, &PopulationThresholds::default());
+        let all = found.len();
+        found.retain_mut(|found| match self.policy.of_host(found.name, found.severity, found.host) {
+            Some(severity) => {
+                found.severity = severity;
+                true
+            }
+            None => false,
+        });
+        let ignored = (all - found.len()) as u64;
+        (found, ignored)
     }
 
     /// The end of the input: what shows across connections, and the totals.
@@ -121,12 +158,9 @@ impl<'a> Reporter<'a> {
 
     /// What shows across connections.
     fn across(&mut self) -> io::Result<()> {
-        for mut found in finding::across(&self.population, &PopulationThresholds::default()) {
-            let Some(severity) = self.policy.of_host(found.name, found.severity, found.host) else {
-                self.summary.ignored += 1;
-                continue;
-            };
-            found.severity = severity;
+        let (found, ignored) = self.found_across(&self.population);
+        self.summary.ignored += ignored;
+        for found in found {
             *self.summary.findings.entry(found.name.to_owned()).or_default() += 1;
             self.sink.population(&found)?;
         }

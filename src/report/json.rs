@@ -75,6 +75,10 @@ impl<W: Write> Sink for Json<W> {
         self.record(Record::Event(event))
     }
 
+    fn population_event(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        self.record(Record::PopulationEvent(finding))
+    }
+
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         self.record(Record::Summary(summary))?;
         self.close()
@@ -191,6 +195,14 @@ mod tests {
         );
         assert_eq!((&told["name"], &told["outcome"]), (&"final-ack-lost".into(), &"recovered".into()));
         assert_eq!(told["filter"], "tcp.stream eq 3 && frame.number in {6, 7}");
+    }
+
+    #[test]
+    fn an_event_across_connections_is_the_record_under_the_name_of_events() {
+        let mut out = Vec::new();
+        Json::lines(&mut out).population_event(&sample::population()).unwrap();
+        let record = LINES[3].replacen(r#""type":"population""#, r#""type":"finding""#, 1);
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{record}\n"));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use explain::{catalogue, catalogue_json, page};
 pub use flow_id::{community_id, connection_id};
 pub use json::Json;
 pub use ladder::{Detail, LadderInput, SegmentLog, excerpt, ladder};
-pub use layout::{Canvas, clip as clipped};
+pub use layout::{Canvas, clip as clipped, wrap as wrapped};
 pub use quantity::{Clock, count, counted, duration as spoken_duration, octets};
 pub use record::{Filter, Record, SCHEMA};
 pub use select::{Selected, Selection};
@@ -172,6 +172,11 @@ pub trait Sink {
     fn event(&mut self, _: &FindingEvent) -> io::Result<()> {
         Ok(())
     }
+    /// A finding across connections as it stands, while they go on; once more when it has become much worse. Comes only from
+    /// running interfaces, and any time before the summary. [`Sink::population`] has the last word.
+    fn population_event(&mut self, _: &PopulationFinding) -> io::Result<()> {
+        Ok(())
+    }
     /// The end.
     fn summary(&mut self, summary: &Summary) -> io::Result<()>;
 }
@@ -218,6 +223,10 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
 
     fn event(&mut self, event: &FindingEvent) -> io::Result<()> {
         (**self).event(event)
+    }
+
+    fn population_event(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        (**self).population_event(finding)
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {

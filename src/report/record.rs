@@ -29,6 +29,8 @@ pub enum Record<'a> {
     Population(&'a PopulationFinding),
     /// A finding before its connection's record.
     Event(&'a FindingEvent),
+    /// A finding across connections while they go on.
+    PopulationEvent(&'a PopulationFinding),
     /// The last one: the totals.
     Summary(&'a Summary),
 }
@@ -45,8 +47,9 @@ impl Serialize for Record<'_> {
                 Late { r#type: "late", stream: late.stream, frame: late.frame, time, endpoint, findings }
                     .serialize(serializer)
             }
-            Record::Population(finding) => Population::of(finding).serialize(serializer),
+            Record::Population(finding) => Population::of("population", finding).serialize(serializer),
             Record::Event(event) => Event::of(event).serialize(serializer),
+            Record::PopulationEvent(finding) => Population::of(EVENT, finding).serialize(serializer),
             Record::Summary(summary) => Totals::of(summary).serialize(serializer),
         }
     }
@@ -373,6 +376,9 @@ struct Late<F> {
     findings: F,
 }
 
+/// The type of what is told of connections that go on.
+const EVENT: &str = "finding";
+
 #[derive(serde::Serialize)]
 struct Event<'a> {
     r#type: &'static str,
@@ -387,7 +393,7 @@ impl<'a> Event<'a> {
     fn of(event: &'a FindingEvent) -> Self {
         let FindingEvent { stream, client, server, finding } = event;
         let finding = Finding::of(*stream, finding);
-        Self { r#type: "finding", stream: *stream, client: (*client).into(), server: (*server).into(), finding }
+        Self { r#type: EVENT, stream: *stream, client: (*client).into(), server: (*server).into(), finding }
     }
 }
 
@@ -413,9 +419,9 @@ struct Population<'a> {
 }
 
 impl<'a> Population<'a> {
-    fn of(finding: &'a PopulationFinding) -> Self {
+    fn of(r#type: &'static str, finding: &'a PopulationFinding) -> Self {
         Self {
-            r#type: "population",
+            r#type,
             name: finding.name,
             severity: finding.severity.name(),
             confidence: finding.confidence.name(),

@@ -148,6 +148,10 @@ impl<S: Sink> Sink for Selected<S> {
         if self.selection.admits_event(event) { self.inner.event(event) } else { Ok(()) }
     }
 
+    fn population_event(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        if self.selection.admits_population(finding) { self.inner.population_event(finding) } else { Ok(()) }
+    }
+
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         self.inner.summary(summary)
     }

@@ -114,6 +114,19 @@ impl Record {
         }
     }
 
+    /// The connection to look at, played back into `scratch` if it is packed.
+    pub fn lend<'a>(&'a self, scratch: &'a mut Option<Box<Connection>>) -> Option<&'a Connection> {
+        match &self.body {
+            Body::Vacant => None,
+            Body::Whole(connection) => Some(connection),
+            Body::Brief(brief) => {
+                let (client, server) = self.ends();
+                Connection::play_back(scratch, self.stream, brief, client, server);
+                scratch.as_deref()
+            }
+        }
+    }
+
     /// The connection as its successor sees it.
     pub fn remains(&self, scratch: &mut Option<Box<Connection>>) -> Option<Past> {
         let (client, server) = self.ends();

@@ -131,6 +131,19 @@ impl Table {
         self.slab.iter().filter_map(Record::tracked)
     }
 
+    /// Shows `see` the connections in up to `places_max` places of the table from place `from` on. Returns where to go on;
+    /// none when every place has been seen. What moves between two calls may be shown twice or not at all.
+    pub fn show(&self, from: usize, places_max: usize, mut see: impl FnMut(&Connection)) -> Option<usize> {
+        let to = from.saturating_add(places_max).min(self.slab.len());
+        let mut scratch = None;
+        for record in self.slab.get(from..to).unwrap_or_default() {
+            if let Some(connection) = record.lend(&mut scratch) {
+                see(connection);
+            }
+        }
+        (to < self.slab.len()).then_some(to)
+    }
+
     /// The connection that is being tracked between `a` and `b`, whichever opened it.
     pub fn between(&self, a: Endpoint, b: Endpoint) -> Option<Cow<'_, Connection>> {
         let key = Key::new(a, b);

@@ -7,6 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -281,6 +282,39 @@ fn events_come_while_their_connections_are_still_tracked() {
     let connections = connections(&records);
     let [connection] = connections.as_slice() else { panic!("one connection: {connections:?}") };
     assert_eq!((&event["stream"], &event["client"]), (&connection["stream"], &connection["client"]));
+    assert!(records.iter().all(|record| record["type"] != "finding"), "told twice: {records:?}");
+}
+
+#[test]
+fn what_builds_up_across_connections_is_told_while_it_builds_up() {
+    const LEAKED: usize = 12;
+    let Some(namespace) = Namespace::new() else { return };
+    let (event, records) = namespace.inside(|| {
+        let mut live = Live::start(&["--events", "--finding", "close-wait-accumulation"]);
+        // The clients close, and the servers never do.
+        let (listener, address) = listener();
+        let leak = || {
+            drop(TcpStream::connect(address).unwrap());
+            listener.accept().unwrap().0
+        };
+        let leaked: Vec<TcpStream> = std::iter::repeat_with(leak).take(LEAKED).collect();
+        // How long that has been so shows by what comes later.
+        let (over, is_over) = channel::<()>();
+        let event = thread::scope(|scope| {
+            scope.spawn(move || {
+                while is_over.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
+                    drop(pair());
+                }
+            });
+            let event = live.read_until(|record| record["type"] == "finding");
+            drop(over);
+            event
+        });
+        drop(leaked);
+        (event, live.end(Signal::TERM).0)
+    });
+    assert_eq!((&event["name"], &event["stream"]), (&"close-wait-accumulation".into(), &Value::Null));
+    assert_eq!((&event["host"], &event["peak"]), (&"127.0.0.1".into(), &LEAKED.into()));
     assert!(records.iter().all(|record| record["type"] != "finding"), "told twice: {records:?}");
 }
 

@@ -2,19 +2,19 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 
 use super::arguments::{CaptureArguments, LiveArguments, LiveFormat, LiveOutput, MetricsArguments};
+use super::companions::{Companions, Numbers, Out};
 use super::keep::Keeper;
 use super::metrics::Metrics;
 use super::privileges::{self, Files};
-use super::session::{self, Beside, End, Limits, Wish};
+use super::session::{self, End, Limits};
 use super::shared::Shared;
-use super::view::{Feed, Look, Model, Screen, Tally};
+use super::view::{Feed, Look, Model, Screen};
 use super::watch::{Events, Telling, Told, Watcher};
 use crate::analysis::Analysis;
 use crate::cli::arguments::Talk;
@@ -29,8 +29,6 @@ use crate::report::{
     CaptureRecord, FindingEvent, Json, LateRecord, PopulationFinding, Rows, Selected, Selection, Sink, Summary, Text,
     counted,
 };
-use crate::segment::Item;
-use crate::source::Frame;
 use crate::source::live::{Delivery, LiveCapture, LiveError, LiveOptions, Promiscuity, devices};
 
 /// Runs the command.
@@ -77,7 +75,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         }
     }
     let place = named(file).map_or_else(|| "standard output".into(), Path::to_path_buf);
-    let out = Shared::new(destination(file)?);
+    let out: Out = Shared::new(destination(file)?);
     let text = || {
         Text::new(out.clone(), canvas(talk, file), Rows::Few, kept.unwrap_or(Path::new("FILE")).display().to_string())
     };
@@ -98,7 +96,8 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     sandbox::enter(talk.sandbox, &needs)?;
     let told = Shared::new(Told::default());
     let is_watched = events.is_some() || metrics.is_wanted() || keeper.as_ref().is_some_and(Keeper::waits);
-    let watcher = is_watched.then(|| Watcher::new(told.clone()));
+    let begun = Instant::now();
+    let watcher = is_watched.then(|| Watcher::new(told.clone(), begun));
     let sink = Selected::new(sink, selection);
     let whether = if events.is_some() { Events::Told } else { Events::Noticed };
     let mut sink: Box<dyn Sink> =
@@ -121,12 +120,18 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
             None
         }
     };
+    let numbers = match shown {
+        Shown::View => Numbers::All,
+        Shown::Text | Shown::Ndjson if metrics.is_wanted() => Numbers::Totals,
+        Shown::Text | Shown::Ndjson => Numbers::None,
+    };
+    let interrupt = Some(interrupt);
     let mut companions =
-        Companions { events, out, keeper, watcher, told, model, screen, metrics, begun: Instant::now() };
+        Companions { events, out, keeper, watcher, told, model, numbers, screen, metrics, interrupt, begun };
     // Whoever reads knows now that frames are being captured.
     companions.out.flush().with_context(|| cannot_write(&place))?;
     let limits = Limits { duration: arguments.capture.duration, packets: arguments.capture.packets };
-    let ended = session::run(&mut capture, &mut analysis, &mut companions, &interrupt, limits);
+    let ended = session::run(&mut capture, &mut analysis, &mut companions, limits);
     // The report comes after the view, on the terminal as it was.
     companions.screen = None;
     let truncated = !matches!(ended, Ok(End::Limit | End::Asked));
@@ -152,77 +157,6 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     match ended? {
         End::Limit | End::Asked => Ok(Outcome::Done),
         End::Interrupted => Ok(Outcome::Interrupted),
-    }
-}
-
-/// Where results go; the analysis' sink and the loop both write to it.
-type Out = Shared<Box<dyn Write>>;
-
-/// What runs beside the analysis.
-struct Companions {
-    out: Out,
-    events: Option<Selected<Box<dyn Sink>>>,
-    keeper: Option<Keeper>,
-    watcher: Option<Watcher>,
-    told: Shared<Told>,
-    /// The numbers of view and metrics; without these it stays empty.
-    model: Shared<Model>,
-    screen: Option<Screen>,
-    metrics: Metrics,
-    begun: Instant,
-}
-
-impl Beside for Companions {
-    fn frame(&mut self, frame: &Frame<'_>, items: &[Item]) -> io::Result<()> {
-        if let Some(watcher) = &mut self.watcher {
-            watcher.note(items);
-        }
-        if self.screen.is_some() {
-            self.model.with(|model| model.keep(items));
-        }
-        self.keeper.as_mut().map_or(Ok(()), |keeper| keeper.frame(frame))
-    }
-
-    fn tick(&mut self, analysis: &mut Analysis<'_>, capture: &LiveCapture) -> io::Result<Wish> {
-        let has_model = self.screen.is_some() || self.metrics.is_wanted();
-        if let Some(watcher) = &mut self.watcher {
-            let events = self.events.as_mut().map(|events| events as &mut dyn Sink);
-            let model = self.model.clone();
-            if self.screen.is_some() {
-                watcher.tick(analysis, events, &mut Feed(model))?;
-            } else if has_model {
-                watcher.tick(analysis, events, &mut Tally(model))?;
-            } else {
-                watcher.tick(analysis, events, &mut ())?;
-            }
-        }
-        let fired = self.told.with(Told::take_fired);
-        if let Some(keeper) = &mut self.keeper {
-            for (_, finding) in fired {
-                keeper.trigger(analysis.horizon(), finding)?;
-            }
-            keeper.flush()?;
-        }
-        self.out.flush()?;
-        if has_model {
-            let streams = (analysis.table().streams(), analysis.table().live() as u64);
-            let (elapsed, frames) = (self.begun.elapsed(), analysis.summary().frames);
-            self.model.with(|model| model.advance(elapsed, frames, capture.counters(), streams));
-            let Self { metrics, model, .. } = self;
-            model.with(|model| metrics.tick(analysis.summary(), model))?;
-        }
-        match &mut self.screen {
-            Some(screen) => {
-                screen.tick(analysis)?;
-                Ok(if screen.is_leaving() { Wish::End } else { Wish::GoOn })
-            }
-            None => Ok(Wish::GoOn),
-        }
-    }
-
-    fn waits_for(&self) -> Vec<BorrowedFd<'_>> {
-        let keys = self.screen.iter().map(|_| rustix::stdio::stdin());
-        keys.chain(self.metrics.waits_for()).collect()
     }
 }
 
@@ -273,6 +207,11 @@ impl<A: Sink, B: Sink> Sink for Both<A, B> {
     fn event(&mut self, event: &FindingEvent) -> io::Result<()> {
         self.0.event(event)?;
         self.1.event(event)
+    }
+
+    fn population_event(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        self.0.population_event(finding)?;
+        self.1.population_event(finding)
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {

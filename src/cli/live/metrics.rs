@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::view::Model;
 use crate::base::{Side, Sides};
 use crate::connection::State;
+use crate::finding::{CATALOGUE, Detect};
 use crate::report::Summary;
 
 /// Clients that are served at a time; more wait in the kernel's queue.
@@ -80,23 +81,24 @@ impl Metrics {
         self.listener.iter().map(AsFd::as_fd).chain(clients)
     }
 
-    /// Answers who asks, and writes the file when it is due.
+    /// It is `now`: answers who asks, and writes the file when it is due.
     ///
     /// # Errors
     /// The file cannot be written. A client that fails is let go.
-    pub fn tick(&mut self, summary: &Summary, model: &Model) -> io::Result<()> {
+    pub fn tick(&mut self, now: Instant, summary: &Summary, model: &Model) -> io::Result<()> {
         if let Some(listener) = &self.listener {
             while self.clients.len() < CLIENTS_MAX
                 && let Ok((stream, _)) = listener.accept()
             {
                 if stream.set_nonblocking(true).is_ok() {
-                    self.clients.push(Client { stream, since: Instant::now(), request: Vec::new(), answer: None });
+                    self.clients.push(Client { stream, since: now, request: Vec::new(), answer: None });
                 }
             }
             let text = || render(summary, model, Dialect::OpenMetrics);
-            self.clients.retain_mut(|client| client.since.elapsed() < PATIENCE && client.goes_on(text));
+            self.clients.retain_mut(|client| now.duration_since(client.since) < PATIENCE && client.goes_on(text));
         }
-        if self.file.is_some() && self.written.is_none_or(|written| written.elapsed() >= FILE_EVERY) {
+        if self.file.is_some() && self.written.is_none_or(|written| now.duration_since(written) >= FILE_EVERY) {
+            self.written = Some(now);
             self.write(summary, model)?;
         }
         Ok(())
@@ -108,7 +110,6 @@ impl Metrics {
     /// It cannot be written.
     pub fn write(&mut self, summary: &Summary, model: &Model) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
-        self.written = Some(Instant::now());
         let mut partial = file.file_name().unwrap_or_default().to_owned();
         partial.push(".partial");
         let partial = file.with_file_name(partial);
@@ -185,6 +186,12 @@ fn render(summary: &Summary, model: &Model, dialect: Dialect) -> String {
             .map(|(side, count)| (format!("end=\"{side}\",state=\"{state}\""), count))
     });
     page.gauge("sockets", "Ends of tracked connections by the state that their packets imply.", sockets);
+    let across = CATALOGUE.iter().filter(|entry| matches!(entry.detect, Detect::Population(_)));
+    let standing = across.map(|entry| {
+        let count = model.standing.iter().filter(|found| found.name == entry.name).count();
+        (format!("finding=\"{}\"", entry.name), count as u64)
+    });
+    page.gauge("standing_findings", "Hosts and services of which a finding across connections holds now.", standing);
     let ports = [("", model.census.ports)];
     page.gauge("ports_in_use", "Client ports in use toward one server, of the fullest pair of hosts.", ports);
     if dialect == Dialect::OpenMetrics {
@@ -247,6 +254,7 @@ mod tests {
             "lastack_frames_dropped_total{by=\"kernel\"} 0",
             "lastack_sockets{end=\"server\",state=\"CLOSE-WAIT\"} 0",
             "lastack_connections 0",
+            "lastack_standing_findings{finding=\"port-exhaustion\"} 0",
         ] {
             assert!(page.lines().any(|found| found == line), "no {line} in\n{page}");
         }

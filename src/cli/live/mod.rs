@@ -1,8 +1,12 @@
 //! `lastack live`: the same analysis on a running interface.
 
+#[cfg(feature = "live")]
+mod across;
 pub mod arguments;
 #[cfg(feature = "live")]
 mod command;
+#[cfg(feature = "live")]
+mod companions;
 #[cfg(feature = "live")]
 mod keep;
 #[cfg(feature = "live")]
@@ -13,6 +17,8 @@ mod privileges;
 mod session;
 #[cfg(feature = "live")]
 mod shared;
+#[cfg(feature = "live")]
+mod supply;
 #[cfg(feature = "live")]
 mod view;
 #[cfg(feature = "live")]

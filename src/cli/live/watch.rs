@@ -1,12 +1,12 @@
 //! Findings before their connections end, and the states that sockets are in now.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 
+use super::across::Across;
 use super::shared::Shared;
 use crate::analysis::Analysis;
 use crate::base::{Endpoint, Side, Timestamp};
@@ -22,8 +22,11 @@ const SETTLED: Duration = Duration::from_millis(300);
 /// Connections that wait to be looked at. Beyond it they wait for the round.
 const WAITING_MAX: usize = 1 << 16;
 
-/// Connections of the round that are looked at in one tick: some milliseconds' work.
+/// Places of the table that the round comes past in one tick: some milliseconds' work.
 const ROUND_STEP: usize = 1_000;
+
+/// A round begins so long after the one before at the earliest: who has few connections looks at each once a second.
+const ROUND_EVERY: Duration = Duration::from_secs(1);
 
 /// Findings that fired and that nobody has asked for yet.
 const FIRED_MAX: usize = 1_024;
@@ -57,14 +60,14 @@ impl Told {
         let known = told.contains(&(finding.name, finding.endpoint));
         if !known {
             told.push((finding.name, finding.endpoint));
-            self.fire(finding);
+            self.fire(finding.time, finding.name);
         }
         !known
     }
 
-    fn fire(&mut self, finding: &Finding) {
+    fn fire(&mut self, time: Timestamp, name: &'static str) {
         if self.fired.len() < FIRED_MAX {
-            self.fired.push((finding.time, finding.name));
+            self.fired.push((time, name));
         }
     }
 
@@ -113,7 +116,7 @@ impl<S: Sink> Sink for Telling<S> {
     }
 
     fn late(&mut self, late: &LateRecord) -> io::Result<()> {
-        self.told.with(|told| late.findings.iter().for_each(|finding| told.fire(finding)));
+        self.told.with(|told| late.findings.iter().for_each(|finding| told.fire(finding.time, finding.name)));
         self.inner.late(late)
     }
 
@@ -123,6 +126,10 @@ impl<S: Sink> Sink for Telling<S> {
 
     fn event(&mut self, event: &FindingEvent) -> io::Result<()> {
         self.inner.event(event)
+    }
+
+    fn population_event(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        self.inner.population_event(finding)
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
@@ -142,8 +149,11 @@ pub struct Watcher {
     waiting: HashMap<Ends, Instant, RandomState>,
     /// The same in the order of coming.
     queue: VecDeque<(Instant, Ends)>,
-    /// How far the round through all connections is.
-    round_at: usize,
+    /// How far the round through all connections is; none between two of them.
+    round_at: Option<usize>,
+    /// When the round began.
+    round_begun: Instant,
+    across: Across,
     now: Instant,
 }
 
@@ -158,8 +168,8 @@ fn ends(a: Endpoint, b: Endpoint) -> Ends {
 pub trait Looker {
     /// A connection as it is now.
     fn connection(&mut self, connection: &Connection, verdict: &Verdict, turn: Turn);
-    /// The round has come past every connection.
-    fn round(&mut self) {}
+    /// The round has come past every connection. Across them `standing` holds now, the gravest first.
+    fn round(&mut self, _standing: &[PopulationFinding]) {}
 }
 
 /// Nobody.
@@ -177,9 +187,17 @@ pub enum Turn {
 }
 
 impl Watcher {
-    /// Has seen nothing yet.
-    pub fn new(told: Shared<Told>) -> Self {
-        Self { told, waiting: HashMap::default(), queue: VecDeque::new(), round_at: 0, now: Instant::now() }
+    /// Has seen nothing yet, and it is `now`.
+    pub fn new(told: Shared<Told>, now: Instant) -> Self {
+        Self {
+            told,
+            waiting: HashMap::default(),
+            queue: VecDeque::new(),
+            round_at: Some(0),
+            round_begun: now,
+            across: Across::new(now),
+            now,
+        }
     }
 
     /// Takes in what a frame held.
@@ -202,17 +220,28 @@ impl Watcher {
         }
     }
 
-    /// Looks at what has settled and goes on with the round. Events go to `sink`, if there is one.
+    /// Looks at what has settled and goes on with the round; it is `now`. Events go to `sink`, if there is one.
     ///
     /// # Errors
     /// Those of `sink`.
     pub fn tick(
         &mut self,
+        now: Instant,
         analysis: &Analysis<'_>,
         mut sink: Option<&mut dyn Sink>,
         looker: &mut dyn Looker,
     ) -> io::Result<()> {
-        self.now = Instant::now();
+        self.now = now;
+        self.look_at_settled(analysis, &mut sink, looker)?;
+        self.go_round(analysis, &mut sink, looker)
+    }
+
+    fn look_at_settled(
+        &mut self,
+        analysis: &Analysis<'_>,
+        sink: &mut Option<&mut dyn Sink>,
+        looker: &mut dyn Looker,
+    ) -> io::Result<()> {
         while let Some(&(since, ends)) = self.queue.front() {
             if self.now.duration_since(since) < SETTLED {
                 break;
@@ -225,42 +254,62 @@ impl Watcher {
             }
             self.waiting.remove(&ends);
             if let Some(connection) = analysis.table().between(ends.0, ends.1) {
-                self.look(analysis, &connection, Turn::Changed, &mut sink, looker)?;
+                let verdict = analysis.judge(&connection);
+                looker.connection(&connection, &verdict, Turn::Changed);
+                self.tell(&verdict, sink)?;
             }
-        }
-        let step: Vec<Cow<'_, Connection>> =
-            analysis.table().connections().skip(self.round_at).take(ROUND_STEP).collect();
-        for connection in &step {
-            // What is in the middle of something is counted, and judged when it has settled.
-            if self.waiting.contains_key(&ends(connection.client, connection.server)) {
-                looker.connection(connection, &analysis.judge(connection), Turn::Round);
-            } else {
-                self.look(analysis, connection, Turn::Round, &mut sink, looker)?;
-            }
-        }
-        self.round_at += step.len();
-        if step.len() < ROUND_STEP {
-            self.round_at = 0;
-            looker.round();
         }
         Ok(())
     }
 
-    fn look(
-        &self,
+    fn go_round(
+        &mut self,
         analysis: &Analysis<'_>,
-        connection: &Connection,
-        turn: Turn,
         sink: &mut Option<&mut dyn Sink>,
         looker: &mut dyn Looker,
     ) -> io::Result<()> {
-        let verdict = analysis.judge(connection);
-        looker.connection(connection, &verdict, turn);
+        let at = match self.round_at {
+            Some(at) => at,
+            None if self.now.duration_since(self.round_begun) >= ROUND_EVERY => {
+                self.round_begun = self.now;
+                0
+            }
+            None => return Ok(()),
+        };
+        let mut told = Ok(());
+        self.round_at = analysis.table().show(at, ROUND_STEP, |connection| {
+            let verdict = analysis.judge_among(connection, self.across.counting(analysis));
+            looker.connection(connection, &verdict, Turn::Round);
+            // What is in the middle of something is counted, and told when it has settled.
+            if told.is_ok() && !self.waiting.contains_key(&ends(connection.client, connection.server)) {
+                told = self.tell(&verdict, sink);
+            }
+        });
+        told?;
+        let news = match self.round_at {
+            Some(_) => self.across.part(self.now, analysis),
+            None => {
+                let news = self.across.round(self.now, analysis);
+                looker.round(self.across.standing());
+                news
+            }
+        };
+        for found in news {
+            self.told.with(|told| told.fire(analysis.horizon(), found.name));
+            if let Some(sink) = sink {
+                sink.population_event(&found)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells what is news of a connection.
+    fn tell(&self, verdict: &Verdict, sink: &mut Option<&mut dyn Sink>) -> io::Result<()> {
         for finding in verdict.findings.iter().filter(|finding| is_settled(finding)) {
             if self.told.with(|told| told.is_new(verdict.stream, finding))
                 && let Some(sink) = sink
             {
-                sink.event(&event(&verdict, finding))?;
+                sink.event(&event(verdict, finding))?;
             }
         }
         Ok(())

@@ -6,7 +6,8 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Sparkline};
 
-use super::model::{Life, Model, Page, Row, Sample, TREND_SECONDS, Told};
+use super::findings;
+use super::model::{Life, Model, Page, Row, Sample, TREND_SECONDS};
 use crate::base::{Side, Sides};
 use crate::cli::live::view::screen::Look;
 use crate::connection::State;
@@ -16,14 +17,17 @@ use crate::report::{clipped, count, octets};
 /// States worth a line: those of sockets, and CLOSED for what has just ended.
 const STATES_SHOWN: usize = State::OF_SOCKETS.len() + 1;
 
-/// Lines of the list of findings.
+/// Lines of the list of findings on a small terminal, and one more for every few lines beyond.
 const FINDING_LINES: u16 = 5;
+/// The height of a small terminal.
+const SMALL_LINES: u16 = 24;
 
 const HELP: &str = "\
  lastack live: the sockets behind the frames of one interface
 
    ↑ ↓ PgUp PgDn    choose a connection
    Enter            its segments, with both ends' states beside them
+   f                all findings in full
    /                filter by words that must all match: an address or how it
                     begins, a port, a state, a finding, the number of a stream
    s                sort by newest, findings, bytes, state
@@ -36,8 +40,9 @@ const HELP: &str = "\
  TREND is the last minute. \"ports\" are client ports in use toward one
  server, of the fullest pair; when they run out, connect() fails with
  EADDRNOTAVAIL.
- FINDINGS are told when a connection has settled for a moment. What is said
- when it has ended is the last word.";
+ FINDINGS: first what holds now across connections (sockets that pile up,
+ ports that run out), then the newest of single ones, told when a connection
+ has settled for a moment. What is said when it has ended is the last word.";
 
 /// Draws everything.
 pub fn draw(model: &Model, look: &Look, frame: &mut Frame<'_>) {
@@ -47,6 +52,10 @@ pub fn draw(model: &Model, look: &Look, frame: &mut Frame<'_>) {
     match &model.page {
         Page::Overview => overview(model, look, frame, body),
         Page::Help => frame.render_widget(Paragraph::new(HELP), body),
+        Page::Findings { top } => {
+            let lines = findings::in_full(model, look, body.width);
+            frame.render_widget(Paragraph::new(lines.into_iter().skip(*top).collect::<Vec<_>>()), body);
+        }
         Page::Ladder { lines, top, .. } => {
             let shown: Vec<Line<'_>> = lines.iter().skip(*top).map(|line| Line::raw(line.as_str())).collect();
             frame.render_widget(Paragraph::new(shown), body);
@@ -54,8 +63,11 @@ pub fn draw(model: &Model, look: &Look, frame: &mut Frame<'_>) {
     }
     let keys = match &model.page {
         Page::Overview if model.is_typing => format!(" filter: {}_", model.filter),
-        Page::Overview => " q end  p pause  / filter  s sort  ↑↓ choose  Enter segments  ? help".to_owned(),
+        Page::Overview => " q end  p pause  / filter  s sort  ↑↓ choose  Enter segments  f findings  ? help".to_owned(),
         Page::Help => " any key: back".to_owned(),
+        Page::Findings { .. } => {
+            " Esc back  ↑↓ PgUp PgDn scroll  q end   (lastack explain NAME says what to do)".to_owned()
+        }
         Page::Ladder { .. } => " Esc back  ↑↓ scroll  q end".to_owned(),
     };
     frame.render_widget(Paragraph::new(keys).style(look.faint()), foot);
@@ -81,9 +93,9 @@ fn draw_title(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 
 fn overview(model: &Model, look: &Look, frame: &mut Frame<'_>, area: Rect) {
     let states = STATES_SHOWN.div_ceil(2) as u16 + 1;
+    let listed = FINDING_LINES + area.height.saturating_sub(SMALL_LINES) / 3;
     let [numbers, findings, table] =
-        Layout::vertical([Constraint::Length(states), Constraint::Length(FINDING_LINES + 1), Constraint::Min(3)])
-            .areas(area);
+        Layout::vertical([Constraint::Length(states), Constraint::Length(listed + 1), Constraint::Min(3)]).areas(area);
     let [left, right] = Layout::horizontal([Constraint::Length(50), Constraint::Min(20)]).areas(numbers);
     draw_states(model, look, frame, left);
     draw_trends(model, look, frame, right);
@@ -141,26 +153,22 @@ fn draw_trends(model: &Model, look: &Look, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn draw_findings(model: &Model, look: &Look, frame: &mut Frame<'_>, area: Rect) {
-    let head = format!(" FINDINGS  {}", count(model.finding_count));
-    let mut lines = vec![Line::styled(head, look.heading())];
-    let newest = model.findings.iter().rev().take(usize::from(FINDING_LINES));
-    lines.extend(newest.map(|told| finding_line(told, look, area.width)));
-    if model.findings.is_empty() {
+    let standing = match model.standing.len() {
+        0 => String::new(),
+        some => format!(", {} across connections hold now", count(some as u64)),
+    };
+    let mut lines = vec![Line::styled(format!(" FINDINGS  {}{standing}", count(model.finding_count)), look.heading())];
+    let room = usize::from(area.height).saturating_sub(1);
+    let most = if model.findings.iter().any(|told| told.stream.is_some()) { room / 2 + 1 } else { room };
+    lines.extend(model.standing.iter().take(most).map(|found| findings::standing(found, look, area.width)));
+    let newest = model.findings.iter().rev().filter(|told| told.stream.is_some() || model.standing.is_empty());
+    lines.extend(
+        newest.take((room + 1).saturating_sub(lines.len())).map(|told| findings::newest(told, look, area.width)),
+    );
+    if lines.len() == 1 {
         lines.push(Line::styled(" none yet", look.faint()));
     }
     frame.render_widget(Paragraph::new(lines), area);
-}
-
-fn finding_line(told: &Told, look: &Look, width: u16) -> Line<'static> {
-    let time: String = look.clock.time(told.finding.time).chars().take("03:31:00".len()).collect();
-    let stream = told.stream.map_or_else(String::new, |stream| stream.to_string());
-    let lead = format!(" {time} {stream:>6} ");
-    let room = usize::from(width).saturating_sub(lead.chars().count() + told.finding.name.len() + 1);
-    Line::from(vec![
-        Span::styled(lead, look.faint()),
-        Span::styled(told.finding.name, look.severity(told.finding.severity)),
-        Span::raw(format!(" {}", clipped(&told.finding.message, room))),
-    ])
 }
 
 fn draw_table(model: &Model, look: &Look, frame: &mut Frame<'_>, area: Rect) {
@@ -255,15 +263,15 @@ fn short(number: u64) -> String {
 }
 
 impl Look {
-    fn heading(&self) -> Style {
+    pub(super) fn heading(&self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    fn faint(&self) -> Style {
+    pub(super) fn faint(&self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
 
-    fn severity(&self, severity: Severity) -> Style {
+    pub(super) fn severity(&self, severity: Severity) -> Style {
         match (severity, self.is_coloured) {
             (Severity::Error, true) => Style::new().fg(Color::Red),
             (Severity::Warning, true) => Style::new().fg(Color::Yellow),

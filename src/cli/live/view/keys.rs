@@ -35,6 +35,20 @@ pub fn press(model: &mut Model, key: KeyEvent) {
                 _ => *top,
             };
         }
+        (Page::Findings { .. }, KeyCode::Esc | KeyCode::Enter | KeyCode::Backspace | KeyCode::Char('f')) => {
+            model.page = Page::Overview;
+        }
+        (Page::Findings { top }, code) => {
+            *top = match code {
+                KeyCode::Up => top.saturating_sub(1),
+                KeyCode::Down => *top + 1,
+                KeyCode::PageUp => top.saturating_sub(PAGE_LINES),
+                KeyCode::PageDown | KeyCode::Char(' ') => *top + PAGE_LINES,
+                KeyCode::Home => 0,
+                _ => *top,
+            };
+        }
+        (Page::Overview, KeyCode::Char('f')) => model.page = Page::Findings { top: 0 },
         (Page::Overview, KeyCode::Char('p' | ' ')) => model.is_paused = !model.is_paused,
         (Page::Overview, KeyCode::Char('/')) => model.is_typing = true,
         (Page::Overview, KeyCode::Char('s')) => {

@@ -1,6 +1,7 @@
 //! The terminal view: what the sockets are doing now, what was found, and one connection in full.
 
 mod draw;
+mod findings;
 mod keys;
 mod model;
 mod screen;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::base::{Endpoint, Side, Sides};
+use crate::base::{Endpoint, Side, Sides, Timestamp};
 use crate::cli::live::shared::Shared;
 use crate::cli::live::watch::{Looker, Turn, is_settled};
 use crate::connection::{Connection, State};
@@ -20,6 +20,8 @@ use crate::source::live::Counters;
 pub const TREND_SECONDS: usize = 60;
 /// Findings kept for the list, the newest.
 const FINDINGS_MAX: usize = 200;
+/// Findings across connections kept, the gravest.
+const STANDING_MAX: usize = 4_096;
 /// Connections in the table.
 const ROWS_MAX: usize = 20_000;
 /// Of these, connections that have ended, the newest.
@@ -46,11 +48,15 @@ pub enum Life {
     Over,
 }
 
-/// One line of the list of findings.
+/// One entry of the list of findings.
 #[derive(Clone, Debug)]
 pub struct Told {
+    pub time: Timestamp,
+    /// Its connection; none for what shows across several.
     pub stream: Option<u64>,
-    pub finding: Finding,
+    pub name: &'static str,
+    pub severity: Severity,
+    pub message: String,
 }
 
 /// What is counted once a second.
@@ -131,6 +137,10 @@ pub enum Page {
         lines: Vec<String>,
         top: usize,
     },
+    /// All findings that are kept, in full, with the first line shown.
+    Findings {
+        top: usize,
+    },
     Help,
 }
 
@@ -148,6 +158,8 @@ pub struct Model {
     pub trend: VecDeque<Sample>,
     pub findings: VecDeque<Told>,
     pub finding_count: u64,
+    /// What holds across connections now, the gravest first.
+    pub standing: Vec<PopulationFinding>,
     pub sort: Sort,
     pub filter: String,
     /// The filter is being typed.
@@ -189,6 +201,7 @@ impl Model {
             trend: VecDeque::new(),
             findings: VecDeque::new(),
             finding_count: 0,
+            standing: Vec::new(),
             sort: Sort::Newest,
             filter: String::new(),
             is_typing: false,
@@ -285,10 +298,21 @@ impl Model {
         shown
     }
 
-    /// Takes in a finding of a stream, or of a host.
-    pub fn find(&mut self, stream: Option<u64>, finding: &Finding) {
+    /// Takes in a finding of a stream.
+    pub fn find(&mut self, stream: u64, finding: &Finding) {
+        let Finding { name, severity, time, .. } = *finding;
+        self.list(Told { time, stream: Some(stream), name, severity, message: finding.message.clone() });
+    }
+
+    /// Takes in a finding across connections.
+    pub fn find_across(&mut self, finding: &PopulationFinding) {
+        let PopulationFinding { name, severity, to: time, .. } = *finding;
+        self.list(Told { time, stream: None, name, severity, message: finding.message.clone() });
+    }
+
+    fn list(&mut self, told: Told) {
         self.finding_count += 1;
-        bounded(&mut self.findings, Told { stream, finding: finding.clone() }, FINDINGS_MAX);
+        bounded(&mut self.findings, told, FINDINGS_MAX);
     }
 
     fn put(&mut self, verdict: &Verdict, life: Life) {
@@ -342,9 +366,11 @@ impl Model {
         }
     }
 
-    /// Every connection was seen.
-    pub fn round(&mut self) {
+    /// Every connection was seen, and `standing` holds across them.
+    pub fn round(&mut self, standing: &[PopulationFinding]) {
         self.census = std::mem::take(&mut self.counting);
+        self.standing.clear();
+        self.standing.extend_from_slice(&standing[..standing.len().min(STANDING_MAX)]);
     }
 }
 
@@ -353,8 +379,8 @@ impl Looker for Feed {
         self.0.with(|model| model.see(connection, verdict, turn));
     }
 
-    fn round(&mut self) {
-        self.0.with(Model::round);
+    fn round(&mut self, standing: &[PopulationFinding]) {
+        self.0.with(|model| model.round(standing));
     }
 }
 
@@ -366,8 +392,8 @@ impl Looker for Tally {
         self.0.with(|model| model.count(connection, verdict, turn));
     }
 
-    fn round(&mut self) {
-        self.0.with(Model::round);
+    fn round(&mut self, standing: &[PopulationFinding]) {
+        self.0.with(|model| model.round(standing));
     }
 }
 
@@ -386,17 +412,22 @@ impl Sink for Feed {
     }
 
     fn late(&mut self, late: &LateRecord) -> io::Result<()> {
-        self.0.with(|model| late.findings.iter().for_each(|finding| model.find(Some(late.stream), finding)));
+        self.0.with(|model| late.findings.iter().for_each(|finding| model.find(late.stream, finding)));
         Ok(())
     }
 
-    // Comes with the end, when nobody looks at the view any more.
+    // What holds comes with each round; the last word with the end, when nobody looks at the view any more.
     fn population(&mut self, _: &PopulationFinding) -> io::Result<()> {
         Ok(())
     }
 
     fn event(&mut self, event: &FindingEvent) -> io::Result<()> {
-        self.0.with(|model| model.find(Some(event.stream), &event.finding));
+        self.0.with(|model| model.find(event.stream, &event.finding));
+        Ok(())
+    }
+
+    fn population_event(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        self.0.with(|model| model.find_across(finding));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use super::draw::draw;
+use super::findings::in_full;
 use super::keys::press;
 use super::model::{Model, Page};
 use crate::analysis::Analysis;
@@ -74,6 +75,7 @@ impl Screen {
             }
         }
         self.open_wanted(analysis)?;
+        self.stay_on_page()?;
         if is_pressed || self.drawn.is_none_or(|drawn| drawn.elapsed() >= DRAW_EVERY) {
             self.drawn = Some(Instant::now());
             let Self { terminal, look, model, frozen, .. } = self;
@@ -99,6 +101,24 @@ impl Screen {
             }
             Some(_) => {}
         }
+    }
+
+    /// Nobody scrolls past the end of the findings: the way back would be as long.
+    fn stay_on_page(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        let Self { look, model, frozen, .. } = self;
+        let stay = |model: &mut Model| {
+            if let Page::Findings { top } = model.page {
+                let lines = in_full(model, look, size.width).len();
+                model.page =
+                    Page::Findings { top: top.min(lines.saturating_sub(usize::from(size.height.saturating_sub(2)))) };
+            }
+        };
+        match frozen {
+            Some(frozen) => stay(frozen),
+            None => model.with(stay),
+        }
+        Ok(())
     }
 
     /// Writes out the ladder of the stream that the user wants to see.

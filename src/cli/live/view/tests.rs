@@ -13,9 +13,11 @@ use super::keys::press;
 use super::model::{Feed, Model, Page, Sort};
 use super::screen::{Look, ladder_of};
 use crate::analysis::{Analysis, Options};
+use crate::base::{Endpoint, Timestamp};
 use crate::cli::live::shared::Shared;
 use crate::cli::live::watch::{Turn, is_settled};
-use crate::report::{Canvas, FindingEvent, Palette, Sink};
+use crate::finding::{Confidence, Severity};
+use crate::report::{Canvas, FindingEvent, Palette, PopulationFinding, Sink};
 use crate::source::live::Counters;
 use crate::source::script::parse;
 
@@ -70,7 +72,7 @@ fn with_model<T>(work: impl FnOnce(&mut Model, &Analysis<'_>) -> T) -> T {
     }
     model.with(|model| {
         model.keep(&items);
-        model.round();
+        model.round(&[]);
         for second in 1..=30 {
             let frames = second * second * 40;
             let mut dropped = Counters::default();
@@ -118,6 +120,48 @@ fn the_overview_fits_the_smallest_terminal_and_uses_a_larger_one() {
         for (width, height) in [(1, 1), (20, 5), (79, 3), (240, 80)] {
             assert_eq!(screen(model, width, height).lines().count(), usize::from(height));
         }
+    });
+}
+
+/// What holds across connections.
+fn standing(name: &'static str, severity: Severity, message: &str) -> PopulationFinding {
+    let host = "10.0.0.2".parse().unwrap();
+    PopulationFinding {
+        name,
+        severity,
+        confidence: Confidence::High,
+        host,
+        service: Some(Endpoint::new(host, 80)),
+        owner: None,
+        from: Timestamp(0),
+        to: Timestamp(30_000_000_000),
+        peak: None,
+        per_second: None,
+        limit: None,
+        runs_out: None,
+        streams: Vec::new(),
+        frames: Vec::new(),
+        message: message.to_owned(),
+    }
+}
+
+#[test]
+fn what_holds_now_comes_first_and_a_page_has_the_whole_sentences() {
+    with_model(|model, _| {
+        let ports = "27,702 of 28,232 ports (98 %) toward 10.0.0.2:80 were in use at 2026-11-21T03:31:00Z, 27,001 of them in \
+                     TIME-WAIT; connect() fails while none is free";
+        let waits = "56 sockets of the service 10.0.0.2:80 are in CLOSE-WAIT and not being closed, the oldest for 50 s";
+        let found = [
+            standing("port-exhaustion", Severity::Error, ports),
+            standing("close-wait-accumulation", Severity::Warning, waits),
+        ];
+        model.round(&found);
+        model.find_across(&found[0]);
+        assert_golden("standing-80x24", &screen(model, 80, 24));
+        type_keys(model, &[KeyCode::Char('f')]);
+        assert_golden("findings-80x24", &screen(model, 80, 24));
+        type_keys(model, &[KeyCode::Down, KeyCode::PageDown, KeyCode::Up, KeyCode::Char('f')]);
+        assert_eq!(model.page, Page::Overview);
     });
 }
 
