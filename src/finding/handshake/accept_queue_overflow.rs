@@ -1,7 +1,7 @@
 //! `accept-queue-overflow`: the application does not accept.
 
 use crate::base::Side;
-use crate::connection::{Class, OpenKind};
+use crate::connection::{Class, Noted, OpenKind};
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Cause, Family};
 
@@ -88,7 +88,8 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let repeats_syn_ack = server.syn_acks > 1 && lost > 0;
     let mute = !server_spoke && client.unanswered >= REPETITIONS_MIN;
     let ignored = ignored_data(case);
-    let dropped_then_accepted = server_spoke && (repeats_syn_ack && ignored > 1 || ignored >= REPETITIONS_MIN);
+    let dropped_then_accepted =
+        server_spoke && (repeats_syn_ack && ignored > 1 || ignored >= REPETITIONS_MIN) && !stopped_repeating(case);
     if !(mute || repeats_syn_ack && !server_spoke || dropped_then_accepted) {
         return;
     }
@@ -160,6 +161,29 @@ pub fn ignored_data(case: &Case<'_>) -> u32 {
     });
     u32::try_from(again.count()).unwrap_or(u32::MAX)
 }
+
+/// The server had repeated its SYN-ACK over the client's acknowledgment and then did not when the next was due, while the
+/// client's payload still stayed unanswered: it had opened, and the payload was lost. A full accept queue goes on
+/// repeating (Linux `reqsk_timer_handler`), each time after twice as long.
+pub fn stopped_repeating(case: &Case<'_>) -> bool {
+    let copies: Vec<&Noted> = case.notes(|note| note.side == Side::Server && note.is_syn_ack()).collect();
+    let [.., before, last] = copies.as_slice() else { return false };
+    let spoke = case.notes(|note| note.side == Side::Server && note.frame > last.frame && !note.is_rst()).next();
+    let given_up = copies.len() > SYN_ACK_RETRIES;
+    let due_ns = 2 * last.time.since(before.time);
+    let since = |note: &Noted| note.time.since(last.time) > due_ns + due_ns / 4;
+    let unanswered = |spoke: &Noted| {
+        case.notes(|note| {
+            note.side == Side::Client && note.len > 0 && note.frame > last.frame && note.frame < spoke.frame
+        })
+        .next()
+        .is_some()
+    };
+    !given_up && spoke.is_some_and(|spoke| since(spoke) && unanswered(spoke))
+}
+
+/// Linux net.ipv4.tcp_synack_retries.
+const SYN_ACK_RETRIES: usize = 5;
 
 /// Fewer repetitions than this can be a short outage.
 const REPETITIONS_MIN: u32 = 3;

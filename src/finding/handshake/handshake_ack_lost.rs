@@ -1,7 +1,7 @@
 //! `handshake-ack-lost`: the third segment never reached the server.
 
 use crate::base::Side;
-use crate::connection::Tap;
+use crate::connection::{Noted, Tap};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::Case;
@@ -20,9 +20,28 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// A SYN-ACK again after an acknowledgment of it was seen, and then the connection works.
+    /// A SYN-ACK again after an acknowledgment of it was seen, and then the connection works: after several repetitions, or
+    /// with payload of the client that was not taken either, or a server that speaks first. At a tap behind the loss: a
+    /// SYN-ACK that is repeated twice to a client which does not repeat its SYN, so that it had the first.
     ///
     /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    ///    client > ACK
+    /// +1 server > SYN ACK
+    ///    client > ACK
+    ///    server > data 100
+    ///    client > ACK
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// `accept-queue-overflow`: there the acknowledgment arrives and is dropped, and data is not acknowledged either
+    /// while the queue is full. TCP_DEFER_ACCEPT: Linux drops the bare acknowledgment of a client that says nothing and
+    /// repeats its SYN-ACK once, at the end of the time set. With one second that is packet by packet the picture of a
+    /// lost acknowledgment, and only `syn-ack-retransmitted` is said:
+    ///
+    /// ```trace quiet
     ///    client > SYN
     ///    server > SYN ACK
     ///    client > ACK
@@ -32,10 +51,7 @@ finding! {
     ///    server > ACK
     /// ```
     ///
-    /// # Not to be confused with
-    ///
-    /// `accept-queue-overflow`: there the acknowledgment arrives and is dropped, and data is not acknowledged either
-    /// while the queue is full.
+    /// A SYN-ACK that was lost before the tap:
     ///
     /// ```trace quiet
     ///    client > SYN
@@ -55,25 +71,23 @@ finding! {
 }
 
 fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if case.life.tap == Some(Tap::Server) {
+        // What passed the server's own tap was not lost but dropped by the server, as TCP_DEFER_ACCEPT does.
+        behind_the_loss(case, found);
+        return;
+    }
     let lost = case.life.arrivals.lost_acks_of_syn[Side::Server];
-    let receipt = case.life.arrivals.ack_of_syn[Side::Server];
-    let (Some(receipt), true) = (receipt, lost > 0) else { return };
-    if super::accept_queue_overflow::ignored_data(case) > 1 {
+    let Some(receipt) = case.life.arrivals.ack_of_syn[Side::Server] else { return };
+    if lost == 0 {
+        behind_the_loss(case, found);
+        return;
+    }
+    let data_ignored = super::accept_queue_overflow::ignored_data(case);
+    if data_ignored > 1 && !super::accept_queue_overflow::stopped_repeating(case) || looks_deferred(case) {
         // Data was dropped as well: a full accept queue shows itself so.
         return;
     }
-    if case.life.tap == Some(Tap::Server) {
-        // It passed the server's own tap: it was not lost but dropped by the server, as TCP_DEFER_ACCEPT does.
-        return;
-    }
-    let server_isn = case.connection.halves.server.isn;
-    let ack = case
-        .notes(|note| {
-            note.side == Side::Client && note.acknowledges() && server_isn.is_some_and(|isn| note.ack.after(isn))
-        })
-        .next();
-    let again = ack.and_then(|ack| case.notes(|note| note.is_syn_ack() && note.frame > ack.frame).next());
-    let (Some(ack), Some(again)) = (ack, again) else { return };
+    let Some((ack, again)) = repeated_over_ack(case) else { return };
     let done = &case.life.notes[receipt.note];
     let message = format!(
         "the ACK that completes the handshake (frame {}) was lost; the server repeated its SYN-ACK {} later and frame {} completed it",
@@ -81,14 +95,55 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         duration(again.time.since(ack.time)),
         done.frame
     );
-    // A client that is silent until the SYN-ACK comes again is also what TCP_DEFER_ACCEPT looks like.
-    let first_data =
-        |side: Side| case.notes(move |note| note.side == side && note.len > 0).next().map(|note| note.frame);
-    let (client, server) = (first_data(Side::Client), first_data(Side::Server));
-    let deferred = client.is_some_and(|client| client > again.frame && server.is_none_or(|server| client < server));
-    let confidence = if deferred { Confidence::Low } else { Confidence::Medium };
     ENTRY
-        .draft(confidence, ack.time, vec![ack.frame, again.frame, done.frame], message)
+        .draft(Confidence::Medium, ack.time, vec![ack.frame, again.frame, done.frame], message)
         .endpoint(Side::Server)
         .push(found);
 }
+
+/// The client's acknowledgment of the SYN-ACK, and the SYN-ACK that came after it all the same.
+pub fn repeated_over_ack<'a>(case: &'a Case<'_>) -> Option<(&'a Noted, &'a Noted)> {
+    let isn = case.connection.halves.server.isn?;
+    let ack = case.notes(move |note| note.side == Side::Client && note.acknowledges() && note.ack.after(isn)).next()?;
+    let again = case.notes(|note| note.is_syn_ack() && note.frame > ack.frame).next()?;
+    Some((ack, again))
+}
+
+/// One repetition of the SYN-ACK over the acknowledgment of a client that was silent until then and spoke first
+/// afterwards: what a lost acknowledgment and TCP_DEFER_ACCEPT have in common. Linux repeats the SYN-ACK once, when the
+/// time set is over (`syn_ack_recalc`), and then takes the bare acknowledgment.
+pub fn looks_deferred(case: &Case<'_>) -> bool {
+    let Some((ack, again)) = repeated_over_ack(case) else { return false };
+    let more = case.notes(|note| note.is_syn_ack() && note.frame > ack.frame).count() > 1;
+    let first_data =
+        |side: Side| case.notes(move |note| note.side == side && note.len > 0).next().map(|note| note.frame);
+    let (client, server) = (first_data(Side::Client), first_data(Side::Server));
+    let client_first = client.is_some_and(|client| client > again.frame && server.is_none_or(|server| client < server));
+    !more && (client_first || client.is_none() && server.is_none())
+}
+
+/// The tap saw none of the lost acknowledgments: the SYN-ACK came at least twice more, and a client without any of them
+/// would have repeated its SYN within that time.
+fn behind_the_loss(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let (client, server) = (&case.connection.halves.client, &case.connection.halves.server);
+    let Some(isn) = server.isn.filter(|_| client.syns == 1 && server.syn_acks > 2 && server.syns == 0) else { return };
+    let copies: Vec<&Noted> = case.notes(|note| note.side == Side::Server && note.is_syn_ack()).collect();
+    let (Some(first), Some(last)) = (copies.first(), copies.last()) else { return };
+    let done = case.notes(|note| note.side == Side::Client && note.acknowledges() && note.ack.after(isn)).next();
+    let Some(done) = done.filter(|done| done.frame > last.frame) else { return };
+    if last.time.since(first.time) < SYN_REPEATED_NS {
+        return;
+    }
+    let message = format!(
+        "the acknowledgments that complete the handshake were lost before the tap: the server repeated its SYN-ACK {} times within {}, and the client, which did not repeat its SYN, had the first; frame {} completed it",
+        copies.len() - 1,
+        duration(last.time.since(first.time)),
+        done.frame
+    );
+    let frames = copies.iter().map(|note| note.frame).chain([done.frame]).collect();
+    ENTRY.draft(Confidence::Medium, last.time, frames, message).endpoint(Side::Server).push(found);
+}
+
+/// By then a client without an answer has repeated its SYN: its timer began at 1 s (RFC 6298, section 2.1), with some
+/// stacks at 3, ns.
+const SYN_REPEATED_NS: i64 = 2_500_000_000;

@@ -1,8 +1,10 @@
 //! `syn-ack-retransmitted`: the SYN-ACK was sent again.
 
 use crate::base::Side;
+use crate::connection::Noted;
 use crate::finding::phrase::duration;
 
+use super::handshake_ack_lost::looks_deferred;
 use crate::finding::case::Case;
 use crate::finding::catalogue::finding;
 use crate::finding::verdict::{Confidence, Finding};
@@ -70,10 +72,28 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
                 "{} sent its SYN-ACK {times} times within {}{}",
                 case.name(side),
                 duration(last.time.since(first.time)),
-                if acked { ", although an acknowledgment had been seen" } else { "" }
+                match (acked, side == Side::Server && looks_deferred(case)) {
+                    (false, _) => "",
+                    (true, false) => ", although an acknowledgment had been seen",
+                    (true, true) if first_gap(&copies) >= SKIPPED_NS =>
+                        ", although an acknowledgment had been seen, and left out the repetition due after a second: it waits for payload (TCP_DEFER_ACCEPT)",
+                    (true, true) =>
+                        ", although an acknowledgment had been seen: that was lost, or the server waits for payload (TCP_DEFER_ACCEPT of one second), which looks the same",
+                }
             ),
         };
         let frames = copies.iter().map(|note| note.frame).collect();
         ENTRY.draft(Confidence::High, copies[1.min(copies.len() - 1)].time, frames, message).endpoint(side).push(found);
     }
 }
+
+/// From the first SYN-ACK to the second, ns.
+fn first_gap(copies: &[&Noted]) -> i64 {
+    match copies {
+        [first, second, ..] => second.time.since(first.time),
+        _ => 0,
+    }
+}
+
+/// The first repetition is due after 1 s (RFC 6298, section 2.1), the second 2 s later, ns.
+const SKIPPED_NS: i64 = 2_500_000_000;
