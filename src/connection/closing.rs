@@ -10,8 +10,8 @@ use crate::segment::Flags;
 
 /// So many transmissions without an answer at the end mean that their sender was talking to nobody.
 const UNANSWERED_MIN: u32 = 3;
-/// Payload sent after the peer's FIN makes a half-close only when it is more than a farewell (a TLS close_notify alert,
-/// for one) that its own FIN follows at once.
+/// Payload sent after the peer's FIN makes a half-close only when it is more than a farewell in one segment (a TLS
+/// close_notify alert, for one) that its own FIN follows at once.
 const FAREWELL_OCTETS_MAX: u64 = 64;
 /// How soon the own FIN must follow for payload to be a farewell, ns.
 const FAREWELL_NS_MAX: i64 = 50_000_000;
@@ -144,7 +144,15 @@ impl Closing {
             .iter()
             .find(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(peer_fin.end()));
         let prompt = acked.is_some_and(|acked| own_fin.time.since(acked.time) <= FAREWELL_NS_MAX);
-        octets > FAREWELL_OCTETS_MAX || octets > 0 && !prompt
+        let carries = |note: &&Noted| {
+            note.side == side
+                && note.len > 0
+                && note.acknowledges()
+                && note.ack.at_or_after(peer_fin.end())
+                && !note.class.contains(Class::RETRANSMISSION)
+        };
+        let at_once = hindsight.notes.iter().filter(carries).count() <= 1;
+        octets > FAREWELL_OCTETS_MAX || octets > 0 && !(prompt && at_once)
     }
 
     /// connect() had its time, or at least tried again in vain.

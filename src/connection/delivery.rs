@@ -104,7 +104,12 @@ impl Arrivals {
         if before.is_empty() {
             return Some(Receipt { before: Some(cover), ..Receipt::of(cover, Arrival::Shown, 0) });
         }
-        let chosen = self.copy_answered(notes, &before, cover, side);
+        let mut chosen = self.copy_answered(notes, &before, cover, side);
+        let had_it = notes[cover].sack.is_some_and(|block| block.left.at_or_before(fin) && block.right == fin + 1);
+        if chosen > 0 && had_it && notes[cover].ack == fin + 1 {
+            // It reports a duplicate (RFC 2883, section 4): an earlier copy had arrived.
+            chosen -= 1;
+        }
         let copy = filled_before(notes, before[chosen], cover, side, fin).unwrap_or(before[chosen]);
         // An own FIN without it was sent before it came. Other segments without it may only wait for octets before it.
         let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_fin());
@@ -230,11 +235,12 @@ impl Arrivals {
         let crossing = self.crossing_ns(side);
         if let Some((newest, shown)) = echoed_answer(notes, side, answers) {
             // An echo shows how far things had come, and earlier answers with it, unless the receiver contradicts them.
-            let contradicts = |note: &Noted, answer: usize| {
+            let contradicts = |index: usize, answer: usize| {
+                let note = &notes[index];
                 let is_answer = note.side == side && note.time.since(notes[answer].time) > crossing;
-                is_answer && (repeated(note) || echoes_before(note, &notes[answer]))
+                is_answer && (repeated(note) || lacks_by_echo(notes, index, answer))
             };
-            let took_effect = |answer: &usize| !notes[*answer..shown].iter().any(|note| contradicts(note, *answer));
+            let took_effect = |answer: &usize| !(*answer..shown).any(|index| contradicts(index, *answer));
             let answer = answers.iter().copied().take_while(|&answer| answer < newest).find(took_effect);
             let answer = answer.unwrap_or(newest);
             let repeated_since = notes[shown..].iter().any(&repeated);
@@ -367,14 +373,21 @@ fn echoes(later: &Noted, earlier: &Noted) -> bool {
     }
 }
 
-/// `later` echoes what its sender had received before `earlier` came.
-fn echoes_before(later: &Noted, earlier: &Noted) -> bool {
-    match (later.timestamps, earlier.timestamps) {
-        (Some(later_stamps), Some(earlier)) => {
-            later.acknowledges() && Seq(later_stamps.echo).before(Seq(earlier.value))
-        }
-        _ => false,
-    }
+/// Note `later` echoes what its sender had received before note `answer` came, so that this had not come. An echo says
+/// nothing of what lies beyond the last acknowledgment: TS.Recent is taken from a segment at or before it alone (RFC
+/// 7323, section 4.3, rule 2). Nor does a segment that was sent before one seen earlier.
+fn lacks_by_echo(notes: &[Noted], later: usize, answer: usize) -> bool {
+    let (segment, earlier) = (&notes[later], &notes[answer]);
+    let (Some(stamps), Some(earlier_stamps)) = (segment.timestamps, earlier.timestamps) else { return false };
+    let own = |note: &&Noted| note.side == segment.side && note.acknowledges();
+    let echoes_older = segment.acknowledges() && Seq(stamps.echo).before(Seq(earlier_stamps.value));
+    let covers = earlier.len > 0 && segment.ack.at_or_after(earlier.seq + earlier.len);
+    let was_next = notes[..answer].iter().filter(own).any(|note| note.ack.at_or_after(earlier.seq));
+    let is_late = notes[..later]
+        .iter()
+        .filter(own)
+        .any(|note| note.timestamps.is_some_and(|other| Seq(other.value).after(Seq(stamps.value))));
+    echoes_older && !covers && was_next && !is_late
 }
 
 fn acknowledges_beyond(note: &Noted, seq: Seq) -> bool {

@@ -258,6 +258,9 @@ impl Hindsight<'_> {
             }
             own += 1;
         }
+        if let Some(syn) = self.answered_unseen(side) {
+            events.push(self.event((0, syn, 0), Cue::SendSynAck, syn, Basis::Inferred));
+        }
         self.received(side, resets, &mut events);
         events.sort_by_key(|event| event.order);
         events
@@ -349,6 +352,17 @@ impl Hindsight<'_> {
         let answer = self.notes[..index].iter().position(|note| note.side == side && note.is_syn_ack())?;
         let first = !self.notes[..index].iter().any(|note| note.side == side && note.is_syn());
         (syn.is_syn() && first && syn.seq == self.notes[answer].seq).then_some(answer)
+    }
+
+    /// The first SYN-ACK of `side` that was captured echoes an older copy of the peer's SYN than the newest before it:
+    /// that one had been answered already, unseen. Returns the copy. (A repeated SYN leaves TS.Recent alone, RFC 7323,
+    /// section 4.3, and is answered by the SYN-ACK of the first.)
+    fn answered_unseen(&self, side: Side) -> Option<usize> {
+        let answer = self.notes.iter().position(|note| note.side == side && note.is_syn_ack())?;
+        let echo = self.notes[answer].timestamps?.echo;
+        let mut copies = (0..answer).filter(|&index| self.notes[index].side != side && self.notes[index].is_syn());
+        let echoed = copies.find(|&copy| self.notes[copy].timestamps.is_some_and(|stamps| stamps.value == echo))?;
+        copies.next().map(|_| echoed)
     }
 
     /// The peer's bare SYN reaching `side`, which had sent one of its own: before its SYN-ACK, after its SYN.
