@@ -39,8 +39,8 @@ bitflags! {
         /// The newest payload once more, sooner than a retransmission timer runs: a loss probe (RFC 8985, section 7) when
         /// nothing told of a hole.
         const PROMPT = 0x2000;
-        /// Both: its sender's clock and counter had gone on before it was seen, so it is a copy, or an original that its
-        /// repetition overtook.
+        /// Both: its sender's clock and counter had gone on before it was seen, or it comes sooner than any timer runs, so it
+        /// is a copy, or an original that its repetition overtook.
         const COPY = 0x3000;
         /// Ended the longest silence of its connection so far, one of some seconds at least.
         const AFTER_SILENCE = 0x4000;

@@ -33,6 +33,9 @@ const CLOCK_STEP_NS: i64 = 1_000_000;
 const SILENCE_NS: i64 = 4_500_000_000;
 /// No retransmission timer is shorter: Linux's TCP_RTO_MIN; RFC 6298 asks for 1 s.
 const RTO_NS_MIN: i64 = 200_000_000;
+/// No timer sends anything again sooner: a loss probe waits two round trips and at least this (RFC 8985, section 7.2;
+/// Linux TCP_TIMEOUT_MIN_US).
+const PROBE_NS_MIN: i64 = 2_000_000;
 /// So soon after an acknowledgment of just its number a segment answers it, when nothing but the order of frames says
 /// so. Wireshark's figure.
 const PROMPT_ANSWER_NS: i64 = 20_000_000;
@@ -304,6 +307,7 @@ impl Connection {
             self.record_ack(side, segment);
         }
         let noted = Noted::new(segment, side, class);
+        let answers_syn_ack = self.answers_syn_ack(side);
         let half = &mut self.halves[side];
         if !class.contains(Class::WILD) {
             half.last = Some(noted);
@@ -311,7 +315,17 @@ impl Connection {
         if segment.payload_len > 0 && !class.contains(Class::WILD) {
             half.last_data = Some(noted);
         }
-        self.note(noted, was_closing);
+        if answers_syn_ack {
+            self.journal.control(noted);
+        } else {
+            self.note(noted, was_closing);
+        }
+    }
+
+    /// The peer said SYN-ACK last, and this side nothing since: what it says now may complete the opening.
+    fn answers_syn_ack(&self, side: Side) -> bool {
+        let newest = self.halves[!side].last.filter(|last| last.flags.contains(Flags::SYN | Flags::ACK));
+        newest.is_some_and(|newest| self.halves[side].last.is_some_and(|last| last.frame < newest.frame))
     }
 
     /// Decides what hindsight will need: openings and closings whole, of the rest what is not plain progress.
@@ -564,8 +578,21 @@ fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
             return Class::FAST;
         }
     }
-    let is_soon = own.last_data.is_some_and(|data| segment.time.since(data.time) < RTO_NS_MIN);
-    if segment.seq_end() == own.nxt && is_soon { Class::PROMPT } else { Class::empty() }
+    let is_newest = |last: &Noted| last.end() == own.nxt && last.end() != last.seq;
+    let newest = own.last.filter(is_newest).or(own.last_data).filter(|_| segment.seq_end() == own.nxt);
+    match newest.map(|newest| (segment.time.since(newest.time), is_a_tick_later(segment, &newest))) {
+        Some((..PROBE_NS_MIN, false)) => Class::COPY,
+        Some((..RTO_NS_MIN, _)) => Class::PROMPT,
+        _ => Class::empty(),
+    }
+}
+
+/// Its sender's clock had gone on since `earlier`, by more than rounding.
+fn is_a_tick_later(segment: &Segment, earlier: &Noted) -> bool {
+    match (segment.options.timestamps, earlier.timestamps) {
+        (Some(now), Some(then)) => Seq(now.value).since(Seq(then.value)) > 1,
+        _ => false,
+    }
 }
 
 /// Its sender wrote it before `last`: an older IPv4 id, and a timestamp that is not newer. A repetition has newer ones.

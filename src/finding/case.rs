@@ -4,7 +4,7 @@ use super::catalogue::Entry;
 use super::thresholds::Thresholds;
 use super::verdict::{Confidence, Finding, Reset};
 use crate::base::{Side, Timestamp};
-use crate::connection::{Connection, Lifecycle, Noted};
+use crate::connection::{Class, Connection, Lifecycle, Noted};
 
 /// One connection laid out for the detectors.
 pub struct Case<'a> {
@@ -37,6 +37,12 @@ impl Case<'_> {
     pub fn fin_copies_reached(&self, side: Side) -> bool {
         let Some(fin) = self.life.closing.fins[side] else { return false };
         self.life.arrivals.fin[!side].is_some_and(|receipt| self.life.notes[receipt.note].frame == fin.frame)
+    }
+
+    /// How often `side` sent its FIN, without the network's copies of it.
+    pub fn fins_sent(&self, side: Side) -> u32 {
+        let copies = self.notes(|note| note.side == side && note.is_fin() && note.class.contains(Class::COPY)).count();
+        self.connection.halves[side].fins.saturating_sub(u32::try_from(copies).unwrap_or(0))
     }
 
     /// The capture shows only one direction, so that what the silent side did is not known.

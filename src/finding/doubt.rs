@@ -28,7 +28,7 @@ const GROUNDS: &[(&str, Ground)] = &[
     ("half-open-handshake", Ground::ABSENCE),
     ("handshake-ack-lost", Ground::ABSENCE),
     ("half-close", Ground::ABSENCE.union(Ground::BEGINNING)),
-    ("fin-unanswered", Ground::ABSENCE),
+    ("fin-unanswered", Ground::ABSENCE.union(Ground::BEGINNING)),
     ("final-ack-lost", Ground::ABSENCE),
     ("close-wait-stuck", Ground::ABSENCE.union(Ground::TIME)),
     ("fin-wait-2-expired", Ground::TIME),

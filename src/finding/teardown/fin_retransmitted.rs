@@ -1,7 +1,7 @@
 //! `fin-retransmitted`: a FIN had to be sent again.
 
 use crate::base::Side;
-use crate::connection::State;
+use crate::connection::{Class, Noted, State};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::Case;
@@ -58,8 +58,10 @@ finding! {
 fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     for side in Side::BOTH {
         let half = &case.connection.halves[side];
-        let Some(fin) = half.fin.filter(|_| half.fins > 1) else { continue };
-        let copies: Vec<_> = case.notes(|note| note.side == side && note.is_fin() && note.end() == fin + 1).collect();
+        let times = case.fins_sent(side);
+        let Some(fin) = half.fin.filter(|_| times > 1) else { continue };
+        let sent = |note: &Noted| note.side == side && note.is_fin() && !note.class.contains(Class::COPY);
+        let copies: Vec<_> = case.notes(|note| sent(note) && note.end() == fin + 1).collect();
         let [first, second, ..] = copies.as_slice() else { continue };
         let last = copies.last().unwrap_or(second);
         let awaits = |state: State| matches!(state, State::FinWait1 | State::Closing | State::LastAck);
@@ -72,7 +74,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         let message = format!(
             "{} sent its FIN {} times within {}; {end}",
             case.name(side),
-            half.fins,
+            times,
             duration(last.time.since(first.time))
         );
         let frames = copies.iter().map(|note| note.frame).collect();

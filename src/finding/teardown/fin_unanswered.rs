@@ -10,7 +10,7 @@ use crate::finding::verdict::{Confidence, Finding};
 finding! {
     /// # What it is
     ///
-    /// A side closed, repeated its FIN and never got an acknowledgment: FIN-WAIT-1 or LAST-ACK until the orphan's retries
+    /// The side that closed first repeated its FIN and never got an acknowledgment: FIN-WAIT-1 until the orphan's retries
     /// run out.
     ///
     /// # Why it matters
@@ -33,8 +33,8 @@ finding! {
     ///
     /// # Not to be confused with
     ///
-    /// `final-ack-lost` with outcome unanswered: the peer's acknowledgments are seen, and do not arrive. A capture that
-    /// ends shortly after the FIN shows nothing either way.
+    /// `final-ack-lost` with outcome unanswered: the same of the side that closed second, in LAST-ACK. A capture that ends
+    /// shortly after the FIN shows nothing either way.
     ///
     /// ```trace quiet
     ///        client > SYN
@@ -59,6 +59,9 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     for side in Side::BOTH {
         let half = &case.connection.halves[side];
         if half.fins < 3 || half.fin_acked() || half.unanswered < 3 || case.is_one_sided() {
+            continue;
+        }
+        if super::final_ack_lost::closes_second(case, side) {
             continue;
         }
         let copies: Vec<_> = case.notes(|note| note.side == side && note.is_fin()).collect();

@@ -1,6 +1,7 @@
 //! `final-ack-lost`: the last acknowledgment of the close was lost.
 
 use crate::base::Side;
+use crate::connection::{Class, Noted};
 use crate::finding::phrase::count;
 
 use crate::finding::case::Case;
@@ -61,13 +62,13 @@ finding! {
 fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let fins = &case.life.closing.fins;
     for side in Side::BOTH {
-        let half = &case.connection.halves[side];
-        let (Some(own), Some(peer)) = (fins[side], fins[!side]) else { continue };
-        let second = own.acknowledges() && own.ack.at_or_after(peer.end());
-        if half.fins < 2 || !second {
+        let Some(own) = fins[side] else { continue };
+        let times = case.fins_sent(side);
+        if times < 2 || !closes_second(case, side) {
             continue;
         }
-        let copies: Vec<_> = case.notes(|note| note.side == side && note.is_fin() && note.end() == own.end()).collect();
+        let sent = |note: &Noted| note.side == side && note.is_fin() && !note.class.contains(Class::COPY);
+        let copies: Vec<_> = case.notes(|note| sent(note) && note.end() == own.end()).collect();
         let Some(last) = copies.last() else { continue };
         let answers: Vec<_> =
             case.notes(|note| note.side != side && note.acknowledges() && note.ack.at_or_after(own.end())).collect();
@@ -83,7 +84,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         // An answer that is first seen after the last copy may also mean that the earlier copies of the FIN were lost.
         let confidence = match (lost_behind_tap || answered_between, outcome) {
             (true, _) => Confidence::High,
-            (false, "unanswered") if half.fins > 2 => Confidence::Medium,
+            (false, "unanswered") if times > 2 => Confidence::Medium,
             (false, "reset") => Confidence::Medium,
             _ if case.fin_copies_reached(side) => Confidence::Medium,
             _ => continue,
@@ -96,10 +97,17 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         let message = format!(
             "the last ACK of the close was lost: {} repeated its FIN {} and {end}",
             case.name(side),
-            count(u64::from(half.fins - 1), "time")
+            count(u64::from(times - 1), "time")
         );
         let mut frames: Vec<u64> = copies.iter().chain(&answers).map(|note| note.frame).collect();
         frames.extend(reset.map(|reset| reset.frame));
         ENTRY.draft(confidence, own.time, frames, message).endpoint(side).outcome(outcome).push(found);
     }
+}
+
+/// The FIN of `side` acknowledges the peer's: what answers it is the last ACK of the close.
+pub fn closes_second(case: &Case<'_>, side: Side) -> bool {
+    let fins = &case.life.closing.fins;
+    let acknowledges = |own: Noted, peer: Noted| own.acknowledges() && own.ack.at_or_after(peer.end());
+    fins[side].zip(fins[!side]).is_some_and(|(own, peer)| acknowledges(own, peer))
 }
