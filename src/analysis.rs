@@ -175,7 +175,7 @@ impl<'a> Analysis<'a> {
     ) -> io::Result<()> {
         let Batch { items, frames, .. } = &mut self.batch;
         let from = items.len();
-        let kind = decoder.decode(frame, |item| items.push(*item));
+        let kind = decoder.decode_into(frame, items);
         look(&items[from..])?;
         frames.push((frame.time, items.len()));
         let reporter = &mut self.reporter;

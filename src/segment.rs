@@ -115,6 +115,7 @@ impl TcpOptions {
     };
 
     /// Mixes those options into a digest in which packets with equal headers differ.
+    #[inline]
     fn digest(&self, fixed: u32) -> u32 {
         let mut hash = u64::from(fixed);
         if let Some(timestamps) = self.timestamps {
@@ -127,6 +128,7 @@ impl TcpOptions {
     }
 
     /// The SACK blocks that the segment carried.
+    #[inline]
     pub fn sack_blocks(&self) -> &[SackBlock] {
         &self.sack[..usize::from(self.sack_count).min(self.sack.len())]
     }
@@ -183,6 +185,7 @@ pub struct Segment {
 
 impl Segment {
     /// Length in sequence space: payload plus one each for SYN and FIN (RFC 9293, section 3.4).
+    #[inline]
     pub fn seq_len(&self) -> u32 {
         self.payload_len
             .wrapping_add(u32::from(self.flags.contains(Flags::SYN)))
@@ -190,6 +193,7 @@ impl Segment {
     }
 
     /// The sequence number after the last one that the segment occupies.
+    #[inline]
     pub fn seq_end(&self) -> Seq {
         self.seq + self.seq_len()
     }
@@ -204,11 +208,13 @@ impl Segment {
 
     /// A hash of what the sender wrote into the headers and forwarding keeps.
     /// The seed is fixed, so that digests compare across runs; nothing is looked up by them alone.
+    #[inline]
     pub fn header_digest(&self) -> u32 {
         self.options.digest(self.fixed_digest())
     }
 
     /// The digest without the options.
+    #[inline]
     fn fixed_digest(&self) -> u32 {
         let addresses = match (self.source.ip, self.destination.ip) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => pair(source.to_bits(), destination.to_bits()),
@@ -224,10 +230,12 @@ impl Segment {
     }
 }
 
+#[inline]
 fn pair(high: u32, low: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
+#[inline]
 fn halves(ip: IpAddr) -> u64 {
     match ip {
         IpAddr::V4(ip) => u64::from(ip.to_bits()),
@@ -287,6 +295,7 @@ pub enum Item {
 
 impl Item {
     /// When its frame was captured.
+    #[inline]
     pub const fn time(&self) -> Timestamp {
         match self {
             Item::Segment(segment) => segment.time,
@@ -295,6 +304,7 @@ impl Item {
     }
 
     /// The frame that carried it.
+    #[inline]
     pub const fn frame(&self) -> FrameNumber {
         match self {
             Item::Segment(segment) => segment.frame,

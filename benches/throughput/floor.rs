@@ -10,7 +10,7 @@ use lastack::base::Endpoint;
 use lastack::segment::{Flags, Segment};
 
 /// Frames whose cache misses overlap.
-const BATCH: usize = 32;
+pub const BATCH: usize = 32;
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
 const PROTOCOL_TCP: u8 = 6;

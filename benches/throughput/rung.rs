@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use lastack::analysis::{self, analyse};
 use lastack::base::Timestamp;
 use lastack::connection::{Lifecycle, Profile};
-use lastack::decode::{Decoder, FrameKind, Item};
+use lastack::decode::{Decoder, FrameKind, Item, Items};
 use lastack::finding::{self, Thresholds, Verdict};
 use lastack::population::{Departure, INTERVAL_NS, Population};
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
@@ -18,7 +18,7 @@ use lastack::segment::Segment;
 use lastack::source::{self, Access, Input, Options, Source};
 use lastack::table::{Left, Limits, Table};
 
-use crate::floor::{Facts, Floor};
+use crate::floor::{BATCH, Facts, Floor};
 use crate::walk::Walk;
 
 /// A way of going through a capture.
@@ -185,15 +185,42 @@ fn decode(path: &Path, mut each: impl FnMut(&Segment)) -> Result<u64> {
     Ok(frames)
 }
 
+/// In batches, as the analysis does it.
 fn table(path: &Path, mut leave: impl FnMut(Left, Timestamp)) -> Result<u64> {
+    let mut source = source::open(vec![Input::Path(path.to_owned())], Options::default())?;
+    let (mut decoder, mut items) = (Decoder::default(), Items::default());
     let mut table = Table::new(Limits::default(), Profile::LINUX);
-    let mut now = Timestamp::default();
-    let frames = decode(path, |segment| {
-        now = segment.time;
-        table.expire(now, |left| leave(left, now));
-        table.take(segment, |left| leave(left, now));
-    })?;
+    let mut locators = Vec::new();
+    let (mut frames, mut segments, mut now) = (0u64, 0, Timestamp::default());
+    loop {
+        let mut more = false;
+        while let Some(frame) = source.next_frame()? {
+            frames += 1;
+            more = true;
+            decoder.decode_into(&frame, &mut items);
+            if items.len() >= BATCH {
+                break;
+            }
+        }
+        let batch =
+            || items.iter().filter_map(|item| if let Item::Segment(segment) = item { Some(segment) } else { None });
+        locators.extend(batch().map(|segment| table.locate(segment)));
+        locators.iter().for_each(|locator| table.look_up_soon(locator));
+        locators.iter().for_each(|locator| table.update_soon(locator));
+        for (segment, locator) in batch().zip(&locators) {
+            now = segment.time;
+            table.expire(now, |left| leave(left, now));
+            table.take_at(locator, segment, |left| leave(left, now));
+        }
+        segments += locators.len() as u64;
+        locators.clear();
+        if !more {
+            break;
+        }
+        items.clear();
+    }
     table.finish(|left| leave(left, now));
+    ensure!(segments == frames, "{} of {frames} generated frames gave no segment", frames - segments);
     Ok(frames)
 }
 

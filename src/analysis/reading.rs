@@ -93,7 +93,7 @@ impl<O: Outlet> Work<'_, O> {
     fn take(&mut self, frame: &Frame<'_>, filter: &mut Option<&mut (dyn Filter + '_)>) -> io::Result<()> {
         let passes = filter.as_mut().is_none_or(|filter| filter.passes(frame));
         let items = &mut self.batch.items;
-        let kind = passes.then(|| self.decoder.decode(frame, |item| items.push(*item)));
+        let kind = passes.then(|| self.decoder.decode_into(frame, items));
         self.frames += 1;
         self.outlet.count_frame(kind);
         Ways::beyond(&mut self.ways, self.decoder.contexts(), |way| self.outlet.way(way));
@@ -113,9 +113,11 @@ impl<O: Outlet> Work<'_, O> {
     /// What fragments said whose rest never came.
     fn end(&mut self) -> io::Result<()> {
         let items = &mut self.batch.items;
-        self.decoder.finish(|item| items.push(*item));
-        for item in std::mem::take(&mut self.batch.items) {
-            self.tracker.take(&item, self.outlet)?;
+        self.decoder.finish(|item| {
+            items.add(*item);
+        });
+        for item in std::mem::take(&mut self.batch.items).iter() {
+            self.tracker.take(item, self.outlet)?;
         }
         Ok(())
     }

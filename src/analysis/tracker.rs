@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::Options;
 use super::ways::Way;
 use crate::base::{Endpoint, Timestamp};
-use crate::decode::{FrameKind, Item};
+use crate::decode::{FrameKind, Item, Items};
 use crate::finding::Unheard;
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
@@ -70,7 +70,7 @@ const SWEEP_MAX: usize = 65_536;
 /// What some frames held, waiting to be tracked together.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub items: Vec<Item>,
+    pub items: Items,
     /// The time of each frame, and how many items there were when it ended.
     pub frames: Vec<(Timestamp, usize)>,
     locators: Vec<Option<Locator>>,

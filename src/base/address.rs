@@ -16,6 +16,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// An endpoint from its two parts.
+    #[inline]
     pub const fn new(ip: IpAddr, port: u16) -> Self {
         Self { ip, port }
     }

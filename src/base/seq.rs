@@ -10,36 +10,43 @@ pub struct Seq(pub u32);
 
 impl Seq {
     /// Signed distance from `base` to `self` on the circle: positive when `self` is later.
+    #[inline]
     pub const fn since(self, base: Seq) -> i32 {
         self.0.wrapping_sub(base.0).cast_signed()
     }
 
     /// `self` is earlier than `other`.
+    #[inline]
     pub const fn before(self, other: Seq) -> bool {
         self.since(other) < 0
     }
 
     /// `self` is later than `other`.
+    #[inline]
     pub const fn after(self, other: Seq) -> bool {
         self.since(other) > 0
     }
 
     /// `self` is `other` or later.
+    #[inline]
     pub const fn at_or_after(self, other: Seq) -> bool {
         self.since(other) >= 0
     }
 
     /// `self` is `other` or earlier.
+    #[inline]
     pub const fn at_or_before(self, other: Seq) -> bool {
         self.since(other) <= 0
     }
 
     /// The later of the two.
+    #[inline]
     pub const fn later(self, other: Seq) -> Seq {
         if self.before(other) { other } else { self }
     }
 
     /// `self` lies in the half-open window `[from, from + length)`.
+    #[inline]
     pub const fn within(self, from: Seq, length: u32) -> bool {
         self.0.wrapping_sub(from.0) < length
     }
@@ -48,6 +55,7 @@ impl Seq {
 impl Add<u32> for Seq {
     type Output = Seq;
 
+    #[inline]
     fn add(self, octets: u32) -> Seq {
         Seq(self.0.wrapping_add(octets))
     }
@@ -56,6 +64,7 @@ impl Add<u32> for Seq {
 impl Sub<u32> for Seq {
     type Output = Seq;
 
+    #[inline]
     fn sub(self, octets: u32) -> Seq {
         Seq(self.0.wrapping_sub(octets))
     }

@@ -29,6 +29,7 @@ impl Not for Side {
     type Output = Side;
 
     /// The other side.
+    #[inline]
     fn not(self) -> Side {
         match self {
             Side::Client => Side::Server,
@@ -55,6 +56,7 @@ pub struct Sides<T> {
 impl<T> Index<Side> for Sides<T> {
     type Output = T;
 
+    #[inline]
     fn index(&self, side: Side) -> &T {
         match side {
             Side::Client => &self.client,
@@ -64,6 +66,7 @@ impl<T> Index<Side> for Sides<T> {
 }
 
 impl<T> IndexMut<Side> for Sides<T> {
+    #[inline]
     fn index_mut(&mut self, side: Side) -> &mut T {
         match side {
             Side::Client => &mut self.client,

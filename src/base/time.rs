@@ -9,16 +9,19 @@ pub struct Timestamp(pub i64);
 
 impl Timestamp {
     /// From whole seconds and nanoseconds; saturates.
+    #[inline]
     pub const fn from_parts(seconds: i64, nanos: u32) -> Self {
         Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos as i64))
     }
 
     /// Nanoseconds from `earlier` to `self`, negative when `self` is the earlier one; saturates.
+    #[inline]
     pub const fn since(self, earlier: Timestamp) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
     /// This moment `nanos` later; saturates.
+    #[inline]
     pub const fn plus(self, nanos: i64) -> Self {
         Self(self.0.saturating_add(nanos))
     }

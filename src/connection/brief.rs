@@ -15,6 +15,8 @@ const REST_LEAST: usize = 128;
 const REST_MAX: usize = 512;
 /// More than a packed segment can take.
 const SCRATCH: usize = 96;
+/// What most packed segments fit in.
+const WHOLE: usize = 16;
 /// Longer payloads than any offload makes are somebody's joke.
 const PAYLOAD_MAX: u32 = 1 << 24;
 
@@ -42,6 +44,11 @@ const SACK_PERMITTED: u8 = 0x04;
 const FAST_OPEN: u8 = 0x08;
 const MULTIPATH: u8 = 0x10;
 
+// What a side has done.
+const CLOSED: u8 = 0x01;
+const CLOSED_FIRST: u8 = 0x02;
+const HAS_CLOCK: u8 = 0x04;
+
 /// How far an orderly connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -56,7 +63,7 @@ enum Stage {
 }
 
 /// What the next segment of one side is told apart from.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Tail {
     nxt: Seq,
     ack: Seq,
@@ -67,16 +74,37 @@ struct Tail {
     interface: u16,
     context: u16,
     ttl: u8,
-    fin: bool,
+    /// Whether it closed, and as the first one, and whether its newest segment had timestamps.
+    deeds: u8,
 }
 
 impl Tail {
+    const NONE: Self = Self {
+        nxt: Seq(0),
+        ack: Seq(0),
+        clock: 0,
+        window: 0,
+        ip_id: 0,
+        marks: Marks::empty(),
+        interface: 0,
+        context: 0,
+        ttl: 0,
+        deeds: 0,
+    };
+
+    #[inline]
+    fn has(&self, deed: u8) -> bool {
+        self.deeds & deed != 0
+    }
+
     /// The IP id that most stacks send next: one more, or none at all.
+    #[inline]
     fn next_id(&self) -> u16 {
         if self.ip_id == 0 { 0 } else { self.ip_id.wrapping_add(1) }
     }
 
-    fn follow(&mut self, segment: &Segment) {
+    #[inline]
+    fn follow(&mut self, segment: &Segment, peer_closed: bool) {
         self.ack = segment.ack;
         self.window = segment.window;
         self.ip_id = segment.ip_id;
@@ -84,12 +112,16 @@ impl Tail {
         self.interface = segment.interface as u16;
         self.context = segment.context as u16;
         self.ttl = segment.ttl;
+        self.deeds &= !HAS_CLOCK;
         if let Some(timestamps) = segment.options.timestamps {
             self.clock = timestamps.value;
+            self.deeds |= HAS_CLOCK;
         }
         if !segment.flags.contains(Flags::RST) {
             self.nxt = segment.seq_end();
-            self.fin |= segment.flags.contains(Flags::FIN);
+            if segment.flags.contains(Flags::FIN) {
+                self.deeds |= if self.has(CLOSED) || peer_closed { CLOSED } else { CLOSED | CLOSED_FIRST };
+            }
         }
     }
 }
@@ -105,29 +137,35 @@ pub struct Brief {
     first_used: u8,
     rest_used: u16,
     first: [u8; FIRST_MAX],
-    rest: Box<[u8]>,
+    rest: Option<Box<[u8]>>,
 }
 
 impl Brief {
-    /// Begins with a plain SYN; none for any other segment.
+    /// One that has not begun.
+    pub const EMPTY: Self = Self {
+        newest: Timestamp(0),
+        frame: 0,
+        tails: [Tail::NONE; 2],
+        stage: Stage::Asked,
+        first_used: 0,
+        rest_used: 0,
+        first: [0; FIRST_MAX],
+        rest: None,
+    };
+
+    /// Whether one can begin with `segment`: with a plain SYN.
     #[inline]
-    pub fn begin(segment: &Segment) -> Option<Self> {
+    pub fn can_begin(segment: &Segment) -> bool {
         let controls = Flags::SYN | Flags::ACK | Flags::FIN | Flags::RST;
         let plain = segment.flags & controls == Flags::SYN && segment.payload_len == 0 && segment.time.0 >= 0;
-        if !plain || segment.source == segment.destination || !is_packable(segment) {
-            return None;
-        }
-        let mut brief = Self {
-            newest: Timestamp(0),
-            frame: 0,
-            tails: [Tail::default(); 2],
-            stage: Stage::Asked,
-            first_used: 0,
-            rest_used: 0,
-            first: [0; FIRST_MAX],
-            rest: Box::default(),
-        };
-        brief.pack(Side::Client, segment).then_some(brief)
+        plain && segment.source != segment.destination && is_packable(segment)
+    }
+
+    /// Begins an [empty](Self::EMPTY) one with a segment that it [can begin](Self::can_begin) with.
+    #[inline]
+    pub fn begin(&mut self, segment: &Segment) {
+        // A SYN takes less than half of the room.
+        self.pack(Side::Client, segment);
     }
 
     /// Takes the next segment, sent by `side`. False, and nothing has changed, when it is out of the ordinary or there is
@@ -150,6 +188,7 @@ impl Brief {
     }
 
     /// When the newest segment was captured.
+    #[inline]
     pub fn end(&self) -> Timestamp {
         self.newest
     }
@@ -161,7 +200,7 @@ impl Brief {
             Stage::Reset => profile.time_wait_ns,
             Stage::Asked => profile.syn_give_up_ns,
             Stage::Answered => profile.syn_ack_give_up_ns,
-            Stage::Open if self.tails[0].fin && self.tails[1].fin => profile.time_wait_ns,
+            Stage::Open if self.tails.iter().all(|tail| tail.has(CLOSED)) => profile.time_wait_ns,
             Stage::Open => return None,
         };
         Some(self.newest.plus(after))
@@ -185,34 +224,29 @@ impl Brief {
             return None;
         }
         let mut halves = [PastHalf::default(); 2];
-        let mut first_closer = None;
         let mut unpacking = Unpacking::of(self);
-        while let Some((side, segment)) = unpacking.next() {
-            let half = &mut halves[side as usize];
-            if segment.flags.contains(Flags::SYN) {
-                half.isn = Some(segment.seq);
-            }
-            if segment.flags.contains(Flags::FIN) {
-                first_closer = first_closer.or(Some(side));
-            }
-            half.timestamp = segment.options.timestamps.map(|timestamps| timestamps.value);
+        // The SYN, and the SYN-ACK if there was one.
+        for half in &mut halves[..if self.stage == Stage::Asked { 1 } else { 2 }] {
+            half.isn = unpacking.next().map(|(_, segment)| segment.seq);
         }
         for side in Side::BOTH {
             let (half, own, peer) =
                 (&mut halves[side as usize], &self.tails[side as usize], &self.tails[1 - side as usize]);
             half.base = half.isn;
             half.nxt = half.isn.map(|_| own.nxt);
-            half.fin = own.fin;
-            half.fin_acked = own.fin && peer.ack == own.nxt;
-            half.closed_first = first_closer == Some(side);
+            half.fin = own.has(CLOSED);
+            half.fin_acked = own.has(CLOSED) && peer.ack == own.nxt;
+            half.closed_first = own.has(CLOSED_FIRST);
+            half.timestamp = own.has(HAS_CLOCK).then_some(own.clock);
             half.syn_unanswered = match self.stage {
                 Stage::Asked => side == Side::Client,
                 Stage::Answered => side == Side::Server && half.isn.is_some_and(|isn| own.nxt == isn + 1),
                 Stage::Open | Stage::Reset => false,
             };
         }
+        let closing = self.tails.iter().any(|tail| tail.has(CLOSED));
         let [a, b] = halves;
-        Some(Predecessor { stream, end: self.newest, closing: first_closer.is_some(), a: (client, a), b: (server, b) })
+        Some(Predecessor { stream, end: self.newest, closing, a: (client, a), b: (server, b) })
     }
 
     /// The stage that the segment leads to; none when it is not the one that an orderly connection goes on with.
@@ -239,7 +273,7 @@ impl Brief {
         };
         let in_order = segment.seq == own.nxt && flags.contains(Flags::ACK);
         let acks = segment.ack.at_or_after(own.ack) && segment.ack.at_or_before(peer.nxt);
-        let after_fin = own.fin && (segment.payload_len > 0 || flags.contains(Flags::FIN));
+        let after_fin = own.has(CLOSED) && (segment.payload_len > 0 || flags.contains(Flags::FIN));
         (in_order && acks && !after_fin && segment.payload_len <= PAYLOAD_MAX).then_some(stage)
     }
 
@@ -290,37 +324,44 @@ impl Brief {
         out.unsigned(segment.frame.0 - self.frame);
         out.bytes[0] = head;
         out.bytes[1] = segment.flags.bits() as u8;
-        if !self.keep(&out.bytes[..out.len]) {
+        if !self.keep(&out.bytes, out.len) {
             return false;
         }
         self.newest = segment.time;
         self.frame = segment.frame.0;
-        self.tails[side as usize].follow(segment);
+        self.tails[side as usize].follow(segment, peer.has(CLOSED));
         true
     }
 
     /// A packed segment lies whole in the record or whole behind it.
     #[inline]
-    fn keep(&mut self, packed: &[u8]) -> bool {
+    fn keep(&mut self, packed: &[u8; SCRATCH], len: usize) -> bool {
         let from = usize::from(self.first_used);
-        if self.rest_used == 0
-            && let Some(place) = self.first.get_mut(from..from + packed.len())
-        {
-            place.copy_from_slice(packed);
-            self.first_used += packed.len() as u8;
+        if self.rest_used == 0 && from + len <= FIRST_MAX {
+            // Copies of a fixed length are two instructions; what lies behind is written later.
+            match (self.first[from..].first_chunk_mut::<WHOLE>(), packed.first_chunk()) {
+                (Some(place), Some(whole)) if len <= WHOLE => *place = *whole,
+                _ => self.first[from..from + len].copy_from_slice(&packed[..len]),
+            }
+            self.first_used += len as u8;
             return true;
         }
+        self.keep_behind(&packed[..len])
+    }
+
+    fn keep_behind(&mut self, packed: &[u8]) -> bool {
         let from = usize::from(self.rest_used);
         let to = from + packed.len();
         if to > REST_MAX {
             return false;
         }
-        if to > self.rest.len() {
-            let mut more = vec![0; (self.rest.len() * 2).max(REST_LEAST)].into_boxed_slice();
-            more[..from].copy_from_slice(&self.rest[..from]);
-            self.rest = more;
+        let rest = self.rest.get_or_insert_default();
+        if to > rest.len() {
+            let mut more = vec![0; (rest.len() * 2).max(REST_LEAST)].into_boxed_slice();
+            more[..from].copy_from_slice(&rest[..from]);
+            *rest = more;
         }
-        self.rest[from..to].copy_from_slice(packed);
+        rest[from..to].copy_from_slice(packed);
         self.rest_used = to as u16;
         true
     }
@@ -363,7 +404,9 @@ struct Packing {
 impl Packing {
     #[inline]
     fn put<const N: usize>(&mut self, bytes: [u8; N]) {
-        self.bytes[self.len..self.len + N].copy_from_slice(&bytes);
+        if let Some(place) = self.bytes[self.len..].first_chunk_mut() {
+            *place = bytes;
+        }
         self.len += N;
     }
 
@@ -432,7 +475,7 @@ struct Unpacking<'a> {
 
 impl<'a> Unpacking<'a> {
     fn of(brief: &'a Brief) -> Self {
-        Self { brief, at: 0, newest: 0, frame: 0, tails: [Tail::default(); 2] }
+        Self { brief, at: 0, newest: 0, frame: 0, tails: [Tail::NONE; 2] }
     }
 
     #[inline]
@@ -440,7 +483,11 @@ impl<'a> Unpacking<'a> {
         let at = self.at;
         self.at += 1;
         let used = usize::from(self.brief.first_used);
-        let place = if at < used { self.brief.first.get(at) } else { self.brief.rest.get(at - used) };
+        let place = if at < used {
+            self.brief.first.get(at)
+        } else {
+            self.brief.rest.as_ref().and_then(|rest| rest.get(at - used))
+        };
         place.copied().unwrap_or(0)
     }
 
@@ -528,7 +575,7 @@ impl<'a> Unpacking<'a> {
             digest: 0,
             options,
         };
-        self.tails[side as usize].follow(&segment);
+        self.tails[side as usize].follow(&segment, peer.has(CLOSED));
         Some((side, segment))
     }
 }
@@ -663,7 +710,8 @@ mod tests {
     fn follow(segments: &[Segment], place: &mut Option<Box<Connection>>) -> usize {
         let mut whole = Connection::new(7, &segments[0], None);
         let mut packed = 0;
-        let mut brief = Brief::begin(&segments[0]);
+        let mut brief = Brief::can_begin(&segments[0]).then_some(Brief::EMPTY);
+        brief.iter_mut().for_each(|brief| brief.begin(&segments[0]));
         for (at, segment) in segments.iter().enumerate() {
             let side = whole.side_of(segment);
             let profile = Profile::LINUX;

@@ -45,6 +45,7 @@ pub(super) fn judge(source: IpAddr, destination: IpAddr, segment: &[u8]) -> Mark
     if written == fold(pseudo) || written == fold(hosts) { Marks::CHECKSUM_PARTIAL } else { Marks::CHECKSUM_BAD }
 }
 
+#[inline]
 fn sum_of_address(ip: IpAddr) -> u64 {
     match ip {
         IpAddr::V4(ip) => u64::from(ip.to_bits()),
@@ -67,6 +68,7 @@ fn sum(bytes: &[u8]) -> u64 {
 }
 
 /// The ones' complement sum of the four words.
+#[inline]
 fn fold(sum: u64) -> u16 {
     let sum = (sum >> 32) + (sum & 0xffff_ffff);
     let sum = (sum >> 32) + (sum & 0xffff_ffff);

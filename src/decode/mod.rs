@@ -9,6 +9,7 @@ mod checksum;
 mod context;
 mod fragment;
 mod ip;
+mod items;
 mod link;
 mod octets;
 mod options;
@@ -30,6 +31,7 @@ pub use crate::segment::Item;
 pub use checksum::Checksums;
 pub use context::{Contexts, Encapsulation};
 pub use fragment::FragmentCounts;
+pub use items::Items;
 pub use split::SplitBy;
 
 use octets::Octets;
@@ -77,29 +79,41 @@ pub struct DecodeOptions {
 #[derive(Debug, Default)]
 pub struct Decoder {
     walk: Walk,
+    /// Room for the items of one frame.
+    items: Items,
 }
 
 impl Decoder {
     /// A decoder that has seen nothing yet.
     pub fn new(options: DecodeOptions) -> Self {
-        Self { walk: Walk::new(options) }
+        Self { walk: Walk::new(options), items: Items::default() }
     }
 
     /// Decodes `frame` and hands every segment and ICMP error in it to `each`, in the order of the frame's bytes.
-    pub fn decode(&mut self, frame: &Frame<'_>, mut each: impl FnMut(&Item)) -> FrameKind {
+    pub fn decode(&mut self, frame: &Frame<'_>, each: impl FnMut(&Item)) -> FrameKind {
+        let mut items = std::mem::take(&mut self.items);
+        items.clear();
+        let kind = self.decode_into(frame, &mut items);
+        items.iter().for_each(each);
+        self.items = items;
+        kind
+    }
+
+    /// The same, with the segments and ICMP errors added to `items`.
+    #[inline]
+    pub fn decode_into(&mut self, frame: &Frame<'_>, items: &mut Items) -> FrameKind {
         let walk = &mut self.walk;
         walk.restart();
         walk.time = frame.time;
         walk.frame = frame.number;
         walk.interface = frame.interface;
         walk.marks = direction(frame.flags);
+        let before = items.len();
+        std::mem::swap(&mut walk.items, items);
         let kind = link::decode(walk, frame.link, Octets::new(frame.bytes, frame.original_len as usize));
-        let mut segments = false;
-        for item in walk.items.all() {
-            segments |= matches!(item, Item::Segment(_));
-            each(item);
-        }
-        if segments { FrameKind::Segment } else { kind }
+        std::mem::swap(&mut walk.items, items);
+        let has_segment = items[before..].iter().any(|item| matches!(item, Item::Segment(_)));
+        if has_segment { FrameKind::Segment } else { kind }
     }
 
     /// Ends the input: hands over what first fragments said whose rest never came, in the order of their frames. Those
@@ -130,6 +144,7 @@ impl Decoder {
 }
 
 /// The direction in the two lowest bits of `epb_flags` (pcapng, section 4.3.1).
+#[inline]
 fn direction(epb_flags: u32) -> Marks {
     match epb_flags & 0b11 {
         0b01 => Marks::INBOUND,

@@ -10,42 +10,50 @@ pub(in crate::decode) struct Octets<'a> {
 
 impl<'a> Octets<'a> {
     /// Octets of which `captured` are there and `len` were on the wire; a `len` below what was captured is not believed.
+    #[inline]
     pub fn new(captured: &'a [u8], len: usize) -> Self {
         Self { captured, len: len.max(captured.len()) }
     }
 
     /// What was captured.
+    #[inline]
     pub fn captured(self) -> &'a [u8] {
         self.captured
     }
 
     /// How many there were on the wire.
+    #[inline]
     pub fn len(self) -> usize {
         self.len
     }
 
     /// The snap length took some of them.
+    #[inline]
     pub fn is_cut(self) -> bool {
         self.captured.len() < self.len
     }
 
     /// What follows the first `count` octets.
+    #[inline]
     pub fn after(self, count: usize) -> Self {
         Self { captured: self.captured.get(count..).unwrap_or_default(), len: self.len.saturating_sub(count) }
     }
 
     /// The first `count` octets: what a length field says belongs to the layer. More than there are changes nothing.
+    #[inline]
     pub fn first(self, count: usize) -> Self {
         Self { captured: self.captured.get(..count).unwrap_or(self.captured), len: self.len.min(count) }
     }
 
     /// The first `count` octets, also where the frame claims to have been shorter on the wire: tools that cut frames
     /// have lost the true length, which the packet still knows.
+    #[inline]
     pub fn first_claimed(self, count: usize) -> Self {
         Self { len: count, ..self.first(count) }
     }
 
     /// A header of fixed length and what follows it; none when the header was not captured whole.
+    #[inline]
     pub fn split<const N: usize>(self) -> Option<(&'a [u8; N], Self)> {
         let (header, _) = self.captured.split_first_chunk::<N>()?;
         Some((header, self.after(N)))
@@ -53,11 +61,13 @@ impl<'a> Octets<'a> {
 }
 
 /// The big-endian 16-bit field at `at`; none when it lies outside.
+#[inline]
 pub(in crate::decode) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// The big-endian 32-bit field at `at`; none when it lies outside.
+#[inline]
 pub(in crate::decode) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }

@@ -9,6 +9,7 @@ use crate::source::LinkType;
 use super::checksum::Checksums;
 use super::context::{Contexts, Encapsulation};
 use super::fragment::Fragments;
+use super::items::Items;
 use super::split::Splits;
 use super::{DecodeOptions, FrameKind, Item};
 
@@ -19,7 +20,7 @@ const NESTING_LIMIT: u8 = 32;
 /// The state of decoding one frame, reused for the next. Layers call each other with it, from the link inwards.
 #[derive(Debug, Default)]
 pub(in crate::decode) struct Walk {
-    /// What the frame has given so far.
+    /// What this frame and perhaps those before have given so far.
     pub items: Items,
     /// Which checksums to compute.
     pub checksums: Checksums,
@@ -51,13 +52,14 @@ impl Walk {
     }
 
     /// Forgets the frame before.
+    #[inline]
     pub fn restart(&mut self) {
-        self.items.clear();
         self.path.clear();
         self.depth = 0;
     }
 
     /// Goes one encapsulation further in. Fails beyond the limit.
+    #[inline]
     pub fn descend(&mut self) -> Result<(), FrameKind> {
         self.depth += 1;
         if self.depth > NESTING_LIMIT { Err(FrameKind::Skipped("nested-too-deep")) } else { Ok(()) }
@@ -82,10 +84,10 @@ impl Walk {
 
     /// What `inner` finds and is marked so, kept out of the frame's items.
     pub fn items_of(&mut self, marks: Marks, inner: impl FnOnce(&mut Self) -> FrameKind) -> Vec<Item> {
-        let before = self.items.used;
+        let before = self.items.len();
         self.aside(marks, inner);
-        let found = self.items.all()[before..].to_vec();
-        self.items.used = before;
+        let found = self.items[before..].to_vec();
+        self.items.truncate(before);
         found
     }
 
@@ -105,37 +107,5 @@ impl Walk {
     #[inline]
     pub fn context(&mut self) -> u32 {
         if self.path.is_empty() { 0 } else { self.contexts.number(&self.path) }
-    }
-}
-
-/// The items of one frame. A place is written where it stands: most frames have one, and building an item elsewhere to
-/// copy it in costs more than reading the header it comes from.
-#[derive(Debug, Default)]
-pub(in crate::decode) struct Items {
-    places: Vec<Item>,
-    used: usize,
-}
-
-impl Items {
-    /// Adds one and lends its place.
-    #[inline]
-    pub fn add(&mut self, item: Item) -> &mut Item {
-        let at = self.used;
-        self.used += 1;
-        if at == self.places.len() {
-            self.places.push(item);
-        } else {
-            self.places[at] = item;
-        }
-        &mut self.places[at]
-    }
-
-    /// Those added since the frame began.
-    pub fn all(&self) -> &[Item] {
-        &self.places[..self.used]
-    }
-
-    fn clear(&mut self) {
-        self.used = 0;
     }
 }

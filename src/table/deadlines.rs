@@ -1,12 +1,15 @@
 //! When connections may leave: a queue in the order of (time, stream) that costs the same however many stand in it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::base::Timestamp;
 
 /// Entries of one bucket are put in order when its time comes; about a second of ns.
 const BUCKET_BITS: u32 = 30;
+
+/// Buckets that stand in a row, one for each such second: longer than any timer but some of RFC 1122.
+const ROW: i64 = 512;
 
 /// When and who: the stream number tells whether the slot still holds the one that was meant.
 pub(super) type Deadline = (Timestamp, u64, u32);
@@ -14,65 +17,93 @@ pub(super) type Deadline = (Timestamp, u64, u32);
 /// Entries are never taken out before their time: one that no longer holds is recognised by its owner.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
-    buckets: BTreeMap<i64, Vec<Deadline>>,
-    /// The bucket whose time has come.
-    current: BinaryHeap<Reverse<Deadline>>,
-    /// The bucket before which `current` holds everything.
+    /// The buckets from number `base` on.
+    row: VecDeque<Vec<Deadline>>,
+    base: i64,
+    /// Buckets outside the row.
+    far: BTreeMap<i64, Vec<Deadline>>,
+    /// The bucket whose time has come, the last entry first.
+    current: Vec<Deadline>,
+    /// Entries that came when the time of their bucket had come.
+    late: BinaryHeap<Reverse<Deadline>>,
+    /// The bucket before which `current` and `late` hold everything.
     reached: Option<i64>,
-    /// The bucket that was pushed to last, outside the map.
-    hand: Option<(i64, Vec<Deadline>)>,
     len: usize,
 }
 
 impl Deadlines {
+    #[inline]
     pub fn push(&mut self, deadline: Deadline) {
         self.len += 1;
         let bucket = deadline.0.0 >> BUCKET_BITS;
         if self.reached.is_some_and(|reached| bucket <= reached) {
-            self.current.push(Reverse(deadline));
+            self.late.push(Reverse(deadline));
             return;
         }
-        match &mut self.hand {
-            Some((number, entries)) if *number == bucket => entries.push(deadline),
-            _ => {
-                self.lay_down();
-                let mut entries = self.buckets.remove(&bucket).unwrap_or_default();
-                entries.push(deadline);
-                self.hand = Some((bucket, entries));
+        match usize::try_from(bucket.wrapping_sub(self.base)).ok().and_then(|at| self.row.get_mut(at)) {
+            Some(entries) => entries.push(deadline),
+            None => self.push_outside(bucket, deadline),
+        }
+    }
+
+    #[cold]
+    fn push_outside(&mut self, bucket: i64, deadline: Deadline) {
+        if self.row.is_empty() {
+            self.base = bucket;
+        }
+        match bucket.checked_sub(self.base) {
+            Some(at @ 0..ROW) => {
+                let at = at as usize;
+                self.row.resize_with(self.row.len().max(at + 1), Vec::new);
+                self.row[at].push(deadline);
             }
+            _ => self.far.entry(bucket).or_default().push(deadline),
         }
     }
 
     /// The first entry whose time lies before `now`.
+    #[inline]
     pub fn pop_before(&mut self, now: Timestamp) -> Option<Deadline> {
         loop {
-            if let Some(Reverse(first)) = self.current.peek() {
-                if first.0 >= now {
-                    return None;
+            let late = self.late.peek().map(|Reverse(first)| *first);
+            match (self.current.last(), late) {
+                (Some(first), late) if late.is_none_or(|late| *first <= late) => {
+                    if first.0 >= now {
+                        return None;
+                    }
+                    self.len -= 1;
+                    return self.current.pop();
                 }
-                self.len -= 1;
-                return self.current.pop().map(|Reverse(first)| first);
+                (_, Some(first)) => {
+                    if first.0 >= now {
+                        return None;
+                    }
+                    self.len -= 1;
+                    return self.late.pop().map(|Reverse(first)| first);
+                }
+                (_, None) => {}
             }
-            let held = self.hand.as_ref().map(|(number, _)| *number);
-            let next = self.buckets.first_key_value().map(|(&number, _)| number);
-            let bucket = held.into_iter().chain(next).min()?;
-            if bucket << BUCKET_BITS >= now.0 {
+            if !self.turn(now) {
                 return None;
             }
-            self.lay_down();
-            self.current = self.buckets.remove(&bucket)?.into_iter().map(Reverse).collect();
-            self.reached = Some(bucket);
         }
+    }
+
+    /// Who stands `places` behind the first one, if that is known: to be brought into the cache.
+    #[inline]
+    pub fn behind(&self, places: usize) -> Option<u32> {
+        let at = self.current.len().checked_sub(places + 1)?;
+        Some(self.current[at].2)
     }
 
     /// No entry lies before this time.
     pub fn earliest(&self) -> Timestamp {
-        if let Some(Reverse(first)) = self.current.peek() {
-            return first.0;
+        let late = self.late.peek().map(|Reverse(first)| first.0);
+        let current = self.current.last().map(|first| first.0);
+        if let Some(first) = late.into_iter().chain(current).min() {
+            return first;
         }
-        let held = self.hand.as_ref().map(|(number, _)| *number);
-        let next = self.buckets.first_key_value().map(|(&number, _)| number);
-        Timestamp(held.into_iter().chain(next).min().map_or(i64::MAX, |bucket| bucket << BUCKET_BITS))
+        Timestamp(self.next_bucket().map_or(i64::MAX, |bucket| bucket << BUCKET_BITS))
     }
 
     /// How many entries stand in it, those that no longer hold included.
@@ -82,21 +113,43 @@ impl Deadlines {
 
     /// Takes out what no longer holds.
     pub fn retain(&mut self, mut holds: impl FnMut(&Deadline) -> bool) {
-        self.lay_down();
-        self.current.retain(|Reverse(deadline)| holds(deadline));
-        self.buckets.values_mut().for_each(|entries| entries.retain(&mut holds));
-        self.buckets.retain(|_, entries| !entries.is_empty());
-        self.len = self.current.len() + self.buckets.values().map(Vec::len).sum::<usize>();
+        self.current.retain(&mut holds);
+        self.late.retain(|Reverse(deadline)| holds(deadline));
+        self.row.iter_mut().chain(self.far.values_mut()).for_each(|entries| entries.retain(&mut holds));
+        self.far.retain(|_, entries| !entries.is_empty());
+        let waiting: usize = self.row.iter().chain(self.far.values()).map(Vec::len).sum();
+        self.len = self.current.len() + self.late.len() + waiting;
     }
 
     pub fn clear(&mut self) {
         *self = Self::default();
     }
 
-    fn lay_down(&mut self) {
-        if let Some((number, entries)) = self.hand.take() {
-            self.buckets.insert(number, entries);
+    /// Puts the next bucket in order if it begins before `now`.
+    fn turn(&mut self, now: Timestamp) -> bool {
+        let Some(bucket) = self.next_bucket().filter(|bucket| bucket << BUCKET_BITS < now.0) else { return false };
+        self.current.clear();
+        if let Some(mut entries) = self.far.remove(&bucket) {
+            self.current.append(&mut entries);
         }
+        while self.base <= bucket
+            && let Some(entries) = self.row.pop_front()
+        {
+            if self.base == bucket {
+                self.current.extend_from_slice(&entries);
+            }
+            self.base += 1;
+        }
+        self.current.sort_unstable_by(|a, b| b.cmp(a));
+        self.reached = Some(bucket);
+        true
+    }
+
+    /// The first bucket with an entry.
+    fn next_bucket(&self) -> Option<i64> {
+        let in_row = self.row.iter().position(|entries| !entries.is_empty()).map(|at| self.base + at as i64);
+        let far = self.far.first_key_value().map(|(&bucket, _)| bucket);
+        in_row.into_iter().chain(far).min()
     }
 }
 
@@ -113,10 +166,13 @@ mod tests {
         let mut model: BTreeSet<Deadline> = BTreeSet::new();
         let mut now = 0i64;
         for stream in 0..20_000u64 {
-            let at = now + rng.i64(-2_000_000_000..60_000_000_000);
+            let at =
+                now + rng.i64(-2_000_000_000..60_000_000_000) + if stream % 100 == 0 { 900_000_000_000 } else { 0 };
             deadlines.push((Timestamp(at), stream, stream as u32));
             model.insert((Timestamp(at), stream, stream as u32));
             now += rng.i64(0..20_000_000);
+            // The row runs dry, and begins anew elsewhere.
+            now += if stream % 4_000 == 3_999 { 2_000_000_000_000 } else { 0 };
             assert!(deadlines.earliest() <= model.first().map_or(Timestamp(i64::MAX), |first| first.0));
             while let Some(due) = deadlines.pop_before(Timestamp(now)) {
                 assert_eq!(Some(due), model.pop_first());

@@ -6,7 +6,7 @@ use crate::base::Endpoint;
 
 /// Two endpoints in a fixed order. VLAN, tunnel and interface do not take part, as in Wireshark, unless the user tells
 /// realms apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Key {
     low: [u64; 2],
     high: [u64; 2],
@@ -21,13 +21,18 @@ impl Key {
     /// The key of a segment between `a` and `b`, whichever sent it.
     #[inline]
     pub fn new(a: Endpoint, b: Endpoint) -> Self {
+        Self::told_apart(a, b).0
+    }
+
+    /// The same, and whether `a` is the lower endpoint.
+    #[inline]
+    pub(super) fn told_apart(a: Endpoint, b: Endpoint) -> (Self, bool) {
         let ((a_ip, a_v6), (b_ip, b_v6)) = (words(a.ip), words(b.ip));
         let v6 = a_v6 || b_v6;
-        if (a_ip, a.port) <= (b_ip, b.port) {
-            Self { low: a_ip, high: b_ip, ports: u32::from(a.port) << 16 | u32::from(b.port), realm: 0, v6 }
-        } else {
-            Self { low: b_ip, high: a_ip, ports: u32::from(b.port) << 16 | u32::from(a.port), realm: 0, v6 }
-        }
+        let is_low = (a_ip[0], a_ip[1], a.port) <= (b_ip[0], b_ip[1], b.port);
+        let ((low, low_port), (high, high_port)) =
+            if is_low { ((a_ip, a.port), (b_ip, b.port)) } else { ((b_ip, b.port), (a_ip, a.port)) };
+        (Self { low, high, ports: u32::from(low_port) << 16 | u32::from(high_port), realm: 0, v6 }, is_low)
     }
 
     /// The same endpoints in another realm.

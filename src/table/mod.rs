@@ -9,6 +9,7 @@ mod past;
 mod prefetch;
 mod record;
 mod roster;
+mod slab;
 
 pub use key::Key;
 pub use left::Left;

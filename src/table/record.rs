@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::key::Key;
 use super::left::{Left, Remains};
 use super::past::Past;
+use super::roster::Opening;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Brief, Connection, Predecessor, Profile};
 use crate::segment::Segment;
@@ -39,38 +40,46 @@ impl Record {
     /// In no queue.
     pub const NEVER: Timestamp = Timestamp(i64::MAX);
 
-    /// Begins with its first segment.
-    pub fn begin(key: Key, stream: u64, first: &Segment, predecessor: Option<Predecessor>, quoted: u8) -> Self {
-        let brief = if predecessor.is_none() && quoted == 0 { Brief::begin(first) } else { None };
-        let mut record = Self {
-            key,
-            stream,
+    /// No connection.
+    pub fn vacant() -> Self {
+        Self {
+            key: Key::default(),
+            stream: 0,
             scheduled: Self::NEVER,
             newest: Timestamp(0),
-            touched: true,
-            client_is_low: key.is_low(first.source),
+            touched: false,
+            client_is_low: false,
             body: Body::Vacant,
-        };
-        record.body = match brief {
-            Some(brief) => Body::Brief(brief),
-            None => {
-                let mut connection = Box::new(Connection::new(stream, first, predecessor));
-                connection.completeness = quoted;
-                connection.step(first);
-                Body::Whole(connection)
-            }
-        };
-        record
+        }
     }
 
+    /// Begins a connection with its first segment, in the place of what was here.
+    #[inline]
+    pub fn begin(&mut self, opening: &Opening, first: &Segment) {
+        let &Opening { key, stream, from_low, ref predecessor, quoted, .. } = opening;
+        (self.key, self.stream, self.client_is_low) = (key, stream, from_low);
+        (self.scheduled, self.newest, self.touched) = (Self::NEVER, Timestamp(0), true);
+        if predecessor.is_none() && quoted == 0 && Brief::can_begin(first) {
+            self.body = Body::Brief(Brief::EMPTY);
+            if let Body::Brief(brief) = &mut self.body {
+                brief.begin(first);
+            }
+            return;
+        }
+        let mut connection = Box::new(Connection::new(stream, first, *predecessor));
+        connection.completeness = quoted;
+        connection.step(first);
+        self.body = Body::Whole(connection);
+    }
+
+    #[inline]
     pub fn is_vacant(&self) -> bool {
         matches!(self.body, Body::Vacant)
     }
 
     /// Gives it the next segment if it stays brief with it.
     #[inline]
-    pub fn take_briefly(&mut self, segment: &Segment) -> bool {
-        let from_low = self.key.is_low(segment.source);
+    pub fn take_briefly(&mut self, segment: &Segment, from_low: bool) -> bool {
         let side = if from_low == self.client_is_low { Side::Client } else { Side::Server };
         match &mut self.body {
             Body::Brief(brief) => brief.take(side, segment),

@@ -11,6 +11,7 @@ use super::numbering::{Known, opens_new_stream};
 use super::past::{Past, Ring, Trace};
 use super::prefetch::prefetch;
 use super::record::Record;
+use super::slab::Slab;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Connection, Predecessor, Profile, completeness};
 use crate::segment::{Flags, IcmpError, Segment};
@@ -55,7 +56,7 @@ pub struct Table {
     profile: Profile,
     seed: u64,
     index: Index,
-    slab: Vec<Record>,
+    slab: Slab,
     /// Vacant records; the one left last is taken first, since it is still in the cache.
     free: Vec<u32>,
     deadlines: Deadlines,
@@ -83,6 +84,9 @@ const LEFT: u32 = 1 << 31;
 /// Most connections that can be kept, whatever the limit says: places have 31 bits, and one number stays unused.
 const CONNECTIONS_MAX: usize = (LEFT - 1) as usize;
 
+/// While connections leave, the record of the one that comes so many later is brought into the cache.
+const LOOK_AHEAD: usize = 8;
+
 /// Deadlines that no longer hold are swept out when there are so many more than connections.
 const STALE_MAX: usize = 1 << 16;
 
@@ -97,7 +101,7 @@ impl Table {
             profile,
             seed: foldhash::fast::RandomState::default().build_hasher().finish(),
             index: Index::new(),
-            slab: Vec::new(),
+            slab: Slab::default(),
             free: Vec::new(),
             deadlines: Deadlines::default(),
             earliest: Timestamp(i64::MAX),
@@ -136,7 +140,7 @@ impl Table {
     pub fn show(&self, from: usize, places_max: usize, mut see: impl FnMut(&Connection)) -> Option<usize> {
         let to = from.saturating_add(places_max).min(self.slab.len());
         let mut scratch = None;
-        for record in self.slab.get(from..to).unwrap_or_default() {
+        for record in (from..to).map(|slot| &self.slab[slot]) {
             if let Some(connection) = record.lend(&mut scratch) {
                 see(connection);
             }
@@ -159,8 +163,9 @@ impl Table {
     /// Where to look for the connection of `segment`.
     #[inline]
     pub fn locate(&self, segment: &Segment) -> Locator {
-        let key = Key::new(segment.source, segment.destination).within(segment.realm);
-        Locator { hash: key.hash(self.seed), key }
+        let (key, from_low) = Key::told_apart(segment.source, segment.destination);
+        let key = key.within(segment.realm);
+        Locator { hash: key.hash(self.seed), key, from_low }
     }
 
     /// The first of two looks ahead at a batch of segments: brings the lines of the index into the cache.
@@ -172,7 +177,7 @@ impl Table {
     /// The second: brings the records into the cache.
     #[inline]
     pub fn update_soon(&self, locator: &Locator) {
-        if let Some(record) = self.index.guess(locator.hash).and_then(|place| self.slab.get(place as usize)) {
+        if let Some(record) = self.index.guess(locator.hash).and_then(|place| self.slab.get(place)) {
             prefetch(record);
         }
     }
@@ -187,33 +192,31 @@ impl Table {
     /// The same, for a segment that was [located](Self::locate) already.
     #[inline]
     pub fn take_at(&mut self, locator: &Locator, segment: &Segment, mut leave: impl FnMut(Left)) -> Entry {
-        let &Locator { hash, ref key } = locator;
-        match self.find(key, hash) {
+        match self.find(&locator.key, locator.hash) {
             Some(place) if place & LEFT == 0 => {
                 let slot = place as usize;
-                if self.slab[slot].take_briefly(segment) {
+                if self.slab[slot].take_briefly(segment, locator.from_low) {
                     return Entry::Live(self.stepped(slot));
                 }
-                self.take_whole(slot, hash, segment, &mut leave)
+                self.take_whole(slot, locator, segment, &mut leave)
             }
-            found => self.take_first(found, hash, key, segment, &mut leave),
+            found => self.take_first(found, locator, segment, &mut leave),
         }
     }
 
     /// A segment of a live connection that is not, or no longer, an orderly brief.
-    fn take_whole(&mut self, slot: usize, hash: u32, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
+    fn take_whole(&mut self, slot: usize, locator: &Locator, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
         if let Some(connection) = self.slab[slot].expand() {
             let opens = segment.flags.contains(Flags::SYN)
                 && opens_new_stream(segment.flags, segment.seq, known(connection, segment.source));
             if opens {
                 let predecessor = Some(Predecessor::of(connection));
-                let key = self.slab[slot].key;
                 let left = self.remove(slot).map(|(left, number)| {
                     leave(left);
                     number
                 });
                 let stream = self.number();
-                return self.open(Opening { hash, key, stream, predecessor, quoted: 0 }, left, segment, leave);
+                return self.open(&locator.opening(stream, predecessor, 0), left, segment, leave);
             }
             connection.step(segment);
         }
@@ -224,8 +227,7 @@ impl Table {
     fn take_first(
         &mut self,
         found: Option<u32>,
-        hash: u32,
-        key: &Key,
+        locator: &Locator,
         segment: &Segment,
         leave: &mut impl FnMut(Left),
     ) -> Entry {
@@ -243,7 +245,7 @@ impl Table {
             Some(Trace::Numbered(stream, completeness)) => (stream, None, completeness),
             None => (self.number(), None, 0),
         };
-        self.open(Opening { hash, key: *key, stream, predecessor, quoted }, left, segment, leave)
+        self.open(&locator.opening(stream, predecessor, quoted), left, segment, leave)
     }
 
     /// Gives an ICMP error to the connection that it quotes. A four-tuple seen for the first time gets a number, and so
@@ -305,6 +307,9 @@ impl Table {
 
     fn expire_before(&mut self, now: Timestamp, mut leave: impl FnMut(Left)) {
         while let Some((due, stream, slot)) = self.deadlines.pop_before(now) {
+            if let Some(record) = self.deadlines.behind(LOOK_AHEAD).and_then(|slot| self.slab.get(slot)) {
+                prefetch(record);
+            }
             let record = &mut self.slab[slot as usize];
             if record.is_vacant() || record.stream != stream || record.scheduled != due {
                 continue;
@@ -327,7 +332,7 @@ impl Table {
     /// Lets everything leave, by stream number.
     pub fn finish(&mut self, mut leave: impl FnMut(Left)) {
         let mut order: Vec<(u64, u32)> = (0u32..)
-            .zip(&self.slab)
+            .zip(self.slab.iter())
             .filter(|(_, record)| !record.is_vacant())
             .map(|(slot, record)| (record.stream, slot))
             .collect();
@@ -363,23 +368,14 @@ impl Table {
     }
 
     /// Begins a connection in the place of what was left of the one before, whose number in the ring is `left`.
-    fn open(&mut self, opening: Opening, left: Option<u32>, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
+    fn open(&mut self, opening: &Opening, left: Option<u32>, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
         if self.live() >= self.limits.connections_max {
             self.evict(leave);
         }
         // Making room may have forgotten it.
         let left = left.filter(|&number| self.past.get(number).is_some());
-        let record = Record::begin(opening.key, opening.stream, segment, opening.predecessor, opening.quoted);
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slab[slot as usize] = record;
-                slot
-            }
-            None => {
-                self.slab.push(record);
-                self.slab.len() as u32 - 1
-            }
-        };
+        let slot = self.free.pop().unwrap_or_else(|| self.slab.add());
+        self.slab[slot as usize].begin(opening, segment);
         match left {
             Some(number) => {
                 self.past.vacate(number);
@@ -485,15 +481,27 @@ impl Table {
 pub struct Locator {
     hash: u32,
     key: Key,
+    /// The segment comes from the lower endpoint of the key.
+    from_low: bool,
+}
+
+impl Locator {
+    fn opening(&self, stream: u64, predecessor: Option<Predecessor>, quoted: u8) -> Opening {
+        let &Self { hash, key, from_low } = self;
+        Opening { hash, key, from_low, stream, predecessor, quoted }
+    }
 }
 
 /// A connection that is about to begin.
-struct Opening {
+pub(super) struct Opening {
     hash: u32,
-    key: Key,
-    stream: u64,
-    predecessor: Option<Predecessor>,
-    quoted: u8,
+    pub key: Key,
+    /// Its first segment comes from the lower endpoint of the key.
+    pub from_low: bool,
+    pub stream: u64,
+    pub predecessor: Option<Predecessor>,
+    /// What ICMP errors that quoted it before it was seen add to its completeness.
+    pub quoted: u8,
 }
 
 fn known(connection: &Connection, sender: Endpoint) -> Known {
