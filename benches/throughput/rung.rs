@@ -11,7 +11,7 @@ use lastack::analysis::{self, analyse};
 use lastack::base::Timestamp;
 use lastack::connection::{Lifecycle, Profile};
 use lastack::decode::{Decoder, FrameKind, Item, Items};
-use lastack::finding::{self, Thresholds, Verdict};
+use lastack::finding::{self, Gist, Thresholds, Verdict};
 use lastack::population::{Departure, INTERVAL_NS, Population};
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
 use lastack::segment::Segment;
@@ -245,6 +245,15 @@ impl Sink for Counted {
     fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
         black_box(verdict);
         Ok(())
+    }
+
+    fn takes_gists(&self) -> bool {
+        true
+    }
+
+    fn gist(&mut self, gist: &Gist<'_>) -> bool {
+        black_box(gist);
+        true
     }
 
     fn late(&mut self, late: &LateRecord) -> io::Result<()> {

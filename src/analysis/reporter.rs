@@ -8,7 +8,7 @@ use super::ways::{Way, Ways};
 use super::{Finished, Options};
 use crate::base::Timestamp;
 use crate::connection::{Connection, Lifecycle, Profile};
-use crate::finding::{self, Loss, Losses, PopulationThresholds, Unheard, Verdict};
+use crate::finding::{self, Loss, Losses, PopulationThresholds, Sketch, Unheard, Verdict};
 use crate::policy::Policy;
 use crate::population::{Departure, INTERVAL_NS, Population, SocketTable};
 use crate::report::{CaptureRecord, LateRecord, PopulationFinding, SegmentLog, Sink, Summary};
@@ -31,6 +31,7 @@ pub(super) struct Reporter<'a> {
     failure: Option<io::Error>,
     /// Where connections that were kept packed are played back into.
     scratch: Option<Box<Connection>>,
+    sketch: Sketch,
 }
 
 impl<'a> Reporter<'a> {
@@ -49,6 +50,7 @@ impl<'a> Reporter<'a> {
             ways: Ways::default(),
             failure: None,
             scratch: None,
+            sketch: Sketch::default(),
         }
     }
 
@@ -137,11 +139,31 @@ impl<'a> Reporter<'a> {
         if let Some(sockets) = &mut self.sockets {
             sockets.take(connection, &life);
         }
+        self.summary.connections += 1;
+        if self.is_content_with_gist(connection, &life) {
+            return;
+        }
         let mut verdict = self.conclude(connection, &life);
         self.summary.ignored += self.policy.apply(&mut verdict);
-        self.summary.connections += 1;
-        self.count(&verdict.findings);
+        self.summary.count(&verdict.findings);
         self.failure = self.sink.connection(&verdict).err();
+    }
+
+    /// The sink counts `connection` and wants no words. Where frames are missing, what was found is said in other words.
+    fn is_content_with_gist(&mut self, connection: &Connection, life: &Lifecycle) -> bool {
+        if !self.sink.takes_gists() || !self.losses.is_empty() || self.unheard.has(connection.server.ip) {
+            return false;
+        }
+        let thresholds = self.policy.thresholds(connection.client, connection.server);
+        self.sketch.draw(connection, life, &thresholds);
+        let ignored = self.policy.apply_to(self.sketch.findings_mut(), connection.client, connection.server);
+        let gist = self.sketch.gist(connection, life);
+        let is_content = self.sink.gist(&gist);
+        if is_content {
+            self.summary.ignored += ignored;
+            self.summary.count(gist.findings);
+        }
+        is_content
     }
 
     /// Everything that the catalogue says of `connection`.
@@ -165,15 +187,6 @@ impl<'a> Reporter<'a> {
             self.sink.population(&found)?;
         }
         Ok(())
-    }
-
-    fn count(&mut self, findings: &[finding::Finding]) {
-        for finding in findings {
-            match self.summary.findings.get_mut(finding.name) {
-                Some(count) => *count += 1,
-                None => *self.summary.findings.entry(finding.name.to_owned()).or_default() += 1,
-            }
-        }
     }
 }
 
@@ -229,7 +242,7 @@ impl Outlet for Reporter<'_> {
         let stray = is_first.then(|| finding::stray(&past.summary, segment, side, self.profile));
         let mut findings = Vec::from_iter(stray);
         self.summary.ignored += self.policy.apply_to(&mut findings, segment.source, segment.destination);
-        self.count(&findings);
+        self.summary.count(&findings);
         let (frame, time) = (segment.frame.0, segment.time);
         self.failure = self.sink.late(&LateRecord { stream, frame, time, side, findings }).err();
     }

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::interrupt::Interrupt;
 use crate::analysis::{Observer, View};
-use crate::finding::Verdict;
+use crate::finding::{Gist, Verdict};
 use crate::report::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary, counted};
 use crate::source::CaptureSet;
 
@@ -94,6 +94,14 @@ impl<S: Sink> Sink for Cleared<S> {
 
     fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
         self.inner.connection(verdict)
+    }
+
+    fn takes_gists(&self) -> bool {
+        self.inner.takes_gists()
+    }
+
+    fn gist(&mut self, gist: &Gist<'_>) -> bool {
+        self.inner.gist(gist)
     }
 
     fn late(&mut self, late: &LateRecord) -> io::Result<()> {

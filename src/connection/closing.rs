@@ -72,6 +72,12 @@ impl Closing {
         closing
     }
 
+    /// Both ends sent a FIN, and neither had the other's.
+    pub fn fins_crossed(&self) -> bool {
+        let (Some(client), Some(server)) = (&self.fins.client, &self.fins.server) else { return false };
+        !sees_end_of(client, server) && !sees_end_of(server, client)
+    }
+
     fn decide(&self, hindsight: &Hindsight<'_>, opening: &Opening, states: &Sides<Vec<StateStep>>) -> CloseKind {
         match opening.kind {
             OpenKind::Refused => return CloseKind::Refused,
@@ -100,11 +106,10 @@ impl Closing {
         server: &Noted,
         states: &Sides<Vec<StateStep>>,
     ) -> CloseKind {
-        let sees = |note: &Noted, other: &Noted| note.acknowledges() && note.ack.at_or_after(other.end());
-        if !sees(client, server) && !sees(server, client) {
+        if self.fins_crossed() {
             return CloseKind::Simultaneous;
         }
-        let second = if sees(client, server) { client } else { server };
+        let second = if sees_end_of(client, server) { client } else { server };
         let waits = states[second.side]
             .last()
             .is_some_and(|step| matches!(step.state, State::LastAck | State::Closing | State::Closed));
@@ -256,6 +261,11 @@ impl Closing {
             .collect();
         frames
     }
+}
+
+/// `note` acknowledges everything up to the end of `other`.
+fn sees_end_of(note: &Noted, other: &Noted) -> bool {
+    note.acknowledges() && note.ack.at_or_after(other.end())
 }
 
 /// The first retransmission timeout of a SYN (RFC 6298, section 2.1), ns.

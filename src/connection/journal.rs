@@ -97,6 +97,11 @@ impl Journal {
         self.head.iter().chain(&self.tail).chain(&self.recent)
     }
 
+    /// The recording did something to a frame.
+    pub fn has_artefacts(&self) -> bool {
+        !self.artefacts.is_empty()
+    }
+
     /// How many segments had to make room.
     pub fn dropped(&self) -> u64 {
         self.dropped

@@ -143,6 +143,18 @@ impl Lifecycle {
         self.states[side].iter().take_while(|step| step.time <= time).last().copied()
     }
 
+    /// The segment that ended the connection for both ends.
+    pub fn over_since(&self) -> Option<&Noted> {
+        let closing = &self.closing;
+        if let Some(reset) = closing.reset {
+            return self.notes.get(self.resets[reset].note);
+        }
+        let (client, server) = (closing.fins.client?, closing.fins.server?);
+        let last = if client.frame > server.frame { Side::Client } else { Side::Server };
+        let receipt = self.arrivals.ack_of_fin[last]?;
+        self.notes.get(receipt.note)
+    }
+
     /// The last state of `side`.
     pub fn final_state(&self, side: Side) -> State {
         self.states[side].last().map_or(State::Closed, |step| step.state)

@@ -1,5 +1,7 @@
 //! What a detector looks at: one connection, its life, its resets.
 
+use std::fmt;
+
 use super::catalogue::Entry;
 use super::thresholds::Thresholds;
 use super::verdict::{Confidence, Finding, Reset};
@@ -27,9 +29,10 @@ impl Case<'_> {
         self.life.notes.iter().filter(move |note| wanted(note))
     }
 
-    /// `10.0.0.1:80`, for a sentence.
-    pub fn name(&self, side: Side) -> String {
-        format!("{} ({})", side, self.connection.endpoint(side))
+    /// `client (10.0.0.1:80)`, for a sentence.
+    pub fn name(&self, side: Side) -> impl fmt::Display + use<> {
+        let endpoint = self.connection.endpoint(side);
+        fmt::from_fn(move |f| write!(f, "{side} ({endpoint})"))
     }
 
     /// An earlier copy of the FIN of `side` reached the peer: a later segment of the peer echoes its timestamp, or it was
@@ -52,55 +55,93 @@ impl Case<'_> {
     }
 }
 
-/// A finding being written.
-pub struct Draft(Finding);
+/// Whether findings are put into words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// Each with its frames and its sentence.
+    Written,
+    /// Nobody is to read them: what they are is enough to count them.
+    Spared,
+}
+
+/// What detectors have found.
+#[derive(Debug)]
+pub struct Found {
+    /// The findings.
+    pub findings: Vec<Finding>,
+    words: Words,
+}
+
+impl Found {
+    /// Nothing yet.
+    pub const fn new(words: Words) -> Self {
+        Self { findings: Vec::new(), words }
+    }
+}
+
+/// A finding being written. Its frames and words are looked for only when it is wanted with them.
+pub struct Draft<F, M> {
+    finding: Finding,
+    frames: F,
+    message: M,
+}
 
 impl Entry {
     /// Begins a finding of this kind, proven by `frames` (the first of which dates it at `time`).
-    pub fn draft(&self, confidence: Confidence, time: Timestamp, frames: Vec<u64>, message: String) -> Draft {
-        debug_assert!(!frames.is_empty(), "{}: a finding needs a frame", self.name);
-        Draft(Finding {
+    pub fn draft<F, M>(&self, confidence: Confidence, time: Timestamp, frames: F, message: M) -> Draft<F, M>
+    where
+        F: IntoIterator<Item = u64>,
+        M: fmt::Display,
+    {
+        let finding = Finding {
             name: self.name,
             severity: self.severity,
             confidence,
             endpoint: None,
             outcome: None,
             kind: None,
-            frames: bounded(frames),
+            frames: Vec::new(),
             time,
-            message,
-        })
+            message: String::new(),
+        };
+        Draft { finding, frames, message }
     }
 }
 
-impl Draft {
+impl<F: IntoIterator<Item = u64>, M: fmt::Display> Draft<F, M> {
     /// Whom it concerns.
     pub fn endpoint(mut self, side: Side) -> Self {
-        self.0.endpoint = Some(side);
+        self.finding.endpoint = Some(side);
         self
     }
 
     /// How it ended.
     pub fn outcome(mut self, outcome: &'static str) -> Self {
-        self.0.outcome = Some(outcome);
+        self.finding.outcome = Some(outcome);
         self
     }
 
     /// Which of its kinds.
     pub fn kind(mut self, kind: &'static str) -> Self {
-        self.0.kind = Some(kind);
+        self.finding.kind = Some(kind);
         self
     }
 
     /// Another severity than the catalogue's, where this case costs more or less.
     pub fn severity(mut self, severity: super::verdict::Severity) -> Self {
-        self.0.severity = severity;
+        self.finding.severity = severity;
         self
     }
 
     /// Done.
-    pub fn push(self, found: &mut Vec<Finding>) {
-        found.push(self.0);
+    pub fn push(self, found: &mut Found) {
+        let Self { mut finding, frames, message } = self;
+        if found.words == Words::Written {
+            finding.frames = bounded(frames.into_iter().collect());
+            finding.message = message.to_string();
+            debug_assert!(!finding.frames.is_empty(), "{}: a finding needs a frame", finding.name);
+        }
+        found.findings.push(finding);
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
-use super::case::Case;
+use super::case::{Case, Found};
 use super::population::{PopulationFinding, PopulationThresholds};
-use super::verdict::{Finding, Severity};
+use super::sign::Sign;
+use super::verdict::Severity;
 use super::{after_close, capture, handshake, population, reset, teardown, transfer};
 use crate::base::words;
 use crate::population::Population;
@@ -38,40 +39,50 @@ pub struct Entry {
     pub group: Group,
     /// What it costs unless the case says otherwise.
     pub severity: Severity,
+    /// A connection that shows none of these signs does not have it; population findings name none.
+    pub needs: Sign,
     /// Its manual in Markdown, under fixed headings.
     pub doc: &'static str,
     /// Looks for it.
     pub detect: Detect,
 }
 
+/// Looks for a finding in one connection.
+pub type DetectHere = fn(&Case<'_>, &mut Found);
+
 /// Where a finding is looked for.
 #[derive(Clone, Copy, Debug)]
 pub enum Detect {
     /// In one connection.
-    Connection(fn(&Case<'_>, &mut Vec<Finding>)),
+    Connection(DetectHere),
     /// Across all of them.
     Population(fn(&Population, &PopulationThresholds, &mut Vec<PopulationFinding>)),
 }
 
-/// Declares a finding: the doc comment above it is its manual.
+/// Declares a finding: the doc comment above it is its manual. In brackets stand the signs of which a connection must show
+/// one at least for the detector to be asked.
 macro_rules! finding {
     ($(#[doc = $doc:literal])+ $name:literal, Population, $severity:ident, $detect:path) => {
         $crate::finding::catalogue::finding! {
-            @ $(#[doc = $doc])+ $name, Population, $severity, $crate::finding::catalogue::Detect::Population($detect)
+            @ $(#[doc = $doc])+ $name, Population, $severity, $crate::finding::sign::Sign::empty(),
+            $crate::finding::catalogue::Detect::Population($detect)
         }
     };
-    ($(#[doc = $doc:literal])+ $name:literal, $group:ident, $severity:ident, $detect:path) => {
+    ($(#[doc = $doc:literal])+ $name:literal, $group:ident, $severity:ident, [$($need:ident),+], $detect:path) => {
         $crate::finding::catalogue::finding! {
-            @ $(#[doc = $doc])+ $name, $group, $severity, $crate::finding::catalogue::Detect::Connection($detect)
+            @ $(#[doc = $doc])+ $name, $group, $severity,
+            $crate::finding::sign::Sign::empty()$(.union($crate::finding::sign::Sign::$need))+,
+            $crate::finding::catalogue::Detect::Connection($detect)
         }
     };
-    (@ $(#[doc = $doc:literal])+ $name:literal, $group:ident, $severity:ident, $detect:expr) => {
+    (@ $(#[doc = $doc:literal])+ $name:literal, $group:ident, $severity:ident, $needs:expr, $detect:expr) => {
         $(#[doc = $doc])+
         pub static ENTRY: $crate::finding::catalogue::Entry = $crate::finding::catalogue::Entry {
             name: $name,
             group: $crate::finding::catalogue::Group::$group,
             severity: $crate::finding::verdict::Severity::$severity,
             doc: concat!($($doc, "\n"),+),
+            needs: $needs,
             detect: $detect,
         };
     };

@@ -1,6 +1,7 @@
 //! A segment for a connection whose record is already written.
 
 use super::after_close::stray_segment;
+use super::case::{Found, Words};
 use super::phrase::{count, duration};
 use super::verdict::{Confidence, Finding};
 use crate::base::Side;
@@ -17,17 +18,21 @@ pub fn stray(past: &Predecessor, segment: &Segment, side: Side, profile: Profile
         (_, true) => "old-duplicate",
         (_, false) => "write-after-close",
     };
-    let message = format!(
+    let message = format_args!(
         "{} came {} after the connection was over (beyond {} of TIME-WAIT)",
-        if segment.payload_len > 0 { count(u64::from(segment.payload_len), "octet") } else { "a segment".to_owned() },
+        if segment.payload_len > 0 {
+            count(u64::from(segment.payload_len), "octet").to_string()
+        } else {
+            "a segment".to_owned()
+        },
         duration(age),
         duration(profile.time_wait_ns)
     );
-    let mut found = Vec::new();
+    let mut found = Found::new(Words::Written);
     stray_segment::ENTRY
-        .draft(Confidence::Medium, segment.time, vec![segment.frame.0], message)
+        .draft(Confidence::Medium, segment.time, [segment.frame.0], message)
         .endpoint(side)
         .kind(kind)
         .push(&mut found);
-    found.remove(0)
+    found.findings.remove(0)
 }

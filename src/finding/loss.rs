@@ -49,6 +49,11 @@ impl Losses {
         self.all.push(loss);
     }
 
+    /// Nothing was lost.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// Says in `verdict` that frames were lost while the connection lived, and lowers what rests on nothing being missing: up to
     /// its last segment where that ended it, else up to `horizon`.
     pub fn weaken(&self, verdict: &mut Verdict, horizon: Timestamp) {

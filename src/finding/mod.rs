@@ -7,12 +7,14 @@ mod case;
 mod catalogue;
 mod culprit;
 mod doubt;
+mod gist;
 mod handshake;
 mod late;
 mod loss;
 mod phrase;
 mod population;
 mod reset;
+mod sign;
 mod teardown;
 mod thresholds;
 mod transfer;
@@ -20,15 +22,19 @@ mod unheard;
 mod verdict;
 mod zeek;
 
-pub use case::{Case, Draft};
-pub use catalogue::{CATALOGUE, Detect, Entry, Group, find};
+pub use case::{Case, Draft, Found, Words};
+pub use catalogue::{CATALOGUE, Detect, DetectHere, Entry, Group, find};
 pub use culprit::Culprit;
+pub use gist::Gist;
 pub use late::stray;
 pub use loss::{Loss, Losses};
 pub use population::{PopulationFinding, PopulationThresholds, across};
+pub use sign::Sign;
 pub use thresholds::Thresholds;
 pub use unheard::Unheard;
 pub use verdict::*;
+
+use std::sync::LazyLock;
 
 use crate::base::{Side, Sides, Timestamp};
 use crate::connection::{Connection, Lifecycle, Profile};
@@ -43,13 +49,10 @@ pub fn diagnose(connection: &Connection, horizon: Timestamp, profile: Profile, t
 pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Thresholds) -> Verdict {
     let mut resets = reset::judge(connection, life);
     let case = Case { connection, life, resets: &resets, thresholds };
-    let mut findings = Vec::new();
-    for entry in CATALOGUE.iter() {
-        if let Detect::Connection(detect) = entry.detect {
-            detect(&case, &mut findings);
-        }
-    }
+    let mut found = Found::new(Words::Written);
+    detect(&case, &mut found);
     let applications = application::views(&case);
+    let mut findings = found.findings;
     doubt::cast(&mut findings, &mut resets);
     findings.sort_by_key(|finding| (finding.frames.first().copied(), finding.name));
     let view = |side: Side| {
@@ -105,4 +108,71 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
         resets,
         findings,
     }
+}
+
+/// What is found on a connection of which the life is known, without words: the means of a [`Gist`].
+#[derive(Debug)]
+pub struct Sketch {
+    resets: Vec<Reset>,
+    found: Found,
+}
+
+impl Default for Sketch {
+    fn default() -> Self {
+        Self { resets: Vec::new(), found: Found::new(Words::Spared) }
+    }
+}
+
+impl Sketch {
+    /// Looks at another connection. What was found at the one before is forgotten.
+    pub fn draw(&mut self, connection: &Connection, life: &Lifecycle, thresholds: &Thresholds) {
+        self.found.findings.clear();
+        self.resets = reset::judge(connection, life);
+        detect(&Case { connection, life, resets: &self.resets, thresholds }, &mut self.found);
+        doubt::cast(&mut self.found.findings, &mut self.resets);
+    }
+
+    /// What was found, for whoever leaves something out or weighs it.
+    pub fn findings_mut(&mut self) -> &mut Vec<Finding> {
+        &mut self.found.findings
+    }
+
+    /// The gist of the verdict on `connection`, which was looked at last.
+    pub fn gist(&self, connection: &Connection, life: &Lifecycle) -> Gist<'_> {
+        Gist::new(connection, life, &self.resets, &self.found.findings)
+    }
+}
+
+/// Asks the detectors whom the case could concern.
+fn detect(case: &Case<'_>, found: &mut Found) {
+    let signs = Sign::of(case);
+    if !signs.is_empty() {
+        for (needs, detect) in DETECTORS.iter() {
+            if signs.intersects(*needs) {
+                detect(case, found);
+            }
+        }
+    }
+    #[cfg(debug_assertions)]
+    assert_others_silent(case, signs);
+}
+
+/// What the catalogue declares, laid together.
+static DETECTORS: LazyLock<Vec<(Sign, DetectHere)>> = LazyLock::new(|| {
+    let here = |entry: &&'static Entry| match entry.detect {
+        Detect::Connection(detect) => Some((entry.needs, detect)),
+        Detect::Population(_) => None,
+    };
+    CATALOGUE.iter().filter_map(here).collect()
+});
+
+/// A finding that could not concern the case would not have found anything: a wrong declaration shows wherever a test
+/// judges a connection.
+#[cfg(debug_assertions)]
+fn assert_others_silent(case: &Case<'_>, signs: Sign) {
+    let mut found = Found::new(Words::Spared);
+    for (_, detect) in DETECTORS.iter().filter(|(needs, _)| !signs.intersects(*needs)) {
+        detect(case, &mut found);
+    }
+    debug_assert!(found.findings.is_empty(), "not among the needs that are declared: {signs:?}: {:?}", found.findings);
 }

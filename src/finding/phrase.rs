@@ -1,50 +1,56 @@
 //! Numbers in plain words.
 
+use std::fmt;
+
 use crate::population::IdleTimer;
 
 /// A duration with three significant digits and the unit that reads best: `41.2 ms`, `1.03 s`, `2 min 5 s`.
-pub fn duration(ns: i64) -> String {
+pub fn duration(ns: i64) -> impl fmt::Display {
     let (sign, ns) = if ns < 0 { ("-", ns.unsigned_abs()) } else { ("", ns.unsigned_abs()) };
-    let scaled = |unit: u64, name: &str| {
-        let value = ns as f64 / unit as f64;
-        let digits = if value >= 100.0 {
-            0
-        } else if value >= 10.0 {
-            1
-        } else {
-            2
+    fmt::from_fn(move |f| {
+        let mut scaled = |unit: u64, name: &str| {
+            let value = ns as f64 / unit as f64;
+            let digits = if value >= 100.0 {
+                0
+            } else if value >= 10.0 {
+                1
+            } else {
+                2
+            };
+            write!(f, "{sign}{value:.digits$} {name}")
         };
-        format!("{sign}{value:.digits$} {name}")
-    };
-    match ns {
-        0..1_000 => format!("{sign}{ns} ns"),
-        1_000..1_000_000 => scaled(1_000, "µs"),
-        1_000_000..1_000_000_000 => scaled(1_000_000, "ms"),
-        1_000_000_000..120_000_000_000 => scaled(1_000_000_000, "s"),
-        120_000_000_000..7_200_000_000_000 => {
-            let seconds = ns / 1_000_000_000;
-            format!("{sign}{} min {} s", seconds / 60, seconds % 60)
+        match ns {
+            0..1_000 => write!(f, "{sign}{ns} ns"),
+            1_000..1_000_000 => scaled(1_000, "µs"),
+            1_000_000..1_000_000_000 => scaled(1_000_000, "ms"),
+            1_000_000_000..120_000_000_000 => scaled(1_000_000_000, "s"),
+            120_000_000_000..7_200_000_000_000 => {
+                let seconds = ns / 1_000_000_000;
+                write!(f, "{sign}{} min {} s", seconds / 60, seconds % 60)
+            }
+            _ => {
+                let minutes = ns / 60_000_000_000;
+                write!(f, "{sign}{} h {} min", minutes / 60, minutes % 60)
+            }
         }
-        _ => {
-            let minutes = ns / 60_000_000_000;
-            format!("{sign}{} h {} min", minutes / 60, minutes % 60)
-        }
-    }
+    })
 }
 
 /// `60.0 s is the default of …`.
-pub fn whose_default(timer: &IdleTimer) -> String {
-    format!("{} is the default of {}", duration(i64::from(timer.seconds) * 1_000_000_000), timer.owners)
+pub fn whose_default(timer: &IdleTimer) -> impl fmt::Display {
+    fmt::from_fn(move |f| {
+        write!(f, "{} is the default of {}", duration(i64::from(timer.seconds) * 1_000_000_000), timer.owners)
+    })
 }
 
 /// `1 octet`, `2 octets`.
-pub fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+pub fn count(number: u64, noun: &str) -> impl fmt::Display {
+    fmt::from_fn(move |f| if number == 1 { write!(f, "1 {noun}") } else { write!(f, "{number} {noun}s") })
 }
 
 /// `once`, `3 times`.
-pub fn times(number: u64) -> String {
-    if number == 1 { "once".to_owned() } else { format!("{number} times") }
+pub fn times(number: u64) -> impl fmt::Display {
+    fmt::from_fn(move |f| if number == 1 { f.write_str("once") } else { write!(f, "{number} times") })
 }
 
 #[cfg(test)]
@@ -62,9 +68,9 @@ mod tests {
             (-5_000, "-5.00 µs"),
         ];
         for (ns, words) in cases {
-            assert_eq!(duration(ns), words);
+            assert_eq!(duration(ns).to_string(), words);
         }
-        assert_eq!(count(1, "octet"), "1 octet");
-        assert_eq!(count(0, "octet"), "0 octets");
+        assert_eq!(count(1, "octet").to_string(), "1 octet");
+        assert_eq!(count(0, "octet").to_string(), "0 octets");
     }
 }

@@ -11,6 +11,16 @@ pub struct Thresholds {
     pub retransmissions: u64,
 }
 
+/// A timer of just the threshold counts, whichever way the tap rounds, ns.
+const JITTER_NS: i64 = 1_000_000;
+
+impl Thresholds {
+    /// A silence of this length is told of.
+    pub(super) fn is_idle(&self, silence_ns: i64) -> bool {
+        silence_ns > 0 && silence_ns + JITTER_NS >= self.idle_ns
+    }
+}
+
 impl Default for Thresholds {
     /// As long as any ordinary application takes to close; longer than people and pages pause; every repetition.
     fn default() -> Self {

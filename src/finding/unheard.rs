@@ -29,9 +29,14 @@ impl Unheard {
         }
     }
 
+    /// Frames of `host` are missing.
+    pub fn has(&self, host: IpAddr) -> bool {
+        !self.hosts.is_empty() && self.hosts.contains(&host)
+    }
+
     /// Takes back that nobody answered, where the answer would not have been captured.
     pub fn weaken(&self, verdict: &mut Verdict) {
-        if self.hosts.is_empty() || !self.hosts.contains(&verdict.server.ip) {
+        if !self.has(verdict.server.ip) {
             return;
         }
         for finding in verdict.findings.iter_mut().filter(|finding| finding.name == "syn-unanswered") {

@@ -4,7 +4,6 @@
 use super::layout::UNBROKEN;
 use super::quantity::{count, counted, duration, octets};
 use crate::base::Side;
-use crate::connection::State;
 use crate::finding::{
     Basis, CloseKind, Confidence, Culprit, Errno, Group, Initiator, OpenKind, Origin, Reset, RoleBasis, Severity,
     Verdict, find,
@@ -18,7 +17,7 @@ pub fn ending(verdict: &Verdict) -> String {
         (OpenKind::HalfOpen, CloseKind::None | CloseKind::TimedOut) => "handshake unfinished".to_owned(),
         (_, CloseKind::Refused) => "refused".to_owned(),
         (_, CloseKind::FourSegment | CloseKind::ThreeSegment | CloseKind::HalfClosed) => {
-            let half = if is_one_ended(verdict) { "only" } else { "first" };
+            let half = if verdict.gist().is_one_ended { "only" } else { "first" };
             match verdict.close.initiator {
                 Some(Initiator::Client) => format!("client closed {half}"),
                 Some(Initiator::Server) => format!("server closed {half}"),
@@ -27,7 +26,7 @@ pub fn ending(verdict: &Verdict) -> String {
             }
         }
         (_, CloseKind::Simultaneous) => "both closed at once".to_owned(),
-        (_, CloseKind::Reset) => match ending_reset(verdict) {
+        (_, CloseKind::Reset) => match verdict.gist().ending_reset() {
             Some(reset) if reset.origin == Origin::Middlebox => format!("reset in {}'s name", reset.from),
             Some(reset) => format!("reset by {}", reset.from),
             None => "reset".to_owned(),
@@ -35,20 +34,6 @@ pub fn ending(verdict: &Verdict) -> String {
         (_, CloseKind::TimedOut) => "timed out".to_owned(),
         (_, CloseKind::None) => "still open".to_owned(),
     }
-}
-
-/// Only one end sent its FIN.
-pub fn is_one_ended(verdict: &Verdict) -> bool {
-    let is_finished = |side: Side| {
-        let mut states = verdict.endpoints[side].states.iter();
-        states.any(|step| matches!(step.state, State::FinWait1 | State::Closing | State::LastAck))
-    };
-    verdict.close.kind == CloseKind::HalfClosed && !Side::BOTH.into_iter().all(is_finished)
-}
-
-/// The reset that ended the connection: the first one that its receiver accepts, else the first one.
-pub fn ending_reset(verdict: &Verdict) -> Option<&Reset> {
-    verdict.resets.iter().find(|reset| reset.accepted).or(verdict.resets.first())
 }
 
 /// What is asked first about a connection, as pairs of a question's keyword and its answer in whole sentences.
@@ -121,7 +106,7 @@ fn closed(verdict: &Verdict) -> String {
         CloseKind::ThreeSegment => first(", in three segments: FIN, FIN+ACK, ACK"),
         CloseKind::Simultaneous => "by both ends at once: their FINs crossed".to_owned(),
         CloseKind::HalfClosed => {
-            let rest = if is_one_ended(verdict) {
+            let rest = if verdict.gist().is_one_ended {
                 "did not close in this capture"
             } else {
                 "went on sending, then closed too"
@@ -132,7 +117,7 @@ fn closed(verdict: &Verdict) -> String {
                 Some(Initiator::Both) | None => format!("by one end, for sending; the other {rest}"),
             }
         }
-        CloseKind::Reset => match ending_reset(verdict) {
+        CloseKind::Reset => match verdict.gist().ending_reset() {
             Some(reset) if reset.origin == Origin::Middlebox => {
                 format!("by a reset in the name of the {}, which did not send it", reset.from)
             }

@@ -24,7 +24,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::base::{Endpoint, Side, Timestamp};
-use crate::finding::{Finding, Verdict};
+use crate::finding::{Finding, Gist, Verdict};
 use crate::source::LinkType;
 
 pub use crate::finding::PopulationFinding;
@@ -142,6 +142,18 @@ pub struct Summary {
     pub interface: Option<InterfaceCounts>,
 }
 
+impl Summary {
+    /// Counts findings that were told.
+    pub(crate) fn count(&mut self, findings: &[Finding]) {
+        for finding in findings {
+            match self.findings.get_mut(finding.name) {
+                Some(count) => *count += 1,
+                None => *self.findings.entry(finding.name.to_owned()).or_default() += 1,
+            }
+        }
+    }
+}
+
 /// Frames of a running interface. `received = frames + dropped_by_kernel + not_analysed` holds exactly, with the summary's
 /// `frames`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -164,6 +176,15 @@ pub trait Sink {
     fn capture(&mut self, capture: &CaptureRecord) -> io::Result<()>;
     /// A connection ended, or the input did.
     fn connection(&mut self, verdict: &Verdict) -> io::Result<()>;
+    /// Of some connections it wants no more than the gist, and is asked with [`Sink::gist`] before the whole verdict is made.
+    fn takes_gists(&self) -> bool {
+        false
+    }
+    /// As [`Sink::connection`], where nothing is to be printed of the connection but in numbers. False when the whole verdict is
+    /// wanted; then nothing has been counted yet.
+    fn gist(&mut self, _: &Gist<'_>) -> bool {
+        false
+    }
     /// A segment for a connection already reported.
     fn late(&mut self, late: &LateRecord) -> io::Result<()>;
     /// A finding across connections.
@@ -191,6 +212,14 @@ impl Sink for () {
         Ok(())
     }
 
+    fn takes_gists(&self) -> bool {
+        true
+    }
+
+    fn gist(&mut self, _: &Gist<'_>) -> bool {
+        true
+    }
+
     fn late(&mut self, _: &LateRecord) -> io::Result<()> {
         Ok(())
     }
@@ -211,6 +240,14 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
 
     fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
         (**self).connection(verdict)
+    }
+
+    fn takes_gists(&self) -> bool {
+        (**self).takes_gists()
+    }
+
+    fn gist(&mut self, gist: &Gist<'_>) -> bool {
+        (**self).gist(gist)
     }
 
     fn late(&mut self, late: &LateRecord) -> io::Result<()> {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Sink, Summary};
 use crate::base::Side;
 use crate::connection::State;
-use crate::finding::Verdict;
+use crate::finding::{Gist, Verdict};
 
 /// What a connection must have to be printed: one of the values of every list that is not empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,6 +131,14 @@ impl<S: Sink> Sink for Selected<S> {
             self.remember(verdict.stream);
         }
         self.inner.connection(verdict)
+    }
+
+    fn takes_gists(&self) -> bool {
+        self.selection.is_everything() && self.inner.takes_gists()
+    }
+
+    fn gist(&mut self, gist: &Gist<'_>) -> bool {
+        self.inner.gist(gist)
     }
 
     fn late(&mut self, late: &LateRecord) -> io::Result<()> {

@@ -60,5 +60,8 @@ mod told;
 /// Any number of threads tells the same.
 mod threads;
 
+/// What is only counted is judged as what is told in full.
+mod gists;
+
 /// A segment of a known connection asks for no memory.
 mod allocations;

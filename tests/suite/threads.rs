@@ -22,7 +22,7 @@ fn captures(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// All captures of the fixtures, as if they were one: many connections, some of them on the same four-tuples.
-fn all() -> source::CaptureSet {
+pub fn all() -> source::CaptureSet {
     let mut found = Vec::new();
     captures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), &mut found);
     found.sort();

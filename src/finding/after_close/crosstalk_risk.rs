@@ -4,9 +4,9 @@ use crate::base::Seq;
 use crate::connection::{Class, Noted, PastHalf};
 use crate::finding::phrase::{count, duration};
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding, Severity};
+use crate::finding::verdict::{Confidence, Severity};
 
 finding! {
     /// # What it is
@@ -69,10 +69,10 @@ finding! {
     ///
     /// Leave timestamps on (net.ipv4.tcp_timestamps=1, the default; 10 octets a segment) and TIME-WAIT alone: no SO_LINGER 0 to get
     /// rid of it, no lowered tcp_max_tw_buckets. Find what delays segments for so long; a path that keeps them for seconds is broken.
-    "crosstalk-risk", AfterClose, Note, detect
+    "crosstalk-risk", AfterClose, Note, [PREDECESSOR], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
     let Some(past) = connection.predecessor else { return };
     let risk = case
@@ -84,7 +84,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         })
         .filter(|(note, _)| is_in_window(case, note));
     let Some((note, discarded)) = risk else { return };
-    let message = format!(
+    let message = format_args!(
         "{} of stream {}, over for {}, came again from {} with numbers inside this connection's window; {}",
         count(u64::from(note.len), "octet"),
         past.stream,
@@ -95,7 +95,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let (outcome, severity) =
         if discarded.is_some() { ("discarded", Severity::Note) } else { ("possible", Severity::Warning) };
     ENTRY
-        .draft(Confidence::Medium, note.time, vec![note.frame], message)
+        .draft(Confidence::Medium, note.time, [note.frame], message)
         .endpoint(!note.side)
         .outcome(outcome)
         .severity(severity)

@@ -4,9 +4,9 @@ use crate::base::Seq;
 use crate::connection::OpenKind;
 use crate::finding::phrase::duration;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -54,10 +54,10 @@ finding! {
     /// this destination: see `port-exhaustion`. Client: keep connections and use them again, add source addresses or
     /// destination ports, widen net.ipv4.ip_local_port_range (28,232 ports by default). A fixed source port (bind()
     /// before connect(), some NFS and syslog clients) meets its own TIME-WAIT at every restart; let the kernel choose.
-    "port-reused", AfterClose, Note, detect
+    "port-reused", AfterClose, Note, [PREDECESSOR], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
     let Some(past) = connection.predecessor else { return };
     let Some(syn) = case.notes(|note| note.is_syn()).next() else { return };
@@ -86,13 +86,13 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         (None, false) => "; neither its number nor its timestamp allows it",
     };
     let within = if gap < time_wait { "within" } else { "after" };
-    let message = format!(
+    let message = format_args!(
         "the same addresses and ports as stream {}, {} after that ended ({within} TIME-WAIT of the {} profile){words}",
         past.stream,
         duration(gap),
         case.life.profile.name
     );
-    let frames = [Some(syn.frame), proof.map(|note| note.frame)].into_iter().flatten().collect();
+    let frames = [Some(syn.frame), proof.map(|note| note.frame)].into_iter().flatten();
     ENTRY
         .draft(Confidence::High, syn.time, frames, message)
         .endpoint(syn.side)

@@ -5,9 +5,9 @@ use crate::connection::{Class, Noted, State};
 use crate::finding::phrase::{count, duration};
 use crate::segment::Flags;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -60,14 +60,14 @@ finding! {
     /// Nothing for single cases. `late-retransmission` and `old-duplicate` in number come from the network: look for a
     /// device that replays or duplicates (a mirror that feeds back, a bonding loop). `write-after-close` in number is
     /// an application that writes to connections which ended: see `close-wait-stuck` and `reset-data-after-close`.
-    "stray-segment", AfterClose, Note, detect
+    "stray-segment", AfterClose, Note, [AFTER_END, RESET, PREDECESSOR], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     if of_earlier_incarnation(case, found) {
         return;
     }
-    let Some(over) = over_since(case) else { return };
+    let Some(over) = case.life.over_since() else { return };
     for note in case.notes(|note| note.time > over.time && note.frame > over.frame) {
         let half = &case.connection.halves[note.side];
         let crossing = case.life.arrivals.crossing_ns(note.side);
@@ -99,14 +99,14 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
             None => "; nothing answered it".to_owned(),
         };
         let two_msl = case.life.profile.time_wait_ns;
-        let message = format!(
+        let message = format_args!(
             "{} sent {} {} after the connection was over ({} 2 MSL){answered}",
             case.name(note.side),
-            if note.len > 0 { count(u64::from(note.len), "old octet") } else { "a segment".to_owned() },
+            if note.len > 0 { count(u64::from(note.len), "old octet").to_string() } else { "a segment".to_owned() },
             duration(age),
             if age < two_msl { "within" } else { "beyond" }
         );
-        let frames = [Some(note.frame), answer.map(|answer| answer.frame)].into_iter().flatten().collect();
+        let frames = [Some(note.frame), answer.map(|answer| answer.frame)].into_iter().flatten();
         ENTRY.draft(Confidence::Medium, note.time, frames, message).endpoint(note.side).kind(kind).push(found);
         return;
     }
@@ -114,7 +114,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
 }
 
 /// A segment with the numbers of the connection before on the same addresses and ports, in the middle of this one.
-fn of_earlier_incarnation(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
+fn of_earlier_incarnation(case: &Case<'_>, found: &mut Found) -> bool {
     let Some(past) = &case.connection.predecessor else { return false };
     let belongs = |note: &Noted| {
         let half = past.half(case.connection.endpoint(note.side));
@@ -125,7 +125,7 @@ fn of_earlier_incarnation(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
         within && note.len > 0 && note.class.contains(Class::WILD) && !note.is_rst()
     };
     let Some(note) = case.notes(belongs).next() else { return false };
-    let message = format!(
+    let message = format_args!(
         "{} octets of stream {} came from {} inside this connection, {} after that one ended; their numbers lie outside the window",
         note.len,
         past.stream,
@@ -133,7 +133,7 @@ fn of_earlier_incarnation(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
         duration(note.time.since(past.end))
     );
     ENTRY
-        .draft(Confidence::Medium, note.time, vec![note.frame], message)
+        .draft(Confidence::Medium, note.time, [note.frame], message)
         .endpoint(note.side)
         .kind("old-duplicate")
         .push(found);
@@ -141,7 +141,7 @@ fn of_earlier_incarnation(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
 }
 
 /// A reply reset after both ends had closed answers a stray that the tap did not see.
-fn shown_by_its_answer(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn shown_by_its_answer(case: &Case<'_>, found: &mut Found) {
     let answers = case.life.resets.iter().filter(|effect| {
         let over = |side| matches!(effect.state_of(side), State::Closed | State::TimeWait);
         over(Side::Client) && over(Side::Server)
@@ -157,14 +157,14 @@ fn shown_by_its_answer(case: &Case<'_>, found: &mut Vec<Finding>) {
     let answer = answers
         .map(|effect| &case.life.notes[effect.note])
         .find(|note| !note.flags.contains(Flags::ACK) && !shows_trigger(note));
-    let (Some(answer), true, Some(over)) = (answer, closed, over_since(case)) else { return };
-    let message = format!(
+    let (Some(answer), true, Some(over)) = (answer, closed, case.life.over_since()) else { return };
+    let message = format_args!(
         "{} answered a segment that this tap does not show with a reset, {} after the connection was over",
         case.name(answer.side),
         duration(answer.time.since(over.time))
     );
     ENTRY
-        .draft(Confidence::Low, answer.time, vec![answer.frame], message)
+        .draft(Confidence::Low, answer.time, [answer.frame], message)
         .endpoint(!answer.side)
         .kind("unknown")
         .push(found);
@@ -172,18 +172,6 @@ fn shown_by_its_answer(case: &Case<'_>, found: &mut Vec<Finding>) {
 
 /// A segment that the tap shows may be answered this much later, with queues and a round trip, ns.
 const FLIGHT_NS_MAX: i64 = 1_000_000_000;
-
-/// The segment that ended the connection for both ends.
-fn over_since<'a>(case: &'a Case<'_>) -> Option<&'a Noted> {
-    let closing = &case.life.closing;
-    if let Some(reset) = closing.reset {
-        return case.life.notes.get(case.life.resets[reset].note);
-    }
-    let (client, server) = (closing.fins.client?, closing.fins.server?);
-    let last = if client.frame > server.frame { Side::Client } else { Side::Server };
-    let receipt = case.life.arrivals.ack_of_fin[last]?;
-    case.life.notes.get(receipt.note)
-}
 
 /// Its timestamp or IPv4 id belongs among the segments before the end, so the network and not its sender repeats it.
 fn is_replay(case: &Case<'_>, note: &Noted) -> bool {

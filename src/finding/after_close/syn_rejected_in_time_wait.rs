@@ -2,9 +2,9 @@
 
 use crate::base::Side;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -78,10 +78,10 @@ finding! {
     /// place of a TIME-WAIT (RFC 6191); and do not fix the source port. NAT that rewrites ports and keeps timestamps of
     /// many hosts under one address makes a newer SYN look older. If the server holds a connection that the client has
     /// long forgotten, give the server keepalives.
-    "syn-rejected-in-time-wait", AfterClose, Warning, detect
+    "syn-rejected-in-time-wait", AfterClose, Warning, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let Some(syn) = case.notes(|note| note.is_syn() && note.side == Side::Client).next() else { return };
     let ack = case
         .notes(|note| note.side == Side::Server && note.acknowledges() && !note.is_syn_ack() && note.frame > syn.frame)
@@ -95,7 +95,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         // The server still has the older connection open: the client lost it, and nobody is in TIME-WAIT.
         return;
     }
-    let message = format!(
+    let message = format_args!(
         "{} answered the SYN with an ACK of an older connection on the same ports; the client reset that and tried again",
         case.connection.server
     );
@@ -103,7 +103,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         .draft(
             if past.is_some() { Confidence::High } else { Confidence::Medium },
             ack.time,
-            vec![syn.frame, ack.frame, reset.frame],
+            [syn.frame, ack.frame, reset.frame],
             message,
         )
         .endpoint(Side::Server)

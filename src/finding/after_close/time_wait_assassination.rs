@@ -3,9 +3,9 @@
 use crate::connection::{Acceptance, State};
 use crate::finding::phrase::duration;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -53,10 +53,10 @@ finding! {
     /// net.ipv4.tcp_rfc1337=1 makes Linux ignore resets in TIME-WAIT (0 is the default; ip-sysctl, RFC 1337); it costs
     /// nothing but that the ports stay taken for their 60 s. Where the reset comes from the peer's stack in answer to
     /// the last ACK, the peer had given up on its side: see `final-ack-lost`.
-    "time-wait-assassination", AfterClose, Note, detect
+    "time-wait-assassination", AfterClose, Note, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for effect in case.life.resets.iter().filter(|effect| effect.receiver_state == Some(State::TimeWait)) {
         let reset = &case.life.notes[effect.note];
         if !effect.accepted || effect.acceptance != Acceptance::Exact {
@@ -64,11 +64,11 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         }
         let entered = case.life.states[!reset.side].iter().rfind(|step| step.state == State::TimeWait);
         let Some(entered) = entered else { continue };
-        let message = format!(
+        let message = format_args!(
             "a reset ended the TIME-WAIT of {} after {}",
             case.name(!reset.side),
             duration(reset.time.since(entered.time))
         );
-        ENTRY.draft(Confidence::Medium, reset.time, vec![reset.frame], message).endpoint(!reset.side).push(found);
+        ENTRY.draft(Confidence::Medium, reset.time, [reset.frame], message).endpoint(!reset.side).push(found);
     }
 }

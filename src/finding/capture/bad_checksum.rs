@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::{Artefact, Exhibit, Half};
 use crate::finding::phrase::count;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding, Severity};
+use crate::finding::verdict::{Confidence, Severity};
 
 finding! {
     /// # What it is
@@ -52,10 +52,10 @@ finding! {
     ///
     /// `damaged`: look for bad memory or firmware on the path; links check their own frames, so damage happens inside a box (ethtool -S,
     /// netstat -s: InCsumErrors on the receiver counts them). `offload`: nothing.
-    "bad-checksum", Capture, Note, detect
+    "bad-checksum", Capture, Note, [ARTEFACT], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
     let Some(Exhibit { frame, time, .. }) = connection.journal.exhibit(Artefact::BadChecksum) else { return };
     let Some(side) = Side::BOTH.into_iter().max_by_key(|&side| connection.halves[side].bad_checksums) else { return };
@@ -77,8 +77,9 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         let words = "whether on the wire or only in the capture, too little is there to tell";
         (None, Confidence::Low, Severity::Note, words)
     };
-    let message = format!("{bad} of {} with a wrong checksum: {words}", count(checked, "segment that was checked"));
-    let draft = ENTRY.draft(confidence, time, vec![frame], message).severity(severity);
+    let message =
+        format_args!("{bad} of {} with a wrong checksum: {words}", count(checked, "segment that was checked"));
+    let draft = ENTRY.draft(confidence, time, [frame], message).severity(severity);
     let draft = if let Some(kind) = kind { draft.kind(kind) } else { draft };
     if u64::from(half.bad_checksums) == bad { draft.endpoint(side) } else { draft }.push(found);
 }

@@ -2,9 +2,9 @@
 
 use crate::connection::OpenKind;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding, RoleBasis};
+use crate::finding::verdict::{Confidence, RoleBasis};
 
 finding! {
     /// # What it is
@@ -42,10 +42,10 @@ finding! {
     ///
     /// Nothing, if the end is what matters. Otherwise begin the capture before the connection: keep a ring running (dumpcap -b
     /// filesize:100000 -b files:20) and stop it when the fault shows.
-    "began-midstream", Capture, Note, detect
+    "began-midstream", Capture, Note, [MIDSTREAM], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
     if case.life.opening.kind != OpenKind::Midstream || connection.frames() == 0 {
         return;
@@ -55,6 +55,6 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     } else {
         String::new()
     };
-    let message = format!("the connection was open before the capture began: no SYN and no SYN-ACK{roles}");
-    ENTRY.draft(Confidence::High, connection.start, vec![connection.first_frame], message).push(found);
+    let message = format_args!("the connection was open before the capture began: no SYN and no SYN-ACK{roles}");
+    ENTRY.draft(Confidence::High, connection.start, [connection.first_frame], message).push(found);
 }

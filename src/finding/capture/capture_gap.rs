@@ -3,10 +3,10 @@
 use crate::base::Side;
 use crate::connection::Class;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::count;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -60,10 +60,10 @@ finding! {
     /// Look at what the capturing program said at its end (packets dropped by kernel) and at the pcapng's interface statistics. Then
     /// enlarge its buffer (tcpdump -B 65536, dumpcap -B 64), cut frames (-s 128), filter more narrowly, write to a faster disk. A
     /// mirror port that is fuller than its own speed drops without a word, and asymmetric routes take segments past the tap.
-    "capture-gap", Capture, Note, detect
+    "capture-gap", Capture, Note, [GAP], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
     // Of a side that is not in the capture at all everything is missing: that is `one-sided`.
     let missing = Side::BOTH.map(|side| match &connection.halves[side] {
@@ -86,7 +86,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         frames = vec![connection.first_frame, connection.last_frame];
     }
     let also = other.map(|(other, octets)| format!(", and {} of {}", count(*octets, "octet"), case.name(*other)));
-    let message = format!(
+    let message = format_args!(
         "{} of {}{} were acknowledged and are not in the capture",
         count(octets, "octet"),
         case.name(side),

@@ -3,9 +3,9 @@
 use crate::connection::Class;
 use crate::finding::phrase::count;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -48,20 +48,20 @@ finding! {
     ///
     /// Let the clock slew and not step (chrony makestep only at boot; ntpd -x), merge files by time (mergecap, and not cat), and sort a file that is
     /// only out of order with reordercap.
-    "clock-stepped-back", Capture, Note, detect
+    "clock-stepped-back", Capture, Note, [CLOCK_BACK], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let steps = case.connection.clock_steps_back;
     let notes: Vec<_> = case.notes(|note| note.class.contains(Class::CLOCK_BACK)).collect();
     let Some(first) = notes.first().filter(|_| steps > 0) else { return };
-    let message = format!(
+    let message = format_args!(
         "{} dated before an earlier one of the same side: the clock was set back, or the frames are out of order",
         match steps {
             1 => "1 frame is".to_owned(),
             more => format!("{} are", count(u64::from(more), "frame")),
         }
     );
-    let frames = notes.iter().map(|note| note.frame).collect();
+    let frames = notes.iter().map(|note| note.frame);
     ENTRY.draft(Confidence::High, first.time, frames, message).push(found);
 }

@@ -3,9 +3,9 @@
 use crate::connection::{Artefact, Exhibit};
 use crate::finding::phrase::count;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -46,17 +46,17 @@ finding! {
     ///
     /// Capture at one place: one interface instead of any (which sees a bridge, its member and the veth), one direction of a mirror
     /// session that mirrors both ports of the same path, one file of a set. editcap -d takes them out of a file.
-    "duplicate-frames", Capture, Note, detect
+    "duplicate-frames", Capture, Note, [ARTEFACT], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let Some(Exhibit { frame, time, count: copies, .. }) = case.connection.journal.exhibit(Artefact::Duplicate) else {
         return;
     };
-    let message = format!(
+    let message = format_args!(
         "{} of {} repeat an earlier frame of the same packet; each packet is counted once",
         copies,
         count(case.connection.frames(), "frame")
     );
-    ENTRY.draft(Confidence::High, time, vec![frame], message).push(found);
+    ENTRY.draft(Confidence::High, time, [frame], message).push(found);
 }

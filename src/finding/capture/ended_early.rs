@@ -4,10 +4,10 @@ use crate::base::Side;
 use crate::connection::{CloseKind, OpenKind};
 use crate::finding::phrase::duration;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
 use crate::finding::teardown::close_wait_stuck;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -52,10 +52,10 @@ finding! {
     ///
     /// If the end is what matters, capture longer: stop after the fault and not by size or time (tcpdump -c, -G and dumpcap -a end in
     /// the middle of connections). On the host, ss -tan still shows them.
-    "ended-early", Capture, Note, detect
+    "ended-early", Capture, Note, [UNFINISHED], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
     let is_open = matches!(
         case.life.opening.kind,
@@ -77,14 +77,14 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         None => ("open", "neither end had closed".to_owned()),
     };
     let after = if quiet > 0 { format!("{} after", duration(quiet)) } else { "with".to_owned() };
-    let message = format!("the capture ends {after} its last segment, and {words}: its end is not known");
-    let (message, confidence) = if quiet < EXCERPT_NS {
-        (message, Confidence::High)
+    let (doubt, confidence) = if quiet < EXCERPT_NS {
+        ("", Confidence::High)
     } else {
-        let words = "in so long a time an application or a keepalive mostly speaks, so this may be an excerpt";
-        (format!("{message}; {words}"), Confidence::Low)
+        let words = "; in so long a time an application or a keepalive mostly speaks, so this may be an excerpt";
+        (words, Confidence::Low)
     };
-    ENTRY.draft(confidence, connection.end, vec![connection.last_frame], message).kind(kind).push(found);
+    let message = format_args!("the capture ends {after} its last segment, and {words}: its end is not known{doubt}");
+    ENTRY.draft(confidence, connection.end, [connection.last_frame], message).kind(kind).push(found);
 }
 
 /// After so long a silence the first keepalive is due, ns: two hours (RFC 9293, section 3.8.4; tcp_keepalive_time).

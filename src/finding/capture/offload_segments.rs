@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::{Artefact, Exhibit};
 use crate::finding::phrase::count;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -47,23 +47,23 @@ finding! {
     ///
     /// Nothing, unless packets matter: then capture on the wire, or switch offload off while you do (ethtool -K IFACE tso off gso off gro
     /// off), which costs CPU.
-    "offload-segments", Capture, Note, detect
+    "offload-segments", Capture, Note, [ARTEFACT], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
     let Some(Exhibit { frame, time, count: segments, .. }) = connection.journal.exhibit(Artefact::Offload) else {
         return;
     };
     let sides: Vec<Side> = Side::BOTH.into_iter().filter(|&side| connection.halves[side].super_segments > 0).collect();
-    let message = format!(
+    let message = format_args!(
         "{} larger than the receiver's MSS or without a length: captured on one of the hosts, with segmentation offload",
         match segments {
             1 => "1 segment is".to_owned(),
             more => format!("{} are", count(more, "segment")),
         }
     );
-    let draft = ENTRY.draft(Confidence::High, time, vec![frame], message);
+    let draft = ENTRY.draft(Confidence::High, time, [frame], message);
     match sides[..] {
         [side] => draft.endpoint(side),
         _ => draft,

@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::{Connection, OpenKind};
 use crate::finding::phrase::count;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -53,15 +53,15 @@ finding! {
     ///
     /// Capture both directions: with asymmetric routing tap both links or one of the hosts; on a mirror port mirror rx and tx; a
     /// filter such as src host or dst port takes only one direction, write host and port instead.
-    "one-sided", Capture, Note, detect
+    "one-sided", Capture, Note, [ONE_SIDED], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
     let Some(silent) = silent_side(connection).filter(|_| case.life.opening.kind != OpenKind::Unanswered) else {
         return;
     };
-    let message = format!(
+    let message = format_args!(
         "{} of {} and none of {}, which it answers: only one direction was captured",
         count(connection.halves[!silent].frames, "segment"),
         case.name(!silent),

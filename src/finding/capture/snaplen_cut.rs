@@ -3,9 +3,9 @@
 use crate::connection::{Artefact, Exhibit};
 use crate::finding::phrase::count;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -53,10 +53,10 @@ finding! {
     ///
     /// For lifecycles 128 octets are enough on Ethernet (tcpdump -s 128): link header, tags, IPv6 and 60 octets of TCP. Tunnels
     /// need 50 to 100 more.
-    "snaplen-cut", Capture, Note, detect
+    "snaplen-cut", Capture, Note, [ARTEFACT], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let journal = &case.connection.journal;
     let options = journal.exhibit(Artefact::OptionsCut);
     let payload = journal.exhibit(Artefact::PayloadCut);
@@ -69,6 +69,6 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         "options" => "without all of their TCP options, which weakens what rests on them",
         _ => "without all of their payload, which changes nothing here: the lengths are known",
     };
-    let message = format!("{} of {} are in the capture {words}", cut, count(case.connection.frames(), "frame"));
-    ENTRY.draft(Confidence::High, time, vec![frame], message).kind(kind).push(found);
+    let message = format_args!("{} of {} are in the capture {words}", cut, count(case.connection.frames(), "frame"));
+    ENTRY.draft(Confidence::High, time, [frame], message).kind(kind).push(found);
 }

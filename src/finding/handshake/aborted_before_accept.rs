@@ -5,9 +5,9 @@ use crate::connection::OpenKind;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::Cause;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -51,10 +51,10 @@ finding! {
     /// usually harmless. Server: let the accept loop go on after ECONNABORTED, and treat ECONNRESET of the first read
     /// like the end of the stream. Checker: one that reads the answer and closes costs the server a TIME-WAIT less and
     /// its log a line less.
-    "aborted-before-accept", Handshake, Note, detect
+    "aborted-before-accept", Handshake, Note, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let halves = &case.connection.halves;
     let opened = matches!(case.life.opening.kind, OpenKind::ThreeWay);
     if !opened || halves.client.payload_bytes + halves.server.payload_bytes + halves.server.missing_bytes > 0 {
@@ -72,14 +72,14 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     if after > BEFORE_ACCEPT_NS_MAX {
         return;
     }
-    let message = format!(
+    let message = format_args!(
         "{} reset the connection {} after the handshake, before any payload: accept() at {} may fail with ECONNABORTED or hand out a dead socket",
         case.connection.client,
         duration(after),
         case.connection.server
     );
     ENTRY
-        .draft(Confidence::High, reset.time, vec![case.life.notes[ack.note].frame, reset.frame], message)
+        .draft(Confidence::High, reset.time, [case.life.notes[ack.note].frame, reset.frame], message)
         .endpoint(Side::Server)
         .push(found);
 }

@@ -5,10 +5,10 @@ use crate::connection::{Class, Noted, OpenKind};
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Cause, Family};
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::times;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -71,10 +71,10 @@ finding! {
     /// argument is often small (Java 50, nginx and Node.js 511). Watch `ss -ltn` (Recv-Q at or above Send-Q) and `nstat
     /// -az TcpExtListenOverflows`. net.ipv4.tcp_abort_on_overflow=1 makes the clients see a reset instead of a hang,
     /// also over bursts that would have passed.
-    "accept-queue-overflow", Handshake, Error, detect
+    "accept-queue-overflow", Handshake, Error, [RESET, REPETITION], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     if aborted(case, found) {
         return;
     }
@@ -99,7 +99,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
             || note.side == Side::Client
                 && (note.class.contains(Class::FIRST_DATA) || note.class.contains(Class::RETRANSMISSION))
     });
-    let frames: Vec<u64> = shown.map(|note| note.frame).collect();
+    let frames = shown.map(|note| note.frame);
     let Some(start) = case.notes(|note| note.side == Side::Client && note.len > 0).next() else { return };
     let how = if repeats_syn_ack {
         format!(
@@ -113,13 +113,13 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         )
     };
     let end = if server_spoke { ", until a place became free" } else { "" };
-    let message = format!("{} does not accept: {how}{end}", case.connection.server);
+    let message = format_args!("{} does not accept: {how}{end}", case.connection.server);
     ENTRY.draft(confidence, start.time, frames, message).endpoint(Side::Server).push(found);
 }
 
 /// The ACK that completes the handshake was answered with a reset at once, by a server that had just offered the
 /// connection: net.ipv4.tcp_abort_on_overflow.
-fn aborted(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
+fn aborted(case: &Case<'_>, found: &mut Found) -> bool {
     let server = &case.connection.halves.server;
     let offered_once = case.life.opening.kind == OpenKind::ThreeWay && server.syn_acks == 1;
     let isn = server.isn.filter(|_| offered_once);
@@ -134,7 +134,7 @@ fn aborted(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
     if !never_open || !at_once || reset.cause == Cause::Injected {
         return false;
     }
-    let message = format!(
+    let message = format_args!(
         "{} refused with a reset the connection that it had offered {} before: it does not accept and tcp_abort_on_overflow is set, or its listener was closed just then",
         case.connection.server,
         duration(noted.time.since(syn_ack.time))

@@ -3,9 +3,9 @@
 use crate::base::Side;
 use crate::connection::OpenKind;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -42,20 +42,20 @@ finding! {
     /// addresses (`ss -ltnp` shows what listens where). In between: a firewall rule of the kind 'reject with tcp reset'
     /// looks the same, and its resets often have another TTL than the server's own segments. Client: retry with a
     /// growing pause during deployments; at once and for ever makes a storm.
-    "connection-refused", Handshake, Error, detect
+    "connection-refused", Handshake, Error, [REFUSED], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     if case.life.opening.kind != OpenKind::Refused {
         return;
     }
     let Some(reset) = case.notes(|note| note.is_rst() && note.side == Side::Server).next() else { return };
-    let message = format!(
+    let message = format_args!(
         "{} refused the connection from {}: nothing listens there, or a firewall refuses in its name",
         case.connection.server, case.connection.client
     );
     ENTRY
-        .draft(Confidence::High, reset.time, case.life.opening.frames.clone(), message)
+        .draft(Confidence::High, reset.time, case.life.opening.frames.iter().copied(), message)
         .endpoint(Side::Client)
         .push(found);
 }

@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::{OpenKind, is_hard};
 use crate::finding::application::icmp_errno;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -48,16 +48,16 @@ finding! {
     /// iptables REJECT sends port-unreachable unless told otherwise), 'host unreachable' from the last router when the
     /// host does not answer ARP, 'time exceeded' from a routing loop. The client's errno follows from the code (Linux:
     /// icmp_err_convert in net/ipv4/icmp.c), so EHOSTUNREACH and ECONNREFUSED can have one cause.
-    "connection-rejected", Handshake, Error, detect
+    "connection-rejected", Handshake, Error, [REJECTED], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     if case.life.opening.kind != OpenKind::Rejected {
         return;
     }
     let Some(error) = case.connection.icmp_errors.iter().find(|error| is_hard(error)) else { return };
     let version = if error.v6 { "ICMPv6" } else { "ICMP" };
-    let message = format!(
+    let message = format_args!(
         "{} answered the SYN from {} to {} with {version} type {} code {}: connect() fails with {}",
         error.reporter,
         case.connection.client,

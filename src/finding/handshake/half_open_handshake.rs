@@ -3,9 +3,9 @@
 use crate::base::Side;
 use crate::connection::OpenKind;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -44,10 +44,10 @@ finding! {
     /// For single cases look for loss or asymmetric routing on the way back. Against floods, net.ipv4.tcp_syncookies=1
     /// is the default and keeps the service reachable; net.ipv4.tcp_synack_retries (5, some 63 s) bounds how long each
     /// entry stays, and lowering it costs clients on bad paths their connection (ip-sysctl).
-    "half-open-handshake", Handshake, Note, detect
+    "half-open-handshake", Handshake, Note, [HALF_OPEN], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let reset = !case.connection.resets.is_empty();
     if case.life.opening.kind != OpenKind::HalfOpen || reset {
         return;
@@ -56,10 +56,10 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     let Some(first) = syn_acks.first() else { return };
     let quiet = case.life.horizon.since(case.connection.end);
     let confidence = if syn_acks.len() > 1 || quiet > 1_000_000_000 { Confidence::High } else { Confidence::Low };
-    let message = format!(
+    let message = format_args!(
         "{} answered the SYN from {} {} times and was never acknowledged",
         case.connection.server, case.connection.client, case.connection.halves.server.syn_acks
     );
-    let frames = syn_acks.iter().map(|note| note.frame).collect();
+    let frames = syn_acks.iter().map(|note| note.frame);
     ENTRY.draft(confidence, first.time, frames, message).endpoint(Side::Server).push(found);
 }

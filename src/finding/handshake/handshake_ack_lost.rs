@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::{Noted, Tap};
 use crate::finding::phrase::duration;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -67,10 +67,10 @@ finding! {
     /// Single cases are ordinary loss. Many toward one server are more likely its accept queue: see
     /// `accept-queue-overflow`. In protocols in which the server speaks first (SMTP, SSH, MySQL) each costs the user
     /// the SYN-ACK's timer, a second; there is no option that shortens it.
-    "handshake-ack-lost", Handshake, Note, detect
+    "handshake-ack-lost", Handshake, Note, [ACK_OF_SYN_LOST, SYN_ACK_AGAIN], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     if case.life.tap == Some(Tap::Server) {
         // What passed the server's own tap was not lost but dropped by the server, as TCP_DEFER_ACCEPT does.
         behind_the_loss(case, found);
@@ -89,14 +89,14 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
     let Some((ack, again)) = repeated_over_ack(case) else { return };
     let done = &case.life.notes[receipt.note];
-    let message = format!(
+    let message = format_args!(
         "the ACK that completes the handshake (frame {}) was lost; the server repeated its SYN-ACK {} later and frame {} completed it",
         ack.frame,
         duration(again.time.since(ack.time)),
         done.frame
     );
     ENTRY
-        .draft(Confidence::Medium, ack.time, vec![ack.frame, again.frame, done.frame], message)
+        .draft(Confidence::Medium, ack.time, [ack.frame, again.frame, done.frame], message)
         .endpoint(Side::Server)
         .push(found);
 }
@@ -124,7 +124,7 @@ pub fn looks_deferred(case: &Case<'_>) -> bool {
 
 /// The tap saw none of the lost acknowledgments: the SYN-ACK came at least twice more, and a client without any of them
 /// would have repeated its SYN within that time.
-fn behind_the_loss(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn behind_the_loss(case: &Case<'_>, found: &mut Found) {
     let (client, server) = (&case.connection.halves.client, &case.connection.halves.server);
     let Some(isn) = server.isn.filter(|_| client.syns == 1 && server.syn_acks > 2 && server.syns == 0) else { return };
     let copies: Vec<&Noted> = case.notes(|note| note.side == Side::Server && note.is_syn_ack()).collect();
@@ -134,13 +134,13 @@ fn behind_the_loss(case: &Case<'_>, found: &mut Vec<Finding>) {
     if last.time.since(first.time) < SYN_REPEATED_NS {
         return;
     }
-    let message = format!(
+    let message = format_args!(
         "the acknowledgments that complete the handshake were lost before the tap: the server repeated its SYN-ACK {} times within {}, and the client, which did not repeat its SYN, had the first; frame {} completed it",
         copies.len() - 1,
         duration(last.time.since(first.time)),
         done.frame
     );
-    let frames = copies.iter().map(|note| note.frame).chain([done.frame]).collect();
+    let frames = copies.iter().map(|note| note.frame).chain([done.frame]);
     ENTRY.draft(Confidence::Medium, last.time, frames, message).endpoint(Side::Server).push(found);
 }
 

@@ -2,9 +2,9 @@
 
 use crate::connection::OpenKind;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -41,18 +41,18 @@ finding! {
     /// # What to do
     ///
     /// Nothing, unless it was not meant: then one side connects where it should listen.
-    "simultaneous-open", Handshake, Note, detect
+    "simultaneous-open", Handshake, Note, [SIMULTANEOUS_OPEN], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     if case.life.opening.kind != OpenKind::Simultaneous {
         return;
     }
     let syns: Vec<_> = case.notes(|note| note.is_syn()).collect();
     let Some(first) = syns.first() else { return };
-    let message = format!(
+    let message = format_args!(
         "{} and {} opened at the same time: their SYNs crossed",
         case.connection.client, case.connection.server
     );
-    ENTRY.draft(Confidence::High, first.time, case.life.opening.frames.clone(), message).push(found);
+    ENTRY.draft(Confidence::High, first.time, case.life.opening.frames.iter().copied(), message).push(found);
 }

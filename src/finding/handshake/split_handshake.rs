@@ -3,9 +3,9 @@
 use crate::base::Side;
 use crate::connection::OpenKind;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -44,17 +44,18 @@ finding! {
     /// # What to do
     ///
     /// No ordinary stack does this. Treat the server as hostile or as a test.
-    "split-handshake", Handshake, Warning, detect
+    "split-handshake", Handshake, Warning, [SPLIT], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     if case.life.opening.kind != OpenKind::Split {
         return;
     }
     let Some(syn) = case.notes(|note| note.is_syn() && note.side == Side::Server).next() else { return };
-    let message = format!("{} answered the SYN with a SYN of its own instead of a SYN-ACK", case.connection.server);
+    let message =
+        format_args!("{} answered the SYN with a SYN of its own instead of a SYN-ACK", case.connection.server);
     ENTRY
-        .draft(Confidence::Medium, syn.time, case.life.opening.frames.clone(), message)
+        .draft(Confidence::Medium, syn.time, case.life.opening.frames.iter().copied(), message)
         .endpoint(Side::Server)
         .push(found);
 }

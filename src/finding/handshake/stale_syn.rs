@@ -3,9 +3,9 @@
 use crate::base::Side;
 use crate::connection::OpenKind;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -51,10 +51,10 @@ finding! {
     /// # What to do
     ///
     /// Nothing on the hosts. If it recurs, look for a device that duplicates or delays packets.
-    "stale-syn", Handshake, Note, detect
+    "stale-syn", Handshake, Note, [HALF_OPEN], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     if case.life.opening.kind != OpenKind::HalfOpen {
         return;
     }
@@ -77,7 +77,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
     } else {
         format!("{client}, in TIME-WAIT, answered with the numbers of its old connection, and {server} reset that")
     };
-    let message = format!("{server} answered an old duplicate SYN{which}; {refuted}");
-    let frames = syn.into_iter().chain([syn_ack, reset]).map(|note| note.frame).collect();
+    let message = format_args!("{server} answered an old duplicate SYN{which}; {refuted}");
+    let frames = syn.into_iter().chain([syn_ack, reset]).map(|note| note.frame);
     ENTRY.draft(confidence, syn_ack.time, frames, message).endpoint(Side::Server).push(found);
 }

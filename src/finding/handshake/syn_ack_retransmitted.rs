@@ -5,9 +5,9 @@ use crate::connection::Noted;
 use crate::finding::phrase::duration;
 
 use super::handshake_ack_lost::looks_deferred;
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -47,10 +47,10 @@ finding! {
     /// -ltn`, `nstat -az TcpExtListenOverflows`), then at the way from tap to server. If the client never acknowledged,
     /// see `half-open-handshake`. TCP_DEFER_ACCEPT on the listener looks like this, too: Linux drops the bare ACK and
     /// waits for data.
-    "syn-ack-retransmitted", Handshake, Note, detect
+    "syn-ack-retransmitted", Handshake, Note, [SYN_ACK_AGAIN, PREDECESSOR], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let copies: Vec<_> = case.notes(|note| note.side == side && note.is_syn_ack()).collect();
         let times = case.connection.halves[side].syn_acks;
@@ -82,7 +82,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
                 }
             ),
         };
-        let frames = copies.iter().map(|note| note.frame).collect();
+        let frames = copies.iter().map(|note| note.frame);
         ENTRY.draft(Confidence::High, copies[1.min(copies.len() - 1)].time, frames, message).endpoint(side).push(found);
     }
 }

@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::Noted;
 use crate::finding::phrase::duration;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -60,10 +60,10 @@ finding! {
     /// client can shorten the wait: TCP_SYNCNT on one socket, net.ipv4.tcp_syn_retries for all (tcp(7), ip-sysctl);
     /// fewer tries give up on a path that only lost a packet. (Linux 6.5 and later send the first repetitions a second
     /// apart, net.ipv4.tcp_syn_linear_timeouts.)
-    "syn-retransmitted", Handshake, Note, detect
+    "syn-retransmitted", Handshake, Note, [SYN_AGAIN, PREDECESSOR], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let copies: Vec<_> = case.notes(|note| note.side == side && note.is_syn()).collect();
         let (Some(first), Some(last)) = (copies.first(), copies.last()) else { continue };
@@ -72,8 +72,8 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         if times < 2 {
             continue;
         }
-        let frames = copies.iter().map(|note| note.frame).collect();
-        let message = format!(
+        let frames = copies.iter().map(|note| note.frame);
+        let message = format_args!(
             "{} sent its SYN {times} times within {}{}",
             case.name(side),
             duration(last.time.since(first.time)),
@@ -85,16 +85,16 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
 
 /// The stream's first SYN is that of the stream before, which was refused, or met an older connection, and so never
 /// acknowledged: it opened this stream only because a reset had come in between.
-fn again_after_refusal(case: &Case<'_>, side: Side, first: &Noted, found: &mut Vec<Finding>) {
+fn again_after_refusal(case: &Case<'_>, side: Side, first: &Noted, found: &mut Found) {
     let Some(past) = &case.connection.predecessor else { return };
     if !past.sent_same_syn(case.connection.endpoint(side), Some(first.seq)) {
         return;
     }
-    let message = format!(
+    let message = format_args!(
         "{} sent its SYN of stream {} again, {} after the reset that ended that stream",
         case.name(side),
         past.stream,
         duration(first.time.since(past.end))
     );
-    ENTRY.draft(Confidence::High, first.time, vec![first.frame], message).endpoint(side).push(found);
+    ENTRY.draft(Confidence::High, first.time, [first.frame], message).endpoint(side).push(found);
 }

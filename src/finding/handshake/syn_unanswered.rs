@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::OpenKind;
 use crate::finding::phrase::{count, duration};
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding, Severity};
+use crate::finding::verdict::{Confidence, Severity};
 
 finding! {
     /// # What it is
@@ -58,10 +58,10 @@ finding! {
     /// above Send-Q). Client: set a connect timeout in the application, or TCP_USER_TIMEOUT before connect(); 127
     /// seconds is rarely what anybody wants. Firewall: reject with a reset instead of dropping where the clients are
     /// one's own; scanners then get an answer, too.
-    "syn-unanswered", Handshake, Error, detect
+    "syn-unanswered", Handshake, Error, [UNANSWERED], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     if case.life.opening.kind != OpenKind::Unanswered || case.connection.halves.server.frames > 0 {
         return;
     }
@@ -88,13 +88,13 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         };
         (end, confidence)
     };
-    let message = format!(
+    let message = format_args!(
         "nobody answered {} from {} to {}; {end}",
         count(u64::from(case.connection.halves.client.syns), "SYN"),
         case.connection.client,
         case.connection.server
     );
-    let frames = syns.iter().map(|note| note.frame).collect();
+    let frames = syns.iter().map(|note| note.frame);
     // Who tries once and no more asks for nothing that fails; at the end of the capture the answer may be on its way.
     let severity = match (confidence, retried || given_up) {
         (Confidence::Low, _) => Severity::Note,

@@ -2,9 +2,9 @@
 
 use crate::connection::State;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -45,10 +45,10 @@ finding! {
     /// # What to do
     ///
     /// Nothing.
-    "reset-after-close", Reset, Note, detect
+    "reset-after-close", Reset, Note, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for reset in case.resets {
         let Some(effect) = case.life.resets.iter().find(|effect| case.life.notes[effect.note].frame == reset.frame)
         else {
@@ -59,7 +59,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         if !both_closed || !over(effect.state_of(reset.from)) || !over(effect.state_of(!reset.from)) {
             continue;
         }
-        let message = format!("{} sent a reset after both ends had closed", case.name(reset.from));
-        ENTRY.draft(Confidence::High, reset.time, vec![reset.frame], message).endpoint(reset.from).push(found);
+        let message = format_args!("{} sent a reset after both ends had closed", case.name(reset.from));
+        ENTRY.draft(Confidence::High, reset.time, [reset.frame], message).endpoint(reset.from).push(found);
     }
 }

@@ -1,8 +1,8 @@
 //! `reset-after-fin`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -46,9 +46,9 @@ finding! {
     /// Nothing, unless the peer's application reports errors. Browsers and balancers do this to free sockets when data
     /// or ACKs arrive after their close. If it does matter, the closing side should read on until end-of-file before it
     /// closes.
-    "reset-after-fin", Reset, Note, detect
+    "reset-after-fin", Reset, Note, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::AfterFin, case, found);
 }

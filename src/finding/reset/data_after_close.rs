@@ -1,8 +1,8 @@
 //! `reset-data-after-close`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -50,9 +50,9 @@ finding! {
     /// the server's. When it is a farewell (a TLS close_notify of some 30 octets after the peer's FIN), nothing is
     /// lost. The resetting side can avoid it with shutdown(SHUT_WR) and reading on until end-of-file; that keeps the
     /// socket until the peer closes, or for ever if it does not, so it wants a deadline.
-    "reset-data-after-close", Reset, Note, detect
+    "reset-data-after-close", Reset, Note, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::DataAfterClose, case, found);
 }

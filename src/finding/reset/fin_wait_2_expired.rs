@@ -1,8 +1,8 @@
 //! `reset-fin-wait-2-expired`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -46,9 +46,9 @@ finding! {
     ///
     /// Late side: close promptly after reading end-of-file; see `fin-wait-2-expired` for the first closer's timer and
     /// what raising it costs.
-    "reset-fin-wait-2-expired", Reset, Warning, detect
+    "reset-fin-wait-2-expired", Reset, Warning, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::FinWait2Expired, case, found);
 }

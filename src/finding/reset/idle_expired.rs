@@ -1,8 +1,8 @@
 //! `reset-idle-expired`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -48,9 +48,9 @@ finding! {
     /// min, many firewalls 1 h): SO_KEEPALIVE with TCP_KEEPIDLE on either side, one small segment an interval. Or close
     /// idle connections before it does: a pool's idle timeout below the box's. Or raise the box's timeout, which costs
     /// it table space (Linux conntrack: nf_conntrack_tcp_timeout_established).
-    "reset-idle-expired", Reset, Warning, detect
+    "reset-idle-expired", Reset, Warning, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::IdleExpired, case, found);
 }

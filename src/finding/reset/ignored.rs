@@ -2,9 +2,9 @@
 
 use crate::connection::{OpenKind, State};
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -47,10 +47,10 @@ finding! {
     /// # What to do
     ///
     /// If they recur, somebody forges them: see `reset-injected`.
-    "reset-ignored", Reset, Note, detect
+    "reset-ignored", Reset, Note, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for reset in case.resets.iter().filter(|reset| !reset.accepted) {
         let Some(effect) = case.life.resets.iter().find(|effect| case.life.notes[effect.note].frame == reset.frame)
         else {
@@ -63,12 +63,12 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         if !lives || over && effect.acceptance.resets() || case.life.opening.kind == OpenKind::HalfOpen {
             continue;
         }
-        let message = format!(
+        let message = format_args!(
             "the reset in frame {} was not taken by {} ({})",
             reset.frame,
             case.name(!reset.from),
             effect.acceptance.name()
         );
-        ENTRY.draft(Confidence::Medium, reset.time, vec![reset.frame], message).endpoint(!reset.from).push(found);
+        ENTRY.draft(Confidence::Medium, reset.time, [reset.frame], message).endpoint(!reset.from).push(found);
     }
 }

@@ -1,8 +1,8 @@
 //! `reset-injected`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -48,9 +48,9 @@ finding! {
     /// made in between. Firewalls, intrusion prevention, censors and some balancers do this; their rule names the
     /// address or the payload that triggered it. TLS does not protect against it; IPsec, WireGuard and TCP-AO (RFC
     /// 5925, Linux 6.7) do.
-    "reset-injected", Reset, Error, detect
+    "reset-injected", Reset, Error, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::Injected, case, found);
 }

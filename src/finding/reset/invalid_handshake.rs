@@ -1,8 +1,8 @@
 //! `reset-invalid-handshake`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -43,9 +43,9 @@ finding! {
     /// Nothing for single cases. A plain ACK in answer to a SYN means that the other side still holds an old connection
     /// on the same ports: see `port-reused` and `syn-rejected-in-time-wait`. Many at once from one address come from a
     /// scanner, or from a balancer whose replies take another way.
-    "reset-invalid-handshake", Reset, Note, detect
+    "reset-invalid-handshake", Reset, Note, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::InvalidHandshake, case, found);
 }

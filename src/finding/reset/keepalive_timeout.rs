@@ -1,8 +1,8 @@
 //! `reset-keepalive-timeout`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -52,9 +52,9 @@ finding! {
     /// earlier than probes come, lower TCP_KEEPIDLE on the socket (or net.ipv4.tcp_keepalive_time, 7200 s) below its
     /// timeout. TCP_KEEPCNT and TCP_KEEPINTVL (9 times 75 s) decide how long the discovery takes; short values cut
     /// connections over outages that would have passed (tcp(7)).
-    "reset-keepalive-timeout", Reset, Warning, detect
+    "reset-keepalive-timeout", Reset, Warning, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::KeepaliveTimeout, case, found);
 }

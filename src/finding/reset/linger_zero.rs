@@ -1,8 +1,8 @@
 //! `reset-linger-zero`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -52,9 +52,9 @@ finding! {
     /// Node's resetAndDestroy()), unless losing what is under way is meant. To be rid of TIME-WAIT let the other side
     /// close first, or keep connections and use them again. net.ipv4.tcp_tw_reuse=1 helps only the side that connects,
     /// and needs timestamps; tcp_tw_recycle broke clients behind NAT and is gone since Linux 4.12.
-    "reset-linger-zero", Reset, Warning, detect
+    "reset-linger-zero", Reset, Warning, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::LingerZero, case, found);
 }

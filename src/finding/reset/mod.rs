@@ -22,10 +22,10 @@ mod trigger;
 pub mod unknown;
 pub mod unread_data;
 
-use super::case::Case;
+use super::case::{Case, Found};
 use super::catalogue::Entry;
 use super::phrase::count;
-use super::verdict::{Cause, Confidence, Family, Finding, Origin, Reset, Severity};
+use super::verdict::{Cause, Confidence, Family, Origin, Reset, Severity};
 use crate::base::Side;
 use crate::connection::{Acceptance, Connection, Half, Lifecycle, Noted, ResetEffect, ResetSeen};
 use crate::segment::Flags;
@@ -129,7 +129,7 @@ pub fn judge(connection: &Connection, life: &Lifecycle) -> Vec<Reset> {
 }
 
 /// The finding for every reset of one cause.
-fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Vec<Finding>) {
+fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Found) {
     for reset in case.resets.iter().filter(|reset| reset.cause == cause) {
         let lost = reset.client_bytes_lost + reset.server_bytes_lost;
         let losing =
@@ -139,8 +139,8 @@ fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Vec<Finding>
             Origin::Middlebox => format!("somebody reset the connection in the name of {}", case.name(reset.from)),
             Origin::Endpoint | Origin::Unknown => format!("{} reset the connection", case.name(reset.from)),
         };
-        let message = format!("{who}{losing}{echoes}: {}", reset.evidence);
-        let draft = entry.draft(reset.confidence, reset.time, vec![reset.frame], message).endpoint(reset.from);
+        let message = format_args!("{who}{losing}{echoes}: {}", reset.evidence);
+        let draft = entry.draft(reset.confidence, reset.time, [reset.frame], message).endpoint(reset.from);
         let by_choice = matches!(cause, Cause::LingerZero | Cause::UnreadData | Cause::ProcessExit);
         if by_choice && costs_nothing(case, reset) { draft.severity(Severity::Note) } else { draft }.push(found);
     }

@@ -1,8 +1,8 @@
 //! `reset-no-connection`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -49,9 +49,9 @@ finding! {
     /// TCP_KEEPIDLE 30 to 60 s) find dead connections before a request does, at one segment an interval. Balancers and
     /// servers: drain before stopping (connection draining, preStop hooks), and let balancers that share flows share
     /// their state or hash consistently, since a flow that lands on another backend is reset just like this.
-    "reset-no-connection", Reset, Warning, detect
+    "reset-no-connection", Reset, Warning, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::NoConnection, case, found);
 }

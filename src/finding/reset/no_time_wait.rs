@@ -1,8 +1,8 @@
 //! `reset-no-time-wait`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -52,9 +52,9 @@ finding! {
     /// TcpExtTCPTimeWaitOverflow` counts those thrown away); each TIME-WAIT costs some 250 octets. Containers and
     /// address failovers lose TIME-WAITs with their network namespace: give them a moment between the last close and
     /// the end.
-    "reset-no-time-wait", Reset, Note, detect
+    "reset-no-time-wait", Reset, Note, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::NoTimeWait, case, found);
 }

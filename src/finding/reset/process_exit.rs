@@ -1,8 +1,8 @@
 //! `reset-process-exit`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -26,9 +26,9 @@ finding! {
     /// Look for crashes, OOM kills (`journalctl -k`, memory.events of the cgroup) and deployments at that moment. On an
     /// orderly stop let the process close its listeners, finish what it has, and close each connection after reading it
     /// out; SIGKILL after a grace period that is too short does this to every open one.
-    "reset-process-exit", Reset, Warning, detect
+    "reset-process-exit", Reset, Warning, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::ProcessExit, case, found);
 }

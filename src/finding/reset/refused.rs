@@ -1,8 +1,8 @@
 //! `reset-refused`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -36,9 +36,9 @@ finding! {
     /// # What to do
     ///
     /// See `connection-refused`.
-    "reset-refused", Reset, Note, detect
+    "reset-refused", Reset, Note, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::Refused, case, found);
 }

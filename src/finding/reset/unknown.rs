@@ -1,8 +1,8 @@
 //! `reset-unknown`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -33,9 +33,9 @@ finding! {
     /// # What to do
     ///
     /// Capture earlier, on both ends, and without a filter that leaves out what the reset answered.
-    "reset-unknown", Reset, Note, detect
+    "reset-unknown", Reset, Note, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::Unknown, case, found);
 }

@@ -1,8 +1,8 @@
 //! `reset-unread-data`.
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Cause, Finding};
+use crate::finding::verdict::Cause;
 
 finding! {
     /// # What it is
@@ -62,9 +62,9 @@ finding! {
     /// close. Servers that answer early (413, 401) must drain the request body (nginx does with lingering_close, up to
     /// lingering_timeout); it costs a thread or a timer for that long. A client that stops reading early (a found
     /// record, a closed tab) may reset; its peer should not log that as an error.
-    "reset-unread-data", Reset, Warning, detect
+    "reset-unread-data", Reset, Warning, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::UnreadData, case, found);
 }

@@ -4,9 +4,9 @@ use crate::base::{Side, Timestamp};
 use crate::connection::{Noted, State};
 use crate::finding::phrase::duration;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding, Severity};
+use crate::finding::verdict::{Confidence, Severity};
 
 finding! {
     /// # What it is
@@ -58,10 +58,10 @@ finding! {
     /// the server closed (JDBC validation, Go and Node do it by themselves); in a server, close in a finally, defer or
     /// destructor. No sysctl ends CLOSE-WAIT, and tcp_fin_timeout has nothing to do with it; keepalives end it only
     /// when the peer's host no longer answers. A restart frees the sockets and hides the bug.
-    "close-wait-stuck", Teardown, Warning, detect
+    "close-wait-stuck", Teardown, Warning, [CLOSE_WAIT], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let Some(waiting) = waiting(case, side) else { continue };
         let Waiting { since, fin, quiet } = waiting;
@@ -76,13 +76,13 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         } else {
             ""
         };
-        let message = format!(
+        let message = format_args!(
             "{} has been in CLOSE-WAIT for {}: its peer closed, it acknowledged that and never closed{doubt}",
             case.name(side),
             duration(lasted)
         );
         let ack = case.notes(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(fin.end())).next();
-        let frames = [Some(fin.frame), ack.map(|ack| ack.frame)].into_iter().flatten().collect();
+        let frames = [Some(fin.frame), ack.map(|ack| ack.frame)].into_iter().flatten();
         ENTRY.draft(confidence, since, frames, message).endpoint(side).severity(severity).push(found);
     }
 }

@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::Class;
 use crate::finding::phrase::count;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -48,10 +48,10 @@ finding! {
     /// # What to do
     ///
     /// Find out who made the packets; treat inspection results for this flow with suspicion.
-    "data-after-fin", Teardown, Warning, detect
+    "data-after-fin", Teardown, Warning, [BEYOND_FIN], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let beyond: Vec<_> = case
             .notes(|note| {
@@ -59,8 +59,9 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
             })
             .collect();
         let Some(first) = beyond.first() else { continue };
-        let message = format!("{} sent {} beyond its own FIN", case.name(side), count(beyond.len() as u64, "segment"));
-        let frames = beyond.iter().map(|note| note.frame).collect();
+        let message =
+            format_args!("{} sent {} beyond its own FIN", case.name(side), count(beyond.len() as u64, "segment"));
+        let frames = beyond.iter().map(|note| note.frame);
         ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
     }
 }

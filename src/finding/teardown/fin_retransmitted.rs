@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::{Class, Noted, State};
 use crate::finding::phrase::duration;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -52,10 +52,10 @@ finding! {
     /// middlebox has forgotten the flows: keep its timeout above the applications', or close idle connections earlier.
     /// The sockets wait meanwhile at the closer's expense; net.ipv4.tcp_orphan_retries (8) bounds how often an orphan's
     /// FIN is repeated.
-    "fin-retransmitted", Teardown, Note, detect
+    "fin-retransmitted", Teardown, Note, [FIN_AGAIN], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let half = &case.connection.halves[side];
         let times = case.fins_sent(side);
@@ -71,13 +71,13 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
             (true, true) => "no acknowledgment reached it",
             (false, _) => "it was never acknowledged",
         };
-        let message = format!(
+        let message = format_args!(
             "{} sent its FIN {} times within {}; {end}",
             case.name(side),
             times,
             duration(last.time.since(first.time))
         );
-        let frames = copies.iter().map(|note| note.frame).collect();
+        let frames = copies.iter().map(|note| note.frame);
         ENTRY.draft(Confidence::High, second.time, frames, message).endpoint(side).push(found);
     }
 }

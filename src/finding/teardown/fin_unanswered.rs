@@ -3,9 +3,9 @@
 use crate::base::Side;
 use crate::finding::phrase::duration;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -52,10 +52,10 @@ finding! {
     /// net.ipv4.tcp_orphan_retries (8; ip-sysctl) bounds how often the kernel tries for a closed application,
     /// TCP_USER_TIMEOUT for one that is still there. Lowering them gives up on peers behind bad paths, whose last
     /// octets are then lost.
-    "fin-unanswered", Teardown, Warning, detect
+    "fin-unanswered", Teardown, Warning, [FIN_AGAIN], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let half = &case.connection.halves[side];
         if half.fins < 3 || half.fin_acked() || half.unanswered < 3 || case.is_one_sided() {
@@ -66,13 +66,13 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         }
         let copies: Vec<_> = case.notes(|note| note.side == side && note.is_fin()).collect();
         let (Some(first), Some(last)) = (copies.first(), copies.last()) else { continue };
-        let message = format!(
+        let message = format_args!(
             "{} sent its FIN {} times within {} and was never answered",
             case.name(side),
             half.fins,
             duration(last.time.since(first.time))
         );
-        let frames = copies.iter().map(|note| note.frame).collect();
+        let frames = copies.iter().map(|note| note.frame);
         ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
     }
 }

@@ -3,9 +3,8 @@
 use crate::finding::phrase::duration;
 use crate::finding::verdict::Cause;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::Finding;
 
 finding! {
     /// # What it is
@@ -53,18 +52,18 @@ finding! {
     /// The late side should close sooner after reading end-of-file. On the first closer, net.ipv4.tcp_fin_timeout (60
     /// s) bounds FIN-WAIT-2 of sockets that were close()d, and raising it costs memory for each; TCP_LINGER2 sets it
     /// for one socket (tcp(7)). One that was only shut down waits without limit.
-    "fin-wait-2-expired", Teardown, Warning, detect
+    "fin-wait-2-expired", Teardown, Warning, [RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for reset in case.resets.iter().filter(|reset| reset.cause == Cause::FinWait2Expired) {
         let side = reset.from;
         let Some(fin) = case.life.closing.fins[side] else { continue };
-        let message = format!(
+        let message = format_args!(
             "{} had stopped waiting for the other FIN when its peer came back {} after its close",
             case.name(side),
             duration(reset.time.since(fin.time))
         );
-        ENTRY.draft(reset.confidence, reset.time, vec![fin.frame, reset.frame], message).endpoint(side).push(found);
+        ENTRY.draft(reset.confidence, reset.time, [fin.frame, reset.frame], message).endpoint(side).push(found);
     }
 }

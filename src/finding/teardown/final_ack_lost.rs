@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::{Class, Noted};
 use crate::finding::phrase::count;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -56,10 +56,10 @@ finding! {
     /// above closes a second times 60, no SO_LINGER 0, no restarts of a namespace right after closing. For
     /// `unanswered`, look for loss in the direction of the acknowledgments, and for firewalls that drop what comes
     /// after the second FIN.
-    "final-ack-lost", Teardown, Note, detect
+    "final-ack-lost", Teardown, Note, [FIN_AGAIN], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let fins = &case.life.closing.fins;
     for side in Side::BOTH {
         let Some(own) = fins[side] else { continue };
@@ -94,7 +94,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
             "recovered" => "it was acknowledged again: TIME-WAIT did its work",
             _ => "no answer reached it: LAST-ACK lasts until its retries run out",
         };
-        let message = format!(
+        let message = format_args!(
             "the last ACK of the close was lost: {} repeated its FIN {} and {end}",
             case.name(side),
             count(u64::from(times - 1), "time")

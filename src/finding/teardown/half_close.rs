@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::Noted;
 use crate::finding::phrase::{count, duration};
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -69,10 +69,10 @@ finding! {
     /// is done and reads on: close() there answers the rest with a reset (`reset-data-after-close`). Middleboxes keep
     /// half-closed flows for a shorter time (Linux conntrack: nf_conntrack_tcp_timeout_close_wait, 60 s; many balancers
     /// less) and cut what takes longer.
-    "half-close", Teardown, Note, detect
+    "half-close", Teardown, Note, [HALF_CLOSE], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let closing = &case.life.closing;
     for side in Side::BOTH {
         let Some(fin) = closing.fins[!side] else { continue };
@@ -88,14 +88,14 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         }
         let last = case.notes(after).last();
         let until = last.map_or(case.connection.end, |note| note.time);
-        let message = format!(
+        let message = format_args!(
             "{} shut down sending and {} went on: {} in the {} after the FIN",
             case.name(!side),
             side,
             count(octets, "octet"),
             duration(until.since(fin.time))
         );
-        let frames = [Some(fin.frame), last.map(|note| note.frame)].into_iter().flatten().collect();
+        let frames = [Some(fin.frame), last.map(|note| note.frame)].into_iter().flatten();
         ENTRY.draft(Confidence::High, fin.time, frames, message).endpoint(!side).push(found);
     }
 }

@@ -1,11 +1,11 @@
 //! `simultaneous-close`: both ends closed at once.
 
-use crate::connection::{CloseKind, Noted};
+use crate::connection::CloseKind;
 use crate::finding::phrase::duration;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -59,22 +59,21 @@ finding! {
     ///
     /// Nothing. If it is the rule rather than the exception, both sides close on one timer or one event: let one side
     /// of the protocol be the one that closes, best the clients, of which each then holds its own TIME-WAIT.
-    "simultaneous-close", Teardown, Note, detect
+    "simultaneous-close", Teardown, Note, [FINS_CROSSED], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let fins = &case.life.closing.fins;
     let (Some(client), Some(server)) = (fins.client, fins.server) else { return };
     if case.life.closing.kind == CloseKind::Reset {
         // The FINs crossed, and a reset ended what was left: nobody holds TIME-WAIT.
         return;
     }
-    let sees = |note: &Noted, other: &Noted| note.acknowledges() && note.ack.at_or_after(other.end());
-    if sees(&client, &server) || sees(&server, &client) {
+    if !case.life.closing.fins_crossed() {
         return;
     }
     let apart = client.time.since(server.time).abs();
-    let message = format!(
+    let message = format_args!(
         "both ends closed at once: their FINs crossed {} apart; both pass CLOSING and hold TIME-WAIT",
         duration(apart)
     );

@@ -5,9 +5,9 @@ use crate::connection::{Class, OpenKind};
 use crate::finding::phrase::{count, duration};
 use crate::finding::verdict::Cause;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -60,10 +60,10 @@ finding! {
     /// so that a dead peer costs seconds and not the 15 minutes of net.ipv4.tcp_retries2 (15); too short a value cuts
     /// connections over outages that would have passed. For idle connections, which send nothing that could stay
     /// unanswered, add keepalives. Then find out what died: host, link or NAT entry.
-    "dead-peer", Transfer, Error, detect
+    "dead-peer", Transfer, Error, [NO_ANSWER, RESET], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let opened = !matches!(
         case.life.opening.kind,
         OpenKind::Unanswered | OpenKind::HalfOpen | OpenKind::Refused | OpenKind::Rejected
@@ -86,14 +86,15 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
             })
             .collect();
         let (Some(first), Some(last)) = (tries.first(), tries.last()) else { continue };
-        let message = format!(
+        let message = format_args!(
             "{} sent {} within {} and nothing came back; its peer was last heard {} before",
             case.name(side),
             count(tries.len() as u64, "segment"),
             duration(last.time.since(first.time)),
-            peer.last.map_or_else(|| "some time".to_owned(), |heard| duration(first.time.since(heard.time)))
+            peer.last
+                .map_or_else(|| "some time".to_owned(), |heard| duration(first.time.since(heard.time)).to_string())
         );
-        let frames = tries.iter().map(|note| note.frame).collect();
+        let frames = tries.iter().map(|note| note.frame);
         ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
     }
 }

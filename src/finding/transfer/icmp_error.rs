@@ -5,9 +5,9 @@ use crate::connection::{OpenKind, is_hard};
 use crate::finding::phrase::count;
 use crate::segment::IcmpError;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding, Severity};
+use crate::finding::verdict::{Confidence, Severity};
 
 finding! {
     /// # What it is
@@ -64,10 +64,10 @@ finding! {
     /// sits behind a load balancer that hands them to the wrong host; let ICMP type 3 code 4 (v6: type 2) pass, or clamp the MSS at
     /// the tunnel (iptables -j TCPMSS --clamp-mss-to-pmtu), or have the sender probe (net.ipv4.tcp_mtu_probing=1; costs some stalled
     /// round trips once per path).
-    "icmp-error", Transfer, Note, detect
+    "icmp-error", Transfer, Note, [ICMP_ERROR], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
     let ends_open = |error: &&IcmpError| case.life.opening.kind == OpenKind::Rejected && is_hard(error);
     let told: Vec<&IcmpError> = connection.icmp_errors.iter().filter(|error| !ends_open(error)).collect();
@@ -84,7 +84,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         None if kind == "too-big" => "",
         None => "; in an open connection that ends nothing",
     };
-    let message = format!(
+    let message = format_args!(
         "{} told {} with {} type {} code {}{mtu} that its segment could not pass{more}{words}",
         first.reporter,
         case.name(side),
@@ -92,7 +92,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         first.kind,
         first.code,
     );
-    let frames = told.iter().map(|error| error.frame.0).collect();
+    let frames = told.iter().map(|error| error.frame.0);
     let mut draft = ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).kind(kind);
     if let Some(outcome) = outcome {
         draft = draft.outcome(outcome);

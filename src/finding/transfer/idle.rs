@@ -4,9 +4,9 @@ use crate::connection::{Class, Noted};
 use crate::finding::phrase::{count, duration, whose_default};
 use crate::population::idle_timer;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -59,12 +59,12 @@ finding! {
     /// through a middlebox, send keepalives well below its timeout: SO_KEEPALIVE with TCP_KEEPIDLE (Linux; TCP_KEEPALIVE on macOS)
     /// costs one small segment each way per interval; Linux's default of 7200 s (net.ipv4.tcp_keepalive_time) is longer than
     /// nearly every box remembers.
-    "idle", Transfer, Note, detect
+    "idle", Transfer, Note, [SILENCE], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     let (silence, frame) = case.connection.longest_silence;
-    if silence <= 0 || silence + JITTER_NS < case.thresholds.idle_ns {
+    if !case.thresholds.is_idle(silence) {
         return;
     }
     let Some(end) = case.notes(|note| note.frame == frame).next() else { return };
@@ -73,12 +73,10 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         "close" | "reset" => idle_timer(silence).map(|timer| format!("; {}", whose_default(timer))).unwrap_or_default(),
         _ => String::new(),
     };
-    let message = format!("nothing was sent for {}; then {} {words}{owner}", duration(silence), case.name(end.side));
-    ENTRY.draft(Confidence::High, end.time, vec![frame], message).endpoint(end.side).outcome(outcome).push(found);
+    let message =
+        format_args!("nothing was sent for {}; then {} {words}{owner}", duration(silence), case.name(end.side));
+    ENTRY.draft(Confidence::High, end.time, [frame], message).endpoint(end.side).outcome(outcome).push(found);
 }
-
-/// A timer of just the threshold counts, whichever way the tap rounds, ns.
-const JITTER_NS: i64 = 1_000_000;
 
 /// What a segment after a silence was.
 fn ended_by(note: &Noted) -> (&'static str, String) {

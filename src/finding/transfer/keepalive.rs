@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::Class;
 use crate::finding::phrase::count;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -53,10 +53,10 @@ finding! {
     /// section 3.8.4) is longer than most middleboxes remember: where keepalives are meant to hold a flow open, set
     /// TCP_KEEPIDLE below the box's timeout. Probes every few seconds on many idle connections keep phones and laptops
     /// awake.
-    "keepalive", Transfer, Note, detect
+    "keepalive", Transfer, Note, [KEEPALIVE], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let half = &case.connection.halves[side];
         if half.keepalives == 0 {
@@ -70,7 +70,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         };
         let message =
             format!("{} sent {}, {end}", case.name(side), count(u64::from(half.keepalives), "keepalive probe"));
-        let frames = probes.iter().map(|note| note.frame).collect();
+        let frames = probes.iter().map(|note| note.frame);
         ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
     }
 }

@@ -5,9 +5,9 @@ use crate::connection::{Class, Noted};
 use crate::finding::phrase::{count, duration, whose_default};
 use crate::population::idle_timer;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -66,10 +66,10 @@ finding! {
     /// server.keepAliveTimeout above 60 s, and headersTimeout above that; Go: IdleConnTimeout of the Transport below the server's
     /// IdleTimeout). It costs a few reopened connections. Besides, allow the proxy or client one repetition of requests that are
     /// safe to repeat (nginx proxy_next_upstream error, Envoy retry_on: reset).
-    "keepalive-race", Transfer, Warning, detect
+    "keepalive-race", Transfer, Warning, [LATE_FIN], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for closer in Side::BOTH {
         let Some(fin) = case.life.closing.fins[closer].filter(|fin| fin.len == 0) else { continue };
         let answered = case.connection.halves[closer].last_data.filter(|data| data.frame < fin.frame);
@@ -82,7 +82,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         }
         let reset = case.notes(|note| note.side == closer && note.is_rst() && note.frame > fin.frame).next();
         let timer = idle_timer(fin.time.since(since)).map(|timer| format!(" ({})", whose_default(timer)));
-        let message = format!(
+        let message = format_args!(
             "{} closed after {} without payload{}, while {} of {} were on their way to it: {}",
             case.name(closer),
             duration(fin.time.since(since)),

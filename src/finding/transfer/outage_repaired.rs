@@ -4,10 +4,10 @@ use crate::base::Side;
 use crate::connection::{Class, Noted};
 use crate::finding::phrase::{count, duration};
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
 use crate::finding::handshake::accept_queue_overflow::ignored_data;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -54,10 +54,10 @@ finding! {
     /// Applications that must not stall that long need a timeout of their own and a second connection; TCP_USER_TIMEOUT
     /// only turns the stall into an error. After the path is back, the wait for the next try can be as long as the
     /// outage was, since the timer doubles (Linux caps it at 120 s).
-    "outage-repaired", Transfer, Note, detect
+    "outage-repaired", Transfer, Note, [REPETITION], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let half = &case.connection.halves[side];
         let not_accepted = side == Side::Client && ignored_data(case) >= REPETITIONS_MIN;
@@ -80,7 +80,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         if last.time.since(first.time) < TIMERS_NS_MIN {
             continue;
         }
-        let message = format!(
+        let message = format_args!(
             "{} repeated {} octets {} without an answer for {}, then the connection went on",
             case.name(side),
             last.len,

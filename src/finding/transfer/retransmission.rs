@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::{Class, Noted};
 use crate::finding::phrase::count;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -87,7 +87,7 @@ finding! {
     /// both on (net.ipv4.tcp_recovery, tcp_early_retrans). Many spurious ones are delay that jumps (mobile, Wi-Fi power saving)
     /// or paths that reorder; they cost bandwidth and no data. Both copies in the capture mean that the loss is behind the tap,
     /// a gap that is filled later that it is before it.
-    "retransmission", Transfer, Note, detect
+    "retransmission", Transfer, Note, [REPETITION], detect
 }
 
 /// What made a side repeat itself, the costliest first.
@@ -125,7 +125,7 @@ impl Kind {
     }
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let half = &case.connection.halves[side];
         let repeated = |note: &Noted| {
@@ -169,7 +169,7 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         // Without a round trip nobody knows for sure what was overtaken and what was sent again.
         let is_sure = refills == 0 || case.life.arrivals.rtt_ns[side].is_some();
         let confidence = if is_sure { Confidence::High } else { Confidence::Medium };
-        let frames = notes.iter().map(|note| note.frame).collect();
+        let frames = notes.iter().map(|note| note.frame);
         ENTRY.draft(confidence, first.time, frames, message).endpoint(side).kind(commonest.name()).push(found);
     }
 }

@@ -4,9 +4,9 @@ use crate::base::Side;
 use crate::connection::Class;
 use crate::finding::phrase::count;
 
-use crate::finding::case::Case;
+use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::{Confidence, Finding};
+use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
@@ -49,10 +49,10 @@ finding! {
     /// buffer (net.ipv4.tcp_rmem, SO_RCVBUF) only delays it, at that much memory a connection. The sending side should
     /// bound its writes by a timeout: a zero window that is probed and answered holds the connection for ever, unless
     /// TCP_USER_TIMEOUT ends it.
-    "zero-window", Transfer, Note, detect
+    "zero-window", Transfer, Note, [ZERO_WINDOW], detect
 }
 
-fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
+fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let half = &case.connection.halves[side];
         if half.zero_windows == 0 {
@@ -60,12 +60,12 @@ fn detect(case: &Case<'_>, found: &mut Vec<Finding>) {
         }
         let closed: Vec<_> = case.notes(|note| note.side == side && note.class.contains(Class::ZERO_WINDOW)).collect();
         let Some(first) = closed.first() else { continue };
-        let message = format!(
+        let message = format_args!(
             "{} closed its window {}; its application did not read",
             case.name(side),
             count(u64::from(half.zero_windows), "time")
         );
-        let frames = closed.iter().map(|note| note.frame).collect();
+        let frames = closed.iter().map(|note| note.frame);
         ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
     }
 }

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 
 use super::PROSE_WIDTH_MAX;
 use crate::base::{Side, Timestamp};
-use crate::finding::{CloseKind, Initiator, OpenKind, Origin, Verdict};
-use crate::report::answers::{ending_reset, is_one_ended};
+use crate::finding::{CloseKind, Gist, Initiator, OpenKind, Origin};
 use crate::report::layout::{Canvas, harmless, wrap};
 use crate::report::quantity::{count, counted, duration};
 use crate::report::style::Role;
@@ -74,20 +73,20 @@ impl By {
 
 impl Tally {
     /// Takes in one connection.
-    pub fn connection(&mut self, verdict: &Verdict) {
+    pub fn connection(&mut self, gist: &Gist<'_>) {
         self.connections += 1;
-        let (start, end) = self.span.unwrap_or((verdict.start, verdict.end));
-        self.span = Some((start.min(verdict.start), end.max(verdict.end)));
-        match (verdict.open.kind, verdict.close.kind) {
+        let (start, end) = self.span.unwrap_or((gist.start, gist.end));
+        self.span = Some((start.min(gist.start), end.max(gist.end)));
+        match (gist.open, gist.close) {
             (OpenKind::Rejected, _) => self.rejected += 1,
             (OpenKind::Unanswered, CloseKind::None | CloseKind::TimedOut) => self.unanswered += 1,
             (OpenKind::HalfOpen, CloseKind::None | CloseKind::TimedOut) => self.half_open += 1,
             (_, CloseKind::Refused) => self.refused += 1,
-            (_, CloseKind::FourSegment | CloseKind::ThreeSegment) => self.closed.add(verdict.close.initiator),
+            (_, CloseKind::FourSegment | CloseKind::ThreeSegment) => self.closed.add(gist.initiator),
             (_, CloseKind::Simultaneous) => self.closed.add(Some(Initiator::Both)),
-            (_, CloseKind::HalfClosed) if is_one_ended(verdict) => self.half_closed += 1,
-            (_, CloseKind::HalfClosed) => self.closed.add(verdict.close.initiator),
-            (_, CloseKind::Reset) => match ending_reset(verdict) {
+            (_, CloseKind::HalfClosed) if gist.is_one_ended => self.half_closed += 1,
+            (_, CloseKind::HalfClosed) => self.closed.add(gist.initiator),
+            (_, CloseKind::Reset) => match gist.ending_reset() {
                 Some(reset) if reset.origin == Origin::Middlebox => self.reset_between += 1,
                 ending => self.reset.add(ending.map(|reset| match reset.from {
                     Side::Client => Initiator::Client,

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use super::PROSE_WIDTH_MAX;
 use super::spread::Spread;
 use crate::base::{Endpoint, Timestamp};
-use crate::finding::{Confidence, Finding, Group, Severity, Verdict, find};
+use crate::finding::{Confidence, Finding, Gist, Group, Reset, Severity, find};
 use crate::report::answers::{frames_after_noun, sentence};
 use crate::report::layout::{Canvas, harmless, wrap};
 use crate::report::quantity::{count, counted};
@@ -62,12 +62,20 @@ enum Place {
 
 impl Findings {
     /// Takes in the findings of a connection.
-    pub fn connection(&mut self, verdict: &Verdict) {
-        let place = || Place::Connection { stream: verdict.stream, client: verdict.client, server: verdict.server };
-        for finding in &verdict.findings {
-            self.finding(verdict.stream, finding, place, || reason(verdict, finding));
-            self.group(finding.name, finding.severity).spread.connection(verdict.client, verdict.server);
+    pub fn connection(&mut self, gist: &Gist<'_>) {
+        let place = || Place::Connection { stream: gist.stream, client: gist.client, server: gist.server };
+        for finding in gist.findings {
+            self.finding(gist.stream, finding, place, || reason(gist.resets, finding));
+            self.group(finding.name, finding.severity).spread.connection(gist.client, gist.server);
         }
+    }
+
+    /// A finding of the connection would be shown as an example, and so wants its words.
+    pub fn would_show(&self, gist: &Gist<'_>) -> bool {
+        gist.findings.iter().any(|finding| {
+            let group = self.groups.get(finding.name);
+            group.is_none_or(|group| group.place(&rank(gist.stream, finding)).is_some())
+        })
     }
 
     /// Takes in what came after its connection was reported.
@@ -97,7 +105,7 @@ impl Findings {
         place: impl FnOnce() -> Place,
         reason: impl FnOnce() -> Option<String>,
     ) {
-        let rank = (Reverse(finding.severity), Reverse(finding.confidence), finding.time, stream);
+        let rank = rank(stream, finding);
         let nature = finding.outcome.or(finding.kind);
         let pile = self.group(finding.name, finding.severity);
         pile.spread.time(finding.time);
@@ -160,11 +168,15 @@ impl Pile {
             self.connections += 1;
             self.last_stream = stream;
         }
-        let at = self.examples.partition_point(|kept| kept.rank <= rank);
-        if at < EXAMPLES {
+        if let Some(at) = self.place(&rank) {
             self.examples.truncate(EXAMPLES - 1);
             self.examples.insert(at, example());
         }
+    }
+
+    /// Where an example stands among those that are shown; none when they are better.
+    fn place(&self, rank: &Rank) -> Option<usize> {
+        Some(self.examples.partition_point(|kept| kept.rank <= *rank)).filter(|&at| at < EXAMPLES)
     }
 
     /// `: 12 timeout, 5 fast` when there are several kinds.
@@ -277,10 +289,14 @@ impl Example {
     }
 }
 
+fn rank(stream: u64, finding: &Finding) -> Rank {
+    (Reverse(finding.severity), Reverse(finding.confidence), finding.time, stream)
+}
+
 /// The evidence of the reset that `finding` is about.
-fn reason(verdict: &Verdict, finding: &Finding) -> Option<String> {
+fn reason(resets: &[Reset], finding: &Finding) -> Option<String> {
     let cause = finding.name.strip_prefix("reset-")?;
-    let reset = verdict.resets.iter().find(|reset| {
+    let reset = resets.iter().find(|reset| {
         reset.cause.name() == cause && (finding.frames.contains(&reset.frame) || finding.time == reset.time)
     })?;
     let mut sentences = Vec::new();

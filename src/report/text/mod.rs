@@ -14,7 +14,7 @@ use super::answers::answers;
 use super::layout::{Canvas, columns, harmless, left, wrap};
 use super::style::Role;
 use super::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
-use crate::finding::Verdict;
+use crate::finding::{Gist, Verdict};
 
 /// Lines of prose are not made longer than this on wide terminals: the eye loses the next line.
 pub(super) const PROSE_WIDTH_MAX: usize = 110;
@@ -111,13 +111,28 @@ impl<W: Write> Sink for Text<W> {
     }
 
     fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
-        self.findings.connection(verdict);
+        let gist = verdict.gist();
+        self.findings.connection(&gist);
         self.table.connection(verdict);
-        self.tally.connection(verdict);
+        self.tally.connection(&gist);
         if self.first.len() <= ANSWERED_IN_FULL_MAX {
             self.first.push(verdict.clone());
         }
         Ok(())
+    }
+
+    fn takes_gists(&self) -> bool {
+        self.first.len() > ANSWERED_IN_FULL_MAX
+    }
+
+    fn gist(&mut self, gist: &Gist<'_>) -> bool {
+        if self.table.would_show(gist) || self.findings.would_show(gist) {
+            return false;
+        }
+        self.findings.connection(gist);
+        self.table.count(gist);
+        self.tally.connection(gist);
+        true
     }
 
     fn late(&mut self, late: &LateRecord) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use super::Rows;
 use crate::base::{Side, Timestamp};
-use crate::finding::{Confidence, Severity, Verdict};
+use crate::finding::{Confidence, Gist, Severity, Verdict};
 use crate::report::answers::ending;
 use crate::report::layout::{Canvas, clip, clip_middle, columns, left, right, wrap};
 use crate::report::quantity::{count, counted, duration, octets};
@@ -54,24 +54,41 @@ impl Table {
 
     /// Takes in one connection.
     pub fn connection(&mut self, verdict: &Verdict) {
-        self.seen += 1;
-        if self.rows == Rows::All || self.first.len() < ROWS_MAX {
+        let gist = verdict.gist();
+        if self.is_among_first() {
             self.first.push(Row::of(verdict));
         }
-        let worst = verdict.findings.iter().map(|finding| (finding.severity, finding.confidence)).max();
-        let Some((severity, confidence)) = worst else { return };
-        self.with_findings += 1;
-        if self.rows == Rows::All {
-            return;
+        if let Some(rank) = self.rank_to_show(&gist) {
+            if self.worst.len() == ROWS_MAX {
+                self.worst.pop_last();
+            }
+            self.worst.insert(rank, Row::of(verdict));
         }
-        let rank = (Reverse(severity), Reverse(confidence), verdict.stream);
-        if self.worst.len() == ROWS_MAX {
-            match self.worst.last_key_value() {
-                Some((last, _)) if *last < rank => return,
-                _ => self.worst.pop_last(),
-            };
-        }
-        self.worst.insert(rank, Row::of(verdict));
+        self.count(&gist);
+    }
+
+    /// Counts a connection that is not shown.
+    pub fn count(&mut self, gist: &Gist<'_>) {
+        self.seen += 1;
+        self.with_findings += u64::from(!gist.findings.is_empty());
+    }
+
+    /// The connection would get a row.
+    pub fn would_show(&self, gist: &Gist<'_>) -> bool {
+        self.is_among_first() || self.rank_to_show(gist).is_some()
+    }
+
+    fn is_among_first(&self) -> bool {
+        self.rows == Rows::All || self.first.len() < ROWS_MAX
+    }
+
+    /// Its place among the worst; none when it is not one of them.
+    fn rank_to_show(&self, gist: &Gist<'_>) -> Option<Rank> {
+        let worst = gist.findings.iter().map(|finding| (finding.severity, finding.confidence)).max();
+        let (severity, confidence) = worst.filter(|_| self.rows == Rows::Few)?;
+        let rank = (Reverse(severity), Reverse(confidence), gist.stream);
+        let least = self.worst.last_key_value().filter(|_| self.worst.len() == ROWS_MAX);
+        least.is_none_or(|(last, _)| *last >= rank).then_some(rank)
     }
 
     /// Prints the table and how to see what it leaves out.

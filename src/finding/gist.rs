@@ -1,0 +1,85 @@
+//! What totals need of a connection: what became of it and what was found, without words and frames. Most connections of a
+//! large capture are only ever counted.
+
+use super::verdict::{CloseKind, Finding, Initiator, OpenKind, Reset, StateStep, Verdict};
+use crate::base::{Endpoint, Side, Sides, Timestamp};
+use crate::connection::{Connection, Lifecycle, State};
+
+/// The gist of one verdict.
+#[derive(Clone, Copy, Debug)]
+pub struct Gist<'a> {
+    /// Wireshark's `tcp.stream`.
+    pub stream: u64,
+    /// Who opened the connection, or is taken for it.
+    pub client: Endpoint,
+    /// The other end.
+    pub server: Endpoint,
+    /// Time of the first segment.
+    pub start: Timestamp,
+    /// Time of the last segment.
+    pub end: Timestamp,
+    /// How it began.
+    pub open: OpenKind,
+    /// How it ended.
+    pub close: CloseKind,
+    /// Who began the close.
+    pub initiator: Option<Initiator>,
+    /// It was closed, and only one end sent its FIN.
+    pub is_one_ended: bool,
+    /// Its resets; their evidence may be missing.
+    pub resets: &'a [Reset],
+    /// What was found; frames and messages may be missing.
+    pub findings: &'a [Finding],
+}
+
+impl<'a> Gist<'a> {
+    pub(super) fn new(connection: &Connection, life: &Lifecycle, resets: &'a [Reset], findings: &'a [Finding]) -> Self {
+        let states = Sides { client: &*life.states.client, server: &*life.states.server };
+        Self {
+            stream: connection.stream,
+            client: connection.client,
+            server: connection.server,
+            start: connection.start,
+            end: connection.end,
+            open: life.opening.kind,
+            close: life.closing.kind,
+            initiator: life.closing.initiator,
+            is_one_ended: is_one_ended(life.closing.kind, states),
+            resets,
+            findings,
+        }
+    }
+
+    /// The reset that ended the connection: the first one that its receiver accepts, else the first one.
+    pub fn ending_reset(&self) -> Option<&'a Reset> {
+        self.resets.iter().find(|reset| reset.accepted).or(self.resets.first())
+    }
+}
+
+impl Verdict {
+    /// What totals need of it.
+    pub fn gist(&self) -> Gist<'_> {
+        let states = Sides { client: &*self.endpoints.client.states, server: &*self.endpoints.server.states };
+        Gist {
+            stream: self.stream,
+            client: self.client,
+            server: self.server,
+            start: self.start,
+            end: self.end,
+            open: self.open.kind,
+            close: self.close.kind,
+            initiator: self.close.initiator,
+            is_one_ended: is_one_ended(self.close.kind, states),
+            resets: &self.resets,
+            findings: &self.findings,
+        }
+    }
+}
+
+fn is_one_ended(close: CloseKind, states: Sides<&[StateStep]>) -> bool {
+    let is_finished = |side: Side| {
+        let finishes = |step: &StateStep| matches!(step.state, State::FinWait1 | State::Closing | State::LastAck);
+        states[side].iter().any(finishes)
+    };
+    close == CloseKind::HalfClosed && !Side::BOTH.into_iter().all(is_finished)
+}
