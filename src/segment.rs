@@ -95,13 +95,71 @@ pub struct TcpOptions {
     pub fast_open: bool,
     /// A Multipath TCP option was present (RFC 8684).
     pub multipath: bool,
+    /// The order in which the first four stand, which tells stacks apart.
+    pub order: OptionOrder,
     /// How many of `sack` are in use.
     pub sack_count: u8,
     /// SACK blocks in the order of the option.
     pub sack: [SackBlock; 4],
 }
 
+/// The options of a SYN whose order differs between stacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionKind {
+    /// Maximum segment size.
+    MaximumSegmentSize,
+    /// SACK permitted.
+    SackPermitted,
+    /// Timestamps.
+    Timestamps,
+    /// Window scale.
+    WindowScale,
+}
+
+/// In which order options stand, where it is not that of [`OptionKind`]: two bits a kind, the last in the lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct OptionOrder(u8);
+
+impl OptionOrder {
+    /// The order of [`OptionKind`], which is Linux's, or none to speak of.
+    pub const USUAL: Self = Self(0);
+    const KINDS: [OptionKind; 4] =
+        [OptionKind::MaximumSegmentSize, OptionKind::SackPermitted, OptionKind::Timestamps, OptionKind::WindowScale];
+
+    /// That of `kinds`, each once.
+    pub fn of(kinds: impl Iterator<Item = OptionKind>) -> Self {
+        let (mut bits, mut last, mut is_usual) = (0_u8, 0, true);
+        for kind in kinds {
+            is_usual &= kind as u8 >= last;
+            last = kind as u8;
+            bits = bits << 2 | last;
+        }
+        Self(if is_usual { 0 } else { bits })
+    }
+
+    /// As stored by [`OptionOrder::bits`].
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// In eight bits; 0 is [`OptionOrder::USUAL`].
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+}
+
 impl TcpOptions {
+    /// The kinds of [`OptionOrder`] that are present, as they stand.
+    pub fn in_order(&self) -> impl Iterator<Item = OptionKind> {
+        let present = [self.mss.is_some(), self.sack_permitted, self.timestamps.is_some(), self.window_scale.is_some()];
+        let count = present.iter().filter(|&&is| is).count();
+        let usual = OptionOrder::KINDS.into_iter().zip(present).filter(|(_, is)| *is).map(|(kind, _)| kind);
+        let bits = self.order.0;
+        let stored = (0..count).rev().map(move |place| OptionOrder::KINDS[usize::from(bits >> (2 * place) & 3)]);
+        let is_usual = self.order == OptionOrder::USUAL;
+        usual.filter(move |_| is_usual).chain(stored.filter(move |_| !is_usual))
+    }
+
     /// No options at all; the default, as a constant that costs nothing to build.
     pub const NONE: TcpOptions = TcpOptions {
         timestamps: None,
@@ -110,6 +168,7 @@ impl TcpOptions {
         sack_permitted: false,
         fast_open: false,
         multipath: false,
+        order: OptionOrder::USUAL,
         sack_count: 0,
         sack: [SackBlock { left: Seq(0), right: Seq(0) }; 4],
     };

@@ -5,7 +5,7 @@
 use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
-use crate::segment::{Flags, Marks, Segment, TcpOptions, Timestamps};
+use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions, Timestamps};
 
 /// Octets that lie in the record itself: a handshake and a close without timestamps.
 const FIRST_MAX: usize = 100;
@@ -43,6 +43,7 @@ const SHIFT: u8 = 0x02;
 const SACK_PERMITTED: u8 = 0x04;
 const FAST_OPEN: u8 = 0x08;
 const MULTIPATH: u8 = 0x10;
+const ORDER: u8 = 0x20;
 
 // What a side has done.
 const CLOSED: u8 = 0x01;
@@ -388,6 +389,7 @@ fn option_bits(options: &TcpOptions) -> u8 {
         | bit(options.sack_permitted, SACK_PERMITTED)
         | bit(options.fast_open, FAST_OPEN)
         | bit(options.multipath, MULTIPATH)
+        | bit(options.order != OptionOrder::USUAL, ORDER)
 }
 
 #[inline]
@@ -459,6 +461,9 @@ impl Packing {
         }
         if let Some(shift) = options.window_scale {
             self.put([shift]);
+        }
+        if options.order != OptionOrder::USUAL {
+            self.put([options.order.bits()]);
         }
     }
 }
@@ -550,6 +555,7 @@ impl<'a> Unpacking<'a> {
             options.sack_permitted = present & SACK_PERMITTED != 0;
             options.fast_open = present & FAST_OPEN != 0;
             options.multipath = present & MULTIPATH != 0;
+            options.order = OptionOrder::from_bits(if present & ORDER != 0 { self.octet() } else { 0 });
         }
         let payload_len = self.unsigned() as u32;
         let span = self.unsigned();
@@ -643,6 +649,8 @@ mod tests {
                 segment.options.mss = Some(1460);
                 segment.options.window_scale = Some(7);
                 segment.options.sack_permitted = true;
+                segment.options.order =
+                    OptionOrder::from_bits([0, 0b11_01_10, 0b11_10_01][usize::from(self.rng.u8(..3))]);
             }
             if self.is_odd() {
                 self.distort(&mut segment);

@@ -1,7 +1,7 @@
 //! TCP options, walked by length so that an unknown kind hides nothing behind it.
 
 use crate::base::Seq;
-use crate::segment::{Marks, SackBlock, TcpOptions, Timestamps};
+use crate::segment::{Marks, OptionKind, OptionOrder, SackBlock, TcpOptions, Timestamps};
 
 use super::octets::{Octets, be16, be32};
 
@@ -36,7 +36,37 @@ pub(super) fn parse(area: Octets<'_>, options: &mut TcpOptions) -> Marks {
     }
 }
 
-fn walk(mut area: Octets<'_>, options: &mut TcpOptions) -> Marks {
+fn walk(area: Octets<'_>, options: &mut TcpOptions) -> Marks {
+    let mut seen = Seen::default();
+    let marks = walk_each(area, options, &mut seen);
+    options.order = OptionOrder::of(seen.kinds.into_iter().flatten());
+    marks
+}
+
+/// The kinds whose order is kept, as they came.
+#[derive(Default)]
+struct Seen {
+    kinds: [Option<OptionKind>; 4],
+    count: usize,
+}
+
+impl Seen {
+    fn push(&mut self, kind: u8) {
+        let kind = match kind {
+            MAXIMUM_SEGMENT_SIZE => OptionKind::MaximumSegmentSize,
+            SACK_PERMITTED => OptionKind::SackPermitted,
+            TIMESTAMPS => OptionKind::Timestamps,
+            WINDOW_SCALE => OptionKind::WindowScale,
+            _ => return,
+        };
+        if !self.kinds.contains(&Some(kind)) {
+            self.kinds[self.count] = Some(kind);
+            self.count += 1;
+        }
+    }
+}
+
+fn walk_each(mut area: Octets<'_>, options: &mut TcpOptions, seen: &mut Seen) -> Marks {
     let mut marks = Marks::empty();
     let cut = if area.is_cut() { Marks::OPTIONS_CUT } else { Marks::empty() };
     loop {
@@ -51,7 +81,9 @@ fn walk(mut area: Octets<'_>, options: &mut TcpOptions) -> Marks {
                     return marks | Marks::OPTIONS_BAD;
                 }
                 let Some(data) = area.captured().get(2..size) else { return marks | cut };
-                if !note(kind, data, options) {
+                if note(kind, data, options) {
+                    seen.push(kind);
+                } else {
                     marks |= Marks::OPTIONS_BAD;
                 }
                 area = area.after(size);

@@ -8,7 +8,7 @@ use etherparse::{EtherType, Ethernet2Header, IpNumber, Ipv4Header, Ipv6Header, T
 use super::lex::ParseError;
 use super::parse::parse;
 use crate::base::Seq;
-use crate::segment::{Flags, IcmpError, Item, Marks, Segment, TcpOptions};
+use crate::segment::{Flags, IcmpError, Item, Marks, OptionKind, Segment, TcpOptions};
 use crate::source::{Frame, LinkType, Source, SourceError};
 
 /// What is captured of a frame at most: libpcap's largest snap length.
@@ -271,20 +271,21 @@ fn tcp_header(segment: &Segment) -> Vec<u8> {
 /// The options area, padded to whole words. A header holds 40 octets; what lies beyond is left out.
 fn option_octets(options: &TcpOptions, marks: Marks) -> Vec<u8> {
     let mut area = Vec::with_capacity(40);
-    if let Some(mss) = options.mss {
-        let [high, low] = mss.to_be_bytes();
-        area.extend([2, 4, high, low]);
-    }
-    if options.sack_permitted {
-        area.extend([4, 2]);
-    }
-    if let Some(clock) = options.timestamps {
-        area.extend([8, 10]);
-        area.extend(clock.value.to_be_bytes());
-        area.extend(clock.echo.to_be_bytes());
-    }
-    if let Some(shift) = options.window_scale {
-        area.extend([3, 3, shift]);
+    for kind in options.in_order() {
+        match kind {
+            OptionKind::MaximumSegmentSize => {
+                area.extend([2, 4]);
+                area.extend(options.mss.unwrap_or_default().to_be_bytes());
+            }
+            OptionKind::SackPermitted => area.extend([4, 2]),
+            OptionKind::Timestamps => {
+                let clock = options.timestamps.unwrap_or_default();
+                area.extend([8, 10]);
+                area.extend(clock.value.to_be_bytes());
+                area.extend(clock.echo.to_be_bytes());
+            }
+            OptionKind::WindowScale => area.extend([3, 3, options.window_scale.unwrap_or_default()]),
+        }
     }
     if !options.sack_blocks().is_empty() {
         area.extend([5, 2 + 8 * options.sack_blocks().len() as u8]);

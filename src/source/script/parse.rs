@@ -6,7 +6,9 @@ use super::encode::options_len;
 use super::lex::{A_DURATION, ParseError, Word, Words, duration};
 use super::speaker::{CHECKSUM, Numbering, Speaker};
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Sides, Timestamp};
-use crate::segment::{Flags, IcmpError, Item, Marks, SackBlock, Segment, TcpOptions, Timestamps};
+use crate::segment::{
+    Flags, IcmpError, Item, Marks, OptionKind, OptionOrder, SackBlock, Segment, TcpOptions, Timestamps,
+};
 
 /// The control bits and their words.
 pub(super) const FLAG_WORDS: [(&str, Flags); 9] = [
@@ -412,7 +414,9 @@ impl Line {
             (Base::Duplicate, Some(earlier)) => segment = Segment { time, flags, payload_len, ..*earlier },
             (_, Some(earlier)) => {
                 segment.seq = earlier.seq;
-                segment.options = TcpOptions { timestamps: segment.options.timestamps, ..earlier.options };
+                let (now, then) = (segment.options.timestamps, earlier.options);
+                let order = if now.is_some() == then.timestamps.is_some() { then.order } else { OptionOrder::USUAL };
+                segment.options = TcpOptions { timestamps: now, order, ..then };
             }
             (_, None) => {}
         }
@@ -492,8 +496,17 @@ fn options(words: &mut Words<'_>, peer: &Speaker) -> Result<TcpOptions, ParseErr
     if words.take(">") {
         return Ok(options);
     }
+    let mut kinds: Vec<OptionKind> = Vec::new();
     loop {
         let word = words.next();
+        let kind = match word.text {
+            "mss" => Some(OptionKind::MaximumSegmentSize),
+            "wscale" => Some(OptionKind::WindowScale),
+            "sackOK" => Some(OptionKind::SackPermitted),
+            "TS" => Some(OptionKind::Timestamps),
+            _ => None,
+        };
+        kinds.extend(kind.filter(|kind| !kinds.contains(kind)));
         match word.text {
             "mss" => options.mss = Some(words.value("a 16-bit number")?),
             "wscale" => options.window_scale = Some(words.value("a number up to 255")?),
@@ -512,7 +525,10 @@ fn options(words: &mut Words<'_>, peer: &Speaker) -> Result<TcpOptions, ParseErr
         let word = words.next();
         match word.text {
             "," => {}
-            ">" => return Ok(options),
+            ">" => {
+                options.order = OptionOrder::of(kinds.into_iter());
+                return Ok(options);
+            }
             _ => return Err(word.refuse("`,` or `>`")),
         }
     }

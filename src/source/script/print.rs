@@ -6,7 +6,7 @@ use std::fmt::{Display, Write as _};
 use super::parse::{DEFAULT_ISN, FLAG_WORDS, ICMP_WORDS, MARK_WORDS};
 use super::speaker::{CHECKSUM, Numbering, Speaker};
 use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
-use crate::segment::{Flags, IcmpError, Item, Marks, Segment, TcpOptions};
+use crate::segment::{Flags, IcmpError, Item, Marks, OptionKind, Segment, TcpOptions};
 
 /// Numbers further ahead than any window reaches (RFC 7323, section 2.3) are strays and printed as they are.
 const STRAY: i32 = 1 << 30;
@@ -284,18 +284,12 @@ fn marks(out: &mut String, marks: Marks, expected: Marks) {
 
 fn options(out: &mut String, options: &TcpOptions, peer: &Speaker) {
     let mut words = Vec::new();
-    if let Some(mss) = options.mss {
-        words.push(format!("mss {mss}"));
-    }
-    if options.sack_permitted {
-        words.push("sackOK".into());
-    }
-    if let Some(clock) = options.timestamps {
-        words.push(format!("TS val {} ecr {}", clock.value, clock.echo));
-    }
-    if let Some(shift) = options.window_scale {
-        words.push(format!("wscale {shift}"));
-    }
+    words.extend(options.in_order().filter_map(|kind| match kind {
+        OptionKind::MaximumSegmentSize => options.mss.map(|mss| format!("mss {mss}")),
+        OptionKind::SackPermitted => Some("sackOK".into()),
+        OptionKind::Timestamps => options.timestamps.map(|clock| format!("TS val {} ecr {}", clock.value, clock.echo)),
+        OptionKind::WindowScale => options.window_scale.map(|shift| format!("wscale {shift}")),
+    }));
     if !options.sack_blocks().is_empty() {
         let blocks = options
             .sack_blocks()

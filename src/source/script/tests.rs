@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::{Script, parse, print, segments, write_pcap};
 use crate::base::{Endpoint, FrameNumber, Seq, Timestamp};
 use crate::decode::{Decoder, FrameKind};
-use crate::segment::{Flags, IcmpError, Item, Marks, SackBlock, Segment, TcpOptions, Timestamps};
+use crate::segment::{
+    Flags, IcmpError, Item, Marks, OptionKind, OptionOrder, SackBlock, Segment, TcpOptions, Timestamps,
+};
 use crate::source::Source;
 
 fn read(text: &str) -> Vec<Segment> {
@@ -294,22 +296,26 @@ fn any_options() -> impl Strategy<Value = TcpOptions> {
         proptest::option::of((any::<u32>(), any::<u32>())),
         proptest::option::of(any::<u16>()),
         proptest::option::of(any::<u8>()),
-        any::<(bool, bool, bool)>(),
+        any::<(bool, bool, bool, bool)>(),
         proptest::collection::vec(block, 0..=1),
     )
-        .prop_map(|(clock, mss, window_scale, (sack_permitted, fast_open, multipath), blocks)| {
+        .prop_map(|(clock, mss, window_scale, (sack_permitted, fast_open, multipath, is_backwards), blocks)| {
             let mut sack = [SackBlock::default(); 4];
             sack[..blocks.len()].copy_from_slice(&blocks);
-            TcpOptions {
+            let options = TcpOptions {
                 timestamps: clock.map(|(value, echo)| Timestamps { value, echo }),
                 mss,
                 window_scale,
                 sack_permitted,
                 fast_open,
                 multipath,
+                order: OptionOrder::USUAL,
                 sack_count: blocks.len() as u8,
                 sack,
-            }
+            };
+            let kinds: Vec<OptionKind> = options.in_order().collect();
+            let order = if is_backwards { OptionOrder::of(kinds.into_iter().rev()) } else { OptionOrder::USUAL };
+            TcpOptions { order, ..options }
         })
 }
 
