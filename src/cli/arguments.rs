@@ -15,7 +15,7 @@ use super::live::arguments::LiveArguments;
 use super::sandbox::Sandbox;
 use super::ss::SsArguments;
 use crate::analysis::Options;
-use crate::connection::{Profile, State};
+use crate::connection::{Profile, ProfileBasis, State};
 use crate::decode::SplitBy;
 use crate::policy::Policy;
 use crate::report::Selection;
@@ -301,9 +301,9 @@ impl Input {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Analysis")]
 pub struct AnalysisArguments {
-    /// Whose timers hold where packets do not tell: linux, windows, macos, freebsd or rfc
-    #[arg(long, value_name = "STACK", default_value = Profile::LINUX.name, value_parser = profile)]
-    profile: Profile,
+    /// Whose timers hold at every end: linux, windows, macos, freebsd or rfc; else each end's by its SYN, or linux
+    #[arg(long, value_name = "STACK", value_parser = profile)]
+    profile: Option<Profile>,
     /// How long TIME-WAIT lasts, if not as the profile says; 60, or 0.5
     #[arg(long, value_name = "SECONDS", value_parser = seconds_ns)]
     time_wait: Option<i64>,
@@ -337,7 +337,11 @@ impl AnalysisArguments {
     /// # Errors
     /// The configuration cannot be read or is not understood.
     pub fn options(&self) -> anyhow::Result<Options> {
-        let mut profile = self.profile;
+        let is_given = self.profile.is_some() || self.time_wait.is_some() || self.port_range.is_some();
+        let mut profile = self.profile.unwrap_or_default();
+        if is_given {
+            profile = profile.known(ProfileBasis::Given);
+        }
         profile.time_wait_ns = self.time_wait.unwrap_or(profile.time_wait_ns);
         (profile.ephemeral_first, profile.ephemeral_last) =
             self.port_range.unwrap_or((profile.ephemeral_first, profile.ephemeral_last));

@@ -274,7 +274,7 @@ const SYN_RTO_NS: i64 = 1_000_000_000;
 /// The SYN-ACK had its time.
 fn gave_up_answering(hindsight: &Hindsight<'_>) -> bool {
     let newest = hindsight.notes.iter().rfind(|note| note.is_syn_ack());
-    newest.is_some_and(|note| hindsight.horizon.since(note.time) > hindsight.profile.syn_ack_give_up_ns)
+    newest.is_some_and(|note| hindsight.horizon.since(note.time) > hindsight.profiles.server.syn_ack_give_up_ns)
 }
 
 /// The reset took something alive with it: an end that had not finished.

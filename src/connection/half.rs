@@ -2,6 +2,7 @@
 
 use super::gaps::Gaps;
 use super::noted::Noted;
+use super::profile::Greeting;
 use crate::base::{Seq, Timestamp};
 
 /// What the tap knows of one direction. "Sent" always means "seen by the tap"; what arrived is decided in hindsight.
@@ -25,6 +26,8 @@ pub struct Half {
     pub offered_shift: Option<u8>,
     /// Maximum segment size that it announced.
     pub mss: Option<u16>,
+    /// Its SYN or SYN-ACK, as far as stacks differ in it.
+    pub greeting: Option<Greeting>,
     /// The highest right edge of the window that this side advertised: what its peer may send up to.
     pub right_edge: Option<Seq>,
     /// The highest right edge of a SACK block that this side sent.

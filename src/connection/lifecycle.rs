@@ -25,8 +25,8 @@ pub struct Hindsight<'a> {
     pub arrivals: Arrivals,
     /// The newest packet time of the whole capture.
     pub horizon: Timestamp,
-    /// Timer constants.
-    pub profile: Profile,
+    /// The stack of each end.
+    pub profiles: Sides<Profile>,
 }
 
 /// A pair of state and cue that the protocol does not expect.
@@ -93,15 +93,15 @@ pub struct Lifecycle {
     pub notes: Vec<Noted>,
     /// The newest packet time of the whole capture.
     pub horizon: Timestamp,
-    /// Timer constants.
-    pub profile: Profile,
+    /// The stack of each end.
+    pub profiles: Sides<Profile>,
     /// Where the capture was taken, if that shows.
     pub tap: Option<Tap>,
 }
 
 impl Lifecycle {
     /// Looks back over `connection`. `horizon` is the newest packet time of the capture so far: it tells which timers
-    /// must have run out.
+    /// must have run out. `profile` is what is taken for the stack of an end that does not show its own.
     pub fn of(connection: &Connection, horizon: Timestamp, profile: Profile) -> Self {
         let extra = Side::BOTH.into_iter().flat_map(|side| {
             let half = &connection.halves[side];
@@ -109,7 +109,9 @@ impl Lifecycle {
         });
         let notes = connection.journal.in_order(extra);
         let arrivals = Arrivals::of(connection, &notes);
-        let hindsight = Hindsight { connection, notes, arrivals, horizon: horizon.max(connection.end), profile };
+        let greeting = |side: Side| profile.of(connection.halves[side].greeting);
+        let profiles = Sides { client: greeting(Side::Client), server: greeting(Side::Server) };
+        let hindsight = Hindsight { connection, notes, arrivals, horizon: horizon.max(connection.end), profiles };
         let opening = Opening::of(&hindsight);
         let mut resets = hindsight.reset_effects();
         let mut surprises = Vec::new();
@@ -134,8 +136,8 @@ impl Lifecycle {
         }
         let closing = Closing::of(&hindsight, &opening, &resets, &states);
         let tap = Tap::of(&hindsight);
-        let Hindsight { notes, arrivals, horizon, .. } = hindsight;
-        Self { opening, closing, states, resets, surprises, arrivals, notes, horizon, profile, tap }
+        let Hindsight { notes, arrivals, horizon, profiles, .. } = hindsight;
+        Self { opening, closing, states, resets, surprises, arrivals, notes, horizon, profiles, tap }
     }
 
     /// The state of `side` at `time`, and how it is known; none before its first step.
@@ -550,11 +552,15 @@ impl<'a> Machine<'a> {
         let horizon = self.hindsight.horizon;
         let half = &self.hindsight.connection.halves[self.side];
         let expired = match self.state {
-            State::TimeWait => self.time_wait_began().map(|began| began.plus(self.hindsight.profile.time_wait_ns)),
-            State::SynSent if opening.kind == super::words::OpenKind::Unanswered => {
-                half.unanswered_since.map(|since| since.plus(self.hindsight.profile.syn_give_up_ns))
+            State::TimeWait => {
+                self.time_wait_began().map(|began| began.plus(self.hindsight.profiles[self.side].time_wait_ns))
             }
-            State::SynReceived => half.last.map(|last| last.time.plus(self.hindsight.profile.syn_ack_give_up_ns)),
+            State::SynSent if opening.kind == super::words::OpenKind::Unanswered => {
+                half.unanswered_since.map(|since| since.plus(self.hindsight.profiles[self.side].syn_give_up_ns))
+            }
+            State::SynReceived => {
+                half.last.map(|last| last.time.plus(self.hindsight.profiles[self.side].syn_ack_give_up_ns))
+            }
             _ => None,
         };
         if let Some(at) = expired.filter(|&at| at < horizon) {

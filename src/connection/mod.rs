@@ -40,7 +40,7 @@ pub use lifecycle::{Hindsight, Lifecycle, ResetEffect, Surprise, is_hard};
 pub use noted::{Class, Noted};
 pub use opening::Opening;
 pub use predecessor::{PastHalf, Predecessor};
-pub use profile::Profile;
+pub use profile::{Profile, ProfileBasis, UnreadData};
 pub use reset::{Acceptance, ResetSeen};
 pub use sequence::SequenceCounts;
 pub use state::State;

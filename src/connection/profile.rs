@@ -1,12 +1,39 @@
-//! Timer constants of the stacks that lastack knows: what the packets do not say and a verdict may rest on.
+//! The stacks that lastack knows: what the packets do not say and a verdict may rest on, and how a SYN tells them apart.
+
+use crate::base::words;
+use crate::segment::{OptionKind, Segment};
 
 const SECOND_NS: i64 = 1_000_000_000;
 
-/// The timers of one TCP implementation, in nanoseconds.
+words! {
+    /// How it is known which stack an end runs.
+    ProfileBasis {
+        /// Somebody said so: `--profile`, or one of its figures.
+        Given = "given",
+        /// Its SYN or SYN-ACK is made as that stack makes it.
+        Fingerprint = "fingerprint",
+        /// Nothing tells, and most are.
+        Assumed = "assumed",
+    }
+}
+
+words! {
+    /// What close() does when received octets have not been read.
+    UnreadData {
+        /// It resets the connection, as RFC 2525, section 2.17, asks for.
+        Resets = "resets",
+        /// It throws them away and sends FIN.
+        Discards = "discards",
+    }
+}
+
+/// The timers and habits of one TCP implementation; times in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// The word for `--profile`.
     pub name: &'static str,
+    /// How it is known that an end has it.
+    pub basis: ProfileBasis,
     /// How long TIME-WAIT lasts.
     pub time_wait_ns: i64,
     /// How long a closed application's FIN-WAIT-2 lasts.
@@ -15,6 +42,8 @@ pub struct Profile {
     pub syn_give_up_ns: i64,
     /// How long a SYN-ACK is repeated before the half-open connection is forgotten.
     pub syn_ack_give_up_ns: i64,
+    /// What close() does with unread data.
+    pub unread_data: UnreadData,
     /// First ephemeral port.
     pub ephemeral_first: u16,
     /// Last ephemeral port.
@@ -22,47 +51,59 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Linux: TCP_TIMEWAIT_LEN 60 s, tcp_fin_timeout 60 s, tcp_syn_retries 6 and tcp_synack_retries 5 with RTO doubling
-    /// from 1 s, ip_local_port_range 32768-60999.
+    /// Linux (include/net/tcp.h, ip-sysctl): TCP_TIMEWAIT_LEN 60 s, tcp_fin_timeout 60 s, tcp_syn_retries 6 and
+    /// tcp_synack_retries 5 with RTO doubling from 1 s, ip_local_port_range 32768-60999. `__tcp_close` resets when
+    /// data is unread.
     pub const LINUX: Self = Self {
         name: "linux",
+        basis: ProfileBasis::Assumed,
         time_wait_ns: 60 * SECOND_NS,
         fin_wait_2_ns: 60 * SECOND_NS,
         syn_give_up_ns: 127 * SECOND_NS,
         syn_ack_give_up_ns: 63 * SECOND_NS,
+        unread_data: UnreadData::Resets,
         ephemeral_first: 32_768,
         ephemeral_last: 60_999,
     };
 
-    /// Windows: TcpTimedWaitDelay 120 s, dynamic ports 49152-65535, SYN given up after 21 s (documented defaults).
+    /// Windows, by Microsoft's documentation: TcpTimedWaitDelay 120 s (Server 2003 and later; 240 s in Windows 2000,
+    /// configurable from 30 s), TcpInitialRTT 3 s with two repeated SYNs, so 21 s, dynamic ports 49152-65535.
     pub const WINDOWS: Self = Self {
         name: "windows",
+        basis: ProfileBasis::Assumed,
         time_wait_ns: 120 * SECOND_NS,
         fin_wait_2_ns: 120 * SECOND_NS,
         syn_give_up_ns: 21 * SECOND_NS,
         syn_ack_give_up_ns: 21 * SECOND_NS,
+        unread_data: UnreadData::Resets,
         ephemeral_first: 49_152,
         ephemeral_last: 65_535,
     };
 
-    /// macOS: net.inet.tcp.msl 15 s, so TIME-WAIT 30 s; connect() gives up after 75 s; ports 49152-65535.
+    /// macOS (XNU): net.inet.tcp.msl 15 s, so TIME-WAIT 30 s; keepinit 75 s; ports 49152-65535. Its `tcp_disconnect` drops
+    /// the connection when the receive buffer is not empty, unlike the BSDs.
     pub const MACOS: Self = Self {
         name: "macos",
+        basis: ProfileBasis::Assumed,
         time_wait_ns: 30 * SECOND_NS,
         fin_wait_2_ns: 60 * SECOND_NS,
         syn_give_up_ns: 75 * SECOND_NS,
         syn_ack_give_up_ns: 75 * SECOND_NS,
+        unread_data: UnreadData::Resets,
         ephemeral_first: 49_152,
         ephemeral_last: 65_535,
     };
 
     /// FreeBSD: net.inet.tcp.msl 30 s, finwait2_timeout 60 s, keepinit 75 s, ports 10000-65535 (portrange.first/last).
+    /// Its `tcp_disconnect` flushes the receive buffer and sends FIN.
     pub const FREEBSD: Self = Self {
         name: "freebsd",
+        basis: ProfileBasis::Assumed,
         time_wait_ns: 60 * SECOND_NS,
         fin_wait_2_ns: 60 * SECOND_NS,
         syn_give_up_ns: 75 * SECOND_NS,
         syn_ack_give_up_ns: 75 * SECOND_NS,
+        unread_data: UnreadData::Discards,
         ephemeral_first: 10_000,
         ephemeral_last: 65_535,
     };
@@ -71,20 +112,127 @@ impl Profile {
     /// FIN-WAIT-2 timer, so that never runs out.
     pub const RFC: Self = Self {
         name: "rfc",
+        basis: ProfileBasis::Assumed,
         time_wait_ns: 240 * SECOND_NS,
         fin_wait_2_ns: i64::MAX,
         syn_give_up_ns: 180 * SECOND_NS,
         syn_ack_give_up_ns: 180 * SECOND_NS,
+        unread_data: UnreadData::Resets,
         ephemeral_first: 1_024,
         ephemeral_last: 65_535,
     };
 
     /// Every profile.
     pub const ALL: [Self; 5] = [Self::LINUX, Self::WINDOWS, Self::MACOS, Self::FREEBSD, Self::RFC];
+
+    /// The same, and known in that way.
+    pub const fn known(self, basis: ProfileBasis) -> Self {
+        Self { basis, ..self }
+    }
+
+    /// That of the end which sent `greeting`, if it shows; else this one.
+    pub fn of(self, greeting: Option<Greeting>) -> Self {
+        match greeting.and_then(Greeting::stack).filter(|_| self.basis == ProfileBasis::Assumed) {
+            Some(stack) => stack.known(ProfileBasis::Fingerprint),
+            None => self,
+        }
+    }
+
+    /// Its figures are that stack's for certain, and not only the likeliest.
+    pub fn is_known(&self) -> bool {
+        self.basis != ProfileBasis::Assumed
+    }
 }
 
 impl Default for Profile {
     fn default() -> Self {
         Self::LINUX
+    }
+}
+
+/// What stacks differ in when they say SYN: the order of options, and the hop limit that they begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// Two bits an option, in order, as [`OptionKind`] counts them; the lowest are the last's.
+    order: u8,
+    /// How many options.
+    count: u8,
+    /// As captured.
+    ttl: u8,
+}
+
+impl Greeting {
+    pub(super) fn of(segment: &Segment) -> Self {
+        let (mut order, mut count) = (0, 0);
+        for kind in segment.options.in_order() {
+            order = order << 2 | kind as u8;
+            count += 1;
+        }
+        Self { order, count, ttl: segment.ttl }
+    }
+
+    /// The stack that makes its SYN so. The orders are those of p0f's signatures, the same for a SYN-ACK as far as the
+    /// peer's SYN let it have the options. Android and ChromeOS are Linux, iOS is macOS.
+    fn stack(self) -> Option<Profile> {
+        use OptionKind::{MaximumSegmentSize, SackPermitted, Timestamps, WindowScale};
+        let is = |kinds: &[OptionKind]| {
+            let order = kinds.iter().fold(0, |order, &kind| order << 2 | kind as u8);
+            usize::from(self.count) == kinds.len() && self.order == order
+        };
+        let linux = [
+            &[MaximumSegmentSize, SackPermitted, Timestamps, WindowScale][..],
+            &[MaximumSegmentSize, SackPermitted, WindowScale],
+            &[MaximumSegmentSize, Timestamps, WindowScale],
+        ];
+        let windows = [
+            &[MaximumSegmentSize, WindowScale, SackPermitted][..],
+            &[MaximumSegmentSize, WindowScale, SackPermitted, Timestamps],
+            &[MaximumSegmentSize, SackPermitted],
+        ];
+        let macos = [MaximumSegmentSize, WindowScale, Timestamps, SackPermitted];
+        let freebsd = [MaximumSegmentSize, WindowScale, SackPermitted, Timestamps];
+        match self.ttl {
+            1..=64 if linux.iter().any(|kinds| is(kinds)) => Some(Profile::LINUX),
+            1..=64 if is(&macos) => Some(Profile::MACOS),
+            1..=64 if is(&freebsd) => Some(Profile::FREEBSD),
+            65..=128 if windows.iter().any(|kinds| is(kinds)) => Some(Profile::WINDOWS),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OptionKind::{MaximumSegmentSize, SackPermitted, Timestamps, WindowScale};
+    use super::*;
+
+    fn greeting(kinds: &[OptionKind], ttl: u8) -> Option<Greeting> {
+        let order = kinds.iter().fold(0, |order, &kind| order << 2 | kind as u8);
+        Some(Greeting { order, count: kinds.len() as u8, ttl })
+    }
+
+    #[test]
+    fn a_syn_shows_its_stack() {
+        let stacks = [
+            (&[MaximumSegmentSize, SackPermitted, Timestamps, WindowScale][..], 57, "linux"),
+            (&[MaximumSegmentSize, WindowScale, SackPermitted], 116, "windows"),
+            (&[MaximumSegmentSize, WindowScale, SackPermitted, Timestamps], 128, "windows"),
+            (&[MaximumSegmentSize, WindowScale, SackPermitted, Timestamps], 64, "freebsd"),
+            (&[MaximumSegmentSize, WindowScale, Timestamps, SackPermitted], 51, "macos"),
+        ];
+        for (kinds, ttl, name) in stacks {
+            let profile = Profile::default().of(greeting(kinds, ttl));
+            assert_eq!((profile.name, profile.basis), (name, ProfileBasis::Fingerprint));
+        }
+    }
+
+    #[test]
+    fn what_shows_nothing_is_assumed_and_what_was_said_holds() {
+        let unknown =
+            Profile::default().of(greeting(&[MaximumSegmentSize, SackPermitted, Timestamps, WindowScale], 250));
+        assert_eq!((unknown.name, unknown.basis), ("linux", ProfileBasis::Assumed));
+        assert_eq!(Profile::default().of(None).basis, ProfileBasis::Assumed);
+        let given = Profile::RFC.known(ProfileBasis::Given);
+        assert_eq!(given.of(greeting(&[MaximumSegmentSize, WindowScale, SackPermitted], 128)), given);
     }
 }

@@ -5,7 +5,7 @@ use super::half::Half;
 use super::journal::{Artefact, Journal};
 use super::noted::{Class, Noted};
 use super::predecessor::Predecessor;
-use super::profile::Profile;
+use super::profile::{Greeting, Profile};
 use super::reset::ResetSeen;
 use super::sequence::{SequenceAnalysis, SequenceCounts};
 use super::words::RoleBasis;
@@ -423,6 +423,7 @@ impl Connection {
                 half.syns += 1;
             }
             half.mss = segment.options.mss.or(half.mss);
+            half.greeting.get_or_insert_with(|| Greeting::of(segment));
             half.offered_shift = segment.options.window_scale.or(half.offered_shift);
         }
         if half.start.is_none() {

@@ -58,6 +58,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
     let view = |side: Side| {
         let half = &connection.halves[side];
         EndpointView {
+            stack: life.profiles[side],
             states: life.states[side].clone(),
             frames: half.frames,
             payload_bytes: half.payload_bytes,

@@ -1,8 +1,8 @@
 //! What lastack says of one connection: the value that the reports print. Field by field it is the `connection` record.
 
 use crate::base::{Endpoint, Side, Sides, Timestamp, words};
-use crate::connection::SequenceCounts;
 pub use crate::connection::{Basis, CloseKind, Initiator, OpenKind, RoleBasis, State, StateStep, Tap};
+use crate::connection::{Profile, SequenceCounts};
 
 /// Everything that is reported of one connection.
 #[derive(Clone, Debug, PartialEq)]
@@ -229,6 +229,8 @@ pub struct Payload {
 /// One end's life.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct EndpointView {
+    /// The stack whose timers and habits are taken to be its own.
+    pub stack: Profile,
     /// Every state entered, in order; empty when nothing shows that the endpoint took part.
     pub states: Vec<StateStep>,
     /// Segments that it sent, as seen.

@@ -191,7 +191,8 @@ impl Pile {
             self.series.born(first.from);
             self.guessed += u64::from(connection.role_basis == RoleBasis::Guess);
             let port = connection.endpoint(side).port;
-            let range = life.profile.ephemeral_first..=life.profile.ephemeral_last;
+            let profile = &life.profiles[side];
+            let range = profile.ephemeral_first..=profile.ephemeral_last;
             self.ports_outside += u64::from(!range.contains(&port));
             self.close(life);
             self.hold(stays, life);
@@ -274,7 +275,7 @@ impl Pile {
                 self.attempts.opened += 1;
                 let past = connection.predecessor.filter(|past| past.is_over());
                 let gap = past.map(|past| connection.start.since(past.end));
-                self.attempts.reused += u64::from(gap.is_some_and(|gap| gap < life.profile.time_wait_ns));
+                self.attempts.reused += u64::from(gap.is_some_and(|gap| gap < life.profiles[!side].time_wait_ns));
                 return;
             }
         }

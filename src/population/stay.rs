@@ -87,11 +87,11 @@ fn runs_out(connection: &Connection, life: &Lifecycle, side: Side, step: &StateS
         State::TimeWait => {
             let repeated = life.notes.iter().rfind(|note| note.side != side && note.is_fin());
             let began = repeated.map_or(step.time, |fin| fin.time.max(step.time));
-            Some(began.plus(life.profile.time_wait_ns))
+            Some(began.plus(life.profiles[side].time_wait_ns))
         }
-        State::FinWait2 if life.profile.fin_wait_2_ns < i64::MAX => {
+        State::FinWait2 if life.profiles[side].fin_wait_2_ns < i64::MAX => {
             let is_reading = connection.halves[!side].last_data.is_some_and(|data| data.time > step.time);
-            (!is_reading).then(|| step.time.plus(life.profile.fin_wait_2_ns))
+            (!is_reading).then(|| step.time.plus(life.profiles[side].fin_wait_2_ns))
         }
         _ => None,
     }

@@ -218,6 +218,8 @@ struct Life<S, C> {
     last_payload_frame: Option<u64>,
     calls: C,
     error: Option<&'static str>,
+    stack: &'static str,
+    stack_basis: &'static str,
 }
 
 #[derive(serde::Serialize)]
@@ -261,6 +263,8 @@ impl Serialize for View<'_> {
                 frame: call.frame,
             })),
             error: view.error.map(finding::Errno::name),
+            stack: view.stack.name,
+            stack_basis: view.stack.basis.name(),
         }
         .serialize(serializer)
     }

@@ -57,6 +57,7 @@ pub fn unread_data(stream: u64) -> Verdict {
         close: Close { kind: CloseKind::Reset, initiator: Some(Initiator::Server), frames: vec![7], idle_ns: None },
         endpoints: Sides {
             client: EndpointView {
+                stack: crate::connection::Profile::LINUX,
                 states: vec![
                     step(State::SynSent, 0, 1, Basis::Seen),
                     step(State::Established, 1, 3, Basis::Seen),
@@ -72,6 +73,7 @@ pub fn unread_data(stream: u64) -> Verdict {
                 error: Some(Errno::ConnReset),
             },
             server: EndpointView {
+                stack: crate::connection::Profile::LINUX,
                 states: vec![
                     step(State::SynReceived, 1, 2, Basis::Seen),
                     step(State::Established, 1, 3, Basis::Inferred),

@@ -68,7 +68,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         return;
     }
     let gap = connection.start.since(past.end);
-    let time_wait = case.life.profile.time_wait_ns;
+    let stack = &case.life.profiles[!syn.side];
+    let time_wait = stack.time_wait_ns;
     let old = past.half(connection.endpoint(syn.side));
     let beyond = old.nxt.is_none_or(|nxt| syn.seq.after(nxt));
     let newer = match (syn.timestamps, old.timestamp) {
@@ -90,11 +91,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         "the same addresses and ports as stream {}, {} after that ended ({within} TIME-WAIT of the {} profile){words}",
         past.stream,
         duration(gap),
-        case.life.profile.name
+        stack.name
     );
+    // Only the length of TIME-WAIT allows it, and that is another with another stack.
+    let rests_on_time = proof.is_none() && !beyond && !newer && legal;
+    let confidence = if rests_on_time && !stack.is_known() { Confidence::Medium } else { Confidence::High };
     let frames = [Some(syn.frame), proof.map(|note| note.frame)].into_iter().flatten();
     ENTRY
-        .draft(Confidence::High, syn.time, frames, message)
+        .draft(confidence, syn.time, frames, message)
         .endpoint(syn.side)
         .kind(if legal || proof.is_some() { "legal" } else { "illegal" })
         .push(found);

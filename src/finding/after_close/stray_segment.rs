@@ -98,7 +98,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             Some(answer) => format!("; an ACK answered it (frame {})", answer.frame),
             None => "; nothing answered it".to_owned(),
         };
-        let two_msl = case.life.profile.time_wait_ns;
+        let two_msl = case.life.profiles[!note.side].time_wait_ns;
         let message = format_args!(
             "{} sent {} {} after the connection was over ({} 2 MSL){answered}",
             case.name(note.side),

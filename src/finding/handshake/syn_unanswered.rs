@@ -68,16 +68,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let syns: Vec<_> = case.notes(|note| note.side == Side::Client && note.is_syn()).collect();
     let (Some(first), Some(last)) = (syns.first(), syns.last()) else { return };
     let waited = case.life.horizon.since(first.time);
-    let limit = case.life.profile.syn_give_up_ns;
+    let stack = &case.life.profiles.client;
+    let limit = stack.syn_give_up_ns;
     let given_up = waited >= limit;
     let retried = case.connection.halves.client.syns > 1;
     let quiet = case.life.horizon.since(last.time);
     let stopped = syns.len() > 1 && quiet > 2 * last.time.since(syns[syns.len() - 2].time) + quiet / 8;
     let (end, confidence) = if given_up {
-        (
-            format!("the give-up time of the {} profile ({}) passed", case.life.profile.name, duration(limit)),
-            Confidence::High,
-        )
+        (format!("the give-up time of the {} profile ({}) passed", stack.name, duration(limit)), Confidence::High)
     } else if stopped {
         ("it stopped trying before the capture ended".to_owned(), Confidence::High)
     } else {

@@ -3,7 +3,7 @@
 
 use super::{Inquiry, Judgement};
 use crate::base::Side;
-use crate::connection::{Half, Noted};
+use crate::connection::{Half, Noted, UnreadData};
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Cause, Confidence};
 use crate::segment::Flags;
@@ -30,6 +30,19 @@ pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
     let shape = "it acknowledges, and stands at its sender's next number: a live socket was aborted";
     if let Some(nothing) = nothing_received(inquiry, shape) {
         return nothing;
+    }
+    let stack = &inquiry.life.profiles[inquiry.from()];
+    if stack.unread_data == UnreadData::Discards && stack.is_known() {
+        let evidence = format!(
+            "{shape}; by its SYN it runs {}, whose close() throws unread data away and sends FIN, so this was SO_LINGER 0",
+            stack.name
+        );
+        return Judgement::new(
+            Cause::LingerZero,
+            Confidence::Medium,
+            &[Cause::UnreadData, Cause::ProcessExit],
+            evidence,
+        );
     }
     if closed_its_window(inquiry) {
         let evidence =

@@ -93,7 +93,7 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         return Judgement::new(Cause::AfterFin, Confidence::High, &[], evidence);
     }
     if trigger.len > 0 {
-        let waited = acked_for.filter(|&ns| ns >= inquiry.life.profile.fin_wait_2_ns);
+        let waited = acked_for.filter(|&ns| ns >= inquiry.life.profiles[inquiry.from()].fin_wait_2_ns);
         if let Some(waited) = waited {
             let evidence = format!(
                 "its FIN had been acknowledged {} before {} octets came (frame {}), longer than FIN-WAIT-2 lasts",
@@ -120,8 +120,9 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
             );
             return Judgement::new(Cause::NoTimeWait, Confidence::Medium, &[Cause::FinWait2Expired], evidence);
         }
-        let confidence =
-            if waited >= inquiry.life.profile.fin_wait_2_ns { Confidence::High } else { Confidence::Medium };
+        let stack = &inquiry.life.profiles[inquiry.from()];
+        let is_due = stack.is_known() && waited >= stack.fin_wait_2_ns;
+        let confidence = if is_due { Confidence::High } else { Confidence::Medium };
         let evidence = format!(
             "its FIN had been acknowledged {} before the peer's FIN came (frame {}); a live FIN-WAIT-2 would have acknowledged that FIN, so the wait had expired",
             duration(waited),
