@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use super::Rows;
 use crate::base::{Side, Timestamp};
-use crate::finding::{Confidence, Gist, Severity, Verdict};
+use crate::finding::{Confidence, Finding, Gist, Group, Severity, Verdict, find};
 use crate::report::answers::ending;
 use crate::report::layout::{Canvas, clip, clip_middle, columns, left, right, wrap};
 use crate::report::quantity::{count, counted, duration, octets};
@@ -30,7 +30,28 @@ pub struct Table {
     worst: BTreeMap<Rank, Row>,
 }
 
-type Rank = (Reverse<Severity>, Reverse<Confidence>, u64);
+type Rank = (Reverse<(Severity, Interest, Confidence)>, u64);
+
+/// How much a finding tells of the connection's fate, for those of one severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Interest {
+    /// About the recording.
+    Capture,
+    /// About what went on while it was open.
+    Transfer,
+    /// About how it opened or ended.
+    Fate,
+}
+
+impl Interest {
+    fn of(name: &str) -> Self {
+        match find(name).map(|entry| entry.group) {
+            Some(Group::Capture) => Self::Capture,
+            Some(Group::Transfer) | None => Self::Transfer,
+            Some(Group::Handshake | Group::Teardown | Group::AfterClose | Group::Reset | Group::Population) => Self::Fate,
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Row {
@@ -84,9 +105,9 @@ impl Table {
 
     /// Its place among the worst; none when it is not one of them.
     fn rank_to_show(&self, gist: &Gist<'_>) -> Option<Rank> {
-        let worst = gist.findings.iter().map(|finding| (finding.severity, finding.confidence)).max();
-        let (severity, confidence) = worst.filter(|_| self.rows == Rows::Few)?;
-        let rank = (Reverse(severity), Reverse(confidence), gist.stream);
+        let weigh = |finding: &Finding| (finding.severity, Interest::of(finding.name), finding.confidence);
+        let worst = gist.findings.iter().map(weigh).max().filter(|_| self.rows == Rows::Few)?;
+        let rank = (Reverse(worst), gist.stream);
         let least = self.worst.last_key_value().filter(|_| self.worst.len() == ROWS_MAX);
         least.is_none_or(|(last, _)| *last >= rank).then_some(rank)
     }
@@ -95,6 +116,7 @@ impl Table {
     pub fn write(&mut self, out: &mut impl Write, canvas: &Canvas, again: &str) -> io::Result<()> {
         let all = self.rows == Rows::All || self.seen <= ROWS_MAX as u64;
         let mut rows: Vec<&Row> = if all { self.first.iter().collect() } else { self.worst.values().collect() };
+        let worst = rows.first().map(|row| row.stream);
         rows.sort_by_key(|row| row.stream);
         let paint = canvas.palette;
         let title = match (all, rows.len() as u64) {
@@ -118,8 +140,8 @@ impl Table {
         if !all {
             hints.push(format!("All {}: lastack read {again} --all", counted(self.seen, "connection")));
         }
-        if let Some(row) = rows.first() {
-            hints.push(format!("One in full: lastack show {again} --stream {}", row.stream));
+        if let Some(stream) = worst {
+            hints.push(format!("One in full: lastack show {again} --stream {stream}"));
         }
         for hint in hints {
             writeln!(out, "{}", paint.paint(Role::Faint, hint))?;
