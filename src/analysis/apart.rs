@@ -12,6 +12,7 @@ use super::tracker::{Outlet, Tracker};
 use super::ways::Way;
 use super::{Filter, Finished, Observer, Options, Outcome, decoder};
 use crate::base::Timestamp;
+use crate::finding::Sieve;
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Sink, Summary};
 use crate::segment::Segment;
@@ -28,6 +29,7 @@ enum Letter {
     Capture(CaptureRecord),
     Way(Box<Way>),
     Unheard(IpAddr),
+    Kept(Sieve),
     Left(Left, Departure, Timestamp),
     Late(Box<(Past, Segment)>),
 }
@@ -95,6 +97,7 @@ fn tell(from: Receiver<Vec<Letter>>, reporter: &mut Reporter<'_>) -> io::Result<
             match letter {
                 Letter::Capture(capture) => reporter.announce(capture),
                 Letter::Way(way) => reporter.way(*way),
+                Letter::Kept(sieve) => reporter.kept(sieve),
                 Letter::Unheard(host) => reporter.unheard(host),
                 Letter::Left(left, departure, horizon) => reporter.left(left, departure, horizon),
                 Letter::Late(late) => reporter.late(&late.0, &late.1),
@@ -134,6 +137,10 @@ impl Outlet for Courier {
     fn before(&mut self, _: u64, _: Timestamp, _: &Table) {}
 
     fn at_end(&mut self, _: &Table) {}
+
+    fn kept(&mut self, sieve: Sieve) {
+        self.put(Letter::Kept(sieve));
+    }
 
     fn unheard(&mut self, host: IpAddr) {
         self.put(Letter::Unheard(host));

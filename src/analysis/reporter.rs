@@ -8,7 +8,7 @@ use super::ways::{Way, Ways};
 use super::{Finished, Options};
 use crate::base::Timestamp;
 use crate::connection::{Connection, Lifecycle, Profile};
-use crate::finding::{self, Loss, Losses, PopulationThresholds, Sketch, Unheard, Verdict};
+use crate::finding::{self, Loss, Losses, PopulationThresholds, Sieve, Sketch, Unheard, Verdict};
 use crate::policy::Policy;
 use crate::population::{Departure, INTERVAL_NS, Population, SocketTable};
 use crate::report::{CaptureRecord, LateRecord, PopulationFinding, SegmentLog, Sink, Summary};
@@ -26,6 +26,7 @@ pub(super) struct Reporter<'a> {
     sockets: Option<SocketTable>,
     losses: Losses,
     unheard: Unheard,
+    sieve: Sieve,
     ways: Ways,
     /// Why the sink could not take a record; it gets no more.
     failure: Option<io::Error>,
@@ -47,6 +48,7 @@ impl<'a> Reporter<'a> {
             sockets: options.moment.map(SocketTable::new),
             losses: Losses::default(),
             unheard: Unheard::default(),
+            sieve: Sieve::default(),
             ways: Ways::default(),
             failure: None,
             scratch: None,
@@ -108,6 +110,7 @@ impl<'a> Reporter<'a> {
     /// What shows across the connections of `population`, and how many findings the policy leaves out.
     pub fn found_across(&self, population: &Population) -> (Vec<PopulationFinding>, u64) {
         let mut found = finding::across(population, &PopulationThresholds::default());
+        found.iter_mut().for_each(|found| self.sieve.weaken_across(found));
         let all = found.len();
         found.retain_mut(|found| match self.policy.of_host(found.name, found.severity, found.host) {
             Some(severity) => {
@@ -134,6 +137,7 @@ impl<'a> Reporter<'a> {
 
     fn connection(&mut self, connection: &Connection, departure: Departure, horizon: Timestamp) {
         let life = Lifecycle::of(connection, horizon, self.profile);
+        self.sieve.take(connection);
         Unheard::of(connection).into_iter().for_each(|host| self.unheard(host));
         self.population.take(connection, &life, departure);
         if let Some(sockets) = &mut self.sockets {
@@ -151,7 +155,9 @@ impl<'a> Reporter<'a> {
 
     /// The sink counts `connection` and wants no words. Where frames are missing, what was found is said in other words.
     fn is_content_with_gist(&mut self, connection: &Connection, life: &Lifecycle) -> bool {
-        if !self.sink.takes_gists() || !self.losses.is_empty() || self.unheard.has(connection.server.ip) {
+        let is_reworded = self.sieve.hides_completion(connection.halves.server.syn_acks);
+        if is_reworded || !self.sink.takes_gists() || !self.losses.is_empty() || self.unheard.has(connection.server.ip)
+        {
             return false;
         }
         let thresholds = self.policy.thresholds(connection.client, connection.server);
@@ -172,6 +178,7 @@ impl<'a> Reporter<'a> {
         let mut verdict = finding::conclude(connection, life, &thresholds);
         self.losses.weaken(&mut verdict, life.horizon);
         self.unheard.weaken(&mut verdict);
+        self.sieve.weaken(&mut verdict);
         if connection.context != 0 || connection.context_change.is_some() {
             self.ways.name(connection, &mut verdict);
         }
@@ -217,6 +224,10 @@ impl Outlet for Reporter<'_> {
         if let Some(sockets) = &mut self.sockets {
             sockets.at_end(table);
         }
+    }
+
+    fn kept(&mut self, sieve: Sieve) {
+        self.sieve.join(sieve);
     }
 
     fn unheard(&mut self, host: IpAddr) {

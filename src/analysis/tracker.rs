@@ -7,7 +7,7 @@ use super::Options;
 use super::ways::Way;
 use crate::base::{Endpoint, Timestamp};
 use crate::decode::{FrameKind, Item, Items};
-use crate::finding::Unheard;
+use crate::finding::{Sieve, Unheard};
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
 use crate::segment::Segment;
@@ -40,6 +40,8 @@ pub(super) trait Outlet {
     fn at_end(&mut self, table: &Table);
     /// It looks at the table before every frame, so that no frame may wait in a batch.
     fn looks_before(&self) -> bool;
+    /// More is known of what kinds of segments the input has.
+    fn kept(&mut self, sieve: Sieve);
     /// Frames of `host` are missing in the capture.
     fn unheard(&mut self, host: IpAddr);
     /// A connection left when packet time had reached `horizon`.
@@ -59,6 +61,7 @@ pub(super) struct Tracker {
     pub horizon: Timestamp,
     watch: Option<u64>,
     pub watched: SegmentLog,
+    sieve: Sieve,
 }
 
 /// Frames whose cache misses overlap.
@@ -83,6 +86,7 @@ impl Tracker {
             horizon: Timestamp(i64::MIN),
             watch: options.watch,
             watched: SegmentLog::default(),
+            sieve: Sieve::default(),
         }
     }
 
@@ -144,6 +148,9 @@ impl Tracker {
 
     #[inline]
     fn segment(&mut self, locator: &Locator, segment: &Segment, outlet: &mut impl Outlet) -> io::Result<()> {
+        if self.sieve.pass(segment.flags) {
+            outlet.kept(self.sieve);
+        }
         let horizon = self.horizon;
         let entry = self.table.take_at(locator, segment, |left| {
             let departure = departure(&left, (segment.source, segment.destination), segment.time);
@@ -165,8 +172,13 @@ impl Tracker {
     /// Lets leave what is still open.
     pub fn finish(&mut self, outlet: &mut impl Outlet) -> io::Result<()> {
         outlet.at_end(&self.table);
-        let tracked = self.table.tracked().take(SWEEP_MAX);
-        tracked.filter_map(Unheard::of).for_each(|host| outlet.unheard(host));
+        for connection in self.table.tracked().take(SWEEP_MAX) {
+            self.sieve.take(connection);
+            if let Some(host) = Unheard::of(connection) {
+                outlet.unheard(host);
+            }
+        }
+        outlet.kept(self.sieve);
         let horizon = self.horizon;
         self.table.finish(|left| outlet.left(left, Departure::Over, horizon));
         outlet.so_far()

@@ -288,7 +288,8 @@ fn syn_ack_receipt(connection: &Connection, notes: &[Noted], side: Side) -> Opti
     let cover = notes.iter().position(|note| {
         let aborts = shows_receipt_beyond(note, isn) && own_next.is_some_and(|next| note.seq.at_or_after(next));
         note.side == side && (acknowledges_beyond(note, isn) || aborts) && !note.is_syn_ack() && !note.is_syn()
-    })?;
+    });
+    let Some(cover) = cover else { return syn_ack_before_unseen(notes, side, own_next?) };
     let copies = indices(&notes[..cover], |note| note.side != side && note.is_syn_ack());
     let rtt = Arrivals { rtt_ns: handshake_rtt(connection, notes), ..Arrivals::default() };
     let chosen = if copies.is_empty() { return None } else { rtt.copy_answered(notes, &copies, cover, side) };
@@ -296,6 +297,15 @@ fn syn_ack_receipt(connection: &Connection, notes: &[Noted], side: Side) -> Opti
     // A simultaneous opener's own SYN and SYN-ACK may still follow in the order of the tap.
     let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_syn());
     Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
+}
+
+/// Nothing that `side` sent after the SYN-ACK was captured, but the peer acknowledges more than its SYN, which only an open
+/// connection sends. With Fast Open the SYN itself carries more.
+fn syn_ack_before_unseen(notes: &[Noted], side: Side, own_next: Seq) -> Option<Receipt> {
+    let shows = |note: &Noted| note.side != side && note.acknowledges() && note.ack.after(own_next);
+    let shown = notes.iter().position(shows).filter(|&shown| !notes[shown].is_syn_ack())?;
+    let copies = indices(&notes[..shown], |note| note.side != side && note.is_syn_ack());
+    Some(Receipt::of(*copies.last()?, Arrival::Shown, copies.len() - 1))
 }
 
 /// The first segment of `side` that only an open connection sends: payload, a FIN, or an acknowledgment beyond the

@@ -8,6 +8,7 @@
 
 mod brief;
 mod closing;
+mod control;
 mod cue;
 mod delivery;
 mod gaps;

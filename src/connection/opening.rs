@@ -42,6 +42,8 @@ impl Opening {
         let halves = &hindsight.connection.halves;
         let once = halves.client.syns == 1 && halves.server.syn_acks == 1 && halves.server.syns == 0;
         let rtt_ns = match (syn, ack) {
+            // A FIN in the place of the acknowledgment, which a filter left out, tells of no round trip.
+            (Some(_), Some(ack)) if ack.is_fin() && hindsight.connection.shows_controls_alone() => None,
             (Some(syn), Some(ack)) if once => Some(ack.time.since(syn.time)),
             _ => None,
         };

@@ -278,22 +278,6 @@ impl Connection {
         self.journal.control(noted);
     }
 
-    /// A capture of control segments alone (a filter for SYN, FIN and RST) shows no octet of what was sent; the numbers of
-    /// an acknowledging reset tell how far both sides had come.
-    fn tells_of_unseen(&self, side: Side, segment: &Segment) -> bool {
-        let controls = |half: &Half| u64::from(half.syns + half.syn_acks + half.fins + half.rsts);
-        let (own, peer) = (&self.halves[side], &self.halves[!side]);
-        let goes_beyond = |seq: Seq, half: &Half| (1..1 << 30).contains(&seq.since(half.nxt));
-        // The reset itself is counted among the frames already.
-        own.frames + peer.frames == controls(own) + controls(peer) + 1
-            && segment.flags.contains(Flags::ACK)
-            && own.isn.is_some()
-            && peer.isn.is_some()
-            && (goes_beyond(segment.seq, own) || goes_beyond(segment.ack, peer))
-            && !segment.seq.before(own.nxt)
-            && !segment.ack.before(peer.nxt)
-    }
-
     /// When the newest segment of either side that was not a RST was captured.
     fn newest_by_anyone(&self) -> Option<Timestamp> {
         Side::BOTH.iter().filter_map(|&side| self.halves[side].last.map(|noted| noted.time)).max()

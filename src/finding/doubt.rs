@@ -57,6 +57,7 @@ const GROUNDS: &[(&str, Ground)] = &[
 fn fault(finding: &Finding) -> Option<(Ground, &'static str)> {
     match (finding.name, finding.kind) {
         ("capture-gap", _) => Some((Ground::ABSENCE, "segments are missing in the capture")),
+        ("control-segments-only", _) => Some((Ground::ABSENCE, "a filter left out all but control segments")),
         ("one-sided", _) => Some((Ground::ABSENCE.union(Ground::BEGINNING), "only one direction was captured")),
         ("clock-stepped-back", _) => Some((Ground::TIME, "the capture's clock was set back")),
         ("snaplen-cut", Some("options")) => Some((Ground::HEADER, "options are cut off in the capture")),
@@ -82,10 +83,16 @@ pub(super) fn cast(findings: &mut [Finding], resets: &mut [Reset]) {
             finding.message.push_str(why);
         }
     }
+    // Without the segments that it answers, a reset's cause is a guess.
+    let most = if findings.iter().any(|finding| finding.name == "control-segments-only") {
+        Confidence::Low
+    } else {
+        Confidence::Medium
+    };
     for reset in resets {
         let rests = GROUNDS.iter().find(|(name, _)| name.strip_prefix("reset-") == Some(reset.cause.name()));
         if rests.is_some_and(|(_, rests)| faults.iter().any(|(ground, _)| rests.intersects(*ground))) {
-            reset.confidence = reset.confidence.min(Confidence::Medium);
+            reset.confidence = reset.confidence.min(most);
         }
     }
 }

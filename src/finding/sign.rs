@@ -71,6 +71,8 @@ bitflags! {
         const ARTEFACT = 1 << 28;
         /// The capture's clock ran backwards.
         const CLOCK_BACK = 1 << 29;
+        /// A filter left out all but control segments.
+        const CONTROLS_ALONE = 1 << 30;
     }
 }
 
@@ -117,6 +119,7 @@ impl Sign {
         shows(either(|half| half.missing_bytes > 0), Self::GAP);
         shows(connection.journal.has_artefacts(), Self::ARTEFACT);
         shows(connection.clock_steps_back > 0, Self::CLOCK_BACK);
+        shows(connection.shows_controls_alone(), Self::CONTROLS_ALONE);
         signs
     }
 

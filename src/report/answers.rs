@@ -230,7 +230,15 @@ fn doubt(reset: &Reset) -> String {
     }
 }
 
+/// A capture filter left nothing but segments that open, close or reset.
+fn is_controls_alone(verdict: &Verdict) -> bool {
+    verdict.findings.iter().any(|finding| finding.name == "control-segments-only")
+}
+
 fn data(verdict: &Verdict) -> String {
+    if is_controls_alone(verdict) {
+        return "not captured: control-segments-only says how much there was".to_owned();
+    }
     if Side::BOTH.iter().all(|&side| verdict.endpoints[side].payload_bytes == 0) {
         return "none, either way".to_owned();
     }
@@ -321,6 +329,9 @@ fn blame(verdict: &Verdict) -> Option<String> {
 }
 
 fn missing(verdict: &Verdict) -> Option<String> {
+    if is_controls_alone(verdict) {
+        return None;
+    }
     if let Some(side) = Side::BOTH.into_iter().find(|&side| verdict.endpoints[side].frames == 0)
         && verdict.endpoints[side].missing_bytes > 0
     {

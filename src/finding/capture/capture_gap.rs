@@ -65,6 +65,9 @@ finding! {
 
 fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
+    if connection.shows_controls_alone() {
+        return;
+    }
     // Of a side that is not in the capture at all everything is missing: that is `one-sided`.
     let missing = Side::BOTH.map(|side| match &connection.halves[side] {
         half if half.frames == 0 => (side, 0),

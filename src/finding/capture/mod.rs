@@ -4,6 +4,7 @@ pub mod bad_checksum;
 pub mod began_midstream;
 pub mod capture_gap;
 pub mod clock_stepped_back;
+pub mod control_segments_only;
 pub mod duplicate_frames;
 pub mod ended_early;
 pub mod offload_segments;
@@ -18,6 +19,7 @@ pub static ENTRIES: &[&Entry] = &[
     &ended_early::ENTRY,
     &one_sided::ENTRY,
     &capture_gap::ENTRY,
+    &control_segments_only::ENTRY,
     &duplicate_frames::ENTRY,
     &clock_stepped_back::ENTRY,
     &snaplen_cut::ENTRY,

@@ -51,6 +51,10 @@ finding! {
 }
 
 fn detect(case: &Case<'_>, found: &mut Found) {
+    if case.connection.shows_controls_alone() {
+        // What would have been accepted is not in the capture.
+        return;
+    }
     for reset in case.resets.iter().filter(|reset| !reset.accepted) {
         let Some(effect) = case.life.resets.iter().find(|effect| case.life.notes[effect.note].frame == reset.frame)
         else {
