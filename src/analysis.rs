@@ -14,7 +14,7 @@ use crate::connection::{Connection, Profile};
 use crate::decode::{DecodeOptions, Decoder, FrameKind, Item, SplitBy};
 use crate::finding::{Loss, Verdict};
 use crate::policy::Policy;
-use crate::population::{Moment, Population, SocketTable};
+use crate::population::{Moment, Population, SocketTable, Tally};
 use crate::report::{CaptureRecord, InterfaceCounts, PopulationFinding, SegmentLog, Sink, Summary};
 use crate::segment::{IcmpError, Segment};
 use crate::source::{CaptureFilter, CaptureSet, Frame, SourceError};
@@ -236,13 +236,13 @@ impl<'a> Analysis<'a> {
         self.reporter.judge(connection, self.tracker.horizon)
     }
 
-    /// The same, and counts its sockets in `population`, as if everything ended now.
-    pub fn judge_among(&self, connection: &Connection, population: &mut Population) -> Verdict {
-        self.reporter.judge_among(connection, self.tracker.horizon, population)
+    /// The same, and counts its sockets in `tally`, as if everything ended now.
+    pub fn judge_among(&self, connection: &Connection, tally: &mut Tally) -> Verdict {
+        self.reporter.judge_among(connection, self.tracker.horizon, tally)
     }
 
-    /// A population like the one that finished connections are counted in, without any.
-    pub fn nobody(&self) -> Population {
+    /// A tally like the one that finished connections are counted in, without any.
+    pub fn nobody(&self) -> Tally {
         self.reporter.nobody()
     }
 
@@ -252,7 +252,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// The sockets of the connections that have left so far.
-    pub fn population(&self) -> &Population {
+    pub fn population(&self) -> Population {
         self.reporter.population()
     }
 

@@ -12,7 +12,7 @@ use lastack::base::Timestamp;
 use lastack::connection::{Lifecycle, Profile};
 use lastack::decode::{Decoder, FrameKind, Item, Items};
 use lastack::finding::{self, Gist, Thresholds, Verdict};
-use lastack::population::{Departure, INTERVAL_NS, Population};
+use lastack::population::{Departure, INTERVAL_NS, Tally};
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
 use lastack::segment::Segment;
 use lastack::source::{self, Access, Input, Options, Source};
@@ -113,14 +113,16 @@ impl Rung {
             }
             Rung::Across => {
                 let (mut scratch, thresholds) = (None, Thresholds::default());
-                let mut population = Population::new(Profile::LINUX, INTERVAL_NS);
-                table(path, |left, now| {
+                let mut tally = Tally::new(Profile::LINUX, INTERVAL_NS);
+                let frames = table(path, |left, now| {
                     left.lend(&mut scratch, |connection| {
                         let life = Lifecycle::of(connection, now, Profile::LINUX);
-                        population.take(connection, &life, Departure::Over);
+                        tally.take(connection, &life, Departure::Over);
                         black_box(finding::conclude(connection, &life, &thresholds));
                     });
-                })
+                })?;
+                black_box(tally.finish());
+                Ok(frames)
             }
             Rung::Whole => whole(path, 1, &mut Counted),
             Rung::Threads => whole(path, 2, &mut Counted),

@@ -10,7 +10,7 @@ use crate::base::Timestamp;
 use crate::connection::{Connection, Lifecycle, Profile};
 use crate::finding::{self, Loss, Losses, PopulationThresholds, Sieve, Sketch, Unheard, Verdict};
 use crate::policy::Policy;
-use crate::population::{Departure, INTERVAL_NS, Population, SocketTable};
+use crate::population::{Departure, INTERVAL_NS, Population, SocketTable, Tally};
 use crate::report::{CaptureRecord, LateRecord, PopulationFinding, SegmentLog, Sink, Summary};
 use crate::segment::{Marks, Segment};
 use crate::table::{Left, Past, Table, TableCounts};
@@ -22,7 +22,7 @@ pub(super) struct Reporter<'a> {
     policy: Policy,
     summary: Summary,
     interval_ns: i64,
-    population: Population,
+    tally: Tally,
     sockets: Option<SocketTable>,
     losses: Losses,
     unheard: Unheard,
@@ -44,7 +44,7 @@ impl<'a> Reporter<'a> {
             policy: options.policy.clone(),
             summary: Summary::default(),
             interval_ns,
-            population: Population::new(options.profile, interval_ns),
+            tally: Tally::new(options.profile, interval_ns),
             sockets: options.moment.map(SocketTable::new),
             losses: Losses::default(),
             unheard: Unheard::default(),
@@ -88,23 +88,23 @@ impl<'a> Reporter<'a> {
         verdict
     }
 
-    /// The same, and counts its sockets in `population` as those of one that goes on.
-    pub fn judge_among(&self, connection: &Connection, horizon: Timestamp, population: &mut Population) -> Verdict {
+    /// The same, and counts its sockets in `tally` as those of one that goes on.
+    pub fn judge_among(&self, connection: &Connection, horizon: Timestamp, tally: &mut Tally) -> Verdict {
         let life = Lifecycle::of(connection, horizon, self.profile);
-        population.take(connection, &life, Departure::Over);
+        tally.take(connection, &life, Departure::Over);
         let mut verdict = self.conclude(connection, &life);
         self.policy.apply(&mut verdict);
         verdict
     }
 
     /// No sockets yet.
-    pub fn nobody(&self) -> Population {
-        Population::new(self.profile, self.interval_ns)
+    pub fn nobody(&self) -> Tally {
+        Tally::new(self.profile, self.interval_ns)
     }
 
     /// The sockets of all that has left so far.
-    pub fn population(&self) -> &Population {
-        &self.population
+    pub fn population(&self) -> Population {
+        self.tally.so_far()
     }
 
     /// What shows across the connections of `population`, and how many findings the policy leaves out.
@@ -126,8 +126,9 @@ impl<'a> Reporter<'a> {
     /// The end of the input: what shows across connections, and the totals.
     pub fn finish(mut self, counts: TableCounts, watched: SegmentLog, truncated: bool) -> io::Result<Finished> {
         self.so_far()?;
-        self.across()?;
-        let Self { sink, mut summary, population, sockets, .. } = self;
+        let population = std::mem::replace(&mut self.tally, Tally::new(self.profile, self.interval_ns)).finish();
+        self.across(&population)?;
+        let Self { sink, mut summary, sockets, .. } = self;
         summary.evicted = counts.evicted;
         summary.forgotten = counts.forgotten;
         summary.truncated = truncated;
@@ -139,7 +140,7 @@ impl<'a> Reporter<'a> {
         let life = Lifecycle::of(connection, horizon, self.profile);
         self.sieve.take(connection);
         Unheard::of(connection).into_iter().for_each(|host| self.unheard(host));
-        self.population.take(connection, &life, departure);
+        self.tally.take(connection, &life, departure);
         if let Some(sockets) = &mut self.sockets {
             sockets.take(connection, &life);
         }
@@ -186,8 +187,8 @@ impl<'a> Reporter<'a> {
     }
 
     /// What shows across connections.
-    fn across(&mut self) -> io::Result<()> {
-        let (found, ignored) = self.found_across(&self.population);
+    fn across(&mut self, population: &Population) -> io::Result<()> {
+        let (found, ignored) = self.found_across(population);
         self.summary.ignored += ignored;
         for found in found {
             *self.summary.findings.entry(found.name.to_owned()).or_default() += 1;

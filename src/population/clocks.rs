@@ -26,6 +26,21 @@ pub struct Attempt {
     pub frame: u64,
 }
 
+impl Attempt {
+    /// The one that `connection` began with, if its beginning was captured and has a timestamp.
+    pub(super) fn of(connection: &Connection, life: &Lifecycle) -> Option<Self> {
+        let syn = life.notes.iter().find(|note| note.is_syn())?;
+        Some(Self {
+            client: connection.endpoint(syn.side).ip,
+            time: syn.time,
+            clock: Seq(syn.timestamps?.value),
+            is_answered: life.opening.kind != OpenKind::Unanswered,
+            stream: connection.stream,
+            frame: syn.frame,
+        })
+    }
+}
+
 /// The newest attempts of one service.
 #[derive(Clone, Debug, Default)]
 pub struct Clocks {
@@ -34,18 +49,8 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    /// Takes an attempt, if its beginning was captured and has a timestamp.
-    pub(super) fn take(&mut self, connection: &Connection, life: &Lifecycle) {
-        let Some(syn) = life.notes.iter().find(|note| note.is_syn()) else { return };
-        let Some(timestamps) = syn.timestamps else { return };
-        let attempt = Attempt {
-            client: connection.endpoint(syn.side).ip,
-            time: syn.time,
-            clock: Seq(timestamps.value),
-            is_answered: life.opening.kind != OpenKind::Unanswered,
-            stream: connection.stream,
-            frame: syn.frame,
-        };
+    /// Takes an attempt.
+    pub(super) fn take(&mut self, attempt: Attempt) {
         if self.attempts.len() < ATTEMPTS_MAX {
             self.attempts.push(attempt);
         } else {

@@ -13,9 +13,9 @@ pub struct Distinct {
 }
 
 impl Distinct {
-    /// Sees an address.
-    pub fn see(&mut self, ip: IpAddr) {
-        let hash = mixed(ip);
+    /// Sees an address by its [`hashed`].
+    #[inline]
+    pub fn see(&mut self, hash: u64) {
         if self.smallest.len() == KEPT_MAX && self.smallest.last().is_some_and(|&largest| hash > largest) {
             return;
         }
@@ -23,6 +23,11 @@ impl Distinct {
             self.smallest.insert(place, hash);
             self.smallest.truncate(KEPT_MAX);
         }
+    }
+
+    /// Sees all that another one saw.
+    pub fn join(&mut self, other: &Self) {
+        other.smallest.iter().for_each(|&hash| self.see(hash));
     }
 
     /// How many different ones there were.
@@ -42,18 +47,23 @@ impl Distinct {
     }
 }
 
-/// The finalizer of SplitMix64 over the address's halves.
-fn mixed(ip: IpAddr) -> u64 {
+/// A hash of an address, without a seed.
+#[inline]
+pub fn hashed(ip: IpAddr) -> u64 {
     let bits = match ip {
         IpAddr::V4(ip) => u128::from(ip.to_bits()),
         IpAddr::V6(ip) => ip.to_bits(),
     };
-    let mix = |word: u64| {
-        let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    };
-    mix((bits as u64).wrapping_add(0x9e37_79b9_7f4a_7c15) ^ mix((bits >> 64) as u64))
+    let high = (bits >> 64) as u64;
+    mixed((bits as u64).wrapping_add(0x9e37_79b9_7f4a_7c15) ^ if high == 0 { 0 } else { mixed(high) })
+}
+
+/// The finalizer of SplitMix64.
+#[inline]
+pub fn mixed(word: u64) -> u64 {
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
 }
 
 #[cfg(test)]
@@ -64,12 +74,12 @@ mod tests {
     fn few_are_counted_exactly_and_many_nearly() {
         let mut distinct = Distinct::default();
         for n in 0..100_u32 {
-            distinct.see(IpAddr::V4((0x0a00_0000 + n).into()));
-            distinct.see(IpAddr::V4(0x0a00_0000.into()));
+            distinct.see(hashed(IpAddr::V4((0x0a00_0000 + n).into())));
+            distinct.see(hashed(IpAddr::V4(0x0a00_0000.into())));
         }
         assert_eq!((distinct.count(), distinct.is_exact()), (100, true));
         for n in 0..1_000_000_u32 {
-            distinct.see(IpAddr::V4(n.into()));
+            distinct.see(hashed(IpAddr::V4(n.into())));
         }
         assert!(!distinct.is_exact());
         assert!((800_000..1_200_000).contains(&distinct.count()), "{}", distinct.count());

@@ -1,19 +1,23 @@
-//! Piles by key, the largest of them when there are too many.
+//! Sockets by group, the largest of the groups when there are too many.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 
 use foldhash::fast::RandomState;
 
+use super::clocks::Clocks;
+use super::idle::IdleEnds;
 use super::pile::Pile;
-use super::series::INTERVAL_NS;
+use super::series::{INTERVAL_NS, Series};
+use super::visit::Visit;
+use crate::base::Timestamp;
 
 /// Groups that are certainly kept, those with most sockets. Beyond, a report would be read by nobody, and addresses can
 /// be made up by the million.
 pub const GROUPS_KEPT: usize = 1_024;
 /// Groups kept before the smallest are let go.
 const GROUPS_MAX: usize = 2 * GROUPS_KEPT;
-/// Intervals kept of all groups of a kind together: some 28 MB at most.
+/// Intervals kept of all groups of a kind together: some 19 MB at most.
 const INTERVALS_TOTAL: usize = 1 << 18;
 /// Intervals of one group, however few groups there are, where nobody asked for an interval: more than any terminal has
 /// columns. A late change far back in a longer row would cost more than the rest of a connection's counting.
@@ -22,49 +26,328 @@ const INTERVALS_MAX: usize = 1 << 10;
 const INTERVALS_MAX_ASKED: usize = 1 << 14;
 /// Intervals of one group, however many there are.
 const INTERVALS_MIN: usize = 128;
+/// Sockets that wait to be counted together: what a group has lies in many places, and reaching them is what costs. A
+/// group with fewer has no pile until the end.
+const WAITING_MAX: usize = 16;
+
+/// Places for the first socket of a group each: a group is made for the second one. Most destinations of a busy
+/// capture have few, and making a group of each would cost more than counting.
+const NEWCOMERS_MAX: usize = 1_024;
+
+/// What sockets have in common, with its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<K> {
+    /// The key.
+    pub of: K,
+    /// Without a seed, so that the same capture gives the same groups.
+    pub hash: u64,
+}
+
+impl<K: PartialEq> PartialEq for Key<K> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.of == other.of
+    }
+}
+
+impl<K: Eq> Eq for Key<K> {}
+
+impl<K> Hash for Key<K> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// When anything happened at all: where that takes many intervals, no group is counted in shorter ones. So most of a
+/// short connection falls into one of them, and a group with few connections has few.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    moments: Series,
+    intervals_max: usize,
+    /// How many there were when it was said last.
+    told: usize,
+}
+
+impl Pace {
+    pub fn new(interval_ns: i64) -> Self {
+        Self { moments: Series::new(interval_ns), intervals_max: intervals_max(interval_ns), told: 64 }
+    }
+
+    /// Something happened. Returns the length of an interval, ns, and how many there are, whenever that has doubled.
+    #[inline]
+    pub fn touch(&mut self, time: Timestamp) -> Option<(i64, usize)> {
+        self.moments.touch(time);
+        if self.moments.len() < self.told.saturating_mul(2) {
+            return None;
+        }
+        self.moments.fit(self.intervals_max);
+        self.told = self.moments.len();
+        Some((self.moments.interval_ns(), self.told))
+    }
+}
+
+/// Intervals of one group at most, where they are this long to begin with.
+fn intervals_max(interval_ns: i64) -> usize {
+    if interval_ns == INTERVAL_NS { INTERVALS_MAX } else { INTERVALS_MAX_ASKED }
+}
+
+/// Groups while sockets are still being counted.
+#[derive(Clone, Debug)]
+pub struct Gathering<K> {
+    interval_ns: i64,
+    /// Intervals in which something has happened, at least.
+    moments: usize,
+    intervals_max: usize,
+    places: HashMap<Key<K>, usize, RandomState>,
+    groups: Vec<Group<K>>,
+    /// The place of the group found last: many sockets in a row are one service's.
+    newest: usize,
+    /// By a part of their hashes; empty before the first comes.
+    newcomers: Vec<Option<(Key<K>, Visit)>>,
+    /// Rooms for waiting sockets that groups have left.
+    rooms: Vec<Vec<Visit>>,
+    /// Where groups are put in order; kept for its memory.
+    order: Vec<usize>,
+}
+
+/// The sockets of one group.
+#[derive(Clone, Debug)]
+pub struct Group<K> {
+    /// What they have in common.
+    pub key: Key<K>,
+    /// How many there are.
+    pub sockets: u64,
+    /// Those that are not in the pile yet.
+    pub waiting: Vec<Visit>,
+    /// In a box, since many groups come and go where destinations are many.
+    pile: Option<Box<Pile>>,
+    /// Those that ended after a silence.
+    pub idle: IdleEnds,
+    /// The newest attempts, by the clients' clocks.
+    pub clocks: Clocks,
+}
+
+/// What the intervals of one group may be.
+#[derive(Clone, Copy, Debug)]
+struct Intervals {
+    /// As long as this at least, ns.
+    ns: i64,
+    /// No more than so many.
+    max: usize,
+}
+
+impl<K> Group<K> {
+    fn begin(key: Key<K>, waiting: Vec<Visit>) -> Self {
+        Self { key, sockets: 0, waiting, pile: None, idle: IdleEnds::default(), clocks: Clocks::default() }
+    }
+
+    #[inline]
+    fn push(&mut self, visit: &Visit, intervals: Intervals) {
+        self.sockets += u64::from(visit.is_socket());
+        self.waiting.push(*visit);
+        if self.waiting.len() >= WAITING_MAX {
+            self.count(intervals);
+        }
+    }
+
+    /// Counts what waits.
+    fn count(&mut self, intervals: Intervals) -> &mut Pile {
+        let pile = self.pile.get_or_insert_with(|| Box::new(Pile::new(intervals.ns)));
+        pile.widen(intervals.ns);
+        self.waiting.drain(..).for_each(|visit| pile.take(&visit));
+        if pile.series().len() > intervals.max {
+            pile.fit(intervals.max - intervals.max / 4);
+        }
+        pile
+    }
+}
+
+impl<K: Copy + Ord> Gathering<K> {
+    pub fn new(interval_ns: i64) -> Self {
+        Self {
+            interval_ns,
+            moments: 0,
+            intervals_max: intervals_max(interval_ns),
+            places: HashMap::default(),
+            groups: Vec::new(),
+            newest: 0,
+            newcomers: Vec::new(),
+            rooms: Vec::new(),
+            order: Vec::new(),
+        }
+    }
+
+    /// The group of `key`, and where its next sockets go. When there are too many, the smallest are given to `let_go`,
+    /// which gives back their rooms.
+    #[inline]
+    pub fn group(&mut self, key: Key<K>, let_go: impl FnMut(Group<K>) -> Vec<Visit>) -> &mut Group<K> {
+        if !self.knows(key) {
+            self.begin(key, let_go);
+        }
+        &mut self.groups[self.newest]
+    }
+
+    /// Takes a socket into the group found last.
+    #[inline]
+    pub fn add(&mut self, visit: &Visit) {
+        let intervals = self.intervals();
+        if let Some(group) = self.groups.get_mut(self.newest) {
+            group.push(visit, intervals);
+        }
+    }
+
+    /// Takes a socket into the group of `key`, if it is not the first one of it. Returns one that was the only of its
+    /// group and has to make room.
+    #[inline]
+    pub fn take(
+        &mut self,
+        key: Key<K>,
+        visit: &Visit,
+        let_go: impl FnMut(Group<K>) -> Vec<Visit>,
+    ) -> Option<(Key<K>, Visit)> {
+        if self.knows(key) {
+            self.add(visit);
+            return None;
+        }
+        if self.newcomers.is_empty() {
+            self.newcomers.resize_with(NEWCOMERS_MAX, || None);
+        }
+        let newcomer = &mut self.newcomers[key.hash as usize % NEWCOMERS_MAX];
+        match newcomer {
+            Some((other, first)) if *other == key => {
+                let first = *first;
+                *newcomer = None;
+                self.begin(key, let_go);
+                self.add(&first);
+                self.add(visit);
+                None
+            }
+            Some(_) => newcomer.replace((key, *visit)),
+            None => {
+                *newcomer = Some((key, *visit));
+                None
+            }
+        }
+    }
+
+    #[inline]
+    fn knows(&mut self, key: Key<K>) -> bool {
+        if self.groups.get(self.newest).is_some_and(|group| group.key == key) {
+            return true;
+        }
+        let Some(&place) = self.places.get(&key) else { return false };
+        self.newest = place;
+        true
+    }
+
+    fn begin(&mut self, key: Key<K>, let_go: impl FnMut(Group<K>) -> Vec<Visit>) {
+        if self.groups.len() >= GROUPS_MAX {
+            self.let_the_smallest_go(let_go);
+        }
+        let waiting = self.rooms.pop().unwrap_or_else(|| Vec::with_capacity(WAITING_MAX));
+        self.newest = self.groups.len();
+        self.groups.push(Group::begin(key, waiting));
+        self.places.insert(key, self.newest);
+    }
+
+    /// Takes over a group of other keys, and gives back its room.
+    pub fn take_over<O>(
+        &mut self,
+        key: Key<K>,
+        mut other: Group<O>,
+        let_go: impl FnMut(Group<K>) -> Vec<Visit>,
+    ) -> Vec<Visit> {
+        let intervals = self.intervals();
+        let group = self.group(key, let_go);
+        if other.pile.is_none() {
+            other.waiting.drain(..).for_each(|visit| group.push(&visit, intervals));
+        } else {
+            let pile = other.count(intervals);
+            group.sockets += pile.sockets;
+            group.count(intervals).join(pile);
+        }
+        other.waiting
+    }
+
+    /// Something has happened in so many intervals of this length: no group needs more and shorter ones.
+    pub fn widen(&mut self, (interval_ns, moments): (i64, usize)) {
+        (self.interval_ns, self.moments) = (interval_ns, moments);
+    }
+
+    /// Everything that was counted.
+    pub fn finish(mut self) -> Groups<K> {
+        let intervals = self.intervals();
+        for (key, visit) in std::mem::take(&mut self.newcomers).into_iter().flatten() {
+            let mut group = Group::begin(key, Vec::new());
+            group.push(&visit, intervals);
+            self.groups.push(group);
+        }
+        let piles = self.groups.into_iter().map(|mut group| {
+            group.count(intervals);
+            let mut pile = group.pile.unwrap_or_else(|| Box::new(Pile::new(intervals.ns)));
+            (pile.idle, pile.clocks) = (group.idle, group.clocks);
+            (group.key.of, pile)
+        });
+        let mut groups = Groups { piles: piles.collect(), intervals_max: self.intervals_max, let_go: 0 };
+        groups.piles.sort_unstable_by_key(|&(key, _)| key);
+        groups
+    }
+
+    /// As short as all groups together may have them.
+    #[inline]
+    fn intervals(&self) -> Intervals {
+        let share = (self.intervals_max * self.groups.len() / INTERVALS_TOTAL + 1).next_power_of_two();
+        let max = (self.intervals_max / share).max(INTERVALS_MIN);
+        let longer = self.moments.div_ceil(max).max(1).next_power_of_two();
+        Intervals { ns: self.interval_ns.saturating_mul(longer as i64), max }
+    }
+
+    /// Ties go by the key, so that the same capture keeps the same groups.
+    fn let_the_smallest_go(&mut self, mut let_go: impl FnMut(Group<K>) -> Vec<Visit>) {
+        self.order.clear();
+        self.order.extend(0..self.groups.len());
+        let groups = &self.groups;
+        self.order.select_nth_unstable_by(GROUPS_KEPT, |&a, &b| {
+            (groups[b].sockets, groups[a].key.of).cmp(&(groups[a].sockets, groups[b].key.of))
+        });
+        // From the last place on, so that what takes a place has stayed.
+        self.order[GROUPS_KEPT..].sort_unstable_by(|a, b| b.cmp(a));
+        for &place in &self.order[GROUPS_KEPT..] {
+            let group = self.groups.swap_remove(place);
+            self.places.remove(&group.key);
+            if let Some(moved) = self.groups.get(place) {
+                self.places.insert(moved.key, place);
+            }
+            let mut room = let_go(group);
+            room.clear();
+            self.rooms.push(room);
+        }
+        let intervals_max = INTERVALS_TOTAL / GROUPS_MAX;
+        self.groups.iter_mut().filter_map(|group| group.pile.as_mut()).for_each(|pile| pile.fit(intervals_max));
+    }
+}
 
 /// Piles by key.
 #[derive(Clone, Debug)]
 pub struct Groups<K> {
-    interval_ns: i64,
-    intervals_max: usize,
-    places: HashMap<K, usize, RandomState>,
-    /// In boxes, since many come and go where destinations are many.
+    /// By key.
     piles: Vec<(K, Box<Pile>)>,
+    intervals_max: usize,
     /// Sockets of groups that were let go.
     let_go: u64,
 }
 
-impl<K: Copy + Ord + Hash> Groups<K> {
-    pub(super) fn new(interval_ns: i64) -> Self {
-        let intervals_max = if interval_ns == INTERVAL_NS { INTERVALS_MAX } else { INTERVALS_MAX_ASKED };
-        Self { interval_ns, intervals_max, places: HashMap::default(), piles: Vec::new(), let_go: 0 }
-    }
-
-    /// The pile of `key`, with the number of intervals that it may have.
-    pub(super) fn pile(&mut self, key: K) -> (&mut Pile, usize) {
-        if self.piles.len() >= GROUPS_MAX && !self.places.contains_key(&key) {
-            self.let_the_smallest_go();
-        }
-        let intervals_max = (INTERVALS_TOTAL / self.piles.len().max(1)).clamp(INTERVALS_MIN, self.intervals_max);
-        let (piles, interval_ns) = (&mut self.piles, self.interval_ns);
-        let place = *self.places.entry(key).or_insert_with(|| {
-            piles.push((key, Box::new(Pile::new(interval_ns))));
-            piles.len() - 1
-        });
-        (&mut self.piles[place].1, intervals_max)
-    }
-
+impl<K: Copy + Ord> Groups<K> {
     /// Every group by its key.
     pub fn sorted(&self) -> Vec<(K, &Pile)> {
-        let mut all: Vec<(K, &Pile)> = self.piles.iter().map(|(key, pile)| (*key, &**pile)).collect();
-        all.sort_by_key(|&(key, _)| key);
-        all
+        self.piles.iter().map(|(key, pile)| (*key, &**pile)).collect()
     }
 
     /// The pile of `key`, if it is kept.
     pub fn get(&self, key: K) -> Option<&Pile> {
-        self.places.get(&key).map(|&place| &*self.piles[place].1)
+        let place = self.piles.binary_search_by_key(&key, |&(key, _)| key).ok()?;
+        Some(&self.piles[place].1)
     }
 
     /// Sockets in groups that were too many to keep.
@@ -72,45 +355,74 @@ impl<K: Copy + Ord + Hash> Groups<K> {
         self.let_go
     }
 
-    /// Ties go by the key, so that the same capture keeps the same groups.
-    fn let_the_smallest_go(&mut self) {
-        // Piles are large: they are told apart by their places, and each that stays moves once.
-        let mut order: Vec<usize> = (0..self.piles.len()).collect();
-        order.select_nth_unstable_by(GROUPS_KEPT, |&a, &b| {
-            let ((key, pile), (other_key, other)) = (&self.piles[a], &self.piles[b]);
-            (other.sockets, key).cmp(&(pile.sockets, other_key))
-        });
-        let mut stays = vec![false; self.piles.len()];
-        order[..GROUPS_KEPT].iter().for_each(|&place| stays[place] = true);
-        let mut stays = stays.into_iter();
-        self.piles.retain(|(_, pile)| {
-            let stays = stays.next().unwrap_or(false);
-            self.let_go += if stays { 0 } else { pile.sockets };
-            stays
-        });
-        let intervals_max = INTERVALS_TOTAL / GROUPS_MAX;
+    pub(super) fn lose(&mut self, sockets: u64) {
+        self.let_go += sockets;
+    }
+
+    /// Adds `pile` to that of `key`.
+    pub(super) fn join(&mut self, key: K, pile: &Pile) {
+        match self.piles.binary_search_by_key(&key, |&(key, _)| key) {
+            Ok(place) => self.piles[place].1.join(pile),
+            Err(place) => self.piles.insert(place, (key, Box::new(pile.clone()))),
+        }
+    }
+
+    /// Only the largest stay, with as many intervals as they may have together.
+    pub(super) fn fit(&mut self) {
+        if self.piles.len() > GROUPS_MAX {
+            self.piles
+                .sort_unstable_by(|(key, pile), (other, theirs)| (theirs.sockets, key).cmp(&(pile.sockets, other)));
+            let smallest = self.piles.split_off(GROUPS_MAX);
+            self.let_go += smallest.iter().map(|(_, pile)| pile.sockets).sum::<u64>();
+            self.piles.sort_unstable_by_key(|&(key, _)| key);
+        }
+        let intervals_max = (INTERVALS_TOTAL / self.piles.len().max(1)).clamp(INTERVALS_MIN, self.intervals_max);
         self.piles.iter_mut().for_each(|(_, pile)| pile.fit(intervals_max));
-        self.places = self.piles.iter().enumerate().map(|(place, &(key, _))| (key, place)).collect();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::distinct::mixed;
+    use super::super::visit::{Attempted, Visitor};
     use super::*;
 
     #[test]
-    fn of_too_many_groups_the_largest_stay() {
-        let mut groups = Groups::new(1_000_000);
-        for n in 0..10 * GROUPS_MAX as u64 {
-            let (pile, intervals_max) = groups.pile(n);
-            pile.sockets += if n == 7 { 100 } else { 1 };
-            assert!(intervals_max >= INTERVALS_MIN);
+    fn of_too_many_groups_the_largest_stay_and_the_others_are_handed_over() {
+        let visitor = Visitor {
+            stream: 1,
+            start: Timestamp(0),
+            peer: 0,
+            held_ns: None,
+            attempted: Attempted::Unanswered,
+            closer: None,
+            is_single: true,
+            is_guess: false,
+            is_outside: false,
+        };
+        let key = |of: u64| Key { of, hash: mixed(of) };
+        let nobody = |_: Group<u64>| unreachable!();
+        let mut groups = Gathering::new(INTERVAL_NS);
+        let mut others = Gathering::new(INTERVAL_NS);
+        for n in 0..20 * GROUPS_MAX as u64 {
+            for _ in 0..if n == 7 { 100 } else { 1 + n % 2 } {
+                Visit::each(&visitor, &[], Timestamp(0), |visit| {
+                    let lone = groups.take(key(n), visit, |group| others.take_over(key(0), group, nobody));
+                    if let Some((_, visit)) = lone {
+                        others.group(key(0), nobody);
+                        others.add(&visit);
+                    }
+                });
+                if let Some(group) = groups.groups.last_mut() {
+                    group.sockets += u64::from(group.key.of == 7);
+                }
+            }
         }
-        let kept = groups.sorted();
-        assert!(kept.len() <= GROUPS_MAX, "{}", kept.len());
-        assert_eq!(kept.iter().map(|(_, pile)| pile.sockets).max(), Some(100));
-        let sockets: u64 = kept.iter().map(|(_, pile)| pile.sockets).sum();
-        assert_eq!(sockets + groups.let_go(), 10 * GROUPS_MAX as u64 + 99);
-        assert!(groups.get(7).is_some() && groups.get(1_u64 << 40).is_none());
+        let (kept, others) = (groups.finish(), others.finish());
+        assert!(kept.sorted().len() <= GROUPS_MAX + NEWCOMERS_MAX, "{}", kept.sorted().len());
+        assert_eq!(kept.get(7).map(|pile| pile.attempts.unanswered), Some(100));
+        assert!(kept.get(1 << 40).is_none());
+        let all = kept.sorted().into_iter().chain(others.sorted());
+        assert_eq!(all.map(|(_, pile)| pile.attempts.single).sum::<u64>(), 30 * GROUPS_MAX as u64 + 98);
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! A connection is taken when it leaves the table, with its life in hindsight, and only counts remain of it. Memory is
 //! bounded: by the number of groups that are kept ([`GROUPS_KEPT`], the largest) and by the number of intervals of each,
-//! whatever the length of the capture.
+//! whatever the length of the capture. [`Tally`] counts, and becomes a [`Population`] at the end.
 
 mod clocks;
 mod distinct;
@@ -14,11 +14,13 @@ mod pile;
 mod ports;
 mod series;
 mod stay;
+mod tally;
+mod visit;
 
 use std::net::IpAddr;
 
 use crate::base::{Endpoint, Side, Timestamp};
-use crate::connection::{Connection, Lifecycle, Profile};
+use crate::connection::Profile;
 
 pub use clocks::{Attempt, Clocks};
 pub use distinct::Distinct;
@@ -27,10 +29,9 @@ pub use idle::{IdleEnd, IdleEnds, IdleTimer, idle_timer};
 pub use moment::{Moment, Queues, Socket, SocketTable, Timer};
 pub use pile::{Attempts, Closers, Durations, Example, Pile, Waits};
 pub use ports::PortUse;
-pub use series::{INTERVAL_NS, Level, Peak, PerState, Series, Stretch};
+pub use series::{INTERVAL_NS, Level, PILED, Peak, PerState, Series, Stretch};
 pub use stay::{Departure, Stay};
-
-use pile::Arrival;
+pub use tally::Tally;
 
 /// The sockets of a capture, by group and over time.
 #[derive(Clone, Debug)]
@@ -45,7 +46,6 @@ pub struct Population {
     pub destinations: Groups<(IpAddr, Endpoint)>,
     /// From the first to the last packet; none when there was none.
     pub span: Option<(Timestamp, Timestamp)>,
-    stays: Vec<Stay>,
 }
 
 /// The sockets of one host in its role toward one service.
@@ -62,45 +62,6 @@ pub struct Role<'a> {
 }
 
 impl Population {
-    /// Nothing yet, counted in intervals of `interval_ns`.
-    pub fn new(profile: Profile, interval_ns: i64) -> Self {
-        Self {
-            profile,
-            hosts: Groups::new(interval_ns),
-            services: Groups::new(interval_ns),
-            destinations: Groups::new(interval_ns),
-            span: None,
-            stays: Vec::new(),
-        }
-    }
-
-    /// Takes a connection that leaves.
-    pub fn take(&mut self, connection: &Connection, life: &Lifecycle, departure: Departure) {
-        let (first, last) = self.span.unwrap_or((connection.start, life.horizon));
-        self.span = Some((first.min(connection.start), last.max(life.horizon)));
-        for side in Side::BOTH {
-            stay::stays(connection, life, side, departure, &mut self.stays);
-            if side == Side::Client && self.stays.is_empty() {
-                continue;
-            }
-            let (local, peer) = (connection.endpoint(side), connection.endpoint(!side));
-            let arrival = Arrival { connection, life, side, stays: &self.stays };
-            if !self.stays.is_empty() {
-                let (pile, intervals_max) = self.hosts.pile(local.ip);
-                pile.take(&arrival, intervals_max);
-            }
-            let (pile, intervals_max) = match side {
-                Side::Client => self.destinations.pile((local.ip, peer)),
-                Side::Server => self.services.pile(local),
-            };
-            pile.take(&arrival, intervals_max);
-            if side == Side::Server {
-                pile.idle.take(connection.stream, connection.end, life);
-                pile.clocks.take(connection, life);
-            }
-        }
-    }
-
     /// The newest packet's time.
     pub fn horizon(&self) -> Timestamp {
         self.span.map_or(Timestamp(0), |(_, last)| last)

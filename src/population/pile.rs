@@ -4,9 +4,9 @@ use super::clocks::Clocks;
 use super::distinct::Distinct;
 use super::idle::IdleEnds;
 use super::series::{Level, Peak, PerState, Series, Stretch};
-use super::stay::Stay;
-use crate::base::{Side, Timestamp};
-use crate::connection::{Basis, CloseKind, Connection, Initiator, Lifecycle, OpenKind, RoleBasis, State};
+use super::visit::{Attempted, Visit, Visitor};
+use crate::base::Timestamp;
+use crate::connection::{Initiator, State};
 
 /// Examples kept of each state.
 const EXAMPLES_MAX: usize = 8;
@@ -66,6 +66,13 @@ impl Durations {
             self.0.resize(place + 1, 0);
         }
         self.0[place] = self.0[place].saturating_add(1);
+    }
+
+    fn join(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(count, more)| *count = count.saturating_add(*more));
     }
 
     /// How many there are.
@@ -128,8 +135,13 @@ pub struct Pile {
     pub failing_peers: Distinct,
     /// Ports of these sockets outside of the range that the profile gives to clients.
     pub ports_outside: u64,
-    examples: Vec<(State, Vec<Example>)>,
+    /// By the places of [`SHOWN`], the longest stays first.
+    examples: [Vec<Example>; SHOWN.len()],
 }
+
+/// States of which examples are kept.
+const SHOWN: [State; 6] =
+    [State::SynSent, State::SynReceived, State::FinWait2, State::CloseWait, State::LastAck, State::TimeWait];
 
 /// Durations in the two states that wait for an application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,6 +153,7 @@ pub struct Waits {
 }
 
 impl Waits {
+    #[inline]
     fn of(&mut self, state: State) -> Option<&mut Durations> {
         match state {
             State::CloseWait => Some(&mut self.close_wait),
@@ -148,18 +161,11 @@ impl Waits {
             _ => None,
         }
     }
-}
 
-/// One socket on its way into the piles that it belongs to.
-pub struct Arrival<'a> {
-    /// Its connection.
-    pub connection: &'a Connection,
-    /// What became of that.
-    pub life: &'a Lifecycle,
-    /// Which end it is.
-    pub side: Side,
-    /// Where it spent its time.
-    pub stays: &'a [Stay],
+    fn join(&mut self, other: &Self) {
+        self.close_wait.join(&other.close_wait);
+        self.fin_wait_2.join(&other.fin_wait_2);
+    }
 }
 
 impl Pile {
@@ -179,41 +185,69 @@ impl Pile {
             peers: Distinct::default(),
             failing_peers: Distinct::default(),
             ports_outside: 0,
-            examples: Vec::new(),
+            examples: Default::default(),
         }
     }
 
-    pub(super) fn take(&mut self, arrival: &Arrival<'_>, intervals_max: usize) {
-        let Arrival { connection, life, side, stays } = *arrival;
-        self.attempt(connection, life, side);
-        if let Some(first) = stays.first() {
-            self.sockets += 1;
-            self.series.born(first.from);
-            self.guessed += u64::from(connection.role_basis == RoleBasis::Guess);
-            let port = connection.endpoint(side).port;
-            let profile = &life.profiles[side];
-            let range = profile.ephemeral_first..=profile.ephemeral_last;
-            self.ports_outside += u64::from(!range.contains(&port));
-            self.close(life);
-            self.hold(stays, life);
+    #[inline]
+    pub(super) fn take(&mut self, visit: &Visit) {
+        if let Some(visitor) = visit.visitor() {
+            self.meet(&visitor);
+            if let Some(first) = visit.steps().first() {
+                self.socket(&visitor);
+                self.series.born(first.from);
+            }
         }
-        for stay in stays {
-            self.series.stay(stay.state, stay.from, stay.until);
-            self.entered[stay.state as usize] += 1;
-            let lasted_ns = stay.lasted_ns(life.horizon);
-            let waits = if stay.until.is_some() { &mut self.ended } else { &mut self.going_on };
-            if let Some(durations) = waits.of(stay.state) {
+        self.series.visit(visit);
+        for (step, until, has_ended) in visit.stays() {
+            let state = step.state();
+            self.entered[state as usize] += 1;
+            let Some(place) = shown(state) else { continue };
+            let lasted_ns = until.since(step.from).max(0);
+            let waits = if has_ended { &mut self.ended } else { &mut self.going_on };
+            if let Some(durations) = waits.of(state) {
                 durations.add(lasted_ns);
             }
-            self.example(stay, Example { stream: connection.stream, frame: stay.frame, lasted_ns });
+            // A state that no frame shows proves nothing.
+            if step.frame().is_some() {
+                keep(&mut self.examples[place], Example { stream: visit.stream(), frame: step.frame(), lasted_ns });
+            }
         }
-        if self.series.len() > intervals_max {
-            self.fit(intervals_max - intervals_max / 4);
+    }
+
+    /// Takes over what is known of other sockets.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.series.join(&other.series);
+        self.sockets += other.sockets;
+        self.entered.iter_mut().zip(other.entered).for_each(|(entered, more)| *entered += more);
+        self.closers.client += other.closers.client;
+        self.closers.server += other.closers.server;
+        self.closers.both += other.closers.both;
+        self.attempts.opened += other.attempts.opened;
+        self.attempts.half_open += other.attempts.half_open;
+        self.attempts.unanswered += other.attempts.unanswered;
+        self.attempts.single += other.attempts.single;
+        self.attempts.reused += other.attempts.reused;
+        self.guessed += other.guessed;
+        self.ended.join(&other.ended);
+        self.going_on.join(&other.going_on);
+        self.held.0 += other.held.0;
+        self.held.1 += other.held.1;
+        self.peers.join(&other.peers);
+        self.failing_peers.join(&other.failing_peers);
+        self.ports_outside += other.ports_outside;
+        for (examples, others) in self.examples.iter_mut().zip(&other.examples) {
+            others.iter().for_each(|&example| keep(examples, example));
         }
     }
 
     pub(super) fn fit(&mut self, intervals_max: usize) {
         self.series.fit(intervals_max);
+    }
+
+    #[inline]
+    pub(super) fn widen(&mut self, interval_ns: i64) {
+        self.series.widen(interval_ns);
     }
 
     /// Its sockets over time.
@@ -226,14 +260,15 @@ impl Pile {
         self.series.peak(|level| level.of(state))
     }
 
-    /// The densest stretch of at most `window_ns` in which sockets entered `state`.
+    /// The densest stretch of at most `window_ns` in which sockets entered `state`, one of those that pile up
+    /// ([`super::PILED`]).
     pub fn densest(&self, state: State, window_ns: i64) -> Option<Stretch> {
-        self.series.densest(window_ns, |level| u64::from(level.entered[state as usize]))
+        self.series.densest(window_ns, |level| level.entered(state))
     }
 
     /// Sockets that stayed longest in `state`, the longest first.
     pub fn longest(&self, state: State) -> &[Example] {
-        self.examples.iter().find(|(of, _)| *of == state).map_or(&[], |(_, examples)| examples)
+        shown(state).map_or(&[], |place| &self.examples[place])
     }
 
     /// How long a socket holds its port on average, ns.
@@ -245,7 +280,7 @@ impl Pile {
     /// Levels of `state` at up to `count` moments, equally far apart, from when it was first entered to `horizon`.
     pub fn sampled(&self, state: State, horizon: Timestamp, count: i64) -> Vec<(Timestamp, u64)> {
         let levels: Vec<Level> = self.series.levels().collect();
-        let Some(first) = levels.iter().find(|level| level.entered[state as usize] > 0) else { return Vec::new() };
+        let Some(first) = levels.iter().find(|level| level.entered(state) > 0) else { return Vec::new() };
         let span = horizon.since(first.from).max(0);
         let mut place = 0;
         (0..=count.max(1))
@@ -260,81 +295,87 @@ impl Pile {
             .collect()
     }
 
-    fn attempt(&mut self, connection: &Connection, life: &Lifecycle, side: Side) {
-        let peer = connection.endpoint(!side).ip;
-        // A client's peers are its destinations, which have piles of their own.
-        if side == Side::Server {
-            self.peers.see(peer);
-        }
-        let is_single = connection.halves.client.syns == 1 && connection.halves.client.frames == 1;
-        match life.opening.kind {
-            OpenKind::HalfOpen => self.attempts.half_open += 1,
-            OpenKind::Unanswered => self.attempts.unanswered += 1,
-            OpenKind::Refused | OpenKind::Rejected | OpenKind::Aborted | OpenKind::Midstream => return,
-            OpenKind::ThreeWay | OpenKind::Simultaneous | OpenKind::Split | OpenKind::FastOpen => {
+    /// How its attempt to connect ended.
+    #[inline]
+    fn meet(&mut self, visitor: &Visitor) {
+        self.peers.see(visitor.peer);
+        match visitor.attempted {
+            Attempted::Otherwise => {}
+            Attempted::Opened => self.attempts.opened += 1,
+            Attempted::Reused => {
                 self.attempts.opened += 1;
-                let past = connection.predecessor.filter(|past| past.is_over());
-                let gap = past.map(|past| connection.start.since(past.end));
-                self.attempts.reused += u64::from(gap.is_some_and(|gap| gap < life.profiles[!side].time_wait_ns));
-                return;
+                self.attempts.reused += 1;
+            }
+            Attempted::HalfOpen => {
+                self.attempts.half_open += 1;
+                self.fail(visitor);
+            }
+            Attempted::Unanswered => {
+                self.attempts.unanswered += 1;
+                self.fail(visitor);
             }
         }
-        self.attempts.single += u64::from(is_single);
-        self.failing_peers.see(peer);
-        self.series.failed(connection.start);
     }
 
-    fn close(&mut self, life: &Lifecycle) {
-        if matches!(life.closing.kind, CloseKind::None | CloseKind::Refused) && life.closing.fins == Default::default()
-        {
-            return;
-        }
-        match life.closing.initiator {
+    fn fail(&mut self, visitor: &Visitor) {
+        self.attempts.single += u64::from(visitor.is_single);
+        self.failing_peers.see(visitor.peer);
+        self.series.failed(visitor.start);
+    }
+
+    /// It had a socket.
+    #[inline]
+    fn socket(&mut self, visitor: &Visitor) {
+        self.sockets += 1;
+        self.guessed += u64::from(visitor.is_guess);
+        self.ports_outside += u64::from(visitor.is_outside);
+        match visitor.closer {
             Some(Initiator::Client) => self.closers.client += 1,
             Some(Initiator::Server) => self.closers.server += 1,
             Some(Initiator::Both) => self.closers.both += 1,
             None => {}
         }
-    }
-
-    /// A port is held from the first state to the end of the last one, TIME-WAIT included.
-    fn hold(&mut self, stays: &[Stay], life: &Lifecycle) {
-        let (Some(first), Some(last)) = (stays.first(), stays.last()) else { return };
-        let expected = last.runs_out.filter(|_| last.state == State::TimeWait);
-        if let Some(until) = expected.or(last.until.filter(|&until| until <= life.horizon)) {
-            self.held.0 += i128::from(until.since(first.from).max(0));
+        if let Some(held_ns) = visitor.held_ns {
+            self.held.0 += i128::from(held_ns);
             self.held.1 += 1;
         }
     }
+}
 
-    fn example(&mut self, stay: &Stay, example: Example) {
-        if !matches!(
-            stay.state,
-            State::TimeWait | State::CloseWait | State::FinWait2 | State::SynReceived | State::SynSent | State::LastAck
-        ) || stay.basis == Basis::Assumed && stay.frame.is_none()
-        {
-            return;
-        }
-        let place = match self.examples.iter().position(|(of, _)| *of == stay.state) {
-            Some(place) => place,
-            None => {
-                self.examples.push((stay.state, Vec::new()));
-                self.examples.len() - 1
-            }
-        };
-        let kept = &mut self.examples[place].1;
-        if kept.len() == EXAMPLES_MAX && kept.last().is_some_and(|least| example.lasted_ns <= least.lasted_ns) {
-            return;
-        }
-        let at = kept.partition_point(|kept| kept.lasted_ns >= example.lasted_ns);
-        kept.insert(at, example);
-        kept.truncate(EXAMPLES_MAX);
+/// The place of `state` in [`SHOWN`].
+#[inline]
+fn shown(state: State) -> Option<usize> {
+    match state {
+        State::SynSent => Some(0),
+        State::SynReceived => Some(1),
+        State::FinWait2 => Some(2),
+        State::CloseWait => Some(3),
+        State::LastAck => Some(4),
+        State::TimeWait => Some(5),
+        State::Closed | State::Listen | State::Established | State::FinWait1 | State::Closing => None,
     }
+}
+
+/// Keeps `example` if it is one of the longest; of equals those that came first.
+#[inline]
+fn keep(kept: &mut Vec<Example>, example: Example) {
+    if kept.len() == EXAMPLES_MAX && kept.last().is_some_and(|least| example.lasted_ns <= least.lasted_ns) {
+        return;
+    }
+    let at = kept.partition_point(|kept| kept.lasted_ns >= example.lasted_ns);
+    kept.insert(at, example);
+    kept.truncate(EXAMPLES_MAX);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn states_with_examples_are_found_by_their_place() {
+        assert!(SHOWN.iter().enumerate().all(|(place, &state)| shown(state) == Some(place)));
+        assert_eq!(State::ALL.iter().filter_map(|&state| shown(state)).count(), SHOWN.len());
+    }
 
     #[test]
     fn durations_tell_what_is_usual() {

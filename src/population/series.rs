@@ -1,5 +1,6 @@
 //! How many sockets were in each state over time, in memory that does not grow with the time.
 
+use super::visit::Visit;
 use crate::base::Timestamp;
 use crate::connection::State;
 
@@ -14,19 +15,39 @@ pub const INTERVAL_NS: i64 = 1_000_000;
 #[derive(Clone, Debug)]
 pub struct Series {
     interval_ns: i64,
-    intervals: Vec<Interval>,
-    cursor: usize,
+    /// Intervals since 1970, rising.
+    indexes: Vec<i64>,
+    /// What changed within each of them.
+    changes: Vec<Change>,
+    /// Times come in two places: where sockets live, and where TIME-WAIT runs out.
+    living: Cursor,
+    ending: Cursor,
 }
 
-/// What changed within one interval.
+/// What changed within one interval: a line of the cache.
 #[derive(Clone, Copy, Debug, Default)]
-struct Interval {
-    /// Intervals since 1970.
-    index: i64,
-    entered: PerState<u32>,
-    left: PerState<u32>,
+#[repr(align(64))]
+struct Change {
+    /// Sockets that entered each state of [`State::OF_SOCKETS`], less those that left it.
+    net: [i32; State::OF_SOCKETS.len()],
+    /// How often those of [`PILED`] were entered.
+    entered: [u32; PILED.len()],
     born: u32,
     failed: u32,
+}
+
+const _: () = assert!(size_of::<Change>() == 64);
+
+/// States that pile up: how often they were entered is told by interval.
+pub const PILED: [State; 5] = [State::SynReceived, State::FinWait2, State::CloseWait, State::LastAck, State::TimeWait];
+
+/// The interval found last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    place: usize,
+    /// When it begins, and when the next one would; equal: it knows none.
+    from: i64,
+    to: i64,
 }
 
 /// The sockets at the end of one interval.
@@ -38,8 +59,8 @@ pub struct Level {
     pub to: Timestamp,
     /// Sockets in each state.
     pub sockets: PerState<u64>,
-    /// How often each state was entered within the interval.
-    pub entered: PerState<u32>,
+    /// How often each of [`PILED`] was entered within the interval.
+    entered: [u32; PILED.len()],
     /// Sockets that came into being within the interval.
     pub born: u32,
     /// Attempts to connect that began within the interval and never opened.
@@ -55,6 +76,11 @@ impl Level {
     /// Sockets in `state`.
     pub fn of(&self, state: State) -> u64 {
         self.sockets[state as usize]
+    }
+
+    /// How often `state` was entered within the interval; 0 for one that does not pile up ([`PILED`]).
+    pub fn entered(&self, state: State) -> u64 {
+        piled(state).map_or(0, |place| u64::from(self.entered[place]))
     }
 }
 
@@ -89,7 +115,13 @@ impl Stretch {
 impl Series {
     /// Nothing yet, in intervals of this many nanoseconds.
     pub fn new(interval_ns: i64) -> Self {
-        Self { interval_ns: interval_ns.max(1), intervals: Vec::new(), cursor: 0 }
+        Self {
+            interval_ns: interval_ns.max(1),
+            indexes: Vec::new(),
+            changes: Vec::new(),
+            living: Cursor::default(),
+            ending: Cursor::default(),
+        }
     }
 
     /// Length of an interval now, ns.
@@ -99,25 +131,45 @@ impl Series {
 
     /// Intervals kept.
     pub fn len(&self) -> usize {
-        self.intervals.len()
+        self.indexes.len()
     }
 
     /// Nothing happened.
     pub fn is_empty(&self) -> bool {
-        self.intervals.is_empty()
+        self.indexes.is_empty()
     }
 
-    /// A socket was in `state` from `from` to `until`; none is: to the end.
-    pub fn stay(&mut self, state: State, from: Timestamp, until: Option<Timestamp>) {
-        let entered = &mut self.at(from).entered[state as usize];
-        *entered = entered.saturating_add(1);
-        if let Some(until) = until {
-            let left = &mut self.at(until.max(from)).left[state as usize];
-            *left = left.saturating_add(1);
+    /// A socket went through these states.
+    #[inline]
+    pub(super) fn visit(&mut self, visit: &Visit) {
+        let mut before = None;
+        for step in visit.steps() {
+            let (state, change) = (step.state(), self.at(step.from));
+            if let Some(before) = before {
+                change.leave(before);
+            }
+            change.enter(state);
+            before = Some(state);
+        }
+        if let (Some(last), true) = (before, visit.has_ended()) {
+            self.at_end(visit.until()).leave(last);
         }
     }
 
+    /// Something happened, whatever it was.
+    #[inline]
+    pub(super) fn touch(&mut self, time: Timestamp) {
+        self.at(time);
+    }
+
+    /// Intervals become at least this long, and stay a power of two of what they were.
+    #[inline]
+    pub(super) fn widen(&mut self, interval_ns: i64) {
+        while self.interval_ns < interval_ns && self.coarsen() {}
+    }
+
     /// A socket came into being.
+    #[inline]
     pub fn born(&mut self, time: Timestamp) {
         let born = &mut self.at(time).born;
         *born = born.saturating_add(1);
@@ -131,34 +183,33 @@ impl Series {
 
     /// Joins neighbouring intervals until no more than `intervals_max` are left.
     pub fn fit(&mut self, intervals_max: usize) {
-        while self.intervals.len() > intervals_max.max(1) && self.interval_ns <= i64::MAX / 2 {
-            self.interval_ns *= 2;
-            self.intervals.iter_mut().for_each(|interval| interval.index = interval.index.div_euclid(2));
-            self.intervals.dedup_by(|later, earlier| {
-                let same = later.index == earlier.index;
-                if same {
-                    earlier.join(later);
-                }
-                same
-            });
+        while self.indexes.len() > intervals_max.max(1) && self.coarsen() {}
+    }
+
+    /// Takes over what another one has, whatever its intervals.
+    pub fn join(&mut self, other: &Self) {
+        while self.interval_ns < other.interval_ns && self.coarsen() {}
+        let parts = (self.interval_ns / other.interval_ns).max(1);
+        for (index, change) in other.indexes.iter().zip(&other.changes) {
+            let place = self.place(index.div_euclid(parts));
+            self.changes[place].join(change);
         }
-        self.cursor = 0;
     }
 
     /// The sockets after each interval in which something changed.
     pub fn levels(&self) -> impl Iterator<Item = Level> + '_ {
         let mut sockets = PerState::<i64>::default();
-        self.intervals.iter().map(move |interval| {
-            for (state, level) in sockets.iter_mut().enumerate() {
-                *level += i64::from(interval.entered[state]) - i64::from(interval.left[state]);
+        self.indexes.iter().zip(&self.changes).map(move |(index, change)| {
+            for (state, net) in State::OF_SOCKETS.iter().zip(change.net) {
+                sockets[*state as usize] += i64::from(net);
             }
             Level {
-                from: Timestamp(interval.index.saturating_mul(self.interval_ns)),
-                to: Timestamp(interval.index.saturating_add(1).saturating_mul(self.interval_ns)),
+                from: Timestamp(index.saturating_mul(self.interval_ns)),
+                to: Timestamp(index.saturating_add(1).saturating_mul(self.interval_ns)),
                 sockets: sockets.map(|level| u64::try_from(level).unwrap_or(0)),
-                entered: interval.entered,
-                born: interval.born,
-                failed: interval.failed,
+                entered: change.entered,
+                born: change.born,
+                failed: change.failed,
             }
         })
     }
@@ -197,38 +248,127 @@ impl Series {
         best
     }
 
-    /// The interval of `time`. Times come in two places: where a connection began, and at the end, where TIME-WAIT runs
-    /// out; the cursor stays at the first.
-    fn at(&mut self, time: Timestamp) -> &mut Interval {
+    #[inline]
+    fn at(&mut self, time: Timestamp) -> &mut Change {
+        if !self.living.knows(time) {
+            self.living = self.look_up(time);
+        }
+        &mut self.changes[self.living.place]
+    }
+
+    #[inline]
+    fn at_end(&mut self, time: Timestamp) -> &mut Change {
+        if self.living.knows(time) {
+            return &mut self.changes[self.living.place];
+        }
+        if !self.ending.knows(time) {
+            self.ending = self.look_up(time);
+        }
+        &mut self.changes[self.ending.place]
+    }
+
+    fn look_up(&mut self, time: Timestamp) -> Cursor {
         let index = time.0.div_euclid(self.interval_ns);
-        let last = self.intervals.len().wrapping_sub(1);
-        let newest = self.intervals.last().map(|interval| interval.index);
-        let place = if newest == Some(index) {
-            last
-        } else if newest.is_none_or(|newest| newest < index) {
-            self.intervals.push(Interval { index, ..Interval::default() });
-            self.intervals.len() - 1
-        } else {
-            if self.intervals.get(self.cursor).is_none_or(|interval| interval.index != index) {
-                self.cursor = self.intervals.partition_point(|interval| interval.index < index);
-                if self.intervals[self.cursor].index != index {
-                    self.intervals.insert(self.cursor, Interval { index, ..Interval::default() });
-                }
+        let from = index.saturating_mul(self.interval_ns);
+        Cursor { place: self.place(index), from, to: from.saturating_add(self.interval_ns) }
+    }
+
+    /// The place of an interval, which is made if there is none.
+    fn place(&mut self, index: i64) -> usize {
+        if self.indexes.last().is_none_or(|&newest| newest < index) {
+            self.indexes.push(index);
+            self.changes.push(Change::default());
+            return self.indexes.len() - 1;
+        }
+        // Where something happens all the time, intervals follow each other without a gap.
+        let near = self.indexes.get(self.living.place).map_or(0, |&here| index.wrapping_sub(here));
+        let near = self.living.place.wrapping_add(near as usize);
+        if self.indexes.get(near) == Some(&index) {
+            return near;
+        }
+        let place = self.indexes.partition_point(|&other| other < index);
+        if self.indexes[place] != index {
+            self.indexes.insert(place, index);
+            self.changes.insert(place, Change::default());
+            for cursor in [&mut self.living, &mut self.ending] {
+                cursor.place += usize::from(cursor.place >= place);
             }
-            self.cursor
-        };
-        &mut self.intervals[place]
+        }
+        place
+    }
+
+    /// Joins neighbours once, if the interval can still double.
+    fn coarsen(&mut self) -> bool {
+        if self.interval_ns > i64::MAX / 2 {
+            return false;
+        }
+        self.interval_ns *= 2;
+        let mut kept = 0;
+        for place in 0..self.indexes.len() {
+            let index = self.indexes[place].div_euclid(2);
+            let change = self.changes[place];
+            if kept > 0 && self.indexes[kept - 1] == index {
+                self.changes[kept - 1].join(&change);
+            } else {
+                (self.indexes[kept], self.changes[kept]) = (index, change);
+                kept += 1;
+            }
+        }
+        self.indexes.truncate(kept);
+        self.changes.truncate(kept);
+        (self.living, self.ending) = (Cursor::default(), Cursor::default());
+        true
     }
 }
 
-impl Interval {
-    fn join(&mut self, later: &Interval) {
-        for state in 0..State::ALL.len() {
-            self.entered[state] = self.entered[state].saturating_add(later.entered[state]);
-            self.left[state] = self.left[state].saturating_add(later.left[state]);
+impl Cursor {
+    #[inline]
+    fn knows(self, time: Timestamp) -> bool {
+        (self.from..self.to).contains(&time.0)
+    }
+}
+
+impl Change {
+    #[inline]
+    fn enter(&mut self, state: State) {
+        self.add(state, 1);
+        if let Some(place) = piled(state) {
+            self.entered[place] = self.entered[place].saturating_add(1);
         }
-        self.born = self.born.saturating_add(later.born);
-        self.failed = self.failed.saturating_add(later.failed);
+    }
+
+    #[inline]
+    fn leave(&mut self, state: State) {
+        self.add(state, -1);
+    }
+
+    /// CLOSED and LISTEN are no states of these sockets.
+    #[inline]
+    fn add(&mut self, state: State, count: i32) {
+        const FIRST: usize = State::OF_SOCKETS[0] as usize;
+        if let Some(net) = (state as usize).checked_sub(FIRST).and_then(|place| self.net.get_mut(place)) {
+            *net = net.saturating_add(count);
+        }
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.net.iter_mut().zip(other.net).for_each(|(net, more)| *net = net.saturating_add(more));
+        self.entered.iter_mut().zip(other.entered).for_each(|(entered, more)| *entered = entered.saturating_add(more));
+        self.born = self.born.saturating_add(other.born);
+        self.failed = self.failed.saturating_add(other.failed);
+    }
+}
+
+/// The place of `state` in [`PILED`].
+#[inline]
+fn piled(state: State) -> Option<usize> {
+    match state {
+        State::SynReceived => Some(0),
+        State::FinWait2 => Some(1),
+        State::CloseWait => Some(2),
+        State::LastAck => Some(3),
+        State::TimeWait => Some(4),
+        State::Closed | State::Listen | State::SynSent | State::Established | State::FinWait1 | State::Closing => None,
     }
 }
 
@@ -240,6 +380,15 @@ mod tests {
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp(seconds * SECOND)
+    }
+
+    impl Series {
+        fn stay(&mut self, state: State, from: Timestamp, until: Option<Timestamp>) {
+            self.at(from).enter(state);
+            if let Some(until) = until {
+                self.at_end(until).leave(state);
+            }
+        }
     }
 
     fn waits(series: &Series) -> Vec<(i64, u64)> {
@@ -264,6 +413,33 @@ mod tests {
             series.stay(State::TimeWait, at(start), Some(at(start + 60)));
         }
         assert_eq!((series.len(), series.interval_ns()), (6, SECOND));
+    }
+
+    #[test]
+    fn series_of_any_intervals_add_up() {
+        let (mut fine, mut coarse) = (Series::new(SECOND), Series::new(SECOND));
+        for second in 0..100 {
+            fine.stay(State::TimeWait, at(second), Some(at(second + 60)));
+            coarse.stay(State::CloseWait, at(1_000 - second), None);
+        }
+        coarse.fit(10);
+        for (mut sum, other) in [(fine.clone(), &coarse), (coarse.clone(), &fine)] {
+            sum.join(other);
+            assert_eq!(sum.interval_ns(), coarse.interval_ns());
+            assert_eq!(sum.peak(|level| level.of(State::CloseWait)).sockets, 100);
+            assert!((56..=60).contains(&sum.peak(|level| level.of(State::TimeWait)).sockets));
+            assert_eq!(sum.levels().map(|level| level.entered(State::TimeWait)).sum::<u64>(), 100);
+            let from: Vec<Timestamp> = sum.levels().map(|level| level.from).collect();
+            assert!(from.is_sorted());
+        }
+    }
+
+    #[test]
+    fn states_that_pile_up_are_found_by_their_place() {
+        assert!(PILED.iter().enumerate().all(|(place, &state)| piled(state) == Some(place)));
+        assert_eq!(State::ALL.iter().filter_map(|&state| piled(state)).count(), PILED.len());
+        let places = State::OF_SOCKETS.iter().map(|&state| state as usize - State::OF_SOCKETS[0] as usize);
+        assert!(places.eq(0..State::OF_SOCKETS.len()));
     }
 
     #[test]

@@ -400,7 +400,7 @@ mod tests {
     use super::*;
     use crate::base::Side;
     use crate::connection::{Connection, Lifecycle, Profile};
-    use crate::population::Departure;
+    use crate::population::{Departure, Tally};
     use crate::report::sample::{assert_fits, assert_golden};
     use crate::report::style::Palette;
     use crate::source::script::segments;
@@ -410,7 +410,7 @@ mod tests {
     /// Forty connections that their client closes, two a second, and what is left of them 10 s later.
     fn population() -> Population {
         let profile = Profile::LINUX;
-        let mut population = Population::new(profile, SECOND_NS);
+        let mut tally = Tally::new(profile, SECOND_NS);
         for n in 0..40_u16 {
             let text = format!(
                 "start 2026-11-21T03:31:00Z\nclient 10.0.0.1:{}\n{:.1} client > SYN\nserver > SYN ACK\nclient > ACK\n\
@@ -422,9 +422,9 @@ mod tests {
             let mut connection = Connection::new(u64::from(n), &segments[0], None);
             segments.iter().for_each(|segment| connection.step(segment));
             let horizon = connection.start.plus((40 - i64::from(n)) * SECOND_NS / 2 + 10 * SECOND_NS);
-            population.take(&connection, &Lifecycle::of(&connection, horizon, profile), Departure::Over);
+            tally.take(&connection, &Lifecycle::of(&connection, horizon, profile), Departure::Over);
         }
-        population
+        tally.finish()
     }
 
     #[test]
@@ -471,7 +471,7 @@ mod tests {
         assert!(text.lines().skip(1).all(|row| row.starts_with("10.0.0.2,")), "{text}");
         let canvas = Canvas::new(80, Palette::Plain, jiff::tz::TimeZone::UTC);
         let mut out = Vec::new();
-        census(&mut out, &canvas, &Population::new(Profile::LINUX, 1), Grouping::Host, &[]).unwrap();
+        census(&mut out, &canvas, &Tally::new(Profile::LINUX, 1).finish(), Grouping::Host, &[]).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "No sockets.\n");
     }
 }

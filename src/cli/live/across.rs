@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use crate::analysis::Analysis;
 use crate::base::{Endpoint, Side};
 use crate::finding::{Confidence, Severity};
-use crate::population::Population;
+use crate::population::{Population, Tally};
 use crate::report::PopulationFinding;
 
 /// What shows in how connections ended. The rest shows in those that are there, and what was an hour ago is no news.
@@ -52,7 +52,7 @@ struct Told {
 pub struct Across {
     told: HashMap<Subject, Told, RandomState>,
     /// The sockets of the round that is going on.
-    counting: Option<Population>,
+    counting: Option<Tally>,
     /// What held in the last whole round, the gravest first.
     standing: Vec<PopulationFinding>,
     /// What holds of the connections that have ended.
@@ -75,7 +75,7 @@ impl Across {
     }
 
     /// What the sockets of this round are counted in.
-    pub fn counting(&mut self, analysis: &Analysis<'_>) -> &mut Population {
+    pub fn counting(&mut self, analysis: &Analysis<'_>) -> &mut Tally {
         self.counting.get_or_insert_with(|| analysis.nobody())
     }
 
@@ -90,7 +90,7 @@ impl Across {
             return Vec::new();
         };
         self.asked = now;
-        let found = present(analysis, counted);
+        let found = present(analysis, &counted.so_far());
         // How much it is shows when all are counted.
         let is_told = |found: &PopulationFinding| self.told.contains_key(&subject(found));
         let news = found.into_iter().filter(|found| !is_told(found)).collect();
@@ -101,10 +101,10 @@ impl Across {
     pub fn round(&mut self, now: Instant, analysis: &Analysis<'_>) -> Vec<PopulationFinding> {
         self.asked = now;
         let counted = self.counting.take();
-        let mut found = counted.map(|counted| present(analysis, &counted)).unwrap_or_default();
+        let mut found = counted.map(|counted| present(analysis, &counted.finish())).unwrap_or_default();
         if now.duration_since(self.asked_the_ended) >= ENDED_EVERY {
             self.asked_the_ended = now;
-            self.of_the_ended = analysis.across(analysis.population());
+            self.of_the_ended = analysis.across(&analysis.population());
             self.of_the_ended.retain(|found| OF_THE_ENDED.contains(&found.name));
         }
         found.extend(self.of_the_ended.iter().cloned());
@@ -190,8 +190,8 @@ mod tests {
                 analysis.advance(item.time()).unwrap();
                 analysis.take(&mut vec![item]).unwrap();
             }
-            let population = across.counting(&analysis);
-            analysis.table().show(0, usize::MAX, |connection| drop(analysis.judge_among(connection, population)));
+            let tally = across.counting(&analysis);
+            analysis.table().show(0, usize::MAX, |connection| drop(analysis.judge_among(connection, tally)));
             let told = across.round(begun + Duration::from_secs(second), &analysis);
             told.iter().map(|found| found.name).filter(|name| name.starts_with("close-wait")).collect()
         };
