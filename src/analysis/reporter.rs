@@ -7,7 +7,7 @@ use super::tracker::Outlet;
 use super::ways::{Way, Ways};
 use super::{Finished, Options};
 use crate::base::Timestamp;
-use crate::connection::{Connection, Lifecycle, Profile};
+use crate::connection::{Connection, Lifecycle, Profile, Room};
 use crate::finding::{self, Loss, Losses, PopulationThresholds, Sieve, Sketch, Unheard, Verdict};
 use crate::policy::Policy;
 use crate::population::{Departure, INTERVAL_NS, Population, SocketTable, Tally};
@@ -32,6 +32,7 @@ pub(super) struct Reporter<'a> {
     failure: Option<io::Error>,
     /// Where connections that were kept packed are played back into.
     scratch: Option<Box<Connection>>,
+    room: Room,
     sketch: Sketch,
 }
 
@@ -52,6 +53,7 @@ impl<'a> Reporter<'a> {
             ways: Ways::default(),
             failure: None,
             scratch: None,
+            room: Room::default(),
             sketch: Sketch::default(),
         }
     }
@@ -137,18 +139,23 @@ impl<'a> Reporter<'a> {
     }
 
     fn connection(&mut self, connection: &Connection, departure: Departure, horizon: Timestamp) {
-        let life = Lifecycle::of(connection, horizon, self.profile);
+        let life = Lifecycle::within(std::mem::take(&mut self.room), connection, horizon, self.profile);
+        self.told(connection, &life, departure);
+        self.room = life.into_room();
+    }
+
+    fn told(&mut self, connection: &Connection, life: &Lifecycle, departure: Departure) {
         self.sieve.take(connection);
         Unheard::of(connection).into_iter().for_each(|host| self.unheard(host));
-        self.tally.take(connection, &life, departure);
+        self.tally.take(connection, life, departure);
         if let Some(sockets) = &mut self.sockets {
-            sockets.take(connection, &life);
+            sockets.take(connection, life);
         }
         self.summary.connections += 1;
-        if self.is_content_with_gist(connection, &life) {
+        if self.is_content_with_gist(connection, life) {
             return;
         }
-        let mut verdict = self.conclude(connection, &life);
+        let mut verdict = self.conclude(connection, life);
         self.summary.ignored += self.policy.apply(&mut verdict);
         self.summary.count(&verdict.findings);
         self.failure = self.sink.connection(&verdict).err();

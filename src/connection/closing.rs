@@ -4,7 +4,7 @@ use super::lifecycle::{Hindsight, ResetEffect};
 use super::noted::{Class, Noted};
 use super::opening::Opening;
 use super::state::State;
-use super::words::{CloseKind, Initiator, OpenKind, StateStep};
+use super::words::{CloseKind, Frames, Initiator, OpenKind, StateStep};
 use crate::base::{Side, Sides};
 use crate::segment::Flags;
 
@@ -24,7 +24,7 @@ pub struct Closing {
     /// Who began it.
     pub initiator: Option<Initiator>,
     /// The frames that show it.
-    pub frames: Vec<u64>,
+    pub frames: Frames,
     /// The first FIN seen of each side.
     pub fins: Sides<Option<Noted>>,
     /// Payload octets that each side sent after it had acknowledged the peer's FIN.
@@ -50,7 +50,7 @@ impl Closing {
         let mut closing = Self {
             kind: CloseKind::None,
             initiator: None,
-            frames: Vec::new(),
+            frames: Frames::new(),
             fins: Sides { client: first_fin(hindsight, Side::Client), server: first_fin(hindsight, Side::Server) },
             octets_after_fin: Sides {
                 client: octets_after_fin(hindsight, Side::Client),
@@ -215,15 +215,17 @@ impl Closing {
             return Some(0);
         }
         let halves = &hindsight.connection.halves;
-        let newest = Side::BOTH.iter().filter_map(|&side| halves[side].last_data);
-        let (before, after): (Vec<Noted>, Vec<Noted>) = newest.partition(|data| data.frame < first.frame);
-        let since = before.iter().map(|data| data.time).max().unwrap_or(hindsight.connection.start);
-        after.is_empty().then(|| first.time.since(since).max(0))
+        let newest = [&halves.client.last_data, &halves.server.last_data].into_iter().flatten();
+        if newest.clone().any(|data| data.frame >= first.frame) {
+            return None;
+        }
+        let since = newest.map(|data| data.time).max().unwrap_or(hindsight.connection.start);
+        Some(first.time.since(since).max(0))
     }
 
-    fn evidence(&self, hindsight: &Hindsight<'_>, opening: &Opening, resets: &[ResetEffect]) -> Vec<u64> {
-        let mut frames: Vec<u64> = match self.kind {
-            CloseKind::None if self.fins == Sides::default() => Vec::new(),
+    fn evidence(&self, hindsight: &Hindsight<'_>, opening: &Opening, resets: &[ResetEffect]) -> Frames {
+        let mut frames: Frames = match self.kind {
+            CloseKind::None if self.fins == Sides::default() => Frames::new(),
             CloseKind::Refused => opening.frames.clone(),
             CloseKind::Reset => {
                 let reset = self.reset.map(|index| hindsight.notes[resets[index].note].frame);
@@ -246,13 +248,13 @@ impl Closing {
         frames
     }
 
-    fn frames_unanswered(&self, hindsight: &Hindsight<'_>) -> Vec<u64> {
+    fn frames_unanswered(&self, hindsight: &Hindsight<'_>) -> Frames {
         let repeated = |note: &&Noted| {
             note.is_fin()
                 || note.is_syn()
                 || note.class.intersects(Class::RETRANSMISSION | Class::KEEPALIVE | Class::WINDOW_PROBE)
         };
-        let frames: Vec<u64> = hindsight
+        let frames: Frames = hindsight
             .notes
             .iter()
             .filter(|note| self.unanswered.is_none_or(|side| note.side == side))

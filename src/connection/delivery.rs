@@ -1,5 +1,7 @@
 //! Which control segments arrived: sent, seen and delivered are three things, and only what followed tells the third.
 
+use smallvec::SmallVec;
+
 use super::noted::{Class, Noted};
 use super::step::Connection;
 use crate::base::{Seq, Side, Sides};
@@ -68,7 +70,7 @@ impl Arrivals {
     pub(super) fn of(connection: &Connection, notes: &[Noted]) -> Self {
         let mut arrivals = Self { rtt_ns: handshake_rtt(connection, notes), ..Self::default() };
         for side in Side::BOTH {
-            arrivals.syn_ack[side] = syn_ack_receipt(connection, notes, side);
+            arrivals.syn_ack[side] = arrivals.syn_ack_receipt(connection, notes, side);
             let (receipt, lost) = arrivals.ack_of_syn_receipt(connection, notes, side);
             arrivals.ack_of_syn[side] = receipt;
             arrivals.lost_acks_of_syn[side] = lost;
@@ -88,6 +90,23 @@ impl Arrivals {
         self.rtt_ns[side].map_or(RTT_UNKNOWN_NS, |rtt| rtt + rtt / 4) + CROSSING_SLACK_NS
     }
 
+    /// Which copy of the peer's SYN-ACK reached `side`.
+    fn syn_ack_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> Option<Receipt> {
+        let isn = connection.halves[!side].isn?;
+        let own_next = connection.halves[side].isn.map(|isn| isn + 1);
+        let cover = notes.iter().position(|note| {
+            let aborts = shows_receipt_beyond(note, isn) && own_next.is_some_and(|next| note.seq.at_or_after(next));
+            note.side == side && (acknowledges_beyond(note, isn) || aborts) && !note.is_syn_ack() && !note.is_syn()
+        });
+        let Some(cover) = cover else { return syn_ack_before_unseen(notes, side, own_next?) };
+        let copies = indices(&notes[..cover], |note| note.side != side && note.is_syn_ack());
+        let chosen = if copies.is_empty() { return None } else { self.copy_answered(notes, &copies, cover, side) };
+        let copy = copies[chosen];
+        // A simultaneous opener's own SYN and SYN-ACK may still follow in the order of the tap.
+        let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_syn());
+        Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
+    }
+
     /// Which copy of the peer's FIN reached `side`.
     fn fin_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> Option<Receipt> {
         let fin = connection.halves[!side].fin?;
@@ -100,11 +119,11 @@ impl Arrivals {
             let last = *copies.last().filter(|_| connection.halves[!side].fin_acked())?;
             return Some(Receipt::of(last, Arrival::Shown, copies.len() - 1));
         };
-        let before: Vec<usize> = copies.iter().copied().filter(|&copy| copy < cover).collect();
+        let before = &copies[..copies.partition_point(|&copy| copy < cover)];
         if before.is_empty() {
             return Some(Receipt { before: Some(cover), ..Receipt::of(cover, Arrival::Shown, 0) });
         }
-        let mut chosen = self.copy_answered(notes, &before, cover, side);
+        let mut chosen = self.copy_answered(notes, before, cover, side);
         let had_it = notes[cover].sack.is_some_and(|block| block.left.at_or_before(fin) && block.right == fin + 1);
         if chosen > 0 && had_it && notes[cover].ack == fin + 1 {
             // It reports a duplicate (RFC 2883, section 4): an earlier copy had arrived.
@@ -281,24 +300,6 @@ fn filled_before(notes: &[Noted], copy: usize, cover: usize, side: Side, fin: Se
     notes[copy..cover].iter().position(fills).map(|offset| copy + offset)
 }
 
-/// Which copy of the peer's SYN-ACK reached `side`.
-fn syn_ack_receipt(connection: &Connection, notes: &[Noted], side: Side) -> Option<Receipt> {
-    let isn = connection.halves[!side].isn?;
-    let own_next = connection.halves[side].isn.map(|isn| isn + 1);
-    let cover = notes.iter().position(|note| {
-        let aborts = shows_receipt_beyond(note, isn) && own_next.is_some_and(|next| note.seq.at_or_after(next));
-        note.side == side && (acknowledges_beyond(note, isn) || aborts) && !note.is_syn_ack() && !note.is_syn()
-    });
-    let Some(cover) = cover else { return syn_ack_before_unseen(notes, side, own_next?) };
-    let copies = indices(&notes[..cover], |note| note.side != side && note.is_syn_ack());
-    let rtt = Arrivals { rtt_ns: handshake_rtt(connection, notes), ..Arrivals::default() };
-    let chosen = if copies.is_empty() { return None } else { rtt.copy_answered(notes, &copies, cover, side) };
-    let copy = copies[chosen];
-    // A simultaneous opener's own SYN and SYN-ACK may still follow in the order of the tap.
-    let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_syn());
-    Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
-}
-
 /// Nothing that `side` sent after the SYN-ACK was captured, but the peer acknowledges more than its SYN, which only an open
 /// connection sends. With Fast Open the SYN itself carries more.
 fn syn_ack_before_unseen(notes: &[Noted], side: Side, own_next: Seq) -> Option<Receipt> {
@@ -410,6 +411,6 @@ fn shows_receipt_beyond(note: &Noted, seq: Seq) -> bool {
     acknowledges_beyond(note, seq) || abort
 }
 
-fn indices(notes: &[Noted], wanted: impl Fn(&Noted) -> bool) -> Vec<usize> {
+fn indices(notes: &[Noted], wanted: impl Fn(&Noted) -> bool) -> SmallVec<[usize; 8]> {
     notes.iter().enumerate().filter(|(_, note)| wanted(note)).map(|(index, _)| index).collect()
 }

@@ -99,6 +99,7 @@ pub struct Half {
 
 impl Half {
     /// This side has sent something, or its peer acknowledged something.
+    #[inline]
     pub fn is_known(&self) -> bool {
         self.start.is_some()
     }
@@ -113,6 +114,7 @@ impl Half {
     }
 
     /// The FIN was sent and its acknowledgment seen.
+    #[inline]
     pub fn fin_acked(&self) -> bool {
         matches!((self.fin, self.acked), (Some(fin), Some(acked)) if acked.after(fin))
     }

@@ -112,16 +112,28 @@ impl Journal {
         self.head.iter().chain(&self.tail).find(|noted| noted.is_fin())
     }
 
-    /// Everything remembered, with `extra` (the newest segments of each half), in the order of capture, each once.
-    pub(super) fn in_order(&self, extra: impl Iterator<Item = Noted>) -> Vec<Noted> {
-        // Of each half the newest segment and the newest with payload.
-        let mut all = Vec::with_capacity(self.head.len() + self.tail.len() + self.recent.len() + 4);
+    /// Puts everything remembered into `all`, which is empty, with `extra` (the newest segments of each half), in the order of
+    /// capture, each once.
+    pub(super) fn put_in_order(&self, extra: impl Iterator<Item = Noted>, all: &mut Vec<Noted>) {
         all.extend_from_slice(&self.head);
         all.extend(self.tail.iter().chain(&self.recent).copied());
-        all.extend(extra);
-        all.sort_by_key(|noted| (noted.frame, noted.side, noted.seq.0));
-        all.dedup_by(|a, b| (a.frame, a.side, a.seq, a.flags) == (b.frame, b.side, b.seq, b.flags));
-        all
+        let are_apart = all.is_sorted_by(|a, b| a.frame < b.frame);
+        let mut is_ordered = are_apart;
+        for noted in extra {
+            // Mostly it is among them already.
+            let is_there = |one: &Noted| {
+                (one.frame, one.side, one.seq, one.flags) == (noted.frame, noted.side, noted.seq, noted.flags)
+            };
+            if are_apart && all.iter().rev().any(is_there) {
+                continue;
+            }
+            is_ordered = false;
+            all.push(noted);
+        }
+        if !is_ordered {
+            all.sort_by_key(|noted| (noted.frame, noted.side, noted.seq.0));
+            all.dedup_by(|a, b| (a.frame, a.side, a.seq, a.flags) == (b.frame, b.side, b.seq, b.flags));
+        }
     }
 }
 

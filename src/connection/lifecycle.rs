@@ -1,5 +1,7 @@
 //! Hindsight: what became of a connection, told from everything that was remembered of it.
 
+use smallvec::SmallVec;
+
 use super::closing::Closing;
 use super::cue::Cue;
 use super::delivery::{Arrival, Arrivals, Receipt};
@@ -97,33 +99,46 @@ pub struct Lifecycle {
     pub profiles: Sides<Profile>,
     /// Where the capture was taken, if that shows.
     pub tap: Option<Tap>,
+    events: Vec<Event>,
+}
+
+/// Memory that lives take one after the other.
+#[derive(Debug, Default)]
+pub struct Room {
+    notes: Vec<Noted>,
+    states: Sides<Vec<StateStep>>,
+    surprises: Vec<Surprise>,
+    events: Vec<Event>,
 }
 
 impl Lifecycle {
     /// Looks back over `connection`. `horizon` is the newest packet time of the capture so far: it tells which timers
     /// must have run out. `profile` is what is taken for the stack of an end that does not show its own.
     pub fn of(connection: &Connection, horizon: Timestamp, profile: Profile) -> Self {
+        Self::within(Room::default(), connection, horizon, profile)
+    }
+
+    /// The same in the memory of an earlier one.
+    pub fn within(room: Room, connection: &Connection, horizon: Timestamp, profile: Profile) -> Self {
+        let Room { mut notes, mut states, mut surprises, mut events } = room;
         let extra = Side::BOTH.into_iter().flat_map(|side| {
             let half = &connection.halves[side];
             [half.last, half.last_data].into_iter().flatten()
         });
-        let notes = connection.journal.in_order(extra);
+        connection.journal.put_in_order(extra, &mut notes);
         let arrivals = Arrivals::of(connection, &notes);
         let greeting = |side: Side| profile.of(connection.halves[side].greeting);
         let profiles = Sides { client: greeting(Side::Client), server: greeting(Side::Server) };
         let hindsight = Hindsight { connection, notes, arrivals, horizon: horizon.max(connection.end), profiles };
         let opening = Opening::of(&hindsight);
         let mut resets = hindsight.reset_effects();
-        let mut surprises = Vec::new();
-        let mut states = Sides::<Vec<StateStep>>::default();
         for side in Side::BOTH {
-            let mut machine = Machine::new(&hindsight, side);
-            for event in hindsight.events(side, &resets) {
-                machine.take(&event, &mut resets);
+            hindsight.events(side, &resets, &mut events);
+            let mut machine = Machine::new(&hindsight, side, &mut states[side], &mut surprises);
+            for event in &events {
+                machine.take(event, &mut resets);
             }
             machine.run_out_timers(&opening);
-            surprises.append(&mut machine.surprises);
-            states[side] = machine.steps;
         }
         for effect in &mut resets {
             let frame = hindsight.notes[effect.note].frame;
@@ -137,7 +152,17 @@ impl Lifecycle {
         let closing = Closing::of(&hindsight, &opening, &resets, &states);
         let tap = Tap::of(&hindsight);
         let Hindsight { notes, arrivals, horizon, profiles, .. } = hindsight;
-        Self { opening, closing, states, resets, surprises, arrivals, notes, horizon, profiles, tap }
+        Self { opening, closing, states, resets, surprises, arrivals, notes, horizon, profiles, tap, events }
+    }
+
+    /// The memory that it takes, for the next one.
+    pub fn into_room(self) -> Room {
+        let Self { mut notes, mut states, mut surprises, events, .. } = self;
+        notes.clear();
+        states.client.clear();
+        states.server.clear();
+        surprises.clear();
+        Room { notes, states, surprises, events }
     }
 
     /// The state of `side` at `time`, and how it is known; none before its first step.
@@ -255,8 +280,8 @@ impl Hindsight<'_> {
 
     /// What `side` lived through, in its own order: its sends as the tap saw them, and each arrival after the last
     /// segment that it still sent without it.
-    fn events(&self, side: Side, resets: &[ResetEffect]) -> Vec<Event> {
-        let mut events: Vec<Event> = Vec::new();
+    fn events(&self, side: Side, resets: &[ResetEffect], events: &mut Vec<Event>) {
+        events.clear();
         let mut own = 0;
         for (index, note) in self.notes.iter().enumerate() {
             if note.side != side {
@@ -275,9 +300,8 @@ impl Hindsight<'_> {
         if let Some(syn) = self.answered_unseen(side) {
             events.push(self.event((0, syn, 0), Cue::SendSynAck, syn, Basis::Inferred));
         }
-        self.received(side, resets, &mut events);
+        self.received(side, resets, events);
         events.sort_by_key(|event| event.order);
-        events
     }
 
     fn sent(&self, own: usize, index: usize, note: &Noted, resets: &[ResetEffect]) -> Option<Event> {
@@ -308,7 +332,7 @@ impl Hindsight<'_> {
 
     fn received(&self, side: Side, resets: &[ResetEffect], events: &mut Vec<Event>) {
         let connection = self.connection;
-        let mut receipts: Vec<(Receipt, Cue, u8, Basis)> = [
+        let mut receipts: SmallVec<[(Receipt, Cue, u8, Basis); 4]> = [
             (self.arrivals.syn_ack[side], Cue::SynAck, 1, Basis::Seen),
             (self.arrivals.ack_of_syn[side], Cue::AckOfSyn, 1, Basis::Seen),
             (self.arrivals.ack_of_fin[side], Cue::AckOfFin, 1, Basis::Inferred),
@@ -363,9 +387,12 @@ impl Hindsight<'_> {
     /// on the way. Returns the SYN-ACK, which is the first that the tap saw of it.
     fn opened_actively_unseen(&self, side: Side, index: usize) -> Option<usize> {
         let syn = &self.notes[index];
+        if !syn.is_syn() {
+            return None;
+        }
         let answer = self.notes[..index].iter().position(|note| note.side == side && note.is_syn_ack())?;
         let first = !self.notes[..index].iter().any(|note| note.side == side && note.is_syn());
-        (syn.is_syn() && first && syn.seq == self.notes[answer].seq).then_some(answer)
+        (first && syn.seq == self.notes[answer].seq).then_some(answer)
     }
 
     /// The first SYN-ACK of `side` that was captured echoes an older copy of the peer's SYN than the newest before it:
@@ -456,15 +483,21 @@ struct Machine<'a> {
     side: Side,
     state: State,
     lived: bool,
-    steps: Vec<StateStep>,
-    surprises: Vec<Surprise>,
+    steps: &'a mut Vec<StateStep>,
+    surprises: &'a mut Vec<Surprise>,
+    surprises_max: usize,
 }
 
 impl<'a> Machine<'a> {
-    fn new(hindsight: &'a Hindsight<'a>, side: Side) -> Self {
+    fn new(
+        hindsight: &'a Hindsight<'a>,
+        side: Side,
+        steps: &'a mut Vec<StateStep>,
+        surprises: &'a mut Vec<Surprise>,
+    ) -> Self {
         let connection = hindsight.connection;
-        let mut machine =
-            Self { hindsight, side, state: State::Closed, lived: false, steps: Vec::new(), surprises: Vec::new() };
+        let surprises_max = surprises.len() + SURPRISES_MAX;
+        let mut machine = Self { hindsight, side, state: State::Closed, lived: false, steps, surprises, surprises_max };
         let speaks = hindsight.notes.iter().find(|note| !note.is_rst());
         if let (false, Some(first)) = (connection.began_in_capture(), speaks) {
             machine.enter(State::Established, first.time, Some(first.frame), Basis::Assumed);
@@ -502,7 +535,7 @@ impl<'a> Machine<'a> {
         }
         let from = self.state;
         let reaction = transition(from, event.cue);
-        if !reaction.expected && self.surprises.len() < SURPRISES_MAX {
+        if !reaction.expected && self.surprises.len() < self.surprises_max {
             let frame = event.frame.unwrap_or(0);
             self.surprises.push(Surprise { side: self.side, state: from, cue: event.cue, frame });
         }

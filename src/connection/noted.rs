@@ -103,31 +103,37 @@ impl Noted {
     }
 
     /// SYN without ACK or RST.
+    #[inline]
     pub fn is_syn(&self) -> bool {
         self.flags & (Flags::SYN | Flags::ACK | Flags::RST) == Flags::SYN
     }
 
     /// SYN with ACK, without RST.
+    #[inline]
     pub fn is_syn_ack(&self) -> bool {
         self.flags & (Flags::SYN | Flags::ACK | Flags::RST) == Flags::SYN | Flags::ACK
     }
 
     /// FIN without SYN or RST.
+    #[inline]
     pub fn is_fin(&self) -> bool {
         self.flags & (Flags::SYN | Flags::FIN | Flags::RST) == Flags::FIN
     }
 
     /// RST, whatever else.
+    #[inline]
     pub fn is_rst(&self) -> bool {
         self.flags.contains(Flags::RST)
     }
 
     /// Carries an acknowledgment and no RST.
+    #[inline]
     pub fn acknowledges(&self) -> bool {
         self.flags & (Flags::ACK | Flags::RST) == Flags::ACK
     }
 
     /// The sequence number after its last octet, SYN and FIN included.
+    #[inline]
     pub fn end(&self) -> Seq {
         self.seq + self.len + u32::from(self.flags.contains(Flags::SYN)) + u32::from(self.flags.contains(Flags::FIN))
     }

@@ -1,8 +1,10 @@
 //! How a connection began.
 
+use smallvec::smallvec;
+
 use super::lifecycle::Hindsight;
 use super::noted::Noted;
-use super::words::OpenKind;
+use super::words::{Frames, OpenKind};
 use crate::base::Side;
 use crate::segment::Flags;
 
@@ -12,7 +14,7 @@ pub struct Opening {
     /// Which way.
     pub kind: OpenKind,
     /// The frames that show it.
-    pub frames: Vec<u64>,
+    pub frames: Frames,
     /// SYN to ACK in ns, when neither SYN nor SYN-ACK was repeated.
     pub rtt_ns: Option<i64>,
 }
@@ -30,8 +32,8 @@ impl Opening {
         };
         let second_syn =
             notes.iter().filter(|note| note.is_syn()).find(|note| syn.is_some_and(|syn| note.side != syn.side));
-        let mut frames: Vec<u64> = match kind {
-            OpenKind::Midstream => vec![hindsight.connection.first_frame],
+        let mut frames: Frames = match kind {
+            OpenKind::Midstream => smallvec![hindsight.connection.first_frame],
             _ => [syn, second_syn, syn_ack, ack, answer].into_iter().flatten().map(|note| note.frame).collect(),
         };
         if kind == OpenKind::Rejected {

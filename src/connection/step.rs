@@ -156,11 +156,13 @@ impl Connection {
 
     /// Which side sent `segment`. A connection to itself (RFC 9293, section 3.5: a port that connects to itself) has
     /// one endpoint; everything then counts as the client's.
+    #[inline]
     pub fn side_of(&self, segment: &Segment) -> Side {
         if segment.source == self.client { Side::Client } else { Side::Server }
     }
 
     /// The address and port of a side.
+    #[inline]
     pub fn endpoint(&self, side: Side) -> Endpoint {
         match side {
             Side::Client => self.client,
@@ -231,6 +233,7 @@ impl Connection {
     }
 
     /// A SYN or SYN-ACK was seen, so the handshake is known at least in part.
+    #[inline]
     pub fn began_in_capture(&self) -> bool {
         Side::BOTH.iter().any(|&side| self.halves[side].isn.is_some())
     }
@@ -256,6 +259,7 @@ impl Connection {
     }
 
     /// Frames of both sides.
+    #[inline]
     pub fn frames(&self) -> u64 {
         self.halves.client.frames + self.halves.server.frames
     }

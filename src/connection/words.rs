@@ -1,5 +1,7 @@
 //! The words for how a connection began, ended and is known.
 
+use smallvec::SmallVec;
+
 use super::State;
 use crate::base::{Timestamp, words};
 
@@ -86,6 +88,9 @@ words! {
         Assumed = "assumed",
     }
 }
+
+/// Frames that show something; mostly a few.
+pub type Frames = SmallVec<[u64; 6]>;
 
 /// One state that an endpoint entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

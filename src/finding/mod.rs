@@ -93,7 +93,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
         also_through: None,
         open: Open {
             kind: life.opening.kind,
-            frames: life.opening.frames.clone(),
+            frames: life.opening.frames.to_vec(),
             rtt_ns: life.opening.rtt_ns,
             syn_count: halves.client.syns + halves.server.syns,
             syn_ack_count: halves.client.syn_acks + halves.server.syn_acks,
@@ -101,7 +101,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
         close: Close {
             kind: life.closing.kind,
             initiator: life.closing.initiator,
-            frames: life.closing.frames.clone(),
+            frames: life.closing.frames.to_vec(),
             idle_ns: life.closing.idle_ns,
         },
         endpoints,

@@ -48,7 +48,9 @@ impl Interest {
         match find(name).map(|entry| entry.group) {
             Some(Group::Capture) => Self::Capture,
             Some(Group::Transfer) | None => Self::Transfer,
-            Some(Group::Handshake | Group::Teardown | Group::AfterClose | Group::Reset | Group::Population) => Self::Fate,
+            Some(Group::Handshake | Group::Teardown | Group::AfterClose | Group::Reset | Group::Population) => {
+                Self::Fate
+            }
         }
     }
 }
