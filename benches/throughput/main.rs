@@ -8,6 +8,7 @@ mod floor;
 mod generate;
 mod rung;
 mod walk;
+mod writing;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -37,6 +38,9 @@ struct Arguments {
     /// Only these rungs.
     #[arg(long = "rung")]
     rungs: Vec<Rung>,
+    /// Measure also what writing NDJSON takes by itself.
+    #[arg(long)]
+    writing: bool,
     /// Fail when the whole analysis costs more of the floor than it may: for continuous integration.
     #[arg(long)]
     guard: bool,
@@ -76,6 +80,9 @@ fn main() -> Result<()> {
         let totals = generate(profile, &arguments, &path)?;
         if arguments.write.is_none() {
             measure(profile, &totals, &arguments, &path)?;
+            if arguments.writing || !arguments.bench {
+                measure_writing(&path, arguments.rounds)?;
+            }
             fs::remove_file(&path)?;
         }
     }
@@ -139,6 +146,22 @@ fn measure(profile: Profile, totals: &Totals, arguments: &Arguments, path: &Path
             ensure!(ratio <= most, "{}: the whole analysis takes {ratio:.1} floors; at most {most}", profile.name());
         }
     }
+    Ok(())
+}
+
+/// Writes the same verdicts round by round, and prints the median.
+fn measure_writing(path: &Path, rounds: usize) -> Result<()> {
+    let verdicts = writing::verdicts(path)?;
+    let mut octets = 0;
+    let mut costs = Vec::new();
+    for _ in 0..rounds.max(1) {
+        let (written, cost) = time(|| writing::write(&verdicts))?;
+        octets = written;
+        costs.push(cost.cpu_ns);
+    }
+    let (ns, records) = (median(costs), verdicts.len().max(1) as f64);
+    let (record_ns, record_octets) = (ns / records, octets as f64 / records);
+    println!("  NDJSON: {record_ns:.0} ns and {record_octets:.0} octets a connection, {:.2} GB/s", octets as f64 / ns);
     Ok(())
 }
 

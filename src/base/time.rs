@@ -36,41 +36,45 @@ impl fmt::Display for Timestamp {
 }
 
 impl Timestamp {
-    /// The letters of RFC 3339. Every record has some ten of them, so they are put together by hand; 64 bits of
-    /// nanoseconds reach no year but one of four digits.
-    fn letters(self) -> [u8; 30] {
-        let (seconds, nanos) = (self.0.div_euclid(1_000_000_000), self.0.rem_euclid(1_000_000_000));
-        let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    /// The letters of RFC 3339, all of them ASCII. Every record has some ten such moments, so they are put together by
+    /// hand; 64 bits of nanoseconds reach no year but one of four digits.
+    pub fn letters(self) -> [u8; 30] {
+        let (seconds, nanos) = (self.0.div_euclid(1_000_000_000), self.0.rem_euclid(1_000_000_000) as u32);
+        let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400) as u32);
         let (year, month, day) = civil(days);
         let mut letters = *b"0000-00-00T00:00:00.000000000Z";
-        let mut put = |from: usize, to: usize, mut number: i64| {
-            for letter in letters[from..to].iter_mut().rev() {
-                *letter = b'0' + (number % 10) as u8;
-                number /= 10;
-            }
+        let mut put = |at: usize, number: u32| {
+            letters[at] = b'0' + (number / 10 % 10) as u8;
+            letters[at + 1] = b'0' + (number % 10) as u8;
         };
-        put(0, 4, year);
-        put(5, 7, month);
-        put(8, 10, day);
-        put(11, 13, second / 3_600);
-        put(14, 16, second / 60 % 60);
-        put(17, 19, second % 60);
-        put(20, 29, nanos);
+        put(0, year / 100);
+        put(2, year % 100);
+        put(5, month);
+        put(8, day);
+        put(11, second / 3_600);
+        put(14, second / 60 % 60);
+        put(17, second % 60);
+        put(20, nanos / 10_000_000);
+        put(22, nanos / 100_000 % 100);
+        put(24, nanos / 1_000 % 100);
+        put(26, nanos / 10 % 100);
+        letters[28] = b'0' + (nanos % 10) as u8;
         letters
     }
 }
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. Counted in eras of 400 years that begin
 /// with March, so that a leap day is the last of its year.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+fn civil(days: i64) -> (u32, u32, u32) {
+    // 64 bits of nanoseconds lie within 300 years of 1970: the count from the year 0 on fits, and is not negative.
+    let days = (days + 719_468) as u32;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+    (year_of_era + era * 400 + u32::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::compact::Line;
 use super::record::Record;
 use super::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Sink, Summary};
 use crate::finding::Verdict;
@@ -15,7 +16,7 @@ pub struct Json<W> {
     framing: Framing,
     /// What stands before the next record.
     lead: &'static str,
-    line: Vec<u8>,
+    line: Line,
 }
 
 /// What stands around the records.
@@ -28,23 +29,23 @@ struct Framing {
 impl<W: Write> Json<W> {
     /// Newline-delimited JSON to `out`, one write a record; buffering is the caller's choice.
     pub fn lines(out: W) -> Self {
-        Self { out, framing: Framing { between: "", after: "" }, lead: "", line: Vec::new() }
+        Self { out, framing: Framing { between: "", after: "" }, lead: "", line: Line::default() }
     }
 
     /// One array to `out`; the summary is its last element and closes it.
     pub fn array(out: W) -> Self {
-        Self { out, framing: Framing { between: ",", after: "]\n" }, lead: "[", line: Vec::new() }
+        Self { out, framing: Framing { between: ",", after: "]\n" }, lead: "[", line: Line::default() }
     }
 
     /// One more record; [`Json::close`] comes after the last one.
     pub(super) fn record(&mut self, record: impl Serialize) -> io::Result<()> {
         // A record that fails half-way must not leave half a line behind.
-        self.line.clear();
-        self.line.extend_from_slice(self.lead.as_bytes());
-        serde_json::to_writer(&mut self.line, &record)?;
-        self.line.push(b'\n');
+        self.line.truncate(0);
+        self.line.put(self.lead.as_bytes());
+        self.line.append(&record)?;
+        self.line.put(b"\n");
         self.lead = self.framing.between;
-        self.out.write_all(&self.line)
+        self.out.write_all(self.line.octets())
     }
 
     /// What stands after the last record.

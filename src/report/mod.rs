@@ -3,6 +3,7 @@
 mod answers;
 mod census;
 mod checked;
+mod compact;
 mod compared;
 mod explain;
 mod flow_id;

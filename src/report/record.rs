@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use serde::ser::{Serialize, Serializer};
 
-use super::flow_id::{community_id, connection_id};
+use super::flow_id::{self, Letters};
 use super::{CaptureRecord, FindingEvent, InterfaceCounts, LateRecord, PopulationFinding, Summary};
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::finding::{self, Verdict};
@@ -43,7 +43,7 @@ impl Serialize for Record<'_> {
             Record::Late(late) => {
                 let findings = List(late.findings.iter().map(|finding| Finding::of(late.stream, finding)));
                 let endpoint = late.side.name();
-                let time = Word(late.time);
+                let time = Moment(late.time);
                 Late { r#type: "late", stream: late.stream, frame: late.frame, time, endpoint, findings }
                     .serialize(serializer)
             }
@@ -61,6 +61,16 @@ pub(super) struct Word<T>(pub(super) T);
 impl<T: Display> Serialize for Word<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
+    }
+}
+
+/// Prints a moment.
+pub(super) struct Moment(pub(super) Timestamp);
+
+impl Serialize for Moment {
+    #[inline]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(std::str::from_utf8(&self.0.letters()).unwrap_or_default())
     }
 }
 
@@ -109,14 +119,14 @@ impl From<Endpoint> for Address {
 struct Connection<'a, R, F> {
     r#type: &'static str,
     stream: u64,
-    id: String,
-    community_id: String,
+    id: Letters<16>,
+    community_id: Letters<30>,
     client: Address,
     server: Address,
     role_basis: &'static str,
     tap: Option<&'static str>,
-    start: Word<crate::base::Timestamp>,
-    end: Word<crate::base::Timestamp>,
+    start: Moment,
+    end: Moment,
     first_frame: u64,
     last_frame: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,14 +149,14 @@ impl<'a> Connection<'a, (), ()> {
         Connection {
             r#type: "connection",
             stream,
-            id: connection_id(verdict.client, verdict.server, verdict.start),
-            community_id: community_id(verdict.client, verdict.server),
+            id: flow_id::connection_letters(verdict.client, verdict.server, verdict.start),
+            community_id: flow_id::community_letters(verdict.client, verdict.server),
             client: verdict.client.into(),
             server: verdict.server.into(),
             role_basis: verdict.role_basis.name(),
             tap: verdict.tap.map(finding::Tap::name),
-            start: Word(verdict.start),
-            end: Word(verdict.end),
+            start: Moment(verdict.start),
+            end: Moment(verdict.end),
             first_frame: verdict.first_frame,
             last_frame: verdict.last_frame,
             through: verdict.through.as_deref(),
@@ -225,7 +235,7 @@ struct Life<S, C> {
 #[derive(serde::Serialize)]
 struct Step {
     state: &'static str,
-    time: Word<crate::base::Timestamp>,
+    time: Moment,
     frame: Option<u64>,
     basis: &'static str,
 }
@@ -244,7 +254,7 @@ impl Serialize for View<'_> {
             final_state: view.final_state().name(),
             states: List(view.states.iter().map(|step| Step {
                 state: step.state.name(),
-                time: Word(step.time),
+                time: Moment(step.time),
                 frame: step.frame,
                 basis: step.basis.name(),
             })),
@@ -273,7 +283,7 @@ impl Serialize for View<'_> {
 #[derive(serde::Serialize)]
 struct Reset<'a> {
     frame: u64,
-    time: Word<crate::base::Timestamp>,
+    time: Moment,
     from: &'static str,
     origin: &'static str,
     family: Option<&'static str>,
@@ -291,7 +301,7 @@ impl<'a> Reset<'a> {
     fn of(reset: &'a finding::Reset) -> Self {
         Self {
             frame: reset.frame,
-            time: Word(reset.time),
+            time: Moment(reset.time),
             from: reset.from.name(),
             origin: reset.origin.name(),
             family: reset.family.map(finding::Family::name),
@@ -318,7 +328,7 @@ struct Finding<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     frames: &'a [u64],
-    time: Word<crate::base::Timestamp>,
+    time: Moment,
     message: &'a str,
     filter: Word<Filter<'a>>,
 }
@@ -333,7 +343,7 @@ impl<'a> Finding<'a> {
             outcome: finding.outcome,
             kind: finding.kind,
             frames: &finding.frames,
-            time: Word(finding.time),
+            time: Moment(finding.time),
             message: &finding.message,
             filter: Word(Filter { stream, frames: &finding.frames }),
         }
@@ -375,7 +385,7 @@ struct Late<F> {
     r#type: &'static str,
     stream: u64,
     frame: u64,
-    time: Word<Timestamp>,
+    time: Moment,
     endpoint: &'static str,
     findings: F,
 }
@@ -410,13 +420,13 @@ struct Population<'a> {
     host: IpAddr,
     service: Option<Address>,
     owner: Option<&'static str>,
-    from: Word<crate::base::Timestamp>,
-    to: Word<crate::base::Timestamp>,
+    from: Moment,
+    to: Moment,
     peak: Option<u64>,
-    peak_time: Option<Word<crate::base::Timestamp>>,
+    peak_time: Option<Moment>,
     per_second: Option<f64>,
     limit: Option<u64>,
-    runs_out: Option<Word<crate::base::Timestamp>>,
+    runs_out: Option<Moment>,
     streams: &'a [u64],
     frames: &'a [u64],
     message: &'a str,
@@ -432,13 +442,13 @@ impl<'a> Population<'a> {
             host: finding.host,
             service: finding.service.map(Address::from),
             owner: finding.owner.map(Side::name),
-            from: Word(finding.from),
-            to: Word(finding.to),
+            from: Moment(finding.from),
+            to: Moment(finding.to),
             peak: finding.peak.map(|peak| peak.sockets),
-            peak_time: finding.peak.map(|peak| Word(peak.at)),
+            peak_time: finding.peak.map(|peak| Moment(peak.at)),
             per_second: finding.per_second,
             limit: finding.limit,
-            runs_out: finding.runs_out.map(Word),
+            runs_out: finding.runs_out.map(Moment),
             streams: &finding.streams,
             frames: &finding.frames,
             message: &finding.message,

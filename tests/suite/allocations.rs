@@ -7,6 +7,7 @@ use std::io;
 use lastack::analysis::{Options, analyse};
 use lastack::base::{Endpoint, FrameNumber, Seq, Timestamp};
 use lastack::connection::Profile;
+use lastack::report::{Json, Sink};
 use lastack::segment::{Flags, Marks, Segment, TcpOptions, Timestamps};
 use lastack::source::{self, Input};
 use lastack::table::{Entry, Limits, Table};
@@ -196,4 +197,20 @@ fn a_longer_transfer_allocates_no_more() {
     analysed(500);
     let (short, long) = (analysed(500), analysed(5_000));
     assert_eq!(short, long, "9,000 segments more");
+}
+
+#[test]
+fn writing_a_record_again_allocates_nothing() {
+    let input = Input::Reader("-".to_owned(), Box::new(io::Cursor::new(capture(20))));
+    let mut source = source::open(vec![input], source::Options::default()).expect("a capture");
+    let mut told = Told::default();
+    analyse(&mut source, &Options::default(), None, &mut told, &mut ()).expect("it takes all");
+    let mut json = Json::lines(io::sink());
+    let mut write = || {
+        for verdict in &told.verdicts {
+            json.connection(verdict).expect("it takes all");
+        }
+    };
+    assert!(!told.verdicts.is_empty() && asked(&mut write) > 0, "the line is made once");
+    assert_eq!(asked(&mut write), 0);
 }
