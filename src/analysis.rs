@@ -128,7 +128,8 @@ pub fn analyse(
     Ok(Outcome { summary, source_error, interrupted, streams, watched, population, sockets })
 }
 
-fn decoder(options: &Options) -> Decoder {
+/// A decoder as `options` say.
+pub fn decoder(options: &Options) -> Decoder {
     Decoder::new(DecodeOptions { split_by: options.split_by, ..DecodeOptions::default() })
 }
 

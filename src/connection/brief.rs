@@ -188,6 +188,11 @@ impl Brief {
         true
     }
 
+    /// The client has sent nothing but a SYN.
+    pub fn is_half_open(&self) -> bool {
+        matches!(self.stage, Stage::Asked | Stage::Answered)
+    }
+
     /// When the newest segment was captured.
     #[inline]
     pub fn end(&self) -> Timestamp {

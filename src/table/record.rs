@@ -77,6 +77,18 @@ impl Record {
         matches!(self.body, Body::Vacant)
     }
 
+    /// The client has sent nothing but SYNs.
+    pub fn is_half_open(&self) -> bool {
+        match &self.body {
+            Body::Vacant => false,
+            Body::Brief(brief) => brief.is_half_open(),
+            Body::Whole(connection) => {
+                let client = &connection.halves.client;
+                client.syns > 0 && u64::from(client.syns) == client.frames
+            }
+        }
+    }
+
     /// Gives it the next segment if it stays brief with it.
     #[inline]
     pub fn take_briefly(&mut self, segment: &Segment, from_low: bool) -> bool {

@@ -87,6 +87,9 @@ const CONNECTIONS_MAX: usize = (LEFT - 1) as usize;
 /// While connections leave, the record of the one that comes so many later is brought into the cache.
 const LOOK_AHEAD: usize = 8;
 
+/// Places that are looked at for a handshake that nobody has completed. In a flood most of them are.
+const PROBES: usize = 8;
+
 /// Deadlines that no longer hold are swept out when there are so many more than connections.
 const STALE_MAX: usize = 1 << 16;
 
@@ -454,8 +457,18 @@ impl Table {
         }
     }
 
-    /// Makes room: the first connection that had no segment since the hand last passed it.
+    /// Makes room: a handshake that nobody has completed if one is soon found, so that a flood of them drives out its own kind and
+    /// nobody who talks; else the first connection that had no segment since the hand last passed it.
     fn evict(&mut self, leave: &mut impl FnMut(Left)) {
+        // Those that came together lie together, so the places are spread over all of them by the golden ratio.
+        let spread = (self.slab.len() * 618 / 1_000).max(1);
+        for slot in (0..PROBES).map(|probe| (self.hand + probe * spread) % self.slab.len().max(1)) {
+            if self.slab.get(slot).is_some_and(Record::is_half_open) {
+                self.hand += 1;
+                self.drive_out(slot, leave);
+                return;
+            }
+        }
         for _ in 0..2 * self.slab.len() {
             let slot = self.hand % self.slab.len();
             self.hand = slot + 1;
@@ -467,11 +480,15 @@ impl Table {
                 record.touched = false;
                 continue;
             }
-            self.counts.evicted += 1;
-            if let Some((left, _)) = self.remove(slot) {
-                leave(Left { evicted: true, ..left });
-            }
+            self.drive_out(slot, leave);
             return;
+        }
+    }
+
+    fn drive_out(&mut self, slot: usize, leave: &mut impl FnMut(Left)) {
+        self.counts.evicted += 1;
+        if let Some((left, _)) = self.remove(slot) {
+            leave(Left { evicted: true, ..left });
         }
     }
 }
@@ -507,4 +524,57 @@ pub(super) struct Opening {
 fn known(connection: &Connection, sender: Endpoint) -> Known {
     let side = if sender == connection.client { Side::Client } else { Side::Server };
     Known { base: connection.halves[side].base, closing: connection.counts_closing() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::FrameNumber;
+    use crate::segment::{Flags, Marks, TcpOptions};
+
+    /// A SYN, or its third segment, of a client to one service.
+    fn segment(n: u64, host: u32, flags: Flags) -> Segment {
+        Segment {
+            time: Timestamp(n as i64 * 1_000),
+            frame: FrameNumber(n),
+            source: Endpoint::new(std::net::Ipv4Addr::from(0x0a00_0000 + host).into(), 40_000),
+            destination: Endpoint::new([10, 255, 0, 1].into(), 80),
+            seq: crate::base::Seq(if flags.contains(Flags::SYN) { 7 } else { 8 }),
+            ack: crate::base::Seq(0),
+            payload_len: 0,
+            window: 500,
+            flags,
+            ip_id: 0,
+            ttl: 64,
+            marks: Marks::empty(),
+            interface: 0,
+            context: 0,
+            realm: 0,
+            digest: 0,
+            options: TcpOptions::NONE,
+        }
+    }
+
+    #[test]
+    fn a_flood_drives_out_its_own_kind_and_nobody_who_talks() {
+        const TALKING: u32 = 200;
+        let limits = Limits { connections_max: 1_000, past_max: 1_000 };
+        let mut table = Table::new(limits, Profile::LINUX);
+        let mut left = Vec::new();
+        let mut frame = 0;
+        let mut take = |table: &mut Table, host, flags| {
+            frame += 1;
+            table.take(&segment(frame, host, flags), |gone| left.push(gone.client()));
+        };
+        for host in 0..TALKING {
+            take(&mut table, host, Flags::SYN);
+            take(&mut table, host, Flags::ACK);
+        }
+        for forged in 0..20_000 {
+            take(&mut table, 1 << 20 | forged, Flags::SYN);
+        }
+        assert_eq!((table.live(), table.counts().evicted), (1_000, u64::from(TALKING) + 20_000 - 1_000));
+        let forged: std::net::IpAddr = [10, 16, 0, 0].into();
+        assert!(left.iter().all(|client| client.ip >= forged), "{left:?}");
+    }
 }

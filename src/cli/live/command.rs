@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 
 use super::arguments::{CaptureArguments, LiveArguments, LiveFormat, LiveOutput, MetricsArguments};
-use super::companions::{Companions, Numbers, Out};
+use super::companions::{Both, Companions, Numbers, Out};
 use super::keep::Keeper;
 use super::metrics::Metrics;
 use super::privileges::{self, Files};
@@ -16,7 +16,7 @@ use super::session::{self, End, Limits};
 use super::shared::Shared;
 use super::view::{Feed, Look, Model, Screen};
 use super::watch::{Events, Telling, Told, Watcher};
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, decoder};
 use crate::cli::arguments::Talk;
 use crate::cli::explain::meant;
 use crate::cli::interrupt::Interrupt;
@@ -24,11 +24,7 @@ use crate::cli::output::{cannot_write, named};
 use crate::cli::sandbox::{self, Needs, Sandbox};
 use crate::cli::terminal::canvas;
 use crate::cli::{Outcome, say};
-use crate::finding::Verdict;
-use crate::report::{
-    CaptureRecord, FindingEvent, Json, LateRecord, PopulationFinding, Rows, Selected, Selection, Sink, Summary, Text,
-    counted,
-};
+use crate::report::{CaptureRecord, Json, Rows, Selected, Selection, Sink, Text, counted};
 use crate::source::live::{Delivery, LiveCapture, LiveError, LiveOptions, Promiscuity, devices};
 
 /// Runs the command.
@@ -91,7 +87,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         Shown::Ndjson | Shown::Text => None,
     };
     let events = events.map(|events| Selected::new(events, selection.clone()));
-    let keeper = Keeper::new(&arguments.keep, &capture)?;
+    let keeper = Keeper::new(&arguments.keep, &interface, capture.link(), capture.snaplen())?;
     let needs = Needs { writes: written.into_iter().map(Path::to_path_buf).collect(), ..Needs::default() };
     sandbox::enter(talk.sandbox, &needs)?;
     let told = Shared::new(Told::default());
@@ -131,7 +127,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     // Whoever reads knows now that frames are being captured.
     companions.out.flush().with_context(|| cannot_write(&place))?;
     let limits = Limits { duration: arguments.capture.duration, packets: arguments.capture.packets };
-    let ended = session::run(&mut capture, &mut analysis, &mut companions, limits);
+    let ended = session::run(&mut capture, &mut analysis, decoder(&options), &mut companions, limits);
     // The report comes after the view, on the terminal as it was.
     companions.screen = None;
     let truncated = !matches!(ended, Ok(End::Limit | End::Asked));
@@ -177,46 +173,6 @@ impl Shown {
             None if has_terminal && named(output.file.as_deref()).is_none() => Shown::View,
             None => Shown::Ndjson,
         }
-    }
-}
-
-/// Two sinks that are told the same.
-struct Both<A, B>(A, B);
-
-impl<A: Sink, B: Sink> Sink for Both<A, B> {
-    fn capture(&mut self, capture: &CaptureRecord) -> io::Result<()> {
-        self.0.capture(capture)?;
-        self.1.capture(capture)
-    }
-
-    fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
-        self.0.connection(verdict)?;
-        self.1.connection(verdict)
-    }
-
-    fn late(&mut self, late: &LateRecord) -> io::Result<()> {
-        self.0.late(late)?;
-        self.1.late(late)
-    }
-
-    fn population(&mut self, finding: &PopulationFinding) -> io::Result<()> {
-        self.0.population(finding)?;
-        self.1.population(finding)
-    }
-
-    fn event(&mut self, event: &FindingEvent) -> io::Result<()> {
-        self.0.event(event)?;
-        self.1.event(event)
-    }
-
-    fn population_event(&mut self, finding: &PopulationFinding) -> io::Result<()> {
-        self.0.population_event(finding)?;
-        self.1.population_event(finding)
-    }
-
-    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
-        self.0.summary(summary)?;
-        self.1.summary(summary)
     }
 }
 

@@ -12,7 +12,8 @@ use super::view::{Feed, Model, Screen, Tally};
 use super::watch::{Told, Watcher};
 use crate::analysis::Analysis;
 use crate::cli::interrupt::Interrupt;
-use crate::report::{Selected, Sink};
+use crate::finding::Verdict;
+use crate::report::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Selected, Sink, Summary};
 use crate::segment::Item;
 use crate::source::Frame;
 use crate::source::live::Counters;
@@ -108,5 +109,45 @@ impl Beside for Companions {
         let bell = self.interrupt.iter().map(|interrupt| interrupt.bell().as_fd());
         let keys = self.screen.iter().map(|_| rustix::stdio::stdin());
         bell.chain(keys).chain(self.metrics.waits_for()).collect()
+    }
+}
+
+/// Two sinks that are told the same.
+pub struct Both<A, B>(pub A, pub B);
+
+impl<A: Sink, B: Sink> Sink for Both<A, B> {
+    fn capture(&mut self, capture: &CaptureRecord) -> io::Result<()> {
+        self.0.capture(capture)?;
+        self.1.capture(capture)
+    }
+
+    fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
+        self.0.connection(verdict)?;
+        self.1.connection(verdict)
+    }
+
+    fn late(&mut self, late: &LateRecord) -> io::Result<()> {
+        self.0.late(late)?;
+        self.1.late(late)
+    }
+
+    fn population(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        self.0.population(finding)?;
+        self.1.population(finding)
+    }
+
+    fn event(&mut self, event: &FindingEvent) -> io::Result<()> {
+        self.0.event(event)?;
+        self.1.event(event)
+    }
+
+    fn population_event(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        self.0.population_event(finding)?;
+        self.1.population_event(finding)
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        self.0.summary(summary)?;
+        self.1.summary(summary)
     }
 }

@@ -11,7 +11,7 @@ use super::arguments::KeepArguments;
 use crate::base::Timestamp;
 use crate::cli::explain::meant;
 use crate::cli::output::cannot_write;
-use crate::source::live::{Counters, LiveCapture};
+use crate::source::live::Counters;
 use crate::source::write::{InterfaceOptions, PacketOptions, PcapngWriter};
 use crate::source::{ByteOrder, Drops, Frame, LinkType};
 
@@ -71,11 +71,16 @@ struct Held {
 }
 
 impl Keeper {
-    /// As the arguments say; none when nothing is to be kept.
+    /// As the arguments say, with frames of `interface`, which begin as `link` says and are cut to `snaplen` octets; none when nothing is to be kept.
     ///
     /// # Errors
     /// A finding that there is not, or a file that cannot be made.
-    pub fn new(arguments: &KeepArguments, capture: &LiveCapture) -> anyhow::Result<Option<Self>> {
+    pub fn new(
+        arguments: &KeepArguments,
+        interface: &str,
+        link: LinkType,
+        snaplen: u32,
+    ) -> anyhow::Result<Option<Self>> {
         let Some(path) = &arguments.write else { return Ok(None) };
         let triggers: Vec<&'static str> =
             arguments.triggers.iter().map(|name| Ok(meant(name)?.name)).collect::<anyhow::Result<_>>()?;
@@ -92,9 +97,9 @@ impl Keeper {
         let ring = (!plan.triggers.is_empty()).then(Ring::default);
         let mut keeper = Self {
             plan,
-            interface: capture.interface().to_owned(),
-            link: capture.link(),
-            snaplen: capture.snaplen(),
+            interface: interface.to_owned(),
+            link,
+            snaplen,
             open: None,
             serial: 0,
             files: VecDeque::new(),

@@ -7,6 +7,8 @@ pub mod arguments;
 mod command;
 #[cfg(feature = "live")]
 mod companions;
+#[cfg(all(test, feature = "live", target_os = "linux"))]
+mod day;
 #[cfg(feature = "live")]
 mod keep;
 #[cfg(feature = "live")]

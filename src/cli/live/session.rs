@@ -80,11 +80,11 @@ pub trait Beside {
 pub fn run(
     supply: &mut impl Supply,
     analysis: &mut Analysis<'_>,
+    decoder: Decoder,
     beside: &mut dyn Beside,
     limits: Limits,
 ) -> anyhow::Result<End> {
-    let mut taker =
-        Taker { decoder: Decoder::default(), analysis, beside, failure: None, counted: supply.wall_clock() };
+    let mut taker = Taker { decoder, analysis, beside, failure: None, counted: supply.wall_clock() };
     let begun = supply.now();
     let (mut ticked, mut heard) = (begun, begun);
     let end = loop {
