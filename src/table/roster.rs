@@ -461,9 +461,10 @@ impl Table {
     /// nobody who talks; else the first connection that had no segment since the hand last passed it.
     fn evict(&mut self, leave: &mut impl FnMut(Left)) {
         // Those that came together lie together, so the places are spread over all of them by the golden ratio.
-        let spread = (self.slab.len() * 618 / 1_000).max(1);
-        for slot in (0..PROBES).map(|probe| (self.hand + probe * spread) % self.slab.len().max(1)) {
-            if self.slab.get(slot).is_some_and(Record::is_half_open) {
+        let places = self.slab.len().max(1);
+        let spread = (places * 618 / 1_000).max(1);
+        for slot in (0..PROBES).map(|probe| (self.hand + probe * spread) % places) {
+            if self.slab.get(slot as u32).is_some_and(Record::is_half_open) {
                 self.hand += 1;
                 self.drive_out(slot, leave);
                 return;
