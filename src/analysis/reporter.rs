@@ -8,7 +8,7 @@ use super::ways::{Way, Ways};
 use super::{Finished, Options};
 use crate::base::Timestamp;
 use crate::connection::{Connection, Lifecycle, Profile, Room};
-use crate::finding::{self, Loss, Losses, PopulationThresholds, Sieve, Sketch, Unheard, Verdict};
+use crate::finding::{self, Loss, Losses, Sieve, Sketch, Unheard, Verdict};
 use crate::policy::Policy;
 use crate::population::{Departure, INTERVAL_NS, Population, SocketTable, Tally};
 use crate::report::{CaptureRecord, LateRecord, PopulationFinding, SegmentLog, Sink, Summary};
@@ -111,7 +111,7 @@ impl<'a> Reporter<'a> {
 
     /// What shows across the connections of `population`, and how many findings the policy leaves out.
     pub fn found_across(&self, population: &Population) -> (Vec<PopulationFinding>, u64) {
-        let mut found = finding::across(population, &PopulationThresholds::default());
+        let mut found = finding::across(population, &self.policy.population_thresholds());
         found.iter_mut().for_each(|found| self.sieve.weaken_across(found));
         let all = found.len();
         found.retain_mut(|found| match self.policy.of_host(found.name, found.severity, found.host) {

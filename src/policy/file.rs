@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::scope::{Network, Scope};
-use super::{Action, Limit, PolicyError, Rule, Rules, names};
+use super::{Across, Action, Limit, PolicyError, Rule, Rules, names};
 use crate::finding::{CATALOGUE, Group, Severity};
 
 /// Longer times than a century are mistakes, and a century in ns fits 64 bits.
@@ -20,6 +20,14 @@ const THRESHOLDS: &[(&str, Limit)] = &[
     ("close-wait-seconds", Limit::CloseWait),
     ("idle-seconds", Limit::Idle),
     ("retransmissions", Limit::Retransmissions),
+    ("time-wait-sockets", Limit::Across(Across::TimeWaitSockets)),
+    ("close-wait-sockets", Limit::Across(Across::CloseWaitSockets)),
+    ("fin-wait-2-sockets", Limit::Across(Across::FinWait2Sockets)),
+    ("half-open-handshakes", Limit::Across(Across::HalfOpenHandshakes)),
+    ("ignored-syns", Limit::Across(Across::IgnoredSyns)),
+    ("idle-ends", Limit::Across(Across::IdleEnds)),
+    ("open-files", Limit::Across(Across::OpenFiles)),
+    ("ports-percent", Limit::Across(Across::PortsPercent)),
 ];
 
 /// Reads `text`, which stands in the file `path`.
@@ -86,6 +94,11 @@ impl Reader<'_> {
                         let known: Vec<&str> = THRESHOLDS.iter().map(|(known, _)| *known).collect();
                         return Err(self.unknown(name, "threshold", &known));
                     };
+                    if matches!(which, Limit::Across(_)) && *scope != Scope::default() {
+                        let message =
+                            format!("{} counts across connections, so it stands outside of rules", name.get_ref());
+                        return Err(self.wrong(name.span(), message));
+                    }
                     rules.thresholds.push((scope.clone(), which, self.limit(which, limit)?));
                 }
             }
@@ -167,18 +180,16 @@ impl Reader<'_> {
             DeValue::Float(number) => number.as_str().parse().ok(),
             _ => None,
         };
-        match (which, number) {
-            (Limit::Retransmissions, Some(count)) if count.fract() == 0.0 && (1.0..=1e9).contains(&count) => {
-                Ok(count as i64)
+        let whole = |most: f64| number.filter(|number| number.fract() == 0.0 && (1.0..=most).contains(number));
+        let (limit, words) = match which {
+            Limit::Across(Across::PortsPercent) => (whole(100.0), "a whole number from 1 to 100"),
+            Limit::Retransmissions | Limit::Across(_) => (whole(1e9), "a whole number from 1 on"),
+            Limit::CloseWait | Limit::Idle => {
+                let seconds = number.filter(|seconds| (0.0..=SECONDS_MAX).contains(seconds));
+                (seconds.map(|seconds| (seconds * 1e9).round()), "a number of seconds is expected")
             }
-            (Limit::Retransmissions, _) => Err(self.wrong(value.span(), "a whole number from 1 on".to_owned())),
-            (Limit::CloseWait | Limit::Idle, Some(seconds)) if (0.0..=SECONDS_MAX).contains(&seconds) => {
-                Ok((seconds * 1e9).round() as i64)
-            }
-            (Limit::CloseWait | Limit::Idle, _) => {
-                Err(self.wrong(value.span(), "a number of seconds is expected".to_owned()))
-            }
-        }
+        };
+        limit.map(|limit| limit as i64).ok_or_else(|| self.wrong(value.span(), words.to_owned()))
     }
 
     fn port(&self, value: &Value<'_>) -> Result<u16, PolicyError> {
@@ -252,7 +263,7 @@ fn suggestion(word: &str, known: &[&str]) -> String {
     const NEAR: f64 = 0.8;
     const FEW: usize = 8;
     let likeness = |known: &str| strsim::jaro_winkler(known, word);
-    let nearest = known.iter().copied().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    let nearest = known.iter().rev().copied().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
     match nearest.filter(|nearest| likeness(nearest) >= NEAR) {
         Some(nearest) => format!("; did you mean {nearest}?"),
         None if known.len() <= FEW => format!("; known are {}", known.join(", ")),

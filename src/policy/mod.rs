@@ -10,7 +10,9 @@
 //! reset-linger-zero = "note"                 # note, warning or error
 //!
 //! [thresholds]
-//! close-wait-seconds = 300
+//! close-wait-seconds = 300                   # also idle-seconds and retransmissions
+//! time-wait-sockets = 1000                   # also close-wait-sockets, fin-wait-2-sockets, half-open-handshakes,
+//! ports-percent = 60                         # ignored-syns, idle-ends, open-files: across connections, everywhere
 //!
 //! [[rule]]                                   # only where it applies; later ones win
 //! port = [5432, 6432]                        # of either end
@@ -35,7 +37,7 @@ pub use error::PolicyError;
 
 use self::scope::Scope;
 use crate::base::Endpoint;
-use crate::finding::{CATALOGUE, Finding, Severity, Thresholds, Verdict};
+use crate::finding::{CATALOGUE, Finding, PopulationThresholds, Severity, Thresholds, Verdict};
 
 /// The name under which [`Policy::discover`] looks for it.
 pub const FILE_NAME: &str = "lastack.toml";
@@ -75,12 +77,27 @@ enum Action {
     Weigh(Severity),
 }
 
-/// A threshold by name.
+/// A threshold by name. Those of one connection can hold for some ports and networks, those across connections hold
+/// everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Limit {
     CloseWait,
     Idle,
     Retransmissions,
+    Across(Across),
+}
+
+/// A threshold of what shows across connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Across {
+    TimeWaitSockets,
+    CloseWaitSockets,
+    FinWait2Sockets,
+    HalfOpenHandshakes,
+    IgnoredSyns,
+    IdleEnds,
+    OpenFiles,
+    PortsPercent,
 }
 
 /// A rule that no finding met.
@@ -149,7 +166,28 @@ impl Policy {
                     Limit::CloseWait => thresholds.close_wait_ns = *value,
                     Limit::Idle => thresholds.idle_ns = *value,
                     Limit::Retransmissions => thresholds.retransmissions = u64::try_from(*value).unwrap_or_default(),
+                    Limit::Across(_) => {}
                 }
+            }
+        }
+        thresholds
+    }
+
+    /// From where on many are too many.
+    pub fn population_thresholds(&self) -> PopulationThresholds {
+        let mut thresholds = PopulationThresholds::default();
+        for (_, limit, value) in &self.0.thresholds {
+            let Limit::Across(which) = limit else { continue };
+            let count = u64::try_from(*value).unwrap_or_default();
+            match which {
+                Across::TimeWaitSockets => thresholds.time_wait_sockets_min = count,
+                Across::CloseWaitSockets => thresholds.close_wait_sockets_min = count,
+                Across::FinWait2Sockets => thresholds.fin_wait_2_sockets_min = count,
+                Across::HalfOpenHandshakes => thresholds.half_open_min = count,
+                Across::IgnoredSyns => thresholds.ignored_by_clock_min = count,
+                Across::IdleEnds => thresholds.idle_ends_min = count,
+                Across::OpenFiles => thresholds.descriptors = count,
+                Across::PortsPercent => thresholds.ports_share_min = count as f64 / 100.0,
             }
         }
         thresholds

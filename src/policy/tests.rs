@@ -127,3 +127,19 @@ fn the_example_in_the_documentation_is_right() {
         .collect();
     assert_eq!(policy(&example).unused().len(), 4);
 }
+
+#[test]
+fn thresholds_across_connections_hold_everywhere() {
+    let policy = policy("thresholds = { time-wait-sockets = 7, ports-percent = 60, open-files = 65536 }");
+    let expected = PopulationThresholds {
+        time_wait_sockets_min: 7,
+        ports_share_min: 0.6,
+        descriptors: 65_536,
+        ..PopulationThresholds::default()
+    };
+    assert_eq!(policy.population_thresholds(), expected);
+    assert_eq!(policy.thresholds(end("10.0.0.1:1"), end("10.0.0.2:2")), Thresholds::default());
+    assert!(refusal("thresholds = { ports-percent = 101 }").contains("from 1 to 100"));
+    let scoped = refusal("[[rule]]\nport = 80\nthresholds = { idle-ends = 3 }");
+    assert!(scoped.contains("3:16: idle-ends counts across connections"), "{scoped}");
+}
