@@ -255,14 +255,16 @@ impl Example {
             Place::Late { stream } => format!("stream {stream}, after its end"),
             Place::Host { host, to, streams } => {
                 let streams = counted(*streams as u64, "stream");
-                format!("host {host}, {streams}, to {}", canvas.clock.time(*to))
+                let (from, to) = (canvas.clock.time(self.rank.2), canvas.clock.time(*to));
+                format!("host {host}, {streams}, {from} to {to}")
             }
         };
         if !self.frames.is_empty() {
             where_.push_str(&format!(", frame{}", frames_after_noun(&self.frames)));
         }
-        let from = if matches!(self.place, Place::Host { .. }) { "from " } else { "" };
-        where_.push_str(&format!(", {from}{}", canvas.clock.time(self.rank.2)));
+        if !matches!(self.place, Place::Host { .. }) {
+            where_.push_str(&format!(", {}", canvas.clock.time(self.rank.2)));
+        }
         if let Some(nature) = self.nature {
             where_.push_str(&format!(", {nature}"));
         }
