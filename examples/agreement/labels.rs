@@ -72,6 +72,8 @@ const IMPLIED: &[(&str, &str)] = &[
 const POPULATION: &[&str] = &[
     "time-wait-owner-server",
     "time-wait-accumulation",
+    "idle-timeout",
+    "syn-ignored-by-timestamp",
     "port-exhaustion",
     "close-wait-accumulation",
     "syn-flood",
