@@ -157,7 +157,9 @@ impl Closing {
                 && !note.class.contains(Class::RETRANSMISSION)
         };
         let at_once = hindsight.notes.iter().filter(carries).count() <= 1;
-        octets > FAREWELL_OCTETS_MAX || octets > 0 && !(prompt && at_once)
+        // The first that it says is an answer.
+        let has_spoken = hindsight.connection.halves[side].payload_bytes > octets;
+        octets > FAREWELL_OCTETS_MAX || octets > 0 && !(prompt && at_once && has_spoken)
     }
 
     /// connect() had its time, or at least tried again in vain.

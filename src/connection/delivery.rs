@@ -338,10 +338,25 @@ fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>>
         .position(|note| note.side == Side::Client && isn.is_some_and(|isn| acknowledges_beyond(note, isn)));
     let last_syn_ack =
         ack.and_then(|ack| notes[..syn_ack + ack].iter().rfind(|note| note.side == Side::Server && note.is_syn_ack()));
+    // A repeated SYN leaves open which copy was answered (Karn): what answers by its timestamp is slower than the newest.
+    let answered = syn.map(|syn| notes[syn_ack].time.since(syn.time).max(0));
+    let repeated = notes[..syn_ack].iter().filter(|note| note.side == Side::Client && note.is_syn()).count() > 1;
+    let slower = if repeated { echoed_rtt(&notes[syn_ack..]) } else { None };
     Sides {
         client: ack.zip(last_syn_ack).map(|(ack, sent)| notes[syn_ack + ack].time.since(sent.time).max(0)),
-        server: syn.map(|syn| notes[syn_ack].time.since(syn.time).max(0)),
+        server: answered.map(|rtt| rtt.max(slower.unwrap_or(0))),
     }
+}
+
+/// From the tap to the server and back, by the first segment of the client that the server echoes.
+fn echoed_rtt(notes: &[Noted]) -> Option<i64> {
+    let answers = notes.iter().filter(|note| note.side == Side::Server && !note.is_syn_ack() && !note.is_rst());
+    answers.filter_map(|answer| Some((answer, answer.timestamps?.echo))).find_map(|(answer, echo)| {
+        let asked =
+            |note: &&Noted| note.side == Side::Client && note.timestamps.is_some_and(|stamps| stamps.value == echo);
+        let asked = notes.iter().find(asked).filter(|asked| asked.frame < answer.frame)?;
+        Some(answer.time.since(asked.time))
+    })
 }
 
 /// The passive opener has said nothing since its SYN-ACK although the client sent again and again, or it even repeated

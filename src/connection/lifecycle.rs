@@ -555,6 +555,12 @@ impl<'a> Machine<'a> {
             Cue::AckOfSyn | Cue::SendData | Cue::SendFin if self.side == Side::Server => {
                 self.enter(State::SynReceived, event.time, event.frame, Basis::Inferred);
             }
+            // It acknowledges a FIN, so it was open.
+            Cue::Fin if event.basis == Basis::Seen => {
+                let opening = if opener { State::SynSent } else { State::SynReceived };
+                self.enter(opening, event.time, event.frame, Basis::Inferred);
+                self.enter(State::Established, event.time, event.frame, Basis::Inferred);
+            }
             _ => {}
         }
     }

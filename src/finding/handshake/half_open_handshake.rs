@@ -55,7 +55,12 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let syn_acks: Vec<_> = case.notes(|note| note.is_syn_ack()).collect();
     let Some(first) = syn_acks.first() else { return };
     let quiet = case.life.horizon.since(case.connection.end);
-    let confidence = if syn_acks.len() > 1 || quiet > 1_000_000_000 { Confidence::High } else { Confidence::Low };
+    let confidence = match syn_acks.len() > 1 || quiet > 1_000_000_000 {
+        // A client that was not captured may have acknowledged it.
+        true if case.connection.halves.client.frames == 0 => Confidence::Medium,
+        true => Confidence::High,
+        false => Confidence::Low,
+    };
     let message = format_args!(
         "{} answered the SYN from {} {} times and was never acknowledged",
         case.connection.server, case.connection.client, case.connection.halves.server.syn_acks

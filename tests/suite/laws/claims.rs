@@ -21,6 +21,8 @@ const OF_THE_CAPTURE: &[&str] = &[
 pub struct Claim {
     what: String,
     sure: bool,
+    /// Of findings and resets; states and calls have a basis instead.
+    confidence: Option<Confidence>,
 }
 
 /// The claims of a verdict, endpoints named by their address and not by their role.
@@ -39,7 +41,7 @@ impl Claims {
         };
         let named = |side: Option<Side>| side.map(end).map(|end: Endpoint| end.to_string()).unwrap_or_default();
         let mut claims = Vec::new();
-        let mut claim = |sure: bool, what: String| claims.push(Claim { what, sure });
+        let mut claim = |sure: bool, what: String| claims.push(Claim { what, sure, confidence: None });
         for side in [Side::Client, Side::Server] {
             // What follows an assumed beginning rests on it.
             let states = &verdict.endpoints[side].states;
@@ -51,23 +53,34 @@ impl Claims {
                 claim(false, format!("{} called {:?} {:?}", end(side), call.call, call.errno));
             }
         }
-        for reset in &verdict.resets {
-            let sure = reset.confidence == Confidence::High;
-            claim(sure, format!("reset by {}: {}", end(reset.from), reset.cause));
-        }
-        for finding in verdict.findings.iter().filter(|finding| !OF_THE_CAPTURE.contains(&finding.name)) {
-            let sure = finding.confidence == Confidence::High;
-            claim(
-                sure,
-                format!("{} {:?} {:?} {}", finding.name, finding.outcome, finding.kind, named(finding.endpoint)),
-            );
-        }
+        let graded = |confidence: Confidence, what: String| Claim {
+            what,
+            sure: confidence == Confidence::High,
+            confidence: Some(confidence),
+        };
+        let resets = verdict.resets.iter();
+        claims.extend(
+            resets.map(|reset| graded(reset.confidence, format!("reset by {}: {}", end(reset.from), reset.cause))),
+        );
+        let findings = verdict.findings.iter().filter(|finding| !OF_THE_CAPTURE.contains(&finding.name));
+        claims.extend(findings.map(|finding| {
+            // The longest silence of a part is another one.
+            let kind = finding.kind.filter(|_| finding.name != "idle");
+            let what = format!("{} {:?} {:?} {}", finding.name, finding.outcome, kind, named(finding.endpoint));
+            graded(finding.confidence, what)
+        }));
         Claims { open: verdict.open.kind, close: verdict.close.kind, claims }
     }
 
-    /// The sure claims that `whole` does not make at all.
+    /// The sure claims that `whole` does not make at all, and those that it makes with less confidence.
     pub fn beyond(self, whole: &Claims) -> Vec<Claim> {
-        let known = |claim: &Claim| whole.claims.iter().any(|other| other.what == claim.what);
-        self.claims.into_iter().filter(|claim| claim.sure && !known(claim)).collect()
+        let of_whole = |claim: &Claim| {
+            whole.claims.iter().filter(|other| other.what == claim.what).max_by_key(|other| other.confidence)
+        };
+        let is_beyond = |claim: &Claim| match of_whole(claim) {
+            None => claim.sure,
+            Some(other) => claim.confidence > other.confidence,
+        };
+        self.claims.into_iter().filter(is_beyond).collect()
     }
 }
