@@ -476,8 +476,9 @@ impl Packing {
 /// Reads a brief from its beginning. What it reads was written by [`Brief::pack`], so it is whole; were it not, octets
 /// that are missing read as zero.
 struct Unpacking<'a> {
-    brief: &'a Brief,
-    at: usize,
+    octets: &'a [u8],
+    /// What lies behind the record.
+    rest: &'a [u8],
     newest: u64,
     frame: u64,
     tails: [Tail; 2],
@@ -485,33 +486,34 @@ struct Unpacking<'a> {
 
 impl<'a> Unpacking<'a> {
     fn of(brief: &'a Brief) -> Self {
-        Self { brief, at: 0, newest: 0, frame: 0, tails: [Tail::NONE; 2] }
+        let octets = brief.first.get(..usize::from(brief.first_used)).unwrap_or_default();
+        let rest = brief.rest.as_ref().and_then(|rest| rest.get(..usize::from(brief.rest_used))).unwrap_or_default();
+        Self { octets, rest, newest: 0, frame: 0, tails: [Tail::NONE; 2] }
     }
 
     #[inline]
     fn octet(&mut self) -> u8 {
-        let at = self.at;
-        self.at += 1;
-        let used = usize::from(self.brief.first_used);
-        let place = if at < used {
-            self.brief.first.get(at)
-        } else {
-            self.brief.rest.as_ref().and_then(|rest| rest.get(at - used))
-        };
-        place.copied().unwrap_or(0)
+        let [octet] = self.get();
+        octet
     }
 
     #[inline]
     fn get<const N: usize>(&mut self) -> [u8; N] {
-        std::array::from_fn(|_| self.octet())
+        let Some((octets, rest)) = self.octets.split_first_chunk() else {
+            self.octets = &[];
+            return [0; N];
+        };
+        self.octets = rest;
+        *octets
     }
 
     #[inline]
     fn unsigned(&mut self) -> u64 {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
+        let (mut value, mut shift) = (0, 0);
+        while shift < 64 {
             let octet = self.octet();
             value |= u64::from(octet & 0x7f) << shift;
+            shift += 7;
             if octet & 0x80 == 0 {
                 break;
             }
@@ -526,8 +528,12 @@ impl<'a> Unpacking<'a> {
     }
 
     fn next(&mut self) -> Option<(Side, Segment)> {
-        if self.at >= usize::from(self.brief.first_used) + usize::from(self.brief.rest_used) {
-            return None;
+        if self.octets.is_empty() {
+            // A packed segment lies whole in either part.
+            self.octets = std::mem::take(&mut self.rest);
+            if self.octets.is_empty() {
+                return None;
+            }
         }
         let [head, low_flags] = self.get();
         let side = if head & FROM_SERVER == 0 { Side::Client } else { Side::Server };

@@ -211,8 +211,9 @@ impl Closing {
     }
 
     fn idle(&self, hindsight: &Hindsight<'_>, resets: &[ResetEffect]) -> Option<i64> {
-        let reset = self.reset.map(|index| hindsight.notes[resets[index].note]);
-        let first = [self.fins.client, self.fins.server, reset].into_iter().flatten().min_by_key(|note| note.frame)?;
+        let reset = self.reset.map(|index| &hindsight.notes[resets[index].note]);
+        let begun = [self.fins.client.as_ref(), self.fins.server.as_ref(), reset];
+        let first = begun.into_iter().flatten().min_by_key(|note| note.frame)?;
         if first.len > 0 {
             return Some(0);
         }
@@ -236,13 +237,12 @@ impl Closing {
             }
             CloseKind::TimedOut => self.frames_unanswered(hindsight),
             _ => {
-                let arrivals = &hindsight.arrivals;
-                let fins = [self.fins.client, self.fins.server].into_iter().flatten().map(|note| note.frame);
-                let acks = Side::BOTH
-                    .into_iter()
-                    .filter_map(|side| arrivals.ack_of_fin[side])
-                    .map(|receipt| hindsight.notes[receipt.note].frame);
-                fins.chain(acks).collect()
+                let mut frames = Frames::new();
+                for side in Side::BOTH {
+                    let ack = hindsight.arrivals.ack_of_fin[side].map(|receipt| &hindsight.notes[receipt.note]);
+                    frames.extend([self.fins[side].as_ref(), ack].into_iter().flatten().map(|note| note.frame));
+                }
+                frames
             }
         };
         frames.sort_unstable();

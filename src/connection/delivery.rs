@@ -426,6 +426,13 @@ fn shows_receipt_beyond(note: &Noted, seq: Seq) -> bool {
     acknowledges_beyond(note, seq) || abort
 }
 
+#[inline]
 fn indices(notes: &[Noted], wanted: impl Fn(&Noted) -> bool) -> SmallVec<[usize; 8]> {
-    notes.iter().enumerate().filter(|(_, note)| wanted(note)).map(|(index, _)| index).collect()
+    let mut found = SmallVec::new();
+    for (index, note) in notes.iter().enumerate() {
+        if wanted(note) {
+            found.push(index);
+        }
+    }
+    found
 }

@@ -72,7 +72,7 @@ impl Connection {
         if segment.marks.contains(Marks::CHECKSUM_BAD) {
             self.history_letter(side, 'C');
         }
-        let letter = match flags.iter().count() {
+        let letter = match flags.bits().count_ones() {
             0 if segment.payload_len > 0 => 'D',
             0 if segment.flags.contains(Flags::ACK) => 'A',
             0 => return,

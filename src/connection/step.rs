@@ -127,12 +127,10 @@ impl Connection {
 
     /// Begins anew with `first`, as [`Connection::new`] does, in the room that the one before took.
     pub fn begin_again(&mut self, stream: u64, first: &Segment, predecessor: Option<Predecessor>) {
-        let mut fresh = Self::new(stream, first, predecessor);
-        std::mem::swap(&mut fresh.journal, &mut self.journal);
-        std::mem::swap(&mut fresh.history, &mut self.history);
-        fresh.journal.clear();
-        fresh.history.clear();
-        *self = fresh;
+        let (mut journal, mut history) = (std::mem::take(&mut self.journal), std::mem::take(&mut self.history));
+        journal.clear();
+        history.clear();
+        *self = Self { journal, history, ..Self::new(stream, first, predecessor) };
     }
 
     /// Plays a brief back into `place`, over whatever connection it holds.

@@ -1,5 +1,7 @@
 //! `syn-unanswered`: nobody answered the SYN.
 
+use std::fmt;
+
 use crate::base::Side;
 use crate::connection::OpenKind;
 use crate::finding::phrase::{count, duration};
@@ -65,34 +67,41 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     if case.life.opening.kind != OpenKind::Unanswered || case.connection.halves.server.frames > 0 {
         return;
     }
-    let syns: Vec<_> = case.notes(|note| note.side == Side::Client && note.is_syn()).collect();
-    let (Some(first), Some(last)) = (syns.first(), syns.last()) else { return };
+    let mut syns = case.notes(|note| note.side == Side::Client && note.is_syn());
+    let frames = case.notes(|note| note.side == Side::Client && note.is_syn()).map(|note| note.frame);
+    let Some(first) = syns.next() else { return };
+    let last = syns.next_back();
+    let before_last = last.map(|_| syns.next_back().unwrap_or(first));
+    let last = last.unwrap_or(first);
     let waited = case.life.horizon.since(first.time);
     let stack = &case.life.profiles.client;
     let limit = stack.syn_give_up_ns;
     let given_up = waited >= limit;
     let retried = case.connection.halves.client.syns > 1;
     let quiet = case.life.horizon.since(last.time);
-    let stopped = syns.len() > 1 && quiet > 2 * last.time.since(syns[syns.len() - 2].time) + quiet / 8;
-    let (end, confidence) = if given_up {
-        (format!("the give-up time of the {} profile ({}) passed", stack.name, duration(limit)), Confidence::High)
-    } else if stopped {
-        ("it stopped trying before the capture ended".to_owned(), Confidence::High)
-    } else {
-        let confidence = if retried { Confidence::Medium } else { Confidence::Low };
-        let end = match quiet {
-            0 => "the capture ended with the last one".to_owned(),
-            _ => format!("the capture ended {} after the last one", duration(quiet)),
-        };
-        (end, confidence)
+    let stopped = before_last.is_some_and(|before| quiet > 2 * last.time.since(before.time) + quiet / 8);
+    let confidence = match (given_up || stopped, retried) {
+        (true, _) => Confidence::High,
+        (false, true) => Confidence::Medium,
+        (false, false) => Confidence::Low,
     };
+    let end = fmt::from_fn(|f| {
+        if given_up {
+            write!(f, "the give-up time of the {} profile ({}) passed", stack.name, duration(limit))
+        } else if stopped {
+            f.write_str("it stopped trying before the capture ended")
+        } else if quiet == 0 {
+            f.write_str("the capture ended with the last one")
+        } else {
+            write!(f, "the capture ended {} after the last one", duration(quiet))
+        }
+    });
     let message = format_args!(
         "nobody answered {} from {} to {}; {end}",
         count(u64::from(case.connection.halves.client.syns), "SYN"),
         case.connection.client,
         case.connection.server
     );
-    let frames = syns.iter().map(|note| note.frame);
     // Who tries once and no more asks for nothing that fails; at the end of the capture the answer may be on its way.
     let severity = match (confidence, retried || given_up) {
         (Confidence::Low, _) => Severity::Note,

@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
+use foldhash::fast::RandomState;
+
 use super::PROSE_WIDTH_MAX;
 use super::spread::Spread;
 use crate::base::{Endpoint, Timestamp};
@@ -23,7 +25,7 @@ const FRAMES_KEPT: usize = 64;
 /// Everything found so far, by name.
 #[derive(Debug, Default)]
 pub struct Findings {
-    groups: HashMap<&'static str, Pile>,
+    groups: HashMap<&'static str, Pile, RandomState>,
 }
 
 #[derive(Debug)]
@@ -65,8 +67,8 @@ impl Findings {
     pub fn connection(&mut self, gist: &Gist<'_>) {
         let place = || Place::Connection { stream: gist.stream, client: gist.client, server: gist.server };
         for finding in gist.findings {
-            self.finding(gist.stream, finding, place, || reason(gist.resets, finding));
-            self.group(finding.name, finding.severity).spread.connection(gist.client, gist.server);
+            let group = self.finding(gist.stream, finding, place, || reason(gist.resets, finding));
+            group.spread.connection(gist.client, gist.server);
         }
     }
 
@@ -104,7 +106,7 @@ impl Findings {
         finding: &Finding,
         place: impl FnOnce() -> Place,
         reason: impl FnOnce() -> Option<String>,
-    ) {
+    ) -> &mut Pile {
         let rank = rank(stream, finding);
         let nature = finding.outcome.or(finding.kind);
         let pile = self.group(finding.name, finding.severity);
@@ -118,6 +120,7 @@ impl Findings {
             message: sentence(&finding.message),
             reason: reason(),
         });
+        pile
     }
 
     fn group(&mut self, name: &'static str, severity: Severity) -> &mut Pile {

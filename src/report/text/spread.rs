@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use foldhash::fast::RandomState;
+
 use crate::base::{Endpoint, Timestamp};
 use crate::report::quantity::{Clock, count, counted};
 
@@ -19,13 +21,13 @@ pub struct Spread {
 
 #[derive(Debug)]
 struct Hosts<K> {
-    counts: HashMap<K, u64>,
+    counts: HashMap<K, u64, RandomState>,
     others: u64,
 }
 
 impl<K> Default for Hosts<K> {
     fn default() -> Self {
-        Self { counts: HashMap::new(), others: 0 }
+        Self { counts: HashMap::default(), others: 0 }
     }
 }
 
