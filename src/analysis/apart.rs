@@ -1,11 +1,17 @@
-//! The work on two threads: reading and tracking on one, judging and telling on the caller's. Connections pass from one to
-//! the other in the order in which they leave, so that nothing that is told can depend on how fast either is.
+//! The work on several threads: reading and tracking on one, telling on the caller's, judging on whichever has time. Connections
+//! pass from one to the other in the order in which they leave, and are told in that order, so that nothing that is told can
+//! depend on how fast any of them is.
+//!
+//! Judging takes most of the time and depends on no other connection. The tracker judges when the teller cannot keep up, and
+//! what nobody has judged when its turn comes, the teller judges itself. Threads beyond these two only judge.
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{panic, thread};
 
+use super::judge::{Judge, Judged, Spares};
 use super::reading::Reading;
 use super::reporter::Reporter;
 use super::tracker::{Outlet, Tracker};
@@ -24,6 +30,9 @@ const LETTERS: usize = 64;
 /// Batches that may be on their way; the faster thread waits then.
 const ON_THE_WAY: usize = 16;
 
+/// More threads would wait for the one that tells.
+const THREADS_MAX: usize = 64;
+
 /// What the tracker tells.
 enum Letter {
     Capture(CaptureRecord),
@@ -31,12 +40,40 @@ enum Letter {
     Unheard(IpAddr),
     Kept(Sieve),
     Left(Left, Departure, Timestamp),
+    Judged(Box<Judged>, Departure),
     Late(Box<(Past, Segment)>),
+    /// What is being judged, while it is.
+    Nothing,
+}
+
+/// Letters on their way: whoever holds the lock may judge those that are not judged yet.
+#[derive(Clone)]
+struct Batch(Arc<Mutex<Vec<Letter>>>);
+
+impl Batch {
+    fn letters(&self) -> MutexGuard<'_, Vec<Letter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Judges the first of `letters` that was not judged yet; none when all were.
+fn judge_next(letters: &mut [Letter], judge: &Judge, spares: &Spares) -> Option<()> {
+    let letter = letters.iter_mut().find(|letter| matches!(letter, Letter::Left(..)))?;
+    if let Letter::Left(left, departure, horizon) = std::mem::replace(letter, Letter::Nothing)
+        && let Some(judged) = judge.judge(left, horizon, spares.take())
+    {
+        *letter = Letter::Judged(Box::new(judged), departure);
+    }
+    Some(())
 }
 
 /// Carries what the tracker tells to the other thread.
-struct Courier {
-    to: SyncSender<Vec<Letter>>,
+struct Courier<'a> {
+    to: SyncSender<Batch>,
+    /// Those who only judge.
+    helpers: SyncSender<Batch>,
+    judge: &'a Judge,
+    spares: &'a Spares,
     letters: Vec<Letter>,
     /// Frames as they were counted here.
     summary: Summary,
@@ -54,7 +91,7 @@ struct Read {
     watched: SegmentLog,
 }
 
-/// As [`super::analyse`], on two threads.
+/// As [`super::analyse`], on two threads or more.
 pub(super) fn analyse(
     source: &mut CaptureSet,
     options: &Options,
@@ -63,12 +100,29 @@ pub(super) fn analyse(
     observer: &mut dyn Observer,
 ) -> io::Result<Outcome> {
     let (to, from) = sync_channel(ON_THE_WAY);
+    let (helpers, work) = sync_channel(ON_THE_WAY);
+    let work = Mutex::new(work);
+    let mut reporter = Reporter::new(options, sink);
+    let (judge, spares) = (reporter.judge_elsewhere(), Spares::default());
+    let (judge, spares, work) = (&judge, &spares, &work);
     thread::scope(|scope| {
         let reading = thread::Builder::new().name("tracking".to_owned()).spawn_scoped(scope, move || {
-            read(Reading { source, filter, observer, names: options.names }, options, to)
+            let courier = Courier {
+                to,
+                helpers,
+                judge,
+                spares,
+                letters: Vec::new(),
+                summary: Summary::default(),
+                is_over: false,
+            };
+            read(Reading { source, filter, observer, names: options.names }, options, courier)
         })?;
-        let mut reporter = Reporter::new(options, sink);
-        let told = tell(from, &mut reporter);
+        for _ in 2..options.threads.min(THREADS_MAX) {
+            let helper = thread::Builder::new().name("judging".to_owned());
+            helper.spawn_scoped(scope, move || help(work, judge, spares))?;
+        }
+        let told = tell(from, &mut reporter, spares);
         let read = reading.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
         told?;
         let Read { source_error, interrupted, streams, counts, summary, watched } = read?;
@@ -79,8 +133,7 @@ pub(super) fn analyse(
     })
 }
 
-fn read(reading: Reading<'_, '_, '_>, options: &Options, to: SyncSender<Vec<Letter>>) -> io::Result<Read> {
-    let mut courier = Courier { to, letters: Vec::new(), summary: Summary::default(), is_over: false };
+fn read(reading: Reading<'_, '_, '_>, options: &Options, mut courier: Courier<'_>) -> io::Result<Read> {
     let mut tracker = Tracker::new(options);
     let (source_error, interrupted) = reading.read(&mut decoder(options), &mut tracker, &mut courier)?;
     let streams = tracker.table.streams();
@@ -90,9 +143,19 @@ fn read(reading: Reading<'_, '_, '_>, options: &Options, to: SyncSender<Vec<Lett
     Ok(Read { source_error, interrupted, streams, counts, summary: courier.summary, watched: tracker.watched })
 }
 
+/// Judges what is on its way until nothing more comes.
+fn help(work: &Mutex<Receiver<Batch>>, judge: &Judge, spares: &Spares) {
+    loop {
+        let Ok(batch) = work.lock().unwrap_or_else(PoisonError::into_inner).recv() else { return };
+        let mut letters = batch.letters();
+        while judge_next(&mut letters, judge, spares).is_some() {}
+    }
+}
+
 /// Reads the letters; stops when the sink takes no more.
-fn tell(from: Receiver<Vec<Letter>>, reporter: &mut Reporter<'_>) -> io::Result<()> {
-    for letters in from {
+fn tell(from: Receiver<Batch>, reporter: &mut Reporter<'_>, spares: &Spares) -> io::Result<()> {
+    for batch in from {
+        let letters = std::mem::take(&mut *batch.letters());
         for letter in letters {
             match letter {
                 Letter::Capture(capture) => reporter.announce(capture),
@@ -100,7 +163,9 @@ fn tell(from: Receiver<Vec<Letter>>, reporter: &mut Reporter<'_>) -> io::Result<
                 Letter::Kept(sieve) => reporter.kept(sieve),
                 Letter::Unheard(host) => reporter.unheard(host),
                 Letter::Left(left, departure, horizon) => reporter.left(left, departure, horizon),
+                Letter::Judged(judged, departure) => spares.put(reporter.judged(*judged, departure)),
                 Letter::Late(late) => reporter.late(&late.0, &late.1),
+                Letter::Nothing => {}
             }
             reporter.so_far()?;
         }
@@ -108,7 +173,7 @@ fn tell(from: Receiver<Vec<Letter>>, reporter: &mut Reporter<'_>) -> io::Result<
     Ok(())
 }
 
-impl Courier {
+impl Courier<'_> {
     fn put(&mut self, letter: Letter) {
         self.letters.push(letter);
         if self.letters.len() == LETTERS {
@@ -117,7 +182,7 @@ impl Courier {
     }
 }
 
-impl Outlet for Courier {
+impl Outlet for Courier<'_> {
     fn announce(&mut self, capture: CaptureRecord) {
         self.put(Letter::Capture(capture));
     }
@@ -155,9 +220,30 @@ impl Outlet for Courier {
     }
 
     fn pause(&mut self) {
-        if !self.letters.is_empty() {
-            let letters = std::mem::replace(&mut self.letters, Vec::with_capacity(LETTERS));
-            self.is_over |= self.to.send(letters).is_err();
+        if self.letters.is_empty() {
+            return;
+        }
+        let letters = std::mem::replace(&mut self.letters, Vec::with_capacity(LETTERS));
+        let batch = Batch(Arc::new(Mutex::new(letters)));
+        // They may have enough to do.
+        let _ = self.helpers.try_send(batch.clone());
+        let mut waiting = Some(batch);
+        while let Some(batch) = waiting.take() {
+            match self.to.try_send(batch) {
+                Ok(()) => {}
+                Err(TrySendError::Disconnected(_)) => self.is_over = true,
+                Err(TrySendError::Full(batch)) => {
+                    // A helper that judges it has the lock.
+                    let judged = match batch.0.try_lock() {
+                        Ok(mut letters) => judge_next(&mut letters, self.judge, self.spares),
+                        Err(_) => None,
+                    };
+                    match judged {
+                        Some(()) => waiting = Some(batch),
+                        None => self.is_over |= self.to.send(batch).is_err(),
+                    }
+                }
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
+use super::judge::{Judge, Judged, Said, Spare};
 use super::tracker::Outlet;
 use super::ways::{Way, Ways};
 use super::{Finished, Options};
@@ -56,6 +57,20 @@ impl<'a> Reporter<'a> {
             room: Room::default(),
             sketch: Sketch::default(),
         }
+    }
+
+    /// Who can say elsewhere what does not depend on the connections before.
+    pub fn judge_elsewhere(&self) -> Judge {
+        Judge { profile: self.profile, policy: self.policy.clone(), takes_gists: self.sink.takes_gists() }
+    }
+
+    /// Tells a connection that was judged elsewhere. Gives its memory back.
+    pub fn judged(&mut self, judged: Judged, departure: Departure) -> Spare {
+        let Judged { connection, life, said } = judged;
+        if self.failure.is_none() {
+            self.told(&connection, &life, departure, said);
+        }
+        Spare::of(connection, life)
     }
 
     /// Takes over how frames were counted elsewhere.
@@ -140,11 +155,12 @@ impl<'a> Reporter<'a> {
 
     fn connection(&mut self, connection: &Connection, departure: Departure, horizon: Timestamp) {
         let life = Lifecycle::within(std::mem::take(&mut self.room), connection, horizon, self.profile);
-        self.told(connection, &life, departure);
+        self.told(connection, &life, departure, Said::Nothing);
         self.room = life.into_room();
     }
 
-    fn told(&mut self, connection: &Connection, life: &Lifecycle, departure: Departure) {
+    /// Tells a connection of which `said` is known already, without what connections before it change.
+    fn told(&mut self, connection: &Connection, life: &Lifecycle, departure: Departure, said: Said) {
         self.sieve.take(connection);
         Unheard::of(connection).into_iter().for_each(|host| self.unheard(host));
         self.tally.take(connection, life, departure);
@@ -152,24 +168,37 @@ impl<'a> Reporter<'a> {
             sockets.take(connection, life);
         }
         self.summary.connections += 1;
-        if self.is_content_with_gist(connection, life) {
+        let (sketch, verdict) = match said {
+            Said::Nothing => (None, None),
+            Said::Sketch(sketch) => (Some(sketch), None),
+            Said::Verdict(verdict) => (None, Some(verdict)),
+        };
+        if self.is_content_with_gist(connection, life, sketch) {
             return;
         }
-        let mut verdict = self.conclude(connection, life);
+        let mut verdict = match verdict {
+            Some(verdict) => self.among_others(connection, life, *verdict),
+            None => self.conclude(connection, life),
+        };
         self.summary.ignored += self.policy.apply(&mut verdict);
         self.summary.count(&verdict.findings);
         self.failure = self.sink.connection(&verdict).err();
     }
 
     /// The sink counts `connection` and wants no words. Where frames are missing, what was found is said in other words.
-    fn is_content_with_gist(&mut self, connection: &Connection, life: &Lifecycle) -> bool {
+    fn is_content_with_gist(&mut self, connection: &Connection, life: &Lifecycle, sketch: Option<Sketch>) -> bool {
         let is_reworded = self.sieve.hides_completion(connection.halves.server.syn_acks);
         if is_reworded || !self.sink.takes_gists() || !self.losses.is_empty() || self.unheard.has(connection.server.ip)
         {
             return false;
         }
-        let thresholds = self.policy.thresholds(connection.client, connection.server);
-        self.sketch.draw(connection, life, &thresholds);
+        match sketch {
+            Some(sketch) => self.sketch = sketch,
+            None => {
+                let thresholds = self.policy.thresholds(connection.client, connection.server);
+                self.sketch.draw(connection, life, &thresholds);
+            }
+        }
         let ignored = self.policy.apply_to(self.sketch.findings_mut(), connection.client, connection.server);
         let gist = self.sketch.gist(connection, life);
         let is_content = self.sink.gist(&gist);
@@ -183,7 +212,11 @@ impl<'a> Reporter<'a> {
     /// Everything that the catalogue says of `connection`.
     fn conclude(&self, connection: &Connection, life: &Lifecycle) -> Verdict {
         let thresholds = self.policy.thresholds(connection.client, connection.server);
-        let mut verdict = finding::conclude(connection, life, &thresholds);
+        self.among_others(connection, life, finding::conclude(connection, life, &thresholds))
+    }
+
+    /// Says of `verdict` what other connections and the whole capture change.
+    fn among_others(&self, connection: &Connection, life: &Lifecycle, mut verdict: Verdict) -> Verdict {
         self.losses.weaken(&mut verdict, life.horizon);
         self.unheard.weaken(&mut verdict);
         self.sieve.weaken(&mut verdict);

@@ -31,6 +31,20 @@ impl Left {
         self.server
     }
 
+    /// The connection, a brief one played back over what `spare` holds.
+    pub fn unpack(self, spare: Option<Box<Connection>>) -> Option<Box<Connection>> {
+        let mut connection = match self.body {
+            Remains::Whole(connection) => connection,
+            Remains::Brief(brief) => {
+                let mut place = spare;
+                Connection::play_back(&mut place, self.stream, &brief, self.client, self.server);
+                place?
+            }
+        };
+        connection.evicted = self.evicted;
+        Some(connection)
+    }
+
     /// Lends the connection, a brief one played back in `scratch`.
     pub fn lend<T>(mut self, scratch: &mut Option<Box<Connection>>, to: impl FnOnce(&Connection) -> T) -> Option<T> {
         let connection = match &mut self.body {

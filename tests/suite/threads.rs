@@ -38,7 +38,7 @@ fn told(threads: usize, limits: Limits) -> String {
 }
 
 #[test]
-fn two_threads_say_what_one_says() {
+fn many_threads_say_what_one_says() {
     let few = Limits { connections_max: 5, past_max: 7 };
     for limits in [Limits::default(), few] {
         let alone = told(1, limits);
@@ -84,7 +84,7 @@ impl Sink for Full {
 
 #[test]
 fn a_sink_that_takes_no_more_ends_it_on_any_number_of_threads() {
-    for threads in [1, 2] {
+    for threads in [1, 2, 4] {
         for room in [0, 1, 40] {
             let options = Options { threads, ..Options::default() };
             let failed = analyse(&mut all(), &options, None, &mut Full(room), &mut ()).map(|_| ());

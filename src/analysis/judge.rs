@@ -1,0 +1,86 @@
+//! What can be said of a connection by itself, on whichever thread has time: all but what connections before it decide.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::base::Timestamp;
+use crate::connection::{Connection, Lifecycle, Profile, Room};
+use crate::finding::{self, Sketch, Verdict};
+use crate::policy::Policy;
+use crate::table::Left;
+
+/// Memory of connections that were told, for others: as much as can be on the way between threads.
+const SPARES_MAX: usize = 1_024;
+
+/// Looks at connections without telling them.
+pub(super) struct Judge {
+    pub profile: Profile,
+    pub policy: Policy,
+    /// The sink wants no words of most connections.
+    pub takes_gists: bool,
+}
+
+/// A connection and what is to be said of it, as far as it can be known.
+pub(super) struct Judged {
+    pub connection: Box<Connection>,
+    pub life: Lifecycle,
+    pub said: Said,
+}
+
+/// What has been said of a connection already.
+#[derive(Default)]
+pub(super) enum Said {
+    #[default]
+    Nothing,
+    Sketch(Sketch),
+    Verdict(Box<Verdict>),
+}
+
+/// Memory for the next connection.
+#[derive(Default)]
+pub(super) struct Spare {
+    connection: Option<Box<Connection>>,
+    room: Room,
+}
+
+/// Memory that goes back to the threads that judge.
+#[derive(Default)]
+pub(super) struct Spares(Mutex<Vec<Spare>>);
+
+impl Judge {
+    /// Unpacks and judges a connection that left when packet time had reached `horizon`.
+    pub fn judge(&self, left: Left, horizon: Timestamp, spare: Spare) -> Option<Judged> {
+        let connection = left.unpack(spare.connection)?;
+        let life = Lifecycle::within(spare.room, &connection, horizon, self.profile);
+        let thresholds = self.policy.thresholds(connection.client, connection.server);
+        let said = if self.takes_gists {
+            let mut sketch = Sketch::default();
+            sketch.draw(&connection, &life, &thresholds);
+            Said::Sketch(sketch)
+        } else {
+            Said::Verdict(Box::new(finding::conclude(&connection, &life, &thresholds)))
+        };
+        Some(Judged { connection, life, said })
+    }
+}
+
+impl Spare {
+    /// The memory of a connection that was told.
+    pub fn of(connection: Box<Connection>, life: Lifecycle) -> Self {
+        Self { connection: Some(connection), room: life.into_room() }
+    }
+}
+
+impl Spares {
+    /// Some memory, new if there is none.
+    pub fn take(&self) -> Spare {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Keeps memory for later.
+    pub fn put(&self, spare: Spare) {
+        let mut spares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() < SPARES_MAX {
+            spares.push(spare);
+        }
+    }
+}
