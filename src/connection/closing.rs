@@ -10,6 +10,8 @@ use crate::segment::Flags;
 
 /// So many transmissions without an answer at the end mean that their sender was talking to nobody.
 const UNANSWERED_MIN: u32 = 3;
+/// Nobody's timer repeats sooner, ns: FreeBSD's shortest is 30 ms, Linux's 200.
+const REPEATED_NS_MIN: i64 = 20_000_000;
 /// Payload sent after the peer's FIN makes a half-close only when it is more than a farewell in one segment (a TLS
 /// close_notify alert, for one) that its own FIN follows at once.
 const FAREWELL_OCTETS_MAX: u64 = 64;
@@ -312,7 +314,11 @@ fn unanswered(hindsight: &Hindsight<'_>, closing: &Closing) -> Option<Side> {
         return None;
     }
     Side::BOTH.into_iter().find(|&side| {
-        let half = &hindsight.connection.halves[side];
+        let (half, peer) = (&hindsight.connection.halves[side], &hindsight.connection.halves[!side]);
+        if peer.frames == 0 && peer.acked.is_some() {
+            // It answers somebody of whom nothing was captured.
+            return false;
+        }
         let repeats = half.retransmissions + half.fins + half.syn_acks > 0 || half.unanswered_probes > 0;
         half.unanswered >= UNANSWERED_MIN && repeats && is_repeating(hindsight, side)
     })
@@ -330,7 +336,10 @@ fn is_repeating(hindsight: &Hindsight<'_>, side: Side) -> bool {
         .take(3)
         .collect();
     match newest.as_slice() {
-        [last, before, ..] => last.end() == before.end() || last.seq == before.seq,
+        [last, before, ..] => {
+            let is_same = last.end() == before.end() || last.seq == before.seq;
+            is_same && last.time.since(before.time) >= REPEATED_NS_MIN
+        }
         _ => false,
     }
 }

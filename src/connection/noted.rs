@@ -34,7 +34,7 @@ bitflags! {
         /// Sequence space beyond the sender's own FIN.
         const BEYOND_FIN = 0x800;
         /// Sent again right after the peer told of a hole there: by SACK (RFC 6675) or by repeating its acknowledgment
-        /// (RFC 5681, section 3.2).
+        /// (RFC 5681, section 3.2), or in step with its acknowledgments while such a hole is filled (RFC 6582).
         const FAST = 0x1000;
         /// The newest payload once more, sooner than a retransmission timer runs: a loss probe (RFC 8985, section 7) when
         /// nothing told of a hole.

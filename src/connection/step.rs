@@ -570,8 +570,14 @@ fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
     match newest.map(|newest| (segment.time.since(newest.time), is_a_tick_later(segment, &newest))) {
         Some((..PROBE_NS_MIN, false)) => Class::COPY,
         Some((..RTO_NS_MIN, _)) => Class::PROMPT,
+        _ if peer.last.is_some_and(|last| is_clocked_by(&last, segment)) => Class::FAST,
         _ => Class::empty(),
     }
+}
+
+/// It follows a bare acknowledgment of less at once, as in recovery (RFC 6582, section 3.2): no timer does.
+fn is_clocked_by(last: &Noted, segment: &Segment) -> bool {
+    last.len == 0 && segment.seq.at_or_after(last.ack) && segment.time.since(last.time) <= PROMPT_ANSWER_NS
 }
 
 /// Its sender's clock had gone on since `earlier`, by more than rounding.

@@ -77,8 +77,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let words = "whether on the wire or only in the capture, too little is there to tell";
         (None, Confidence::Low, Severity::Note, words)
     };
-    let message =
-        format_args!("{bad} of {} with a wrong checksum: {words}", count(checked, "segment that was checked"));
+    let message = format_args!("{bad} of {} with a wrong checksum: {words}", count(checked, "checked segment"));
     let draft = ENTRY.draft(confidence, time, [frame], message).severity(severity);
     let draft = if let Some(kind) = kind { draft.kind(kind) } else { draft };
     if u64::from(half.bad_checksums) == bad { draft.endpoint(side) } else { draft }.push(found);

@@ -14,7 +14,7 @@ finding! {
     /// One side sent payload again. `kind` says what made it, in Wireshark's words where it has them: `fast` (the peer's
     /// acknowledgments told of a hole), `timeout` (nothing came back for as long as the retransmission timer runs),
     /// `tail-loss-probe` (the last segment once more before the timer, to provoke an acknowledgment; RFC 8985), `spurious`
-    /// (the peer had acknowledged those octets already). With several, the commonest, and the sentence counts them.
+    /// (the peer had acknowledged those octets already), `path-mtu` (a router said that it was too large). With several, the commonest, and the sentence counts them.
     ///
     /// # Why it matters
     ///
@@ -97,15 +97,18 @@ enum Kind {
     Fast,
     TailLossProbe,
     Spurious,
+    PathMtu,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Timeout, Self::Fast, Self::TailLossProbe, Self::Spurious];
+    const ALL: [Self; 5] = [Self::Timeout, Self::Fast, Self::TailLossProbe, Self::Spurious, Self::PathMtu];
 
-    fn of(note: &Noted) -> Self {
+    fn of(case: &Case<'_>, note: &Noted) -> Self {
         let class = note.class;
         if class.contains(Class::BELOW_ACK) {
             Self::Spurious
+        } else if was_too_large(case, note) {
+            Self::PathMtu
         } else if class.contains(Class::FAST) {
             Self::Fast
         } else if class.contains(Class::PROMPT) {
@@ -121,6 +124,7 @@ impl Kind {
             Self::Fast => "fast",
             Self::TailLossProbe => "tail-loss-probe",
             Self::Spurious => "spurious",
+            Self::PathMtu => "path-mtu",
         }
     }
 }
@@ -150,7 +154,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         else {
             continue;
         };
-        let kinds: Vec<Kind> = notes.iter().map(|note| Kind::of(note)).collect();
+        let kinds: Vec<Kind> = notes.iter().map(|note| Kind::of(case, note)).collect();
         let counts = Kind::ALL.map(|kind| (kind, kinds.iter().filter(|&&one| one == kind).count()));
         let commonest = counts.iter().rev().max_by_key(|(_, count)| *count).map_or(Kind::Timeout, |(kind, _)| *kind);
         let of_which: Vec<String> = counts
@@ -180,6 +184,18 @@ fn is_stray(case: &Case<'_>, note: &Noted) -> bool {
     let both = [fins.client, fins.server].into_iter().all(|fin| fin.is_some_and(|fin| fin.frame < note.frame));
     both && note.class.contains(Class::BELOW_ACK)
 }
+
+/// A router had just said that what begins there is too large, and it comes in smaller pieces (RFC 1191, RFC 8201).
+fn was_too_large(case: &Case<'_>, note: &Noted) -> bool {
+    case.connection.icmp_errors.iter().any(|error| {
+        let is_too_big = if error.v6 { error.kind == 2 } else { (error.kind, error.code) == (3, 4) };
+        let since = note.time.since(error.time);
+        is_too_big && error.mtu != Some(0) && note.seq.at_or_after(error.seq) && (0..=PROMPT_NS).contains(&since)
+    })
+}
+
+/// No timer runs out so soon, ns.
+const PROMPT_NS: i64 = 20_000_000;
 
 /// What fills a gap came later than a segment that was only overtaken.
 fn is_late(case: &Case<'_>, note: &Noted) -> bool {
