@@ -49,7 +49,8 @@ impl Deadlines {
     #[cold]
     fn push_outside(&mut self, bucket: i64, deadline: Deadline) {
         if self.row.is_empty() {
-            self.base = bucket;
+            // The first timer is that of a SYN, and longer than most that follow.
+            self.base = bucket.saturating_sub(ROW / 2);
         }
         match bucket.checked_sub(self.base) {
             Some(at @ 0..ROW) => {
