@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::noted::{Class, Noted};
 use super::step::Connection;
+use super::vantage::Tap;
 use crate::base::{Seq, Side, Sides};
 use crate::segment::{Flags, Timestamps};
 
@@ -63,12 +64,15 @@ pub struct Arrivals {
     pub lost_acks_of_syn: Sides<usize>,
     /// Nanoseconds from the tap to this side and back, from the handshake.
     pub rtt_ns: Sides<Option<i64>>,
+    /// Where the capture was taken, if that shows: what is seen beside an end reaches it.
+    pub tap: Option<Tap>,
 }
 
 impl Arrivals {
     /// Decides for `connection`, whose remembered segments in order are `notes`.
     pub(super) fn of(connection: &Connection, notes: &[Noted]) -> Self {
-        let mut arrivals = Self { rtt_ns: handshake_rtt(connection, notes), ..Self::default() };
+        let rtt_ns = handshake_rtt(connection, notes);
+        let mut arrivals = Self { rtt_ns, tap: Tap::of(connection, notes, rtt_ns), ..Self::default() };
         for side in Side::BOTH {
             arrivals.syn_ack[side] = arrivals.syn_ack_receipt(connection, notes, side);
             let (receipt, lost) = arrivals.ack_of_syn_receipt(connection, notes, side);
@@ -114,6 +118,14 @@ impl Arrivals {
         let Some(cover) = notes.iter().position(|note| note.side == side && shows_receipt_beyond(note, fin)) else {
             if let Some(receipt) = self.fin_before_reset(connection, notes, side, &copies) {
                 return Some(receipt);
+            }
+            // Beside its receiver, and not answered before the end of the capture.
+            let is_beside = self.tap == Some(Tap::beside(side));
+            let whole = is_beside && !connection.halves[!side].fin_acked() && connection.halves[!side].gaps.is_empty();
+            if let ([only], true) = (copies.as_slice(), whole)
+                && !notes[*only..].iter().any(|note| note.side == side)
+            {
+                return Some(Receipt::of(*only, Arrival::Presumed, 0));
             }
             // The acknowledgment was seen, but had to make room in the journal.
             let last = *copies.last().filter(|_| connection.halves[!side].fin_acked())?;
@@ -197,7 +209,11 @@ impl Arrivals {
         let Some(fin) = connection.halves[side].fin else { return (None, 0) };
         let repeated = |note: &Noted| note.side == side && note.is_fin() && note.end() == fin + 1;
         let answers = indices(notes, |note| note.side != side && acknowledges_beyond(note, fin));
-        let (receipt, lost) = self.effective(notes, side, &answers, repeated);
+        let (receipt, lost) = match answers.first() {
+            // Beside its receiver none is lost any more.
+            Some(&first) if self.tap == Some(Tap::beside(side)) => (Some(Receipt::of(first, Arrival::Shown, 0)), 0),
+            _ => self.effective(notes, side, &answers, repeated),
+        };
         let Some(receipt) = receipt else { return (None, lost) };
         // A reply takes its number from the segment that it answers: whether that acknowledged the FIN, it shows. What
         // came within a crossing before it can have arrived after it.

@@ -150,8 +150,8 @@ impl Lifecycle {
             }
         }
         let closing = Closing::of(&hindsight, &opening, &resets, &states);
-        let tap = Tap::of(&hindsight);
         let Hindsight { notes, arrivals, horizon, profiles, .. } = hindsight;
+        let tap = arrivals.tap;
         Self { opening, closing, states, resets, surprises, arrivals, notes, horizon, profiles, tap, events }
     }
 
@@ -251,6 +251,12 @@ impl Hindsight<'_> {
         })
     }
 
+    /// What follows so many probes that nobody answered reaches nobody either: the peer is gone, or the way to it. At the
+    /// receiver's own tap it is seen to have come.
+    fn went_nowhere(&self, unanswered_probes: u32, receiver: Side) -> bool {
+        unanswered_probes >= PROBES_IN_VAIN && self.arrivals.tap != Some(Tap::beside(receiver))
+    }
+
     /// Judges every remembered reset: acceptable by its numbers, and borne out by what both ends did next.
     fn reset_effects(&self) -> Vec<ResetEffect> {
         let resets = self.notes.iter().enumerate().filter(|(_, note)| note.is_rst());
@@ -260,6 +266,8 @@ impl Hindsight<'_> {
                 let acceptance = seen.map_or(Acceptance::Unknown, |seen| seen.acceptance());
                 let receiver = !note.side;
                 let receiver_goes_on = self.goes_on(receiver, index, self.arrivals.crossing_ns(receiver));
+                let lost =
+                    seen.is_some_and(|seen| self.went_nowhere(seen.before[note.side].unanswered_probes, receiver));
                 ResetEffect {
                     note: index,
                     receiver_state: None,
@@ -267,7 +275,7 @@ impl Hindsight<'_> {
                     acceptance,
                     receiver_goes_on,
                     sender: note.side,
-                    accepted: acceptance.resets() && !receiver_goes_on,
+                    accepted: acceptance.resets() && !receiver_goes_on && !lost,
                     contradicted: self.goes_on(note.side, index, REORDERING_NS),
                     refuses: self.notes[..index].iter().any(|earlier| {
                         let foreign = earlier.class.contains(Class::WILD) && earlier.acknowledges();
@@ -462,6 +470,8 @@ impl Hindsight<'_> {
 
 /// By now any host has repeated its SYN: the initial timeout was 3 seconds (RFC 1122, 4.2.3.1), and is 1 (RFC 6298), ns.
 const SYN_REPEATED_NS: i64 = 3_000_000_000;
+/// One probe may be lost; the next comes when that is known.
+const PROBES_IN_VAIN: u32 = 2;
 /// What says nothing new and has no clock is overtaken by no more than this, ns.
 const OVERTAKEN_NS: i64 = 200_000_000;
 /// A segment of the same side this soon after its RST was overtaken by it and does not contradict it, ns.

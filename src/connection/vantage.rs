@@ -1,7 +1,8 @@
 //! Where the tap was: beside the client, beside the server, or between them.
 
-use super::lifecycle::Hindsight;
-use crate::base::{Side, words};
+use super::noted::Noted;
+use super::step::Connection;
+use crate::base::{Side, Sides, words};
 use crate::segment::Marks;
 
 words! {
@@ -32,11 +33,11 @@ impl Tap {
 
     /// What tells: frames that only their own host can show (the checksum not yet filled in, or marked as outgoing), else
     /// the halves of the handshake's round trip. None when neither does.
-    pub(super) fn of(hindsight: &Hindsight<'_>) -> Option<Self> {
+    pub(super) fn of(connection: &Connection, notes: &[Noted], rtt_ns: Sides<Option<i64>>) -> Option<Self> {
         let left_here = |side: Side| {
             let marks = Marks::CHECKSUM_PARTIAL | Marks::OUTBOUND;
-            hindsight.connection.halves[side].partial_checksums > 0
-                || hindsight.notes.iter().any(|note| note.side == side && note.marks.intersects(marks))
+            connection.halves[side].partial_checksums > 0
+                || notes.iter().any(|note| note.side == side && note.marks.intersects(marks))
         };
         match (left_here(Side::Client), left_here(Side::Server)) {
             (true, false) => return Some(Self::Client),
@@ -45,7 +46,7 @@ impl Tap {
             (true, true) => return None,
             (false, false) => {}
         }
-        let (client, server) = (hindsight.arrivals.rtt_ns.client?, hindsight.arrivals.rtt_ns.server?);
+        let (client, server) = (rtt_ns.client?, rtt_ns.server?);
         let near = |near: i64, far: i64| near <= WITHIN_HOST_NS && far > near || near > 0 && far / near >= FAR_TIMES;
         match (near(client, server), near(server, client)) {
             (true, false) => Some(Self::Client),

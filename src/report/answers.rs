@@ -197,7 +197,7 @@ fn reset_sentence(verdict: &Verdict, reset: &Reset) -> String {
     };
     let mut text = format!("{who} in frame {}: {}", reset.frame, reset.cause);
     text.push_str(&doubt(reset));
-    text.push_str(if reset.accepted { "; its receiver accepts it" } else { "; its receiver ignores it" });
+    text.push_str(if reset.accepted { "; its receiver accepts it" } else { "; it has no effect on its receiver" });
     if reset.echoes > 0 {
         text.push_str(&format!("; {} of the same end follow from it", counted(reset.echoes.into(), "more reset")));
     }
@@ -419,7 +419,9 @@ mod tests {
         );
         verdict.resets[0].accepted = false;
         verdict.resets[0].confidence = Confidence::Low;
-        assert!(answer(&verdict, "reset").unwrap().contains("(a guess), or linger-zero; its receiver ignores it"));
+        assert!(
+            answer(&verdict, "reset").unwrap().contains("(a guess), or linger-zero; it has no effect on its receiver")
+        );
     }
 
     #[test]

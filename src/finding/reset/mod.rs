@@ -208,6 +208,9 @@ fn acceptance_words(effect: &ResetEffect) -> &'static str {
             "; its number is inside the window but not the next one, so the receiver answers with a challenge ACK and goes on (RFC 5961)"
         }
         (false, Acceptance::Outside) => "; its numbers lie outside the receiver's window, so it is ignored",
-        (false, _) => "; the receiver went on afterwards, so it did not arrive or was not taken",
+        (false, _) if effect.receiver_goes_on => {
+            "; the receiver went on afterwards, so it did not arrive or was not taken"
+        }
+        (false, _) => "; nothing before it had been answered any more, so it will not have arrived either",
     }
 }

@@ -65,8 +65,9 @@ impl Claims {
         let findings = verdict.findings.iter().filter(|finding| !OF_THE_CAPTURE.contains(&finding.name));
         claims.extend(findings.map(|finding| {
             // The longest silence of a part is another one.
-            let kind = finding.kind.filter(|_| finding.name != "idle");
-            let what = format!("{} {:?} {:?} {}", finding.name, finding.outcome, kind, named(finding.endpoint));
+            let is_named = |_: &&'static str| finding.name != "idle";
+            let (outcome, kind) = (finding.outcome.filter(is_named), finding.kind.filter(is_named));
+            let what = format!("{} {outcome:?} {kind:?} {}", finding.name, named(finding.endpoint));
             graded(finding.confidence, what)
         }));
         Claims { open: verdict.open.kind, close: verdict.close.kind, claims }
