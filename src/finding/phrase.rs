@@ -28,9 +28,13 @@ pub fn duration(ns: i64) -> impl fmt::Display {
                 let seconds = ns / 1_000_000_000;
                 write!(f, "{sign}{} min {} s", seconds / 60, seconds % 60)
             }
-            _ => {
+            7_200_000_000_000..172_800_000_000_000 => {
                 let minutes = ns / 60_000_000_000;
                 write!(f, "{sign}{} h {} min", minutes / 60, minutes % 60)
+            }
+            _ => {
+                let hours = ns / 3_600_000_000_000;
+                write!(f, "{sign}{} d {} h", hours / 24, hours % 24)
             }
         }
     })

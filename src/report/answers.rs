@@ -245,7 +245,7 @@ fn data(verdict: &Verdict) -> String {
     let mut parts = Vec::new();
     let is_smooth = |side: Side| {
         let view = &verdict.endpoints[side];
-        view.retransmitted_bytes == 0 && view.missing_bytes == 0
+        view.frames > 0 && view.retransmitted_bytes == 0 && view.missing_bytes == 0
     };
     for side in Side::BOTH {
         let view = &verdict.endpoints[side];
