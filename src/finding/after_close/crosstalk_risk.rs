@@ -67,8 +67,9 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Leave timestamps on (net.ipv4.tcp_timestamps=1, the default; 10 octets a segment) and TIME-WAIT alone: no SO_LINGER 0 to get
-    /// rid of it, no lowered tcp_max_tw_buckets. Find what delays segments for so long; a path that keeps them for seconds is broken.
+    /// Leave timestamps on (net.ipv4.tcp_timestamps=1, the default; RFC 7323; 10 octets a segment) and TIME-WAIT alone:
+    /// no SO_LINGER 0 to get rid of it, no lowered tcp_max_tw_buckets (ip-sysctl). Find what delays segments for so
+    /// long; a path that keeps them for seconds is broken.
     "crosstalk-risk", AfterClose, Note, [PREDECESSOR], detect
 }
 

@@ -50,9 +50,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// net.ipv4.tcp_rfc1337=1 makes Linux ignore resets in TIME-WAIT (0 is the default; ip-sysctl, RFC 1337); it costs
-    /// nothing but that the ports stay taken for their 60 s. Where the reset comes from the peer's stack in answer to
-    /// the last ACK, the peer had given up on its side: see `final-ack-lost`.
+    /// net.ipv4.tcp_rfc1337=1 makes Linux ignore resets in TIME-WAIT (0 is the default; RFC 1337; ip-sysctl has it the
+    /// wrong way round when it says that 0 prevents this); it costs nothing but that the ports stay taken for their 60
+    /// s. Where the reset comes from the peer's stack in answer to the last ACK, the peer had given up on its side: see
+    /// `final-ack-lost`.
     "time-wait-assassination", AfterClose, Note, [RESET], detect
 }
 

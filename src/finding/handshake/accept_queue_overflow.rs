@@ -67,10 +67,10 @@ finding! {
     /// # What to do
     ///
     /// Make the application accept faster: a thread that only accepts, or several listeners with SO_REUSEPORT. Or raise
-    /// the backlog: the lower of listen()'s argument and net.core.somaxconn (4096 since Linux 5.4) counts, and the
-    /// argument is often small (Java 50, nginx and Node.js 511). Watch `ss -ltn` (Recv-Q at or above Send-Q) and `nstat
-    /// -az TcpExtListenOverflows`. net.ipv4.tcp_abort_on_overflow=1 makes the clients see a reset instead of a hang,
-    /// also over bursts that would have passed.
+    /// the backlog: the lower of listen()'s argument and net.core.somaxconn (4096 since Linux 5.4; listen(2)) counts,
+    /// and the argument is often small (Java 50, nginx and Node.js 511). Watch `ss -ltn` (full when Recv-Q is above
+    /// Send-Q) and `nstat -az TcpExtListenOverflows`. net.ipv4.tcp_abort_on_overflow=1 (ip-sysctl) makes the clients
+    /// see a reset instead of a hang, also over bursts that would have passed.
     "accept-queue-overflow", Handshake, Error, [RESET, REPETITION], detect
 }
 

@@ -57,9 +57,10 @@ finding! {
     ///
     /// Check address, route and firewall: a filter that drops is the usual cause, and a capture at the server tells
     /// whether the SYN arrived. On a server that is alive, a full accept queue drops SYNs silently (`ss -ltn`: Recv-Q
-    /// above Send-Q). Client: set a connect timeout in the application, or TCP_USER_TIMEOUT before connect(); 127
-    /// seconds is rarely what anybody wants. Firewall: reject with a reset instead of dropping where the clients are
-    /// one's own; scanners then get an answer, too.
+    /// above Send-Q). Client: set a connect timeout in the application, or TCP_USER_TIMEOUT before connect() (tcp(7)
+    /// grants it to open connections only, but Linux 6.18 gives up in SYN-SENT by it, too); 127 seconds is rarely what
+    /// anybody wants. Firewall: reject with a reset instead of dropping where the clients are one's own; scanners then
+    /// get an answer, too.
     "syn-unanswered", Handshake, Error, [UNANSWERED], detect
 }
 

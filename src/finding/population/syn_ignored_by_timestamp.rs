@@ -60,10 +60,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Server: switch off what compares timestamps by address: net.ipv4.tcp_tw_recycle=1 on Linux before 4.12, where it was
-    /// taken out for this very reason, and the like in balancers and firewalls. tcp_tw_reuse is another thing and safe. Until then
-    /// net.ipv4.tcp_timestamps=0 on the server avoids it, at the price of PAWS and of measuring round trips. On the NAT nothing helps but
-    /// one address per host, or rewriting timestamps.
+    /// Server: switch off what compares timestamps by address: net.ipv4.tcp_tw_recycle=1 on Linux before 4.12, where it
+    /// was taken out for this very reason (commit 4396e46187ca), and the like in balancers and firewalls. tcp_tw_reuse
+    /// is another thing and safe. Until then net.ipv4.tcp_timestamps=0 on the server avoids it, at the price of PAWS
+    /// and of measuring round trips. On the NAT nothing helps but one address per host, or rewriting timestamps.
     "syn-ignored-by-timestamp", Population, Warning, detect
 }
 

@@ -54,10 +54,11 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Fewer connections: keep-alive and pools turn thousands of them into a few. If each request must have its own, let
-    /// the side close first that has room for it: many clients rather than one server. More addresses or ports help a
-    /// client that runs out of them. Linux lets clients take a port out of TIME-WAIT when timestamps allow it
-    /// (net.ipv4.tcp_tw_reuse). Do not shorten TIME-WAIT with SO_LINGER 0: that turns closes into resets.
+    /// Fewer connections: keep-alive and pools turn thousands of them into a few. If each request must have its own,
+    /// let the side close first that has room for it: many clients rather than one server. More addresses or ports help
+    /// a client that runs out of them. Linux lets clients take a port out of TIME-WAIT when timestamps allow it
+    /// (net.ipv4.tcp_tw_reuse=1; the default, 2, does so on loopback alone; ip-sysctl). Do not shorten TIME-WAIT with
+    /// SO_LINGER 0: that turns closes into resets.
     "time-wait-accumulation", Population, Note, detect
 }
 

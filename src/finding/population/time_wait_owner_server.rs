@@ -53,10 +53,10 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Let the client close: in HTTP, keep connections alive, or let the client send "Connection: close" and close itself.
-    /// Behind a proxy, let the proxy keep its connections to the service. Where the server must close first, leave
-    /// net.ipv4.tcp_max_tw_buckets high: TIME-WAITs that are thrown away leave lost last ACKs without an answer
-    /// (`final-ack-lost`, `reset-no-time-wait`).
+    /// Let the client close: in HTTP, keep connections alive, or let the client send "Connection: close" and close
+    /// itself. Behind a proxy, let the proxy keep its connections to the service. Where the server must close first,
+    /// leave net.ipv4.tcp_max_tw_buckets high (ip-sysctl): TIME-WAITs that are thrown away leave lost last ACKs without
+    /// an answer (`final-ack-lost`, `reset-no-time-wait`).
     "time-wait-owner-server", Population, Note, detect
 }
 

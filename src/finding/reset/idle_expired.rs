@@ -44,10 +44,11 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Send keepalives more often than the middlebox's timeout (AWS NAT gateways and network balancers 350 s, Azure 4
-    /// min, many firewalls 1 h): SO_KEEPALIVE with TCP_KEEPIDLE on either side, one small segment an interval. Or close
-    /// idle connections before it does: a pool's idle timeout below the box's. Or raise the box's timeout, which costs
-    /// it table space (Linux conntrack: nf_conntrack_tcp_timeout_established).
+    /// Send keepalives more often than the middlebox's timeout (by their guides: AWS NAT gateways and network balancers
+    /// 350 s, Azure 4 min, many firewalls 1 h): SO_KEEPALIVE with TCP_KEEPIDLE on either side, one small segment an
+    /// interval. Or close idle connections before it does: a pool's idle timeout below the box's. Or raise the box's
+    /// timeout, which costs it table space (Linux conntrack: nf_conntrack_tcp_timeout_established, 5 days,
+    /// nf_conntrack-sysctl).
     "reset-idle-expired", Reset, Warning, [RESET], detect
 }
 

@@ -48,7 +48,7 @@ finding! {
     ///
     /// # What to do
     ///
-    /// First closer: net.ipv4.tcp_max_tw_buckets must be above its rate of closes times 60 s (`nstat -az
+    /// First closer: net.ipv4.tcp_max_tw_buckets must be above its rate of closes times 60 s (ip-sysctl; `nstat -az
     /// TcpExtTCPTimeWaitOverflow` counts those thrown away); each TIME-WAIT costs some 250 octets. Containers and
     /// address failovers lose TIME-WAITs with their network namespace: give them a moment between the last close and
     /// the end.

@@ -53,7 +53,7 @@ finding! {
     /// # What to do
     ///
     /// `recovered` needs nothing. For `reset`, let the first closer keep its TIME-WAIT: net.ipv4.tcp_max_tw_buckets
-    /// above closes a second times 60, no SO_LINGER 0, no restarts of a namespace right after closing. For
+    /// above closes a second times 60 (ip-sysctl), no SO_LINGER 0, no restarts of a namespace right after closing. For
     /// `unanswered`, look for loss in the direction of the acknowledgments, and for firewalls that drop what comes
     /// after the second FIN.
     "final-ack-lost", Teardown, Note, [FIN_AGAIN], detect

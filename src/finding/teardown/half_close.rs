@@ -67,8 +67,8 @@ finding! {
     ///
     /// Nothing if it is meant (request bodies ended by FIN, rsh, `nc -N`). It needs shutdown(SHUT_WR) on the side that
     /// is done and reads on: close() there answers the rest with a reset (`reset-data-after-close`). Middleboxes keep
-    /// half-closed flows for a shorter time (Linux conntrack: nf_conntrack_tcp_timeout_close_wait, 60 s; many balancers
-    /// less) and cut what takes longer.
+    /// half-closed flows for a shorter time (Linux conntrack: nf_conntrack_tcp_timeout_close_wait, 60 s,
+    /// nf_conntrack-sysctl; many balancers less) and cut what takes longer.
     "half-close", Teardown, Note, [HALF_CLOSE], detect
 }
 

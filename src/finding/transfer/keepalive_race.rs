@@ -61,11 +61,12 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Let the side that sends requests close first: its idle timeout must be shorter than that of the side that answers, by more
-    /// than a round trip (nginx: keepalive_timeout in the upstream block below the backend's; Node.js behind AWS ALB:
-    /// server.keepAliveTimeout above 60 s, and headersTimeout above that; Go: IdleConnTimeout of the Transport below the server's
-    /// IdleTimeout). It costs a few reopened connections. Besides, allow the proxy or client one repetition of requests that are
-    /// safe to repeat (nginx proxy_next_upstream error, Envoy retry_on: reset).
+    /// Let the side that sends requests close first: its idle timeout must be shorter than that of the side that
+    /// answers, by more than a round trip (by each one's manual: nginx: keepalive_timeout in the upstream block below
+    /// the backend's; Node.js behind AWS ALB: server.keepAliveTimeout above 60 s, and headersTimeout above that; Go:
+    /// IdleConnTimeout of the Transport below the server's IdleTimeout). It costs a few reopened connections. Besides,
+    /// allow the proxy or client one repetition of requests that are safe to repeat (nginx proxy_next_upstream error,
+    /// Envoy retry_on: reset).
     "keepalive-race", Transfer, Warning, [LATE_FIN], detect
 }
 

@@ -48,7 +48,7 @@ finding! {
     /// for something else, a garbage collector, a debugger, a disk. `ss -tnm` shows its Recv-Q full. A larger receive
     /// buffer (net.ipv4.tcp_rmem, SO_RCVBUF) only delays it, at that much memory a connection. The sending side should
     /// bound its writes by a timeout: a zero window that is probed and answered holds the connection for ever, unless
-    /// TCP_USER_TIMEOUT ends it.
+    /// TCP_USER_TIMEOUT ends it (tcp(7)).
     "zero-window", Transfer, Note, [ZERO_WINDOW], detect
 }
 
