@@ -1,17 +1,17 @@
 //! The ladder: each rung does what the one below does and one thing more, so that its price is a difference.
 
 use std::hint::black_box;
-use std::io;
 use std::path::Path;
+use std::{io, mem};
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use lastack::analysis::{self, analyse};
 use lastack::base::Timestamp;
-use lastack::connection::{Lifecycle, Profile};
+use lastack::connection::{Lifecycle, Profile, Room};
 use lastack::decode::{Decoder, FrameKind, Item, Items};
-use lastack::finding::{self, Gist, Thresholds, Verdict};
+use lastack::finding::{Gist, Sketch, Thresholds, Verdict};
 use lastack::population::{Departure, INTERVAL_NS, Tally};
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
 use lastack::segment::Segment;
@@ -40,7 +40,7 @@ pub enum Rung {
     Table,
     /// The same, and hindsight upon every connection that ends.
     Hindsight,
-    /// The same, and the verdict on it: every connection by itself.
+    /// The same, and what is found on it, without words: every connection by itself.
     Alone,
     /// The same, and the counts across connections.
     Across,
@@ -96,29 +96,36 @@ impl Rung {
                 black_box(left);
             }),
             Rung::Hindsight => {
-                let mut scratch = None;
+                let (mut scratch, mut room) = (None, Room::default());
                 table(path, |left, now| {
                     left.lend(&mut scratch, |connection| {
-                        black_box(Lifecycle::of(connection, now, Profile::LINUX));
+                        let life = Lifecycle::within(mem::take(&mut room), connection, now, Profile::LINUX);
+                        black_box(&life);
+                        room = life.into_room();
                     });
                 })
             }
             Rung::Alone => {
-                let (mut scratch, thresholds) = (None, Thresholds::default());
+                let (mut scratch, mut room, mut sketch) = (None, Room::default(), Sketch::default());
                 table(path, |left, now| {
                     left.lend(&mut scratch, |connection| {
-                        black_box(finding::diagnose(connection, now, Profile::LINUX, &thresholds));
+                        let life = Lifecycle::within(mem::take(&mut room), connection, now, Profile::LINUX);
+                        sketch.draw(connection, &life, &Thresholds::default());
+                        black_box(sketch.gist(connection, &life));
+                        room = life.into_room();
                     });
                 })
             }
             Rung::Across => {
-                let (mut scratch, thresholds) = (None, Thresholds::default());
+                let (mut scratch, mut room, mut sketch) = (None, Room::default(), Sketch::default());
                 let mut tally = Tally::new(Profile::LINUX, INTERVAL_NS);
                 let frames = table(path, |left, now| {
                     left.lend(&mut scratch, |connection| {
-                        let life = Lifecycle::of(connection, now, Profile::LINUX);
+                        let life = Lifecycle::within(mem::take(&mut room), connection, now, Profile::LINUX);
                         tally.take(connection, &life, Departure::Over);
-                        black_box(finding::conclude(connection, &life, &thresholds));
+                        sketch.draw(connection, &life, &Thresholds::default());
+                        black_box(sketch.gist(connection, &life));
+                        room = life.into_room();
                     });
                 })?;
                 black_box(tally.finish());

@@ -301,7 +301,9 @@ impl Hindsight<'_> {
             }
             let replayed = late_copy.is_some() || note.is_syn() && (self.syn_is_stale() || self.syn_is_nobodys());
             if !note.class.contains(Class::WILD) && !replayed {
-                events.extend(self.sent(own, index, note, resets));
+                if let Some(event) = self.sent(own, index, note, resets) {
+                    events.push(event);
+                }
             }
             own += 1;
         }

@@ -179,3 +179,6 @@ fn assert_others_silent(case: &Case<'_>, signs: Sign) {
     }
     debug_assert!(found.findings.is_empty(), "not among the needs that are declared: {signs:?}: {:?}", found.findings);
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,7 +177,8 @@ pub trait Sink {
     fn capture(&mut self, capture: &CaptureRecord) -> io::Result<()>;
     /// A connection ended, or the input did.
     fn connection(&mut self, verdict: &Verdict) -> io::Result<()>;
-    /// Of some connections it wants no more than the gist, and is asked with [`Sink::gist`] before the whole verdict is made.
+    /// Of most connections it wants no more than the gist, and is asked with [`Sink::gist`] before the whole verdict is made. The
+    /// answer is the same before and after every call.
     fn takes_gists(&self) -> bool {
         false
     }

@@ -83,6 +83,7 @@ const PASSED_MAX: usize = 1_000_000;
 pub struct Selected<S> {
     inner: S,
     selection: Selection,
+    is_everything: bool,
     passed: HashSet<u64>,
     /// The same in the order of passing.
     order: VecDeque<u64>,
@@ -91,7 +92,13 @@ pub struct Selected<S> {
 impl<S: Sink> Selected<S> {
     /// Passes on to `inner` what `selection` admits.
     pub fn new(inner: S, selection: Selection) -> Self {
-        Self { inner, selection, passed: HashSet::new(), order: VecDeque::new() }
+        Self {
+            inner,
+            is_everything: selection.is_everything(),
+            selection,
+            passed: HashSet::new(),
+            order: VecDeque::new(),
+        }
     }
 
     /// The connection of this number was asked for and came. Known only with a selection.
@@ -127,14 +134,14 @@ impl<S: Sink> Sink for Selected<S> {
         if !self.selection.admits(verdict) {
             return Ok(());
         }
-        if !self.selection.is_everything() {
+        if !self.is_everything {
             self.remember(verdict.stream);
         }
         self.inner.connection(verdict)
     }
 
     fn takes_gists(&self) -> bool {
-        self.selection.is_everything() && self.inner.takes_gists()
+        self.is_everything && self.inner.takes_gists()
     }
 
     fn gist(&mut self, gist: &Gist<'_>) -> bool {

@@ -122,11 +122,12 @@ impl<W: Write> Sink for Text<W> {
     }
 
     fn takes_gists(&self) -> bool {
-        self.first.len() > ANSWERED_IN_FULL_MAX
+        self.table.shows_few()
     }
 
     fn gist(&mut self, gist: &Gist<'_>) -> bool {
-        if self.table.would_show(gist) || self.findings.would_show(gist) {
+        let is_answered = self.first.len() <= ANSWERED_IN_FULL_MAX;
+        if is_answered || self.table.would_show(gist) || self.findings.would_show(gist) {
             return false;
         }
         self.findings.connection(gist);

@@ -75,6 +75,11 @@ impl Table {
         Self { rows, seen: 0, with_findings: 0, first: Vec::new(), worst: BTreeMap::new() }
     }
 
+    /// Most connections are only counted.
+    pub fn shows_few(&self) -> bool {
+        self.rows == Rows::Few
+    }
+
     /// Takes in one connection.
     pub fn connection(&mut self, verdict: &Verdict) {
         let gist = verdict.gist();
