@@ -71,6 +71,14 @@ pub(super) struct Capture {
     ahead: Option<Result<Option<Record>, Fault>>,
 }
 
+/// Captures of programs whose formats no well-kept crate reads, by how they begin; Wireshark's editcap converts them.
+const FOREIGN: [(&[u8], &str); 4] = [
+    (b"GMBU", "Microsoft Network Monitor 2"),
+    (b"RTSS", "Microsoft Network Monitor 1"),
+    (b"TRSNIFF ", "Sniffer for DOS"),
+    (b"XCP\0", "NetXray or Sniffer for Windows"),
+];
+
 /// How many bytes tell a format or a compression.
 const HEAD_BYTES: usize = 8;
 
@@ -129,6 +137,8 @@ impl Capture {
             Reader::Pcapng(PcapngReader::open(file))
         } else if snoop::recognises(head) {
             Reader::Snoop(SnoopReader::open(&mut window, file, register)?)
+        } else if let Some((_, name)) = FOREIGN.iter().find(|(magic, _)| head.starts_with(magic)) {
+            return Err(Fault::Unsupported(format!("a capture of {name}")));
         } else {
             let head = hexadecimal(head);
             window = framed(&mut window).unwrap_or(Err(Fault::NotACapture { head }))?;

@@ -124,6 +124,10 @@ fn what_cannot_be_read_is_said_with_its_name() {
     assert!(refused(&folder).contains("refused: no capture in this directory (2 other files"));
     assert!(refused(&folder.join("empty")).contains("empty: empty"));
     assert!(refused(&folder.join("text")).contains("text: not a capture (it begins with 68 65 6c 6c 6f"));
+    write(&folder, "netmon", b"GMBU\x00\x02\x01\x00 and more");
+    assert!(
+        refused(&folder.join("netmon")).contains("a capture of Microsoft Network Monitor 2; convert it with editcap")
+    );
     assert!(refused(&folder.join("missing")).contains("missing: No such file"));
     assert!(matches!(open(&[]), Err(SourceError::NoInput)));
     // Among several, what was named must be readable too.
