@@ -227,10 +227,7 @@ impl<'a> Analysis<'a> {
     /// No packet came until `time`, by a clock that goes on beside the packets': what ended before leaves, and is told as
     /// of then. What stays is still judged by packet time.
     pub fn idle(&mut self, time: Timestamp) -> io::Result<()> {
-        let packets = self.tracker.horizon;
-        self.advance(time)?;
-        self.tracker.horizon = packets;
-        Ok(())
+        self.tracker.idle(time, &mut self.reporter)
     }
 
     /// What is to be said of `connection` if nothing more comes of it.

@@ -12,6 +12,9 @@ use crate::source::{CaptureSet, Frame, Source, SourceError};
 /// How many frames pass between two looks at the observer.
 const OBSERVE_EVERY: u64 = 4_096;
 
+/// A capture that went on after its last frame is followed so far.
+pub(super) const SILENCE_MAX_NS: i64 = 60_000_000_000;
+
 /// What is read, and who has a say in it.
 pub(super) struct Reading<'a, 'f, 'o> {
     pub source: &'a mut CaptureSet,
@@ -81,6 +84,10 @@ impl<'f> Reading<'_, 'f, '_> {
         work.track()?;
         if !interrupted {
             work.end()?;
+        }
+        if let Some(until) = self.source.interfaces().iter().filter_map(|interface| interface.counted_at).max() {
+            let until = until.min(work.tracker.horizon.plus(SILENCE_MAX_NS));
+            work.tracker.idle(until, work.outlet)?;
         }
         let Work { outlet, decoder, .. } = work;
         account_for(outlet, self.source, decoder, self.names);
@@ -174,4 +181,72 @@ fn parts(source: &CaptureSet) -> Vec<FileFrames> {
         })
         .collect();
     if parts.len() > 1 { parts } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::analysis::{Options, analyse};
+    use crate::connection::State;
+    use crate::finding::Verdict;
+    use crate::report::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
+    use crate::source::script::Script;
+    use crate::source::write::{InterfaceOptions, PacketOptions, PcapngWriter};
+    use crate::source::{ByteOrder, Drops, Input, LinkType, Source, open};
+
+    /// The last states of the clients.
+    #[derive(Default)]
+    struct Last(Vec<State>);
+
+    impl Sink for Last {
+        fn capture(&mut self, _: &CaptureRecord) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn connection(&mut self, verdict: &Verdict) -> std::io::Result<()> {
+            self.0.push(verdict.endpoints.client.final_state());
+            Ok(())
+        }
+
+        fn late(&mut self, _: &LateRecord) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn population(&mut self, _: &PopulationFinding) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn summary(&mut self, _: &Summary) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What becomes of a client in TIME-WAIT when the capture says that it went on for so many seconds after its last frame.
+    fn after_silence(seconds: i64) -> Vec<State> {
+        let text = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > FIN ACK\nserver > FIN ACK\nclient > ACK\n\
+                    b.client 10.0.0.9:40000\n+1s b.client > SYN\n";
+        let mut writer = PcapngWriter::new(Vec::new(), ByteOrder::Little, "test").unwrap();
+        writer.interface(LinkType::ETHERNET, &InterfaceOptions::default()).unwrap();
+        let mut frames = Script::parse(text).unwrap();
+        let mut newest = crate::base::Timestamp(0);
+        while let Some(frame) = frames.next_frame().unwrap() {
+            newest = frame.time;
+            writer.frame(0, frame.time, frame.bytes, frame.original_len, PacketOptions::default()).unwrap();
+        }
+        writer.statistics(0, newest.plus(seconds * 1_000_000_000), Drops::default()).unwrap();
+        let file = std::io::Cursor::new(writer.finish().unwrap());
+        let inputs = vec![Input::Reader("silence".to_owned(), Box::new(file))];
+        let mut source = open(inputs, Default::default()).unwrap();
+        let mut last = Last::default();
+        analyse(&mut source, &Options::default(), None, &mut last, &mut ()).unwrap();
+        last.0
+    }
+
+    #[test]
+    fn a_capture_that_went_on_in_silence_saw_time_wait_end() {
+        assert_eq!(after_silence(0), [State::TimeWait, State::SynSent]);
+        assert_eq!(after_silence(30), [State::TimeWait, State::SynSent]);
+        // A minute is believed, whatever the capture's clock says.
+        assert_eq!(after_silence(60), [State::Closed, State::SynSent]);
+        assert_eq!(after_silence(1_000_000), [State::Closed, State::SynSent]);
+    }
 }

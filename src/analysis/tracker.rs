@@ -128,6 +128,15 @@ impl Tracker {
         outlet.so_far()
     }
 
+    /// No packet came until `time`, by a clock that goes on beside the packets': what ended before leaves, and is told as
+    /// of then. What stays is still judged by packet time.
+    pub fn idle(&mut self, time: Timestamp, outlet: &mut impl Outlet) -> io::Result<()> {
+        if time > self.horizon {
+            self.table.expire_in_silence(time, |left| outlet.left(left, Departure::Over, time));
+        }
+        outlet.so_far()
+    }
+
     /// Takes what a frame held.
     pub fn take(&mut self, item: &Item, outlet: &mut impl Outlet) -> io::Result<()> {
         match item {

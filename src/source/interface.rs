@@ -1,6 +1,7 @@
 //! The interfaces of the input: what the capture says about where its frames were taken.
 
 use super::LinkType;
+use crate::base::Timestamp;
 
 /// One interface of one file. A pcap file has exactly one, a pcapng section one per Interface Description Block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Interface {
     pub untimed: u64,
     /// Frames that the capture says were lost: by the interface, by the system and between packets, where it counts.
     pub drops: Drops,
+    /// When that was last counted (Interface Statistics Block): until then the capture went on, whether frames came or not.
+    pub counted_at: Option<Timestamp>,
 }
 
 /// What the capture says was lost or counted. A field is none where the capture is silent.
@@ -71,6 +74,7 @@ impl Interface {
             frames: 0,
             untimed: 0,
             drops: Drops::default(),
+            counted_at: None,
         }
     }
 }

@@ -269,7 +269,12 @@ impl PcapngReader {
         let index = self.order.u32_at(block, 8).unwrap_or(u32::MAX);
         // Statistics of nobody harm nobody.
         let Some(interface) = self.interfaces.get(index as usize) else { return Ok(()) };
-        let drops = &mut catalog.interface_mut(interface.tap.interface).drops;
+        let counted = catalog.interface_mut(interface.tap.interface);
+        if let (Some(high), Some(low)) = (self.order.u32_at(block, 12), self.order.u32_at(block, 16)) {
+            counted.counted_at =
+                counted.counted_at.max(Some(interface.clock.timestamp((u64::from(high) << 32) | u64::from(low))));
+        }
+        let drops = &mut counted.drops;
         for option in options(self.order, block.get(HEAD_BYTES..block.len() - TRAILER_BYTES).unwrap_or_default()) {
             let Some(count) = option.as_bytes().ok().and_then(|value| self.u64(value)) else { continue };
             // Each block repeats the counts since the start: the last one holds.

@@ -308,6 +308,15 @@ impl Table {
         }
     }
 
+    /// Nothing has come until `time`: who would leave if a packet came then leaves now. The next packet finds the table as if
+    /// nobody had asked.
+    pub fn expire_in_silence(&mut self, time: Timestamp, leave: impl FnMut(Left)) {
+        if self.seen != Timestamp(i64::MIN) {
+            let pause = time.since(self.seen).clamp(0, PAUSE_MAX_NS);
+            self.expire_before(self.seen.plus(pause).plus(-self.paused_ns), leave);
+        }
+    }
+
     fn expire_before(&mut self, now: Timestamp, mut leave: impl FnMut(Left)) {
         while let Some((due, stream, slot)) = self.deadlines.pop_before(now) {
             if let Some(record) = self.deadlines.behind(LOOK_AHEAD).and_then(|slot| self.slab.get(slot)) {

@@ -130,14 +130,14 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let ended = session::run(&mut capture, &mut analysis, decoder(&options), &mut companions, limits);
     // The report comes after the view, on the terminal as it was.
     companions.screen = None;
-    let truncated = !matches!(ended, Ok(End::Limit | End::Asked));
+    let truncated = !matches!(ended, Ok((End::Limit | End::Asked, _)));
     // Also after a failure: what was seen until then is told.
     let summary = analysis.finish(truncated).with_context(|| cannot_write(&place))?.summary;
     companions.out.flush().with_context(|| cannot_write(&place))?;
     companions.model.with(|model| companions.metrics.write(&summary, model)).context("cannot write the metrics")?;
     if let Some(keeper) = companions.keeper {
-        let counted = (capture.counters(), capture.delivered(), capture.newest());
-        keeper.finish(counted.0, counted.1, counted.2).context("cannot keep the last frames")?;
+        let until = ended.as_ref().map_or(capture.newest(), |(_, until)| *until);
+        keeper.finish(capture.counters(), capture.delivered(), until).context("cannot keep the last frames")?;
     }
     for (reason, count) in &summary.skipped {
         say(format_args!("skipped {}: {reason}", counted(*count, "frame")));
@@ -150,7 +150,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
             counted(counts.dropped_by_interface, "frame")
         ));
     }
-    match ended? {
+    match ended?.0 {
         End::Limit | End::Asked => Ok(Outcome::Done),
         End::Interrupted => Ok(Outcome::Interrupted),
     }

@@ -163,12 +163,13 @@ impl Keeper {
         self.open.as_mut().map_or(Ok(()), |open| open.writer.get_mut().out.flush())
     }
 
-    /// The end, with what was counted on the interface.
+    /// The end, with what was counted on the interface until then: after its last frame it may have been silent, and who reads the
+    /// file again should know for how long.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn finish(mut self, counters: Counters, delivered: u64, newest: Timestamp) -> io::Result<()> {
-        self.end(Some((counters, delivered, newest)))
+    pub fn finish(mut self, counters: Counters, delivered: u64, until: Timestamp) -> io::Result<()> {
+        self.end(Some((counters, delivered, until)))
     }
 
     fn write(&mut self, time: Timestamp, bytes: &[u8], original_len: u32, why: &str) -> io::Result<()> {
@@ -211,7 +212,7 @@ impl Keeper {
 
     fn end(&mut self, counted: Option<(Counters, u64, Timestamp)>) -> io::Result<()> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
-        if let Some((counters, delivered, newest)) = counted {
+        if let Some((counters, delivered, until)) = counted {
             let drops = Drops {
                 received: Some(counters.received),
                 by_system: Some(counters.dropped_by_kernel),
@@ -219,7 +220,7 @@ impl Keeper {
                 delivered: Some(delivered),
                 ..Drops::default()
             };
-            open.writer.statistics(0, newest, drops)?;
+            open.writer.statistics(0, until, drops)?;
         }
         open.writer.finish()?;
         if let Some(most) = self.plan.files_max {

@@ -73,7 +73,8 @@ pub trait Beside {
     fn waits_for(&self) -> Vec<BorrowedFd<'_>>;
 }
 
-/// Captures until the end and reports what was seen.
+/// Captures until the end and takes in what was seen. Returns why it ended, and until when it was seen: the time of the newest
+/// frame, and how long it had been silent since.
 ///
 /// # Errors
 /// The interface went away, or results cannot be written.
@@ -83,7 +84,7 @@ pub fn run(
     decoder: Decoder,
     beside: &mut dyn Beside,
     limits: Limits,
-) -> anyhow::Result<End> {
+) -> anyhow::Result<(End, Timestamp)> {
     let mut taker = Taker { decoder, analysis, beside, failure: None, counted: supply.wall_clock() };
     let begun = supply.now();
     let (mut ticked, mut heard) = (begun, begun);
@@ -108,9 +109,8 @@ pub fn run(
         if now.duration_since(ticked) >= TICK {
             ticked = now;
             let silent = now.duration_since(heard);
-            if silent >= SILENCE && supply.delivered() > 0 {
-                let by = silent.saturating_sub(TICK).min(SILENCE_MAX);
-                taker.analysis.idle(supply.newest().plus(by.as_nanos() as i64))?;
+            if silent >= SILENCE {
+                taker.analysis.idle(after_silence(supply, silent.saturating_sub(TICK)))?;
             }
             taker.count(supply)?;
             taker.beside.tick(now, taker.analysis, supply.counters())?;
@@ -120,10 +120,14 @@ pub fn run(
             supply.wait(&taker.beside.waits_for(), TICK.min(until_end))?;
         }
     };
-    drain(supply, &mut taker, limits)?;
+    if drain(supply, &mut taker, limits)? > 0 {
+        heard = supply.now();
+    }
     let mut items = Vec::new();
     taker.decoder.finish(|item| items.push(*item));
     taker.analysis.take(&mut items)?;
+    let until = after_silence(supply, supply.now().duration_since(heard));
+    taker.analysis.idle(until)?;
     let counters = supply.counters();
     let lent = supply.delivered();
     taker.analysis.count_interface(InterfaceCounts {
@@ -132,15 +136,21 @@ pub fn run(
         dropped_by_interface: counters.dropped_by_interface,
         not_analysed: counters.deliverable().saturating_sub(lent),
     });
-    Ok(end)
+    Ok((end, until))
 }
 
-/// Takes what was received up to now out of the ring, so that everything received is accounted for.
-fn drain(supply: &mut impl Supply, taker: &mut Taker<'_, '_>, limits: Limits) -> anyhow::Result<()> {
+/// The newest frame's time and how far time has gone on since.
+fn after_silence(supply: &impl Supply, silent: Duration) -> Timestamp {
+    supply.newest().plus(silent.min(SILENCE_MAX).as_nanos() as i64)
+}
+
+/// Takes what was received up to now out of the ring, so that everything received is accounted for. Returns how many frames that
+/// were.
+fn drain(supply: &mut impl Supply, taker: &mut Taker<'_, '_>, limits: Limits) -> anyhow::Result<u64> {
     taker.count(supply)?;
     // Frames come out of the ring in the order in which they were counted, so these are exactly those.
     let target = supply.counters().deliverable().min(limits.packets.unwrap_or(u64::MAX));
-    let begun = supply.now();
+    let (begun, before) = (supply.now(), supply.delivered());
     while supply.delivered() < target && supply.now().duration_since(begun) < DRAIN_MAX {
         let most = usize::try_from(target - supply.delivered()).unwrap_or(usize::MAX).min(BATCH_FRAMES);
         let taken = supply.dispatch(most, |frame| taker.take(frame))?;
@@ -149,7 +159,7 @@ fn drain(supply: &mut impl Supply, taker: &mut Taker<'_, '_>, limits: Limits) ->
             supply.wait(&[], DRAIN_PAUSE)?;
         }
     }
-    Ok(())
+    Ok(supply.delivered() - before)
 }
 
 /// Takes frames to the analysis.
