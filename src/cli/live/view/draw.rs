@@ -93,7 +93,8 @@ fn draw_title(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 
 fn overview(model: &Model, look: &Look, frame: &mut Frame<'_>, area: Rect) {
     let states = STATES_SHOWN.div_ceil(2) as u16 + 1;
-    let listed = FINDING_LINES + area.height.saturating_sub(SMALL_LINES) / 3;
+    let known = u16::try_from(model.standing.len() + model.findings.len()).unwrap_or(u16::MAX);
+    let listed = known.clamp(FINDING_LINES, FINDING_LINES + area.height.saturating_sub(SMALL_LINES) / 3);
     let [numbers, findings, table] =
         Layout::vertical([Constraint::Length(states), Constraint::Length(listed + 1), Constraint::Min(3)]).areas(area);
     let [left, right] = Layout::horizontal([Constraint::Length(50), Constraint::Min(20)]).areas(numbers);
