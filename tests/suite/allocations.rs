@@ -2,11 +2,12 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io;
+use std::{io, mem};
 
 use lastack::analysis::{Options, analyse};
 use lastack::base::{Endpoint, FrameNumber, Seq, Timestamp};
-use lastack::connection::Profile;
+use lastack::connection::{Connection, Lifecycle, Profile, Room};
+use lastack::finding::{Sketch, Thresholds};
 use lastack::report::{Json, Sink};
 use lastack::segment::{Flags, Marks, Segment, TcpOptions, Timestamps};
 use lastack::source::{self, Input};
@@ -132,6 +133,38 @@ fn a_segment_of_a_known_connection_allocates_nothing() {
     assert!(asked(|| rounds(&mut table, 60)) > 0, "the counter counts");
     assert_eq!(asked(|| rounds(&mut table, 200)), 0);
     assert_eq!(table.live(), usize::from(CONNECTIONS));
+}
+
+#[test]
+fn judging_a_connection_that_ended_quietly_allocates_nothing() {
+    let mut transfers = Transfers::new();
+    let mut connections = (0..usize::from(CONNECTIONS)).map(|pair| {
+        let close = Flags::FIN | Flags::ACK;
+        let sent = [(0, Flags::SYN, 0), (1, Flags::SYN | Flags::ACK, 0), (0, Flags::ACK, 0), (0, Flags::ACK, 90)];
+        let closed = [(1, Flags::ACK, 1_460), (1, close, 0), (0, close, 0), (1, Flags::ACK, 0)];
+        let segments = [sent, closed].concat();
+        let mut connection = None;
+        for (from, flags, len) in segments {
+            let segment = transfers.send(pair, from, flags, len);
+            connection.get_or_insert_with(|| Connection::new(pair as u64, &segment, None)).step(&segment);
+        }
+        connection.expect("it has segments")
+    });
+    let (mut room, mut sketch, thresholds) = (Room::default(), Sketch::default(), Thresholds::default());
+    let mut judge = |connection: &Connection| {
+        let life = Lifecycle::within(mem::take(&mut room), connection, connection.end, Profile::LINUX);
+        // A debug build asks all detectors, those in vain too.
+        if !cfg!(debug_assertions) {
+            sketch.draw(connection, &life, &thresholds);
+            assert!(sketch.gist(connection, &life).findings.is_empty());
+        }
+        room = life.into_room();
+    };
+    let first = connections.next().expect("some connections");
+    judge(&first);
+    for connection in connections {
+        assert_eq!(asked(|| judge(&connection)), 0);
+    }
 }
 
 /// A capture of one long transfer, in the bytes of a file.
