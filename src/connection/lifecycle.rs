@@ -300,10 +300,11 @@ impl Hindsight<'_> {
                 events.push(self.event((0, 0, 0), Cue::SendSyn, answer, Basis::Inferred));
             }
             let replayed = late_copy.is_some() || note.is_syn() && (self.syn_is_stale() || self.syn_is_nobodys());
-            if !note.class.contains(Class::WILD) && !replayed {
-                if let Some(event) = self.sent(own, index, note, resets) {
-                    events.push(event);
-                }
+            if !note.class.contains(Class::WILD)
+                && !replayed
+                && let Some(event) = self.sent(own, index, note, resets)
+            {
+                events.push(event);
             }
             own += 1;
         }
