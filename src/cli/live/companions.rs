@@ -81,7 +81,7 @@ impl Beside for Companions {
         }
         let fired = self.told.with(Told::take_fired);
         if let Some(keeper) = &mut self.keeper {
-            for (_, finding) in fired {
+            for finding in fired {
                 keeper.trigger(analysis.horizon(), finding)?;
             }
             keeper.flush()?;

@@ -1,6 +1,6 @@
 //! Findings before their connections end, and the states that sockets are in now.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use super::across::Across;
 use super::shared::Shared;
 use crate::analysis::Analysis;
-use crate::base::{Endpoint, Side, Timestamp};
+use crate::base::{Endpoint, Side};
 use crate::connection::Connection;
 use crate::finding::{Confidence, Finding, Verdict};
 use crate::report::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Sink, Summary};
@@ -27,9 +27,6 @@ const ROUND_STEP: usize = 1_000;
 
 /// A round begins so long after the one before at the earliest: who has few connections looks at each once a second.
 const ROUND_EVERY: Duration = Duration::from_secs(1);
-
-/// Findings that fired and that nobody has asked for yet.
-const FIRED_MAX: usize = 1_024;
 
 /// Said of nearly every connection of a running interface: that frames are cut where the user wanted them cut, and that one
 /// has not ended yet.
@@ -50,7 +47,7 @@ fn is_news(finding: &Finding) -> bool {
 pub struct Told {
     of: HashMap<u64, Vec<(&'static str, Option<Side>)>, RandomState>,
     /// What was told since somebody last asked.
-    fired: Vec<(Timestamp, &'static str)>,
+    fired: BTreeSet<&'static str>,
 }
 
 impl Told {
@@ -60,19 +57,13 @@ impl Told {
         let known = told.contains(&(finding.name, finding.endpoint));
         if !known {
             told.push((finding.name, finding.endpoint));
-            self.fire(finding.time, finding.name);
+            self.fired.insert(finding.name);
         }
         !known
     }
 
-    fn fire(&mut self, time: Timestamp, name: &'static str) {
-        if self.fired.len() < FIRED_MAX {
-            self.fired.push((time, name));
-        }
-    }
-
-    /// The findings that were told since the last call.
-    pub fn take_fired(&mut self) -> Vec<(Timestamp, &'static str)> {
+    /// The names of findings that were told since the last call: as many as the catalogue has at most.
+    pub fn take_fired(&mut self) -> BTreeSet<&'static str> {
         std::mem::take(&mut self.fired)
     }
 }
@@ -116,7 +107,7 @@ impl<S: Sink> Sink for Telling<S> {
     }
 
     fn late(&mut self, late: &LateRecord) -> io::Result<()> {
-        self.told.with(|told| late.findings.iter().for_each(|finding| told.fire(finding.time, finding.name)));
+        self.told.with(|told| told.fired.extend(late.findings.iter().map(|finding| finding.name)));
         self.inner.late(late)
     }
 
@@ -295,7 +286,7 @@ impl Watcher {
             }
         };
         for found in news {
-            self.told.with(|told| told.fire(analysis.horizon(), found.name));
+            self.told.with(|told| told.fired.insert(found.name));
             if let Some(sink) = sink {
                 sink.population_event(&found)?;
             }
