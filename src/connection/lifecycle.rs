@@ -251,10 +251,16 @@ impl Hindsight<'_> {
         })
     }
 
-    /// What follows so many probes that nobody answered reaches nobody either: the peer is gone, or the way to it. At the
-    /// receiver's own tap it is seen to have come.
-    fn went_nowhere(&self, unanswered_probes: u32, receiver: Side) -> bool {
-        unanswered_probes >= PROBES_IN_VAIN && self.arrivals.tap != Some(Tap::beside(receiver))
+    /// Note `index` resets a connection whose probes nobody had answered, when the next was due: the peer is gone, or the
+    /// way to it, and this reaches nobody either. At the receiver's own tap it is seen to have come.
+    fn went_nowhere(&self, index: usize, unanswered_probes: u32) -> bool {
+        let reset = &self.notes[index];
+        let is_probe = |note: &&Noted| note.side == reset.side && note.class.contains(Class::KEEPALIVE);
+        let mut probes = self.notes[..index].iter().rev().filter(is_probe);
+        let (Some(last), Some(before)) = (probes.next(), probes.next()) else { return false };
+        let interval = last.time.since(before.time);
+        let is_due = reset.time.since(last.time) >= interval - interval / 4;
+        unanswered_probes >= PROBES_IN_VAIN && is_due && self.arrivals.tap != Some(Tap::beside(!reset.side))
     }
 
     /// Judges every remembered reset: acceptable by its numbers, and borne out by what both ends did next.
@@ -266,8 +272,7 @@ impl Hindsight<'_> {
                 let acceptance = seen.map_or(Acceptance::Unknown, |seen| seen.acceptance());
                 let receiver = !note.side;
                 let receiver_goes_on = self.goes_on(receiver, index, self.arrivals.crossing_ns(receiver));
-                let lost =
-                    seen.is_some_and(|seen| self.went_nowhere(seen.before[note.side].unanswered_probes, receiver));
+                let lost = seen.is_some_and(|seen| self.went_nowhere(index, seen.before[note.side].unanswered_probes));
                 ResetEffect {
                     note: index,
                     receiver_state: None,

@@ -33,6 +33,8 @@ const CLOCK_STEP_NS: i64 = 1_000_000;
 const SILENCE_NS: i64 = 4_500_000_000;
 /// No retransmission timer is shorter: Linux's TCP_RTO_MIN; RFC 6298 asks for 1 s.
 const RTO_NS_MIN: i64 = 200_000_000;
+/// Keepalive times are set in whole seconds; less the time on the way.
+const KEEPALIVE_NS_MIN: i64 = 500_000_000;
 /// No timer sends anything again sooner: a loss probe waits two round trips and at least this (RFC 8985, section 7.2;
 /// Linux TCP_TIMEOUT_MIN_US).
 const PROBE_NS_MIN: i64 = 2_000_000;
@@ -379,7 +381,10 @@ impl Connection {
             && !segment.flags.intersects(Flags::SYN | Flags::FIN)
             && own.acked.is_none_or(|acked| acked == own.nxt || peer.window == 0);
         if probe {
-            class |= if peer.window == 0 { Class::WINDOW_PROBE } else { Class::KEEPALIVE };
+            // The news that the window is open was on its way: no keepalive comes so soon after anything else.
+            let crossed =
+                own.window_probes > 0 && peer.last.is_some_and(|last| segment.time.since(last.time) < KEEPALIVE_NS_MIN);
+            class |= if peer.window == 0 || crossed { Class::WINDOW_PROBE } else { Class::KEEPALIVE };
         } else if distance > 0 {
             class |= Class::AFTER_GAP;
         } else if segment.seq_len() > 0 && segment.seq.before(own.nxt) {
