@@ -144,20 +144,24 @@ fn compare(view: &View<'_>, at: Timestamp, ours: &HashMap<Ends, Socket>, tally: 
             continue;
         }
         let counts = tally.scenarios.entry(told.scenario.to_owned()).or_default();
-        if expected == got {
+        let kind = if expected == got {
             counts.right += 1;
+            continue;
         } else if is_on_the_way(view, *key, told, at, socket) {
             counts.on_the_way += 1;
+            "on-the-way"
         } else if is_hidden(view, *key, told, at, socket) {
             counts.hidden += 1;
+            "hidden"
         } else {
             counts.wrong += 1;
-            let words = |state: &Option<String>| state.clone().unwrap_or_else(|| "-".to_owned());
-            let name = view.recording.capture.file_stem().unwrap_or_default().to_string_lossy();
-            let (scenario, (local, peer)) = (told.scenario, key);
-            let states = format!("{}\t{}", words(&expected), words(&got));
-            tally.misses.push(format!("sockets\t{scenario}\t{name}\t{at}\t{local} {peer}\t{states}"));
-        }
+            "wrong"
+        };
+        let words = |state: &Option<String>| state.clone().unwrap_or_else(|| "-".to_owned());
+        let name = view.recording.capture.file_stem().unwrap_or_default().to_string_lossy();
+        let (scenario, (local, peer)) = (told.scenario, key);
+        let states = format!("{}\t{}", words(&expected), words(&got));
+        tally.misses.push(format!("{kind}\t{scenario}\t{name}\t{at}\t{local} {peer}\t{states}"));
     }
 }
 
@@ -229,7 +233,9 @@ pub fn report(tally: &Tally, worst: usize) -> String {
     for (scenario, counts) in scenarios {
         let _ = writeln!(text, "{:6} of {:6} wrong  {scenario}", counts.wrong, counts.all());
     }
-    for miss in tally.misses.iter().take(worst) {
+    let is_wrong = |miss: &&String| miss.starts_with("wrong");
+    let (wrong, others): (Vec<&String>, Vec<&String>) = tally.misses.iter().partition(is_wrong);
+    for miss in wrong.into_iter().chain(others).take(worst) {
         let _ = writeln!(text, "{miss}");
     }
     text

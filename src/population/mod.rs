@@ -5,6 +5,7 @@
 //! bounded: by the number of groups that are kept ([`GROUPS_KEPT`], the largest) and by the number of intervals of each,
 //! whatever the length of the capture. [`Tally`] counts, and becomes a [`Population`] at the end.
 
+mod absence;
 mod clocks;
 mod distinct;
 mod groups;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
 
-use super::stay::{Departure, Stay, stays};
+use super::absence::was_gone;
+use super::stay::{Dating, Departure, Stay, stays};
 use crate::base::{Endpoint, Side, Sides, Timestamp};
 use crate::connection::{Basis, Connection, Half, Lifecycle, State};
 use crate::table::Table;
@@ -157,9 +158,13 @@ impl SocketTable {
         let mut scratch = std::mem::take(&mut self.scratch);
         for side in Side::BOTH {
             // A successor does not end TIME-WAIT by beginning: whether its SYN was accepted shows in its own states.
-            stays(connection, life, side, Departure::Over, &mut scratch);
+            let key = (connection.endpoint(side), connection.endpoint(!side));
+            if was_gone(connection, life, side) {
+                let is_waiting = self.sockets.get(&key).is_some_and(|(_, stay, _)| stay.state == State::TimeWait);
+                is_waiting.then(|| self.sockets.remove(&key));
+            }
+            stays(connection, life, side, Departure::Over, self.dating(), &mut scratch);
             if let Some(stay) = self.stay(&scratch) {
-                let key = (connection.endpoint(side), connection.endpoint(!side));
                 let place = self.sockets.entry(key).or_insert((connection.stream, stay, side));
                 if place.0 <= connection.stream {
                     *place = (connection.stream, stay, side);
@@ -208,6 +213,14 @@ impl SocketTable {
         }
     }
 
+    /// At a time, sockets are in the states that the hosts had then; after a frame, in those that the frames show.
+    fn dating(&self) -> Dating {
+        match self.moment {
+            Moment::Time(_) | Moment::Offset(_) => Dating::AtEnd,
+            Moment::Frame(_) | Moment::End => Dating::AtTap,
+        }
+    }
+
     /// The stay at the moment. Before the moment is reached it is the last one, unless that has ended.
     fn stay(&self, stays: &[Stay]) -> Option<Stay> {
         let Some((at, frame)) = self.reached else {
@@ -218,7 +231,13 @@ impl SocketTable {
             |stay: &&Stay| stay.from < at || stay.from == at && stay.frame.is_none_or(|shown| shown <= frame);
         let begun = stays.iter().take_while(has_begun).count();
         let next_began = begun < stays.len();
-        let stay = begun.checked_sub(1).map(|last| stays[last])?;
+        let mut stay = begun.checked_sub(1).map(|last| stays[last])?;
+        // A packet that has not come to the tap yet, or to the endpoint, was dated by an estimate.
+        let has_passed = |stay: &Stay| stay.frame.is_some_and(|shown| shown <= frame);
+        let is_estimate = stay.frame.is_some() && !has_passed(&stay) || stays.get(begun).is_some_and(has_passed);
+        if is_estimate && stay.basis == Basis::Seen {
+            stay.basis = Basis::Inferred;
+        }
         (next_began || stay.until.is_none_or(|until| until > at)).then_some(stay)
     }
 }

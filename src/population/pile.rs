@@ -53,6 +53,8 @@ pub struct Attempts {
     pub single: u64,
     /// They took a port out of TIME-WAIT, by the profile's duration.
     pub reused: u64,
+    /// Of those, with neither a higher number nor a newer timestamp (RFC 9293, section 3.10.7.4; RFC 6191).
+    pub reused_illegally: u64,
 }
 
 /// Durations by powers of two: enough to tell how long is usual. As long as the longest of them needs.
@@ -228,6 +230,7 @@ impl Pile {
         self.attempts.unanswered += other.attempts.unanswered;
         self.attempts.single += other.attempts.single;
         self.attempts.reused += other.attempts.reused;
+        self.attempts.reused_illegally += other.attempts.reused_illegally;
         self.guessed += other.guessed;
         self.ended.join(&other.ended);
         self.going_on.join(&other.going_on);
@@ -302,9 +305,10 @@ impl Pile {
         match visitor.attempted {
             Attempted::Otherwise => {}
             Attempted::Opened => self.attempts.opened += 1,
-            Attempted::Reused => {
+            Attempted::Reused | Attempted::ReusedIllegally => {
                 self.attempts.opened += 1;
                 self.attempts.reused += 1;
+                self.attempts.reused_illegally += u64::from(visitor.attempted == Attempted::ReusedIllegally);
             }
             Attempted::HalfOpen => {
                 self.attempts.half_open += 1;

@@ -1,5 +1,6 @@
 //! From the states that an endpoint entered to the time that its socket spent in each.
 
+use super::absence::{gave_up, gone, opened_by_payload};
 use crate::base::{Side, Timestamp};
 use crate::connection::{Basis, Connection, Lifecycle, OpenKind, State, StateStep};
 
@@ -40,58 +41,114 @@ impl Stay {
 /// timeout is 1 s (RFC 6298, section 2.1), and 3 s on stacks older than it, ns.
 const SYN_ALONE_NS_MIN: i64 = 3_500_000_000;
 
+/// By whose clock states are dated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dating {
+    /// When their packets passed the tap.
+    AtTap,
+    /// When the endpoint sent or received them, half a round trip from the tap to it and back earlier or later. As far as
+    /// the handshake tells that.
+    AtEnd,
+}
+
 /// Puts the stays of the socket of `side` into `stays`, which it empties first.
-pub fn stays(connection: &Connection, life: &Lifecycle, side: Side, departure: Departure, stays: &mut Vec<Stay>) {
+pub fn stays(
+    connection: &Connection,
+    life: &Lifecycle,
+    side: Side,
+    departure: Departure,
+    dating: Dating,
+    stays: &mut Vec<Stay>,
+) {
     stays.clear();
-    let steps = &life.states[side];
     if has_no_socket(connection, life, side) {
         return;
     }
-    for (index, step) in steps.iter().enumerate() {
-        if matches!(step.state, State::Closed | State::Listen) {
-            continue;
+    let way_ns = match dating {
+        Dating::AtTap => 0,
+        Dating::AtEnd => life.arrivals.rtt_ns[side].unwrap_or(0).clamp(0, RTT_NS_MAX) / 2,
+    };
+    let mut steps = life.states[side].iter().peekable();
+    let mut from = steps.peek().map_or(Timestamp(0), |first| at_end(connection, life, side, first, way_ns));
+    while let Some(step) = steps.next() {
+        let next = steps.peek();
+        let next_from = next.map(|next| at_end(connection, life, side, next, way_ns).max(from));
+        if !matches!(step.state, State::Closed | State::Listen) {
+            let mut runs_out = runs_out(connection, life, side, step, (from, way_ns));
+            let mut until = next_from.or_else(|| end_of_last(life, from, runs_out, departure));
+            if let Some(next) = next {
+                until = gone(life, side, (step.state, from), next).or(until);
+            }
+            if step.state == State::SynSent {
+                until = gave_up(connection, life, side).into_iter().chain(until).min();
+            }
+            if let (Some(next), Some(next_from), Some(at), State::FinWait2) = (next, next_from, runs_out, step.state)
+                && next_from > at
+                && until.is_none_or(|until| until > at)
+            {
+                // A FIN that was taken later shows that the application had kept the socket; a reset, that it was gone.
+                (until, runs_out) = if next.state == State::Closed { (Some(at), Some(at)) } else { (until, None) };
+            }
+            let StateStep { state, frame, basis, .. } = *step;
+            stays.push(Stay { state, from, until, frame, basis, runs_out });
         }
-        let next = steps.get(index + 1);
-        let mut runs_out = runs_out(connection, life, side, step);
-        let mut until = next.map(|next| next.time).or_else(|| end_of_last(life, step, runs_out, departure));
-        if let (Some(next), Some(at), State::FinWait2) = (next, runs_out, step.state)
-            && next.time > at
-        {
-            // A FIN that was taken later shows that the application had kept the socket; a reset, that it was gone.
-            (until, runs_out) = if next.state == State::Closed { (Some(at), Some(at)) } else { (until, None) };
-        }
-        let StateStep { state, time, frame, basis } = *step;
-        stays.push(Stay { state, from: time, until, frame, basis, runs_out });
+        from = next_from.unwrap_or(from);
+    }
+}
+
+/// Longer round trips are a mistake of their measurement, ns.
+const RTT_NS_MAX: i64 = 1_000_000_000;
+
+/// When the endpoint took `step`, `way_ns` away from the tap. What is no remembered segment of its own it received.
+#[inline]
+fn at_end(connection: &Connection, life: &Lifecycle, side: Side, step: &StateStep, way_ns: i64) -> Timestamp {
+    if step.state == State::Established
+        && side == Side::Server
+        && let Some(opened) = opened_by_payload(connection, life, side)
+    {
+        return opened.plus(way_ns);
+    }
+    let Some(frame) = step.frame.filter(|_| way_ns > 0) else { return step.time };
+    match life.notes.iter().find(|note| note.frame == frame) {
+        Some(note) if note.side == side => note.time.plus(-way_ns),
+        Some(note) => note.time.plus(way_ns),
+        None => step.time.plus(way_ns),
     }
 }
 
 /// When the last state of an endpoint ended, as far as timers and a successor tell.
 fn end_of_last(
     life: &Lifecycle,
-    step: &StateStep,
+    from: Timestamp,
     runs_out: Option<Timestamp>,
     departure: Departure,
 ) -> Option<Timestamp> {
     let expired = runs_out.filter(|&at| at < life.horizon);
     let replaced = match departure {
-        Departure::Replaced(at) => Some(at.max(step.time)),
+        Departure::Replaced(at) => Some(at.max(from)),
         Departure::Over => None,
     };
     expired.into_iter().chain(replaced).min()
 }
 
-/// When the timer of the state that `step` entered runs out: TIME-WAIT by the profile, from its last restart, and
+/// When the timer of the state that `step` entered runs out, by the endpoint's clock: TIME-WAIT by the profile, from its last restart, and
 /// FIN-WAIT-2 of a closed application. An application that still reads (half-close) has no such timer.
-fn runs_out(connection: &Connection, life: &Lifecycle, side: Side, step: &StateStep) -> Option<Timestamp> {
+fn runs_out(
+    connection: &Connection,
+    life: &Lifecycle,
+    side: Side,
+    step: &StateStep,
+    (from, way_ns): (Timestamp, i64),
+) -> Option<Timestamp> {
     match step.state {
         State::TimeWait => {
             let repeated = life.notes.iter().rfind(|note| note.side != side && note.is_fin());
-            let began = repeated.map_or(step.time, |fin| fin.time.max(step.time));
+            let began = repeated.map_or(from, |fin| fin.time.plus(way_ns).max(from));
             Some(began.plus(life.profiles[side].time_wait_ns))
         }
         State::FinWait2 if life.profiles[side].fin_wait_2_ns < i64::MAX => {
             let is_reading = connection.halves[!side].last_data.is_some_and(|data| data.time > step.time);
-            (!is_reading).then(|| step.time.plus(life.profiles[side].fin_wait_2_ns))
+            (!is_reading).then(|| from.plus(life.profiles[side].fin_wait_2_ns))
         }
         _ => None,
     }
@@ -123,7 +180,7 @@ mod tests {
         let horizon = connection.start.plus(seconds * SECOND_NS);
         let life = Lifecycle::of(&connection, horizon, Profile::LINUX);
         let mut found = Vec::new();
-        stays(&connection, &life, Side::Client, departure(horizon), &mut found);
+        stays(&connection, &life, Side::Client, departure(horizon), Dating::AtTap, &mut found);
         let lasted = |stay: &Stay| (stay.state, stay.until.map(|until| until.since(stay.from) / SECOND_NS));
         found.iter().map(lasted).filter(|(_, lasted)| *lasted != Some(0)).collect()
     }
@@ -140,6 +197,27 @@ mod tests {
         assert_eq!(client(&gone, 90, |_| Departure::Over), [(State::FinWait2, Some(60))]);
         let there = format!("{CLOSED_BY_CLIENT}+70 server > FIN ACK\nclient > ACK");
         assert_eq!(client(&there, 90, |_| Departure::Over), [(State::FinWait2, Some(70)), (State::TimeWait, None)]);
+    }
+
+    #[test]
+    fn an_end_far_from_the_tap_sends_before_and_receives_after_it() {
+        let trace = "client > SYN\n+0.04 server > SYN ACK\n+0.002 client > ACK\n+1 client > FIN ACK\n\
+                     +0.04 server > FIN ACK\n+0.002 client > ACK";
+        let segments = segments(trace).unwrap();
+        let mut connection = Connection::new(0, &segments[0], None);
+        segments.iter().for_each(|segment| connection.step(segment));
+        let life = Lifecycle::of(&connection, connection.end, Profile::LINUX);
+        let mut found = Vec::new();
+        let mut lived = |side| {
+            stays(&connection, &life, side, Departure::Over, Dating::AtEnd, &mut found);
+            let ms = |time: Timestamp| time.since(connection.start) / 1_000_000;
+            found.iter().map(|stay| (stay.state, ms(stay.from))).collect::<Vec<_>>()
+        };
+        let server = [(State::SynReceived, 20), (State::Established, 62), (State::CloseWait, 1_062)];
+        assert_eq!(lived(Side::Server)[..3], server);
+        let client = lived(Side::Client);
+        assert_eq!(client[..2], [(State::SynSent, -1), (State::Established, 41)]);
+        assert!(client.is_sorted_by_key(|(_, ms)| *ms), "{client:?}");
     }
 
     #[test]

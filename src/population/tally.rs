@@ -6,10 +6,11 @@ use super::Population;
 use super::clocks::Attempt;
 use super::distinct::{hashed, mixed};
 use super::groups::{Gathering, Group, Key, Pace};
-use super::stay::{Departure, Stay, stays};
+use super::stay::{Dating, Departure, Stay, stays};
 use super::visit::{Attempted, Visit, Visitor};
-use crate::base::{Endpoint, Side, Sides, Timestamp};
-use crate::connection::{CloseKind, Connection, Lifecycle, OpenKind, Profile, RoleBasis, State};
+use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
+use crate::connection::{CloseKind, Connection, Lifecycle, OpenKind, Predecessor, Profile, RoleBasis, State};
+use crate::segment::Timestamps;
 
 /// The sockets of a capture, while it is read.
 ///
@@ -104,7 +105,7 @@ impl Tally {
         let server = hashed(connection.server.ip);
         let service = of_service(connection.server, server);
         for side in Side::BOTH {
-            stays(connection, life, side, departure, &mut self.stays);
+            stays(connection, life, side, departure, Dating::AtTap, &mut self.stays);
             let (local, peer) = (connection.endpoint(side), connection.endpoint(!side));
             let profile = &life.profiles[side];
             let visitor = Visitor {
@@ -179,13 +180,25 @@ fn attempted(connection: &Connection, life: &Lifecycle) -> Attempted {
         OpenKind::Unanswered => Attempted::Unanswered,
         OpenKind::Refused | OpenKind::Rejected | OpenKind::Aborted | OpenKind::Midstream => Attempted::Otherwise,
         OpenKind::ThreeWay | OpenKind::Simultaneous | OpenKind::Split | OpenKind::FastOpen => {
-            let is_reuse = connection.predecessor.filter(|past| past.is_over()).is_some_and(|past| {
+            let past = connection.predecessor.filter(|past| {
                 let waits = if past.half(connection.server).closed_first { Side::Server } else { Side::Client };
-                connection.start.since(past.end) < life.profiles[waits].time_wait_ns
+                past.is_over() && connection.start.since(past.end) < life.profiles[waits].time_wait_ns
             });
-            if is_reuse { Attempted::Reused } else { Attempted::Opened }
+            match past {
+                None => Attempted::Opened,
+                Some(past) if is_allowed(connection, life, &past) => Attempted::Reused,
+                Some(_) => Attempted::ReusedIllegally,
+            }
         }
     }
+}
+
+/// The SYN has a higher number than the connection before, or a newer timestamp; so has one that was not captured.
+fn is_allowed(connection: &Connection, life: &Lifecycle, past: &Predecessor) -> bool {
+    let Some(syn) = life.notes.iter().find(|note| note.is_syn()) else { return true };
+    let old = past.half(connection.endpoint(syn.side));
+    let newer = |(now, then): (Timestamps, u32)| Seq(now.value).after(Seq(then));
+    old.nxt.is_none_or(|nxt| syn.seq.after(nxt)) || syn.timestamps.zip(old.timestamp).is_some_and(newer)
 }
 
 /// A port is held from the first state to the end of the last one, TIME-WAIT included, even where that lies after

@@ -17,6 +17,8 @@ pub enum Attempted {
     Opened,
     /// The same, on a port that was in TIME-WAIT.
     Reused,
+    /// The same, although neither number nor timestamp of the SYN was newer.
+    ReusedIllegally,
     /// Answered with SYN-ACK, and nobody acknowledged that.
     HalfOpen,
     /// Not answered.

@@ -9,7 +9,7 @@ use super::quantity::{count, counted, duration};
 use super::record::{Address, SCHEMA, Word};
 use super::style::Role;
 use crate::base::{Endpoint, Timestamp};
-use crate::connection::State;
+use crate::connection::{Profile, State};
 use crate::population::{Level, Pile, Population, PortUse};
 
 /// Whose sockets are counted together.
@@ -111,7 +111,7 @@ pub fn census(
     writeln!(out, "{}", canvas.palette.paint(Role::Heading, title))?;
     for group in groups.iter().take(GROUPS_SHOWN) {
         writeln!(out)?;
-        write_group(out, canvas, (from, to), group, by)?;
+        write_group(out, canvas, (from, to), group, (by, &population.profile))?;
     }
     let rest = groups.len().saturating_sub(GROUPS_SHOWN);
     if rest > 0 {
@@ -130,7 +130,7 @@ fn write_group(
     canvas: &Canvas,
     (from, to): (Timestamp, Timestamp),
     group: &Group<'_>,
-    by: Grouping,
+    (by, profile): (Grouping, &Profile),
 ) -> io::Result<()> {
     let pile = group.pile;
     let levels: Vec<Level> = pile.series().levels().collect();
@@ -166,13 +166,60 @@ fn write_group(
         let [client, server, both] = [closers.client, closers.server, closers.both].map(count);
         prose(out, canvas, &format!("closed first: client {client}, server {server}, both at once {both}"))?;
     }
+    if let Some(words) = time_wait_words(pile, profile) {
+        prose(out, canvas, &words)?;
+    }
     if pile.attempts.reused > 0 && by != Grouping::Host {
-        prose(out, canvas, &format!("four numbers taken out of TIME-WAIT: {}", count(pile.attempts.reused)))?;
+        let [all, illegally] = [pile.attempts.reused, pile.attempts.reused_illegally].map(count);
+        let words = format!(
+            "four numbers taken out of TIME-WAIT: {all}, of them {illegally} with neither a higher number nor a newer \
+             timestamp"
+        );
+        prose(out, canvas, &words)?;
+    }
+    let waiting: Vec<String> = WAITING.into_iter().filter_map(|state| longest(pile, state)).collect();
+    if !waiting.is_empty() {
+        prose(out, canvas, &format!("longest: {}", waiting.join(", ")))?;
     }
     if let Some(ports) = group.ports {
         prose(out, canvas, &port_words(canvas, &ports))?;
     }
     Ok(())
+}
+
+/// States that wait for somebody; how long shows who does not come.
+const WAITING: [State; 4] = [State::SynReceived, State::FinWait2, State::CloseWait, State::LastAck];
+/// Shorter waits are round trips, ns.
+const WAITED_NS_MIN: i64 = 1_000_000_000;
+
+/// `CLOSE-WAIT 5min (stream 12)`.
+fn longest(pile: &Pile, state: State) -> Option<String> {
+    let example = pile.longest(state).first().filter(|example| example.lasted_ns >= WAITED_NS_MIN)?;
+    Some(format!("{state} {} (stream {})", duration(example.lasted_ns), example.stream))
+}
+
+/// So few TIME-WAITs make no rate.
+const RATE_MIN: u64 = 10;
+
+/// The rate of the densest stretch times the duration of TIME-WAIT, for this profile and for others, and what there
+/// would be with connections that stay open.
+fn time_wait_words(pile: &Pile, profile: &Profile) -> Option<String> {
+    let stretch = pile.densest(State::TimeWait, profile.time_wait_ns).filter(|stretch| stretch.count >= RATE_MIN)?;
+    let rate = stretch.per_second();
+    let held =
+        |wait_ns: i64| format!("{} in {}", count((rate * wait_ns as f64 / 1e9).round() as u64), duration(wait_ns));
+    let mut others: Vec<Profile> = vec![Profile::MACOS, Profile::LINUX, Profile::WINDOWS, Profile::RFC];
+    others.retain(|other| other.time_wait_ns != profile.time_wait_ns);
+    let others: Vec<String> =
+        others.iter().map(|other| format!("{} ({})", held(other.time_wait_ns), other.name)).collect();
+    let open = pile.series().peak(|level| level.of(State::Established)).sockets.max(1);
+    Some(format!(
+        "TIME-WAIT: {rate:.1} a second entered at most, going on like this {}; with other stacks {}; none if the other \
+         side closed first; kept open, about {}",
+        held(profile.time_wait_ns),
+        others.join(", "),
+        counted(open, "connection")
+    ))
 }
 
 fn port_words(canvas: &Canvas, ports: &PortUse) -> String {
@@ -297,6 +344,7 @@ struct AttemptsRecord {
     half_open: u64,
     unanswered: u64,
     reused: u64,
+    reused_illegally: u64,
 }
 
 #[derive(serde::Serialize)]
@@ -376,6 +424,7 @@ pub fn census_json<W: Write>(
                 half_open: attempts.half_open,
                 unanswered: attempts.unanswered,
                 reused: attempts.reused,
+                reused_illegally: attempts.reused_illegally,
             },
             ports: ports.map(PortsRecord::from),
         })?;
@@ -399,7 +448,7 @@ pub fn census_json<W: Write>(
 mod tests {
     use super::*;
     use crate::base::Side;
-    use crate::connection::{Connection, Lifecycle, Profile};
+    use crate::connection::{Connection, Lifecycle};
     use crate::population::{Departure, Tally};
     use crate::report::sample::{assert_fits, assert_golden};
     use crate::report::style::Palette;

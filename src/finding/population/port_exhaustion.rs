@@ -70,7 +70,7 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
         let is_out = used >= thresholds.ports_share_out;
         let mut message = held(&ports, destination);
         if is_out {
-            message.push_str("; connect() fails while none is free");
+            message.push_str("; connect() fails with EADDRNOTAVAIL while none is free");
         } else if let Some(at) = forecast {
             let after = duration(at.since(ports.stretch.from));
             message.push_str(&format!("; at this rate they run out {after} after {}", ports.stretch.from));
