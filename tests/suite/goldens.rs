@@ -30,11 +30,17 @@ fn inputs_of_fixtures() -> Vec<PathBuf> {
     all
 }
 
+/// What a fixture says of its hosts that no packet shows: `arguments.txt`, on one line.
+fn arguments(input: &Path) -> String {
+    fs::read_to_string(input.with_file_name("arguments.txt")).unwrap_or_default()
+}
+
 /// What the program prints of `input`, read in its own folder so that no path of this machine shows.
 fn printed(input: &Path, options: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_lastack"))
         .args(["read", "--color", "never"])
         .args(options)
+        .args(arguments(input).split_whitespace())
         .arg(input.file_name().expect("a file has a name"))
         .current_dir(input.parent().expect("a file lies in a folder"))
         .env_remove("COLUMNS")
