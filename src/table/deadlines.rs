@@ -116,7 +116,11 @@ impl Deadlines {
     pub fn retain(&mut self, mut holds: impl FnMut(&Deadline) -> bool) {
         self.current.retain(&mut holds);
         self.late.retain(|Reverse(deadline)| holds(deadline));
-        self.row.iter_mut().chain(self.far.values_mut()).for_each(|entries| entries.retain(&mut holds));
+        for entries in self.row.iter_mut().chain(self.far.values_mut()) {
+            entries.retain(&mut holds);
+            // Under a flood each second would keep the room of all that came in it.
+            entries.shrink_to(2 * entries.len());
+        }
         self.far.retain(|_, entries| !entries.is_empty());
         let waiting: usize = self.row.iter().chain(self.far.values()).map(Vec::len).sum();
         self.len = self.current.len() + self.late.len() + waiting;
