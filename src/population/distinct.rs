@@ -13,7 +13,7 @@ pub struct Distinct {
 }
 
 impl Distinct {
-    /// Sees an address by its [`hashed`].
+    /// Sees an address by its hash.
     #[inline]
     pub fn see(&mut self, hash: u64) {
         if self.smallest.len() == KEPT_MAX && self.smallest.last().is_some_and(|&largest| hash > largest) {

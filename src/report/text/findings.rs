@@ -39,10 +39,12 @@ struct Pile {
     spread: Spread,
     /// The worst first; never more than [`EXAMPLES`].
     examples: Vec<Example>,
+    /// Two of them are of one connection.
+    has_repeat: bool,
 }
 
-/// Orders examples: what is surest and costs most first, then the earliest.
-type Rank = (Reverse<Severity>, Reverse<Confidence>, Timestamp, u64);
+/// Orders examples: what is surest and costs most first, then the earliest. Last is the stream, if it is of one.
+type Rank = (Reverse<Severity>, Reverse<Confidence>, Timestamp, Option<u64>);
 
 #[derive(Debug)]
 struct Example {
@@ -89,7 +91,7 @@ impl Findings {
 
     /// Takes in a finding across connections.
     pub fn population(&mut self, finding: &PopulationFinding) {
-        let rank = (Reverse(finding.severity), Reverse(finding.confidence), finding.from, 0);
+        let rank = (Reverse(finding.severity), Reverse(finding.confidence), finding.from, None);
         self.group(finding.name, finding.severity).add(None, rank, || Example {
             rank,
             place: Place::Host { host: finding.host, to: finding.to, streams: finding.streams.len() },
@@ -131,7 +133,8 @@ impl Findings {
             last_stream: None,
             natures: BTreeMap::new(),
             spread: Spread::default(),
-            examples: Vec::with_capacity(EXAMPLES),
+            examples: Vec::with_capacity(EXAMPLES + 1),
+            has_repeat: false,
         });
         group.severity = group.severity.max(severity);
         group
@@ -163,6 +166,20 @@ impl Findings {
     }
 }
 
+/// A new example among those that are shown.
+struct Placing {
+    at: usize,
+    /// With the new one among them, the one that goes when they are too many.
+    gives_way: usize,
+}
+
+/// The last of `ranks`, the best first, that is of the same connection as a better one.
+fn worst_repeat(ranks: &[&Rank]) -> Option<usize> {
+    let repeats =
+        |at: &usize| ranks[*at].3.is_some_and(|stream| ranks[..*at].iter().any(|rank| rank.3 == Some(stream)));
+    (1..ranks.len()).rev().find(repeats)
+}
+
 impl Pile {
     fn add(&mut self, stream: Option<u64>, rank: Rank, example: impl FnOnce() -> Example) {
         self.occurrences += 1;
@@ -171,15 +188,32 @@ impl Pile {
             self.connections += 1;
             self.last_stream = stream;
         }
-        if let Some(at) = self.place(&rank) {
-            self.examples.truncate(EXAMPLES - 1);
-            self.examples.insert(at, example());
+        if let Some(place) = self.place(&rank) {
+            self.examples.insert(place.at, example());
+            if self.examples.len() > EXAMPLES {
+                self.examples.remove(place.gives_way);
+            }
+            let ranks: Vec<&Rank> = self.examples.iter().map(|example| &example.rank).collect();
+            self.has_repeat = worst_repeat(&ranks).is_some();
         }
     }
 
-    /// Where an example stands among those that are shown; none when they are better.
-    fn place(&self, rank: &Rank) -> Option<usize> {
-        Some(self.examples.partition_point(|kept| kept.rank <= *rank)).filter(|&at| at < EXAMPLES)
+    /// Where an example stands among those that are shown; none when they are better. Examples of other connections are
+    /// better than more of one.
+    fn place(&self, rank: &Rank) -> Option<Placing> {
+        let at = self.examples.partition_point(|kept| kept.rank <= *rank);
+        if self.examples.len() < EXAMPLES {
+            return Some(Placing { at, gives_way: EXAMPLES });
+        }
+        if at == EXAMPLES && !self.has_repeat {
+            return None;
+        }
+        let mut ranks = [rank; EXAMPLES + 1];
+        for (kept, example) in self.examples.iter().enumerate() {
+            ranks[kept + usize::from(kept >= at)] = &example.rank;
+        }
+        let gives_way = worst_repeat(&ranks).unwrap_or(EXAMPLES);
+        (gives_way != at).then_some(Placing { at, gives_way })
     }
 
     /// `: 12 timeout, 5 fast` when there are several kinds.
@@ -295,7 +329,7 @@ impl Example {
 }
 
 fn rank(stream: u64, finding: &Finding) -> Rank {
-    (Reverse(finding.severity), Reverse(finding.confidence), finding.time, stream)
+    (Reverse(finding.severity), Reverse(finding.confidence), finding.time, Some(stream))
 }
 
 /// The evidence of the reset that `finding` is about.
@@ -318,4 +352,30 @@ fn reason(resets: &[Reset], finding: &Finding) -> Option<String> {
 /// The finding is of the catalogue's group on the capture itself.
 fn is_about_capture(name: &str) -> bool {
     find(name).is_some_and(|entry| entry.group == Group::Capture)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn examples_are_of_different_connections_where_there_are_some() {
+        let mut findings = Findings::default();
+        let mut often = sample::unread_data(1);
+        let again = often.findings[0].clone();
+        often.findings.resize(5, again);
+        let streams = |findings: &Findings| -> Vec<Option<u64>> {
+            findings.groups["reset-unread-data"].examples.iter().map(|example| example.rank.3).collect()
+        };
+        findings.connection(&often.gist());
+        assert_eq!(streams(&findings), [Some(1); 3]);
+        for stream in 2..6 {
+            let other = sample::unread_data(stream);
+            assert_eq!(findings.would_show(&other.gist()), stream < 4, "stream {stream}");
+            findings.connection(&other.gist());
+        }
+        assert_eq!(streams(&findings), [Some(1), Some(2), Some(3)]);
+        assert_eq!(findings.groups["reset-unread-data"].occurrences, 9);
+    }
 }
