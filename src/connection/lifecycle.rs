@@ -7,7 +7,7 @@ use super::cue::Cue;
 use super::delivery::{Arrival, Arrivals, Receipt};
 use super::noted::{Class, Noted};
 use super::opening::Opening;
-use super::profile::Profile;
+use super::profile::{Profile, SYN_REPEATED_NS};
 use super::reset::Acceptance;
 use super::state::State;
 use super::step::Connection;
@@ -475,9 +475,6 @@ impl Hindsight<'_> {
         seen[after..].iter().position(is_copy).map(|offset| after + offset)
     }
 }
-
-/// By now any host has repeated its SYN: the initial timeout was 3 seconds (RFC 1122, 4.2.3.1), and is 1 (RFC 6298), ns.
-const SYN_REPEATED_NS: i64 = 3_000_000_000;
 /// One probe may be lost; the next comes when that is known.
 const PROBES_IN_VAIN: u32 = 2;
 /// What says nothing new and has no clock is overtaken by no more than this, ns.

@@ -41,7 +41,7 @@ pub use lifecycle::{Hindsight, Lifecycle, ResetEffect, Room, Surprise, is_hard};
 pub use noted::{Class, Noted};
 pub use opening::Opening;
 pub use predecessor::{PastHalf, Predecessor};
-pub use profile::{Profile, ProfileBasis, UnreadData};
+pub use profile::{Profile, ProfileBasis, SYN_REPEATED_NS, UnreadData};
 pub use reset::{Acceptance, ResetSeen};
 pub use sequence::SequenceCounts;
 pub use state::State;

@@ -5,6 +5,10 @@ use crate::segment::{OptionKind, Segment};
 
 const SECOND_NS: i64 = 1_000_000_000;
 
+/// By then a stack that still waits for the answer to its SYN has repeated it, ns: the timer begins at 1 s (RFC 6298,
+/// section 2.1), and began at 3 (RFC 1122, section 4.2.3.1).
+pub const SYN_REPEATED_NS: i64 = 3 * SECOND_NS;
+
 words! {
     /// How it is known which stack an end runs.
     ProfileBasis {

@@ -38,7 +38,10 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
         let errno = match life.opening.kind {
             OpenKind::Refused => Some(Errno::ConnRefused),
             OpenKind::Rejected => connection.icmp_errors.iter().find(|error| is_hard(error)).map(icmp_errno),
-            OpenKind::Unanswered if life.closing.kind == CloseKind::TimedOut => Some(Errno::TimedOut),
+            // No stack gives up a SYN that it never repeated; then the application did.
+            OpenKind::Unanswered if life.closing.kind == CloseKind::TimedOut && connection.halves[side].syns > 1 => {
+                Some(Errno::TimedOut)
+            }
             _ => None,
         };
         let frame = match life.opening.kind {

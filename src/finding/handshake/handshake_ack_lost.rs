@@ -1,7 +1,7 @@
 //! `handshake-ack-lost`: the third segment never reached the server.
 
 use crate::base::Side;
-use crate::connection::{Noted, Tap};
+use crate::connection::{Noted, SYN_REPEATED_NS, Tap};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::{Case, Found};
@@ -143,7 +143,3 @@ fn behind_the_loss(case: &Case<'_>, found: &mut Found) {
     let frames = copies.iter().map(|note| note.frame).chain([done.frame]);
     ENTRY.draft(Confidence::Medium, last.time, frames, message).endpoint(Side::Server).push(found);
 }
-
-/// By then a client without an answer has repeated its SYN: its timer began at 1 s (RFC 6298, section 2.1), with some
-/// stacks at 3, ns.
-const SYN_REPEATED_NS: i64 = 2_500_000_000;

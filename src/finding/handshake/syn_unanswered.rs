@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::base::Side;
-use crate::connection::OpenKind;
+use crate::connection::{OpenKind, SYN_REPEATED_NS};
 use crate::finding::phrase::{count, duration};
 
 use crate::finding::case::{Case, Found};
@@ -23,7 +23,8 @@ finding! {
     /// # How it is recognised
     ///
     /// Only SYNs in the connection. The message says whether the give-up time of the profile had passed when the capture
-    /// ended, or whether the capture ended first.
+    /// ended, or whether the capture ended first. A SYN that is not even repeated is no connect() that the stack ended with
+    /// ETIMEDOUT: the application had a shorter limit of its own, or it was a probe.
     ///
     /// ```trace fires
     ///    client > SYN
@@ -77,20 +78,29 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let waited = case.life.horizon.since(first.time);
     let stack = &case.life.profiles.client;
     let limit = stack.syn_give_up_ns;
-    let given_up = waited >= limit;
     let retried = case.connection.halves.client.syns > 1;
+    let given_up = retried && waited >= limit;
     let quiet = case.life.horizon.since(last.time);
-    let stopped = before_last.is_some_and(|before| quiet > 2 * last.time.since(before.time) + quiet / 8);
+    let stopped = match before_last {
+        Some(before) => quiet > 2 * last.time.since(before.time) + quiet / 8,
+        None => quiet >= SYN_REPEATED_NS,
+    };
     let confidence = match (given_up || stopped, retried) {
-        (true, _) => Confidence::High,
-        (false, true) => Confidence::Medium,
+        (true, true) => Confidence::High,
+        (true, false) | (false, true) => Confidence::Medium,
         (false, false) => Confidence::Low,
     };
     let end = fmt::from_fn(|f| {
         if given_up {
             write!(f, "the give-up time of the {} profile ({}) passed", stack.name, duration(limit))
-        } else if stopped {
+        } else if stopped && retried {
             f.write_str("it stopped trying before the capture ended")
+        } else if stopped {
+            let quiet = duration(quiet);
+            write!(
+                f,
+                "it was not repeated in the {quiet} that followed, so its sender stopped waiting before its stack gave up"
+            )
         } else if quiet == 0 {
             f.write_str("the capture ended with the last one")
         } else {
@@ -103,11 +113,11 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         case.connection.client,
         case.connection.server
     );
-    // Who tries once and no more asks for nothing that fails; at the end of the capture the answer may be on its way.
-    let severity = match (confidence, retried || given_up) {
-        (Confidence::Low, _) => Severity::Note,
-        (Confidence::Medium, _) | (Confidence::High, false) => Severity::Warning,
-        (Confidence::High, true) => Severity::Error,
+    // At the end of the capture the answer may be on its way.
+    let severity = match confidence {
+        Confidence::Low => Severity::Note,
+        Confidence::Medium => Severity::Warning,
+        Confidence::High => Severity::Error,
     };
     ENTRY.draft(confidence, first.time, frames, message).endpoint(Side::Client).severity(severity).push(found);
 }
