@@ -13,8 +13,8 @@ finding! {
     /// # What it is
     ///
     /// A segment arrived for a connection that both ends had finished, or one had reset. `kind`: `late-retransmission`
-    /// (sent again by a stack that had not heard of the end), `old-duplicate` (delayed or replayed on the way), `write-
-    /// after-close` (new payload), `unknown`.
+    /// (sent again by a stack that had not heard of the end), `old-duplicate` (delayed or replayed on the way),
+    /// `write-after-close` (new payload), `unknown`.
     ///
     /// # Why it matters
     ///

@@ -27,8 +27,8 @@ finding! {
     ///
     /// # Not to be confused with
     ///
-    /// A firewall that rejects with a TCP reset looks the same on the wire. `connection-rejected` is the ICMP form; `syn-
-    /// unanswered` the silent one.
+    /// A firewall that rejects with a TCP reset looks the same on the wire. `connection-rejected` is the ICMP form;
+    /// `syn-unanswered` the silent one.
     ///
     /// ```trace quiet
     /// client > SYN
