@@ -67,6 +67,10 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
         if used < thresholds.ports_share_min && forecast.is_none() {
             continue;
         }
+        if pile.ports_outside >= ports.peak.sockets {
+            // The host takes its ports from another range, so how many of this one are left says nothing.
+            continue;
+        }
         let is_out = used >= thresholds.ports_share_out;
         let mut message = held(&ports, destination);
         if is_out {
