@@ -143,6 +143,16 @@ impl Arrivals {
         }
         let copy = filled_before(notes, before[chosen], cover, side, fin).unwrap_or(before[chosen]);
         // An own FIN without it was sent before it came. Other segments without it may only wait for octets before it.
+        // It may have been overtaken by what shows the receipt, which then stands beyond it.
+        let is_overtaken = |note: &Noted| {
+            let lacks = note.acknowledges() && note.ack.at_or_before(fin);
+            note.side == side && note.is_fin() && lacks && notes[cover].seq.at_or_after(note.end())
+        };
+        if let Some(without) = notes[cover..].iter().position(is_overtaken).map(|offset| cover + offset) {
+            let shows = |note: &Noted| note.side == side && shows_receipt_beyond(note, fin);
+            let before = notes[without..].iter().position(shows).map(|offset| without + offset);
+            return Some(Receipt { after: Some(without), before, ..Receipt::of(copy, Arrival::Shown, chosen) });
+        }
         let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_fin());
         Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
     }
@@ -181,8 +191,10 @@ impl Arrivals {
         let quiet_after = !notes[reset..].iter().any(|note| {
             note.side == side && !note.is_rst() && note.time.since(notes[reset].time) > self.crossing_ns(side)
         });
-        let copy = copies.iter().copied().rfind(|&copy| copy < reset).filter(|&copy| quiet_after && !without(copy))?;
-        Some(Receipt::of(copy, Arrival::Presumed, 0))
+        // A FIN had to be repeated because it, or its acknowledgment, was lost: nothing says that the last copy fared better.
+        let sent = &copies[..copies.partition_point(|&copy| copy < reset)];
+        let [copy] = *sent else { return None };
+        (quiet_after && !without(copy)).then(|| Receipt::of(copy, Arrival::Presumed, 0))
     }
 
     /// Which of `copies` the answer at `answer` answers: the newest whose timestamp it echoes or could echo, else the
@@ -375,19 +387,32 @@ fn echoed_rtt(notes: &[Noted]) -> Option<i64> {
     })
 }
 
+/// The passive opener `side` sent a RST with ACK right after its SYN-ACK: an abort. What is still opening belongs to no
+/// application that could abort it, and replies of a port without a socket acknowledge nothing to a segment that does.
+pub(super) fn has_aborted(connection: &Connection, side: Side) -> bool {
+    let next = connection.halves[side].isn.map(|isn| isn + 1);
+    connection
+        .resets
+        .iter()
+        .map(|seen| &seen.noted)
+        .any(|reset| reset.side == side && reset.flags.contains(Flags::ACK) && Some(reset.seq) == next)
+}
+
 /// The passive opener has said nothing since its SYN-ACK although the client sent again and again, or it even repeated
 /// the SYN-ACK over the client's acknowledgments and repeated payload.
 fn does_not_hold(connection: &Connection, side: Side, lost: usize) -> bool {
     let (server, client) = (&connection.halves[side], &connection.halves[!side]);
+    let has_aborted = has_aborted(connection, side);
     // A reset without ACK, in answer to the handshake's ACK or what came with it, is a listener's (tcp_abort_on_overflow).
     let refused = connection.resets.first().is_some_and(|seen| {
         seen.noted.side == side
+            && !has_aborted
             && !seen.noted.flags.contains(Flags::ACK)
             && server.frames == u64::from(server.syn_acks + server.rsts)
     });
     // An abort is no silence: a live socket sends it.
     let aborted = connection.resets.first().is_some_and(|seen| seen.noted.flags.contains(Flags::ACK));
-    let mute = server.frames == u64::from(server.syn_acks + server.rsts) && !aborted;
+    let mute = server.frames == u64::from(server.syn_acks + server.rsts) && !aborted && !has_aborted;
     refused || mute && client.unanswered > UNANSWERED_MIN || lost > 0 && client.retransmissions > 0
 }
 

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::closing::Closing;
 use super::cue::Cue;
-use super::delivery::{Arrival, Arrivals, Receipt};
+use super::delivery::{Arrival, Arrivals, Receipt, has_aborted};
 use super::noted::{Class, Noted};
 use super::opening::Opening;
 use super::profile::{Profile, SYN_REPEATED_NS};
@@ -260,7 +260,19 @@ impl Hindsight<'_> {
         let (Some(last), Some(before)) = (probes.next(), probes.next()) else { return false };
         let interval = last.time.since(before.time);
         let is_due = reset.time.since(last.time) >= interval - interval / 4;
-        unanswered_probes >= PROBES_IN_VAIN && is_due && self.arrivals.tap != Some(Tap::beside(!reset.side))
+        // A row as long that ended with an answer shows that probes are lost here while the peer lives.
+        let (mut row, mut answered) = (0, 0);
+        for note in &self.notes[..index] {
+            if note.side != reset.side {
+                answered = answered.max(row);
+                row = 0;
+            } else if is_probe(&note) {
+                row += 1;
+            }
+        }
+        unanswered_probes >= PROBES_IN_VAIN.max(answered + 1)
+            && is_due
+            && self.arrivals.tap != Some(Tap::beside(!reset.side))
     }
 
     /// Judges every remembered reset: acceptable by its numbers, and borne out by what both ends did next.
@@ -538,7 +550,8 @@ impl<'a> Machine<'a> {
         if event.cue == Cue::SendData && !self.shows_open(event) {
             return;
         }
-        if event.cue == Cue::SendFin && self.state == State::SynReceived {
+        let open = event.cue == Cue::SendFin || event.cue == Cue::SendRst && self.aborts_accepted(event);
+        if open && self.state == State::SynReceived {
             // A listener's child is handed to its application only when open (accept).
             self.enter(State::Established, event.time, event.frame, Basis::Seen);
         }
@@ -591,6 +604,14 @@ impl<'a> Machine<'a> {
         let peer_isn = self.hindsight.connection.halves[!self.side].isn;
         let beyond_syn = note.acknowledges() && peer_isn.is_some_and(|isn| note.ack.after(isn + 1));
         receipt.is_none() && (note.len > 0 || beyond_syn)
+    }
+
+    /// The RST of `event` belongs to an abort, and the acknowledgment of the SYN-ACK was seen before it: it came sooner
+    /// than the path's estimate has it.
+    fn aborts_accepted(&self, event: &Event) -> bool {
+        let receipt = self.hindsight.arrivals.ack_of_syn[self.side];
+        let acked = receipt.zip(event.note).is_some_and(|(receipt, reset)| receipt.note < reset);
+        acked && has_aborted(self.hindsight.connection, self.side)
     }
 
     fn enter(&mut self, state: State, time: Timestamp, frame: Option<u64>, basis: Basis) {

@@ -263,3 +263,80 @@ fn a_capture_that_begins_with_a_keepalive_has_lost_nothing() {
     assert_eq!(told.verdicts[0].endpoints.client.missing_bytes, 0);
     assert!(!told.names().any(|name| name == "capture-gap"));
 }
+
+#[test]
+fn only_what_is_open_is_aborted() {
+    // Sooner than the path's own round trip after the ACK.
+    let sooner = "+0 client > SYN
+         +0.068286 server > SYN ACK
+         +0 client > ACK
+         +0.056915 server > RST ACK";
+    holds(sooner, &[("server", "SYN-RECEIVED ESTABLISHED CLOSED")]);
+    // The replies of what is closed by then pass the tap before the abort.
+    let overtaken = "+0 client > SYN
+         +0.1 server > SYN ACK
+         +0 client > ACK
+         +0.04 client > data 500
+         +0 client > data 500
+         +0 client > data 500
+         +0 client > data 500
+         +0.035 server > RST
+         +0.018 server > RST ACK ack 1
+         +0.001 server > RST";
+    holds(overtaken, &[("server", "SYN-RECEIVED ESTABLISHED CLOSED")]);
+    let refused = "+0 client > SYN
+         +0.1 server > SYN ACK
+         +0.001 client > ACK
+         +0.1 server > RST";
+    holds(refused, &[("server", "SYN-RECEIVED CLOSED")]);
+}
+
+#[test]
+fn a_fin_that_was_overtaken_had_been_sent_before() {
+    holds(
+        "+0 client > SYN
+         +0.017 server > SYN ACK
+         +0.004 client > ACK
+         +0.342 client > FIN ACK
+         +0.017 server > ACK seq 2
+         +0.0003 server > FIN ACK seq 1 ack 1
+         +3 server > FIN ACK seq 1 ack 2
+         +0.004 client > ACK seq 2 ack 2",
+        &[("server", "SYN-RECEIVED ESTABLISHED FIN-WAIT-1 CLOSING TIME-WAIT"), ("close", "simultaneous")],
+    );
+}
+
+#[test]
+fn no_copy_of_a_fin_that_was_repeated_in_vain_is_taken_to_have_come() {
+    holds(
+        "+0 client > SYN
+         +0.03 server > SYN ACK
+         +0.03 client > ACK
+         +0.1 client > FIN ACK
+         +0.03 server > ACK ack 1
+         +0.1 server > FIN ACK seq 1 ack 2
+         +2.9 server > FIN ACK seq 1 ack 2
+         +0.03 client > FIN ACK seq 1 ack 1
+         +0.1 server > ACK seq 2 ack 2
+         +0.7 server > RST ACK seq 2 ack 2",
+        &[("client", "SYN-SENT ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 CLOSED")],
+    );
+}
+
+#[test]
+fn probes_that_were_lost_before_show_no_dead_peer() {
+    let open = "+0 client > SYN
+         +0.05 server > SYN ACK
+         +0.05 client > ACK
+         +0.1 client > data 10
+         +0.05 server > ACK
+         +1 server > data 10
+         +0.05 client > ACK\n";
+    let probe = "+0.7 server > ACK seq 10\n";
+    let answered = "+0.1 client > ACK\n";
+    let reset = "+0.7 server > RST ACK seq 11\n";
+    let dead = [open, probe, probe, reset].concat();
+    holds(&dead, &[("client", "SYN-SENT ESTABLISHED")]);
+    let lossy = [open, probe, probe, probe, answered, probe, probe, reset].concat();
+    holds(&lossy, &[("client", "SYN-SENT ESTABLISHED CLOSED")]);
+}
