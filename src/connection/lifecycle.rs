@@ -59,7 +59,7 @@ pub struct ResetEffect {
     pub acceptance: Acceptance,
     /// The receiver was heard afterwards as if nothing had happened.
     pub receiver_goes_on: bool,
-    /// The receiver took it: acceptable, and not heard as if nothing had happened.
+    /// The receiver took it: it still had the connection, found it acceptable, and is not heard as if nothing had happened.
     pub accepted: bool,
     /// The supposed sender went on as if it had not sent it.
     pub contradicted: bool,
@@ -148,6 +148,8 @@ impl Lifecycle {
                 let before = states[side].iter().take_while(|step| step.frame.is_some_and(|at| at < frame)).last();
                 *state = state.or(before.map(|step| step.state));
             }
+            // Who has no connection any more has nothing to reset.
+            effect.accepted &= effect.receiver_state != Some(State::Closed);
         }
         let closing = Closing::of(&hindsight, &opening, &resets, &states);
         let Hindsight { notes, arrivals, horizon, profiles, .. } = hindsight;

@@ -27,7 +27,7 @@ use super::catalogue::Entry;
 use super::phrase::count;
 use super::verdict::{Cause, Confidence, Family, Origin, Reset, Severity};
 use crate::base::Side;
-use crate::connection::{Acceptance, Connection, Half, Lifecycle, Noted, ResetEffect, ResetSeen};
+use crate::connection::{Acceptance, Connection, Half, Lifecycle, Noted, ResetEffect, ResetSeen, State};
 use crate::segment::Flags;
 
 /// The findings of this group, in the order of a connection's life.
@@ -208,6 +208,9 @@ fn acceptance_words(effect: &ResetEffect) -> &'static str {
             "; its number is inside the window but not the next one, so the receiver answers with a challenge ACK and goes on (RFC 5961)"
         }
         (false, Acceptance::Outside) => "; its numbers lie outside the receiver's window, so it is ignored",
+        (false, _) if effect.receiver_state == Some(State::Closed) => {
+            "; its receiver had closed before, so it ends nothing"
+        }
         (false, _) if effect.receiver_goes_on => {
             "; the receiver went on afterwards, so it did not arrive or was not taken"
         }
