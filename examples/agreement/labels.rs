@@ -78,6 +78,7 @@ const POPULATION: &[&str] = &[
     "close-wait-accumulation",
     "syn-flood",
     "fin-wait-2-accumulation",
+    "reset-process-exit",
 ];
 
 fn look_up(table: &[(&str, &'static str)], label: &str) -> Option<&'static str> {
@@ -143,6 +144,7 @@ pub fn judged_name(found: &Finding) -> String {
 pub fn causes(labels: &Labels) -> BTreeSet<&'static str> {
     let mut causes: BTreeSet<&'static str> = findings(labels)
         .iter()
+        .filter(|name| !is_population(name))
         .filter_map(|name| Cause::ALL.iter().find(|cause| name.strip_prefix("reset-") == Some(cause.name())))
         .map(|cause| cause.name())
         .collect();

@@ -3,7 +3,7 @@
 
 use crate::base::Side;
 use crate::connection::{CloseKind, Initiator, OpenKind, State};
-use crate::finding::{CATALOGUE, Cause, Errno, Group, Verdict};
+use crate::finding::{CATALOGUE, Cause, Detect, Entry, Errno, Verdict};
 
 use super::range::Nanos;
 use super::seen::{longest_in, time_to_close, time_wait_owner};
@@ -106,12 +106,16 @@ fn cause_words() -> Vec<&'static str> {
 
 /// Names of findings on one connection.
 fn finding_words() -> Vec<&'static str> {
-    CATALOGUE.iter().filter(|entry| entry.group != Group::Population).map(|entry| entry.name).collect()
+    CATALOGUE.iter().filter(|entry| !is_across(entry)).map(|entry| entry.name).collect()
 }
 
 /// Names of findings across connections.
 pub fn population_words() -> Vec<&'static str> {
-    CATALOGUE.iter().filter(|entry| entry.group == Group::Population).map(|entry| entry.name).collect()
+    CATALOGUE.iter().filter(|entry| is_across(entry)).map(|entry| entry.name).collect()
+}
+
+fn is_across(entry: &Entry) -> bool {
+    matches!(entry.detect, Detect::Population(_))
 }
 
 fn last_step(verdict: &Verdict, side: Side) -> Vec<u64> {

@@ -60,11 +60,14 @@ pub enum Detect {
 }
 
 /// Declares a finding: the doc comment above it is its manual. In brackets stand the signs of which a connection must show
-/// one at least for the detector to be asked.
+/// one at least for the detector to be asked; `across` instead says that it is looked for across connections.
 macro_rules! finding {
     ($(#[doc = $doc:literal])+ $name:literal, Population, $severity:ident, $detect:path) => {
+        $crate::finding::catalogue::finding! { $(#[doc = $doc])+ $name, Population across, $severity, $detect }
+    };
+    ($(#[doc = $doc:literal])+ $name:literal, $group:ident across, $severity:ident, $detect:path) => {
         $crate::finding::catalogue::finding! {
-            @ $(#[doc = $doc])+ $name, Population, $severity, $crate::finding::sign::Sign::empty(),
+            @ $(#[doc = $doc])+ $name, $group, $severity, $crate::finding::sign::Sign::empty(),
             $crate::finding::catalogue::Detect::Population($detect)
         }
     };

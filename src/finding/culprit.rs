@@ -25,7 +25,7 @@ impl Culprit {
     pub fn of(finding: &Finding) -> Option<Self> {
         let side = finding.endpoint;
         match finding.name {
-            "close-wait-stuck" | "zero-window" | "reset-linger-zero" | "reset-unread-data" | "reset-process-exit" => {
+            "close-wait-stuck" | "zero-window" | "reset-linger-zero" | "reset-unread-data" => {
                 side.map(Self::Application)
             }
             "reset-data-after-close" => side.map(|side| Self::Application(!side)),

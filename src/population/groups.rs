@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use foldhash::fast::RandomState;
 
 use super::clocks::Clocks;
+use super::exits::Exits;
 use super::idle::IdleEnds;
 use super::pile::Pile;
 use super::series::{INTERVAL_NS, Series};
@@ -126,6 +127,8 @@ pub struct Group<K> {
     pub idle: IdleEnds,
     /// The newest attempts, by the clients' clocks.
     pub clocks: Clocks,
+    /// When its sockets lived and when it refused.
+    pub exits: Exits,
 }
 
 /// What the intervals of one group may be.
@@ -139,7 +142,8 @@ struct Intervals {
 
 impl<K> Group<K> {
     fn begin(key: Key<K>, waiting: Vec<Visit>) -> Self {
-        Self { key, sockets: 0, waiting, pile: None, idle: IdleEnds::default(), clocks: Clocks::default() }
+        let (idle, clocks, exits) = (IdleEnds::default(), Clocks::default(), Exits::default());
+        Self { key, sockets: 0, waiting, pile: None, idle, clocks, exits }
     }
 
     #[inline]
@@ -286,7 +290,7 @@ impl<K: Copy + Ord> Gathering<K> {
         let piles = self.groups.into_iter().map(|mut group| {
             group.count(intervals);
             let mut pile = group.pile.unwrap_or_else(|| Box::new(Pile::new(intervals.ns)));
-            (pile.idle, pile.clocks) = (group.idle, group.clocks);
+            (pile.idle, pile.clocks, pile.exits) = (group.idle, group.clocks, group.exits);
             (group.key.of, pile)
         });
         let mut groups = Groups { piles: piles.collect(), intervals_max: self.intervals_max, let_go: 0 };

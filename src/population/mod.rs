@@ -8,6 +8,7 @@
 mod absence;
 mod clocks;
 mod distinct;
+mod exits;
 mod groups;
 mod idle;
 mod moment;
@@ -25,6 +26,7 @@ use crate::connection::Profile;
 
 pub use clocks::{Attempt, Clocks};
 pub use distinct::Distinct;
+pub use exits::{Ends, Exit, Exits, Refusal};
 pub use groups::{GROUPS_KEPT, Groups};
 pub use idle::{IdleEnd, IdleEnds, IdleTimer, idle_timer};
 pub use moment::{Moment, Queues, Socket, SocketTable, Timer};

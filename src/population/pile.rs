@@ -2,6 +2,7 @@
 
 use super::clocks::Clocks;
 use super::distinct::Distinct;
+use super::exits::Exits;
 use super::idle::IdleEnds;
 use super::series::{Level, Peak, PerState, Series, Stretch};
 use super::visit::{Attempted, Visit, Visitor};
@@ -131,6 +132,8 @@ pub struct Pile {
     pub idle: IdleEnds,
     /// The newest attempts, by the clients' clocks.
     pub clocks: Clocks,
+    /// When its sockets lived and when it refused.
+    pub exits: Exits,
     /// The clients of these servers' sockets.
     pub peers: Distinct,
     /// Those of them whose attempts never opened.
@@ -184,6 +187,7 @@ impl Pile {
             held: (0, 0),
             idle: IdleEnds::default(),
             clocks: Clocks::default(),
+            exits: Exits::default(),
             peers: Distinct::default(),
             failing_peers: Distinct::default(),
             ports_outside: 0,

@@ -144,6 +144,7 @@ impl Tally {
                         hosts.take_over(group.key.of.ip, group)
                     });
                     group.idle.take(connection.stream, connection.end, life);
+                    group.exits.take(connection, life);
                     if let Some(attempt) = Attempt::of(connection, life) {
                         group.clocks.take(attempt);
                     }

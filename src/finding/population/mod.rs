@@ -79,7 +79,13 @@ pub fn across(population: &Population, thresholds: &PopulationThresholds) -> Vec
 
 impl Entry {
     /// Begins a finding about sockets of `host` that were entering `stretch`.
-    fn of_host(&self, host: IpAddr, confidence: Confidence, stretch: Stretch, message: String) -> PopulationFinding {
+    pub(in crate::finding) fn of_host(
+        &self,
+        host: IpAddr,
+        confidence: Confidence,
+        stretch: Stretch,
+        message: String,
+    ) -> PopulationFinding {
         PopulationFinding {
             name: self.name,
             severity: self.severity,

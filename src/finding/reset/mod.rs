@@ -141,7 +141,7 @@ fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Found) {
         };
         let message = format_args!("{who}{losing}{echoes}: {}", reset.evidence);
         let draft = entry.draft(reset.confidence, reset.time, [reset.frame], message).endpoint(reset.from);
-        let by_choice = matches!(cause, Cause::LingerZero | Cause::UnreadData | Cause::ProcessExit);
+        let by_choice = matches!(cause, Cause::LingerZero | Cause::UnreadData);
         if by_choice && costs_nothing(case, reset) { draft.severity(Severity::Note) } else { draft }.push(found);
     }
 }
