@@ -283,8 +283,11 @@ fn gave_up_answering(hindsight: &Hindsight<'_>) -> bool {
     newest.is_some_and(|note| hindsight.horizon.since(note.time) > hindsight.profiles.server.syn_ack_give_up_ns)
 }
 
-/// The reset took something alive with it: an end that had not finished.
+/// The reset took something alive with it: an end that had not finished, or of which nothing but resets was seen.
 fn ends_connection(effect: &ResetEffect) -> bool {
+    if effect.sender_state.is_none() && effect.receiver_state.is_none() {
+        return true;
+    }
     let alive = |side| !matches!(effect.state_of(side), State::Closed | State::Listen | State::TimeWait);
     !effect.contradicted && (alive(effect.sender) || effect.accepted && alive(!effect.sender))
 }

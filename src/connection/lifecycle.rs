@@ -146,7 +146,8 @@ impl Lifecycle {
             for (side, state) in [(sender, &mut effect.sender_state), (!sender, &mut effect.receiver_state)] {
                 // What moved nobody was not put to the machines.
                 let before = states[side].iter().take_while(|step| step.frame.is_some_and(|at| at < frame)).last();
-                *state = state.or(before.map(|step| step.state));
+                // An end of which nothing but resets was seen could be in any state.
+                *state = state.filter(|_| !states[side].is_empty()).or(before.map(|step| step.state));
             }
             // Who has no connection any more has nothing to reset.
             effect.accepted &= effect.receiver_state != Some(State::Closed);

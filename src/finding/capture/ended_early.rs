@@ -48,6 +48,12 @@ finding! {
     /// client > ACK
     /// ```
     ///
+    /// A filter that keeps resets alone leaves the end and nothing before it.
+    ///
+    /// ```trace quiet
+    /// server > RST ACK
+    /// ```
+    ///
     /// # What to do
     ///
     /// If the end is what matters, capture longer: stop after the fault and not by size or time (tcpdump -c, -G and dumpcap -a end in
