@@ -68,6 +68,9 @@ bitflags! {
         /// The IP length goes beyond a frame that is all there: the header is damaged, or a tool shortened the frame and did
         /// not say so. The payload length is the IP header's where its own checksum holds, else the frame's.
         const FRAME_SHORT = 0x2000;
+        /// Not captured itself: somebody sampled one packet in many and sent its header later. It tells that the packet
+        /// was, and nothing of those around it.
+        const SAMPLED = 0x4000;
     }
 }
 

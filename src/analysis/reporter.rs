@@ -108,7 +108,9 @@ impl<'a> Reporter<'a> {
     /// The same, and counts its sockets in `tally` as those of one that goes on.
     pub fn judge_among(&self, connection: &Connection, horizon: Timestamp, tally: &mut Tally) -> Verdict {
         let life = Lifecycle::of(connection, horizon, self.profile);
-        tally.take(connection, &life, Departure::Over);
+        if !connection.is_sampled_alone() {
+            tally.take(connection, &life, Departure::Over);
+        }
         let mut verdict = self.conclude(connection, &life);
         self.policy.apply(&mut verdict);
         verdict
@@ -163,9 +165,12 @@ impl<'a> Reporter<'a> {
     fn told(&mut self, connection: &Connection, life: &Lifecycle, departure: Departure, said: Said) {
         self.sieve.take(connection);
         Unheard::of(connection).into_iter().for_each(|host| self.unheard(host));
-        self.tally.take(connection, life, departure);
-        if let Some(sockets) = &mut self.sockets {
-            sockets.take(connection, life);
+        // A few of its packets say nothing of when its sockets were there.
+        if !connection.is_sampled_alone() {
+            self.tally.take(connection, life, departure);
+            if let Some(sockets) = &mut self.sockets {
+                sockets.take(connection, life);
+            }
         }
         self.summary.connections += 1;
         let (sketch, verdict) = match said {
@@ -290,7 +295,7 @@ impl Outlet for Reporter<'_> {
         }
         self.summary.late_segments += 1;
         let (stream, side) = (past.summary.stream, past.side_of(segment));
-        let is_first = past.late == 1 && !segment.marks.contains(Marks::FRAGMENT_FIRST);
+        let is_first = past.late == 1 && !segment.marks.intersects(Marks::FRAGMENT_FIRST | Marks::SAMPLED);
         let stray = is_first.then(|| finding::stray(&past.summary, segment, side, self.profile));
         let mut findings = Vec::from_iter(stray);
         self.summary.ignored += self.policy.apply_to(&mut findings, segment.source, segment.destination);

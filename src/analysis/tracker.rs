@@ -10,7 +10,7 @@ use crate::decode::{FrameKind, Item, Items};
 use crate::finding::{Sieve, Unheard};
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
-use crate::segment::Segment;
+use crate::segment::{Marks, Segment};
 use crate::table::{Entry, Left, Locator, Past, Table};
 
 /// What follows tracking, on the same thread or another one. It is told in the order of happening.
@@ -157,7 +157,7 @@ impl Tracker {
 
     #[inline]
     fn segment(&mut self, locator: &Locator, segment: &Segment, outlet: &mut impl Outlet) -> io::Result<()> {
-        if self.sieve.pass(segment.flags) {
+        if !segment.marks.contains(Marks::SAMPLED) && self.sieve.pass(segment.flags) {
             outlet.kept(self.sieve);
         }
         let horizon = self.horizon;

@@ -378,7 +378,7 @@ impl Brief {
 fn is_packable(segment: &Segment) -> bool {
     segment.options.sack_count == 0
         && segment.digest == 0
-        && !segment.marks.intersects(Marks::HEADER_BAD | Marks::FRAGMENT_FIRST)
+        && !segment.marks.intersects(Marks::HEADER_BAD | Marks::FRAGMENT_FIRST | Marks::SAMPLED)
         && (segment.interface | segment.context) <= u32::from(u16::MAX)
 }
 

@@ -38,6 +38,8 @@ pub struct Half {
     pub(super) unseen: (Seq, Seq),
     /// Frames, duplicates included.
     pub frames: u64,
+    /// Headers that somebody sampled; not among the frames.
+    pub sampled: u64,
     /// Payload octets, each once.
     pub payload_bytes: u64,
     /// Payload octets sent again.

@@ -26,6 +26,8 @@ words! {
         OptionsCut = "options cut",
         /// Payload is not in the file.
         PayloadCut = "payload cut",
+        /// Not captured itself: somebody sampled it.
+        Sampled = "sampled",
     }
 }
 

@@ -22,6 +22,7 @@ mod predecessor;
 mod profile;
 mod repeat;
 mod reset;
+mod sampled;
 mod sequence;
 mod state;
 mod step;

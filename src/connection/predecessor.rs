@@ -53,6 +53,11 @@ impl Predecessor {
         Self { stream: connection.stream, end: connection.end, closing, a: past(Side::Client), b: past(Side::Server) }
     }
 
+    /// Something of it was captured: sampled headers alone leave nothing to judge by.
+    pub fn is_known(&self) -> bool {
+        self.a.1.base.is_some() || self.b.1.base.is_some()
+    }
+
     /// The earlier half of the end with this address and port.
     pub fn half(&self, endpoint: Endpoint) -> &PastHalf {
         if self.a.0 == endpoint { &self.a.1 } else { &self.b.1 }

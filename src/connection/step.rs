@@ -172,7 +172,13 @@ impl Connection {
 
     /// Takes the next segment of this connection.
     pub fn step(&mut self, segment: &Segment) {
-        let side = self.side_of(segment);
+        let mut side = self.side_of(segment);
+        if segment.marks.contains(Marks::SAMPLED) || self.halves[side].frames == 0 {
+            if self.take_sampled(segment) {
+                return;
+            }
+            side = self.side_of(segment);
+        }
         let timing = self.record_timing(side, segment);
         self.end = self.end.max(segment.time);
         self.last_frame = segment.frame.0;
@@ -655,7 +661,7 @@ const SERVICE_PORTS: [u16; 17] =
 /// Who is the client: the sender of a SYN, the receiver of a SYN-ACK, else a guess. A well-known port is a server's
 /// (RFC 6335: below 1024), then a common service's is, then the lower number is, since ephemeral ranges are high; with
 /// equal ports the first speaker is taken for the client.
-fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
+pub(super) fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
     let (source, destination) = (first.source, first.destination);
     match first.flags & (Flags::SYN | Flags::ACK) {
         Flags::SYN => (source, destination, RoleBasis::Syn),

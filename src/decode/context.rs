@@ -39,6 +39,8 @@ pub enum Encapsulation {
     Lisp(Option<u32>),
     /// TZSP.
     Tzsp,
+    /// Sampled headers in sFlow: one packet in so many.
+    Sflow(u32),
     /// Network service header with its service path.
     ServicePath(u32),
 }
@@ -47,7 +49,10 @@ impl Encapsulation {
     /// Both directions of a connection bear the same name. Where they do not, each end chose its own, and two contexts
     /// are no sign of two connections.
     pub const fn is_shared(&self) -> bool {
-        !matches!(self, Encapsulation::Mpls(_) | Encapsulation::Gtp(_) | Encapsulation::L2tp(..))
+        !matches!(
+            self,
+            Encapsulation::Mpls(_) | Encapsulation::Gtp(_) | Encapsulation::L2tp(..) | Encapsulation::Sflow(_)
+        )
     }
 }
 
@@ -73,6 +78,7 @@ impl fmt::Display for Encapsulation {
             Encapsulation::Lisp(None) => f.write_str("lisp"),
             Encapsulation::Lisp(Some(instance)) => write!(f, "lisp {instance}"),
             Encapsulation::Tzsp => f.write_str("tzsp"),
+            Encapsulation::Sflow(rate) => write!(f, "sflow sampled 1 in {rate}"),
             Encapsulation::ServicePath(path) => write!(f, "nsh {path}"),
         }
     }

@@ -38,6 +38,7 @@ impl SplitBy {
             | Encapsulation::EtherIp
             | Encapsulation::Teredo
             | Encapsulation::Tzsp
+            | Encapsulation::Sflow(_)
             | Encapsulation::ServicePath(_) => return false,
         };
         self.contains(by)

@@ -120,9 +120,9 @@ mod tests {
             })
             .map(|entry| entry.name)
             .collect();
-        // What ends early is judged against the end of the capture by each detector, and copies are left out before any
-        // of them looks.
-        assert_eq!(silent, ["ended-early", "duplicate-frames"]);
+        // What ends early is judged against the end of the capture by each detector; samples and copies are left out before
+        // any of them looks.
+        assert_eq!(silent, ["ended-early", "sampled", "duplicate-frames"]);
     }
 
     fn of(name: &'static str, kind: Option<&'static str>) -> Finding {

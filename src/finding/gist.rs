@@ -26,6 +26,8 @@ pub struct Gist<'a> {
     pub initiator: Option<Initiator>,
     /// It was closed, and only one end sent its FIN.
     pub is_one_ended: bool,
+    /// Only sampled headers of it are in the capture.
+    pub is_sampled_alone: bool,
     /// Its resets; their evidence may be missing.
     pub resets: &'a [Reset],
     /// What was found; frames and messages may be missing.
@@ -45,6 +47,7 @@ impl<'a> Gist<'a> {
             close: life.closing.kind,
             initiator: life.closing.initiator,
             is_one_ended: is_one_ended(life.closing.kind, states),
+            is_sampled_alone: connection.is_sampled_alone(),
             resets,
             findings,
         }
@@ -70,6 +73,7 @@ impl Verdict {
             close: self.close.kind,
             initiator: self.close.initiator,
             is_one_ended: is_one_ended(self.close.kind, states),
+            is_sampled_alone: self.is_sampled_alone,
             resets: &self.resets,
             findings: &self.findings,
         }

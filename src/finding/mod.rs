@@ -62,7 +62,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
         EndpointView {
             stack: life.profiles[side],
             states: life.states[side].clone(),
-            frames: half.frames,
+            frames: half.frames + half.sampled,
             payload_bytes: half.payload_bytes,
             retransmitted_bytes: half.retransmitted_bytes,
             missing_bytes: half.missing_bytes,
@@ -91,6 +91,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
         last_frame: connection.last_frame,
         through: None,
         also_through: None,
+        is_sampled_alone: connection.is_sampled_alone(),
         open: Open {
             kind: life.opening.kind,
             frames: life.opening.frames.to_vec(),
@@ -148,6 +149,10 @@ impl Sketch {
 
 /// Asks the detectors whom the case could concern.
 fn detect(case: &Case<'_>, found: &mut Found) {
+    if case.connection.is_sampled_alone() {
+        // Everything else rests on what came, or did not, around what is there.
+        return capture::sampled::detect(case, found);
+    }
     let signs = Sign::of(case);
     if !signs.is_empty() {
         for (needs, detect) in DETECTORS.iter() {

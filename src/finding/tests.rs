@@ -63,7 +63,7 @@ impl Lives {
                 3 => segment.ack = segment.ack + self.rng.u32(0..2_000),
                 4 => segment.flags ^= Flags::from_bits_truncate(1 << self.rng.u32(0..5)),
                 5 => segment.window = 0,
-                6 => segment.marks ^= Marks::from_bits_truncate(1 << self.rng.u32(0..13)),
+                6 => segment.marks ^= Marks::from_bits_truncate(1 << self.rng.u32(0..15)),
                 7 => segment.time = segment.time.plus(-self.rng.i64(0..2_000_000_000)),
                 _ => segment.options.timestamps = None,
             }

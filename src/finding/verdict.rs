@@ -29,6 +29,8 @@ pub struct Verdict {
     pub through: Option<String>,
     /// Others that segments of a side came through later: perhaps a connection of another network with equal numbers.
     pub also_through: Option<String>,
+    /// Only sampled headers of it are in the capture: how it opened and ended is not known.
+    pub is_sampled_alone: bool,
     /// How it began.
     pub open: Open,
     /// How it ended.

@@ -32,6 +32,7 @@ pub fn ending(verdict: &Verdict) -> String {
             None => "reset".to_owned(),
         },
         (_, CloseKind::TimedOut) => "timed out".to_owned(),
+        (_, CloseKind::None) if verdict.is_sampled_alone => "not known".to_owned(),
         (_, CloseKind::None) => "still open".to_owned(),
     }
 }
@@ -83,6 +84,7 @@ fn opened(verdict: &Verdict) -> String {
         OpenKind::Unanswered => format!("not at all: nobody answered the {}", counted(open.syn_count.into(), "SYN")),
         OpenKind::HalfOpen => "only half: the SYN-ACK was never acknowledged".to_owned(),
         OpenKind::Aborted => "not at all: reset before the handshake was complete".to_owned(),
+        OpenKind::Midstream if verdict.is_sampled_alone => "not known from sampled headers".to_owned(),
         OpenKind::Midstream => "before the capture began".to_owned(),
     };
     let rtt = open.rtt_ns.map_or_else(String::new, |rtt| format!(", in {}", duration(rtt)));
@@ -128,6 +130,7 @@ fn closed(verdict: &Verdict) -> String {
         CloseKind::None => match verdict.open.kind {
             OpenKind::Refused | OpenKind::Rejected | OpenKind::Unanswered => "never opened".to_owned(),
             OpenKind::HalfOpen => "never fully opened".to_owned(),
+            _ if verdict.is_sampled_alone => "not known from sampled headers".to_owned(),
             _ => "not within the capture: still open at its end".to_owned(),
         },
         CloseKind::Refused => "never opened".to_owned(),
@@ -238,6 +241,9 @@ fn is_controls_alone(verdict: &Verdict) -> bool {
 fn data(verdict: &Verdict) -> String {
     if is_controls_alone(verdict) {
         return "not captured: control-segments-only says how much there was".to_owned();
+    }
+    if verdict.is_sampled_alone {
+        return "not captured: one packet in many was".to_owned();
     }
     if Side::BOTH.iter().all(|&side| verdict.endpoints[side].payload_bytes == 0) {
         return "none, either way".to_owned();

@@ -213,7 +213,7 @@ impl Table {
             let opens = segment.flags.contains(Flags::SYN)
                 && opens_new_stream(segment.flags, segment.seq, known(connection, segment.source));
             if opens {
-                let predecessor = Some(Predecessor::of(connection));
+                let predecessor = Some(Predecessor::of(connection)).filter(Predecessor::is_known);
                 let left = self.remove(slot).map(|(left, number)| {
                     leave(left);
                     number
@@ -243,7 +243,7 @@ impl Table {
                     }
                     return Entry::Late(Past { late: past.late + 1, ..past });
                 }
-                (self.number(), Some(past.summary), 0)
+                (self.number(), Some(past.summary).filter(Predecessor::is_known), 0)
             }
             Some(Trace::Numbered(stream, completeness)) => (stream, None, completeness),
             None => (self.number(), None, 0),

@@ -8,6 +8,7 @@ mod l2tp;
 mod lisp;
 mod mpls;
 mod service_header;
+mod sflow;
 mod teredo;
 mod tzsp;
 mod udp;

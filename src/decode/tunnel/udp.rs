@@ -1,6 +1,6 @@
 //! UDP, for the tunnels in it.
 
-use super::{FrameKind, Octets, Walk, geneve, gre, gtp, l2tp, lisp, mpls, teredo, tzsp, vxlan};
+use super::{FrameKind, Octets, Walk, geneve, gre, gtp, l2tp, lisp, mpls, sflow, teredo, tzsp, vxlan};
 
 type Tunnel = fn(&mut Walk, Octets<'_>) -> FrameKind;
 
@@ -18,7 +18,7 @@ pub(super) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
     }
 }
 
-/// The tunnels of the IANA port registry that carry IP or Ethernet.
+/// What the IANA port registry has that carries IP or Ethernet.
 fn by_port(port: u16) -> Option<Tunnel> {
     Some(match port {
         1701 => l2tp::decode,
@@ -31,6 +31,7 @@ fn by_port(port: u16) -> Option<Tunnel> {
         4789 | 8472 => vxlan::decode,
         4790 => vxlan::decode_with_protocol,
         6081 => geneve::decode,
+        6343 => sflow::decode,
         6635 => mpls,
         37008 => tzsp::decode,
         _ => return None,

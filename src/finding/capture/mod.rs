@@ -9,6 +9,7 @@ pub mod duplicate_frames;
 pub mod ended_early;
 pub mod offload_segments;
 pub mod one_sided;
+pub mod sampled;
 pub mod snaplen_cut;
 
 use super::catalogue::Entry;
@@ -19,6 +20,7 @@ pub static ENTRIES: &[&Entry] = &[
     &ended_early::ENTRY,
     &one_sided::ENTRY,
     &capture_gap::ENTRY,
+    &sampled::ENTRY,
     &control_segments_only::ENTRY,
     &duplicate_frames::ENTRY,
     &clock_stepped_back::ENTRY,

@@ -25,6 +25,7 @@ pub struct Tally {
     unanswered: u64,
     half_open: u64,
     timed_out: u64,
+    sampled: u64,
     open: u64,
 }
 
@@ -94,6 +95,7 @@ impl Tally {
                 })),
             },
             (_, CloseKind::TimedOut) => self.timed_out += 1,
+            (_, CloseKind::None) if gist.is_sampled_alone => self.sampled += 1,
             (_, CloseKind::None) => self.open += 1,
         }
     }
@@ -146,6 +148,7 @@ impl Tally {
             plain(self.half_open, "with an unfinished handshake"),
             plain(self.timed_out, "timed out"),
             plain(self.open, "still open at the end"),
+            plain(self.sampled, "known only by sampled headers"),
         ]
         .into_iter()
         .flatten()

@@ -18,7 +18,7 @@ const ETHERNET_HEADER: usize = 14;
 const MAC_PREFIX: [u8; 5] = [0x02, 0, 0, 0, 0];
 
 /// A trace as a source of Ethernet frames. Decoding them gives the items of the trace again, except for what no frame
-/// can show: `context`, `reassembled`, `fragment-first` and `unchecked`. Payload is a function of its sequence
+/// can show: `context`, `reassembled`, `fragment-first`, `sampled` and `unchecked`. Payload is a function of its sequence
 /// number, so that a retransmission repeats the octets.
 #[derive(Clone, Debug)]
 pub struct Script {

@@ -49,7 +49,7 @@
 //! | `ttl N` | time to live | 64 |
 //! | `df`, `no-df` | don't fragment | `df` in IPv4 |
 //! | `good-checksum`, `bad-checksum`, `partial-checksum`, `unchecked` | what is known of the checksum | `good-checksum` |
-//! | `payload-cut`, `options-cut`, `options-bad`, `header-bad`, `length-zero`, `frame-short`, `reassembled`, `fragment-first`, `outbound`, `inbound` | the other marks of [`Marks`](crate::segment::Marks) | none |
+//! | `payload-cut`, `options-cut`, `options-bad`, `header-bad`, `length-zero`, `frame-short`, `reassembled`, `fragment-first`, `outbound`, `inbound`, `sampled` | the other marks of [`Marks`](crate::segment::Marks) | none |
 //! | `interface N`, `context N` | where it was captured | 0 |
 //! | `frame N` | its frame number | one more than the line before |
 //! | `digest N` | [`Segment::digest`] | [`Segment::header_digest`] |

@@ -24,7 +24,7 @@ pub(super) const FLAG_WORDS: [(&str, Flags); 9] = [
 ];
 
 /// The marks and their words, those of the checksum first.
-pub(super) const MARK_WORDS: [(&str, Marks); 14] = [
+pub(super) const MARK_WORDS: [(&str, Marks); 15] = [
     ("good-checksum", Marks::CHECKSUM_GOOD),
     ("bad-checksum", Marks::CHECKSUM_BAD),
     ("partial-checksum", Marks::CHECKSUM_PARTIAL),
@@ -38,6 +38,7 @@ pub(super) const MARK_WORDS: [(&str, Marks); 14] = [
     ("fragment-first", Marks::FRAGMENT_FIRST),
     ("outbound", Marks::OUTBOUND),
     ("inbound", Marks::INBOUND),
+    ("sampled", Marks::SAMPLED),
     ("df", Marks::DONT_FRAGMENT),
 ];
 

@@ -345,7 +345,7 @@ prop_compose! {
         payload_len in prop_oneof![Just(0), 0..3000_u32],
         (window, ttl) in (prop_oneof![Just(65535), any::<u16>()], any::<u8>()),
         ip_id in prop_oneof![Just(0), 1..9_u16, any::<u16>()],
-        marks in prop_oneof![Just(Marks::CHECKSUM_GOOD | Marks::DONT_FRAGMENT), (0..0x4000_u16).prop_map(Marks::from_bits_truncate)],
+        marks in prop_oneof![Just(Marks::CHECKSUM_GOOD | Marks::DONT_FRAGMENT), (0..0x8000_u16).prop_map(Marks::from_bits_truncate)],
         (interface, context) in (0..3_u32, 0..2_u32),
         options in prop_oneof![Just(TcpOptions::default()), any_options()],
     ) -> Segment {
