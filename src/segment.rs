@@ -120,7 +120,7 @@ pub enum OptionKind {
 }
 
 /// In which order options stand, where it is not that of [`OptionKind`]: two bits a kind, the last in the lowest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct OptionOrder(u8);
 
 impl OptionOrder {

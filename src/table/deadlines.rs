@@ -14,14 +14,39 @@ const ROW: i64 = 512;
 /// When and who: the stream number tells whether the slot still holds the one that was meant.
 pub(super) type Deadline = (Timestamp, u64, u32);
 
+/// A deadline in the bucket that tells the rest of it, in 12 octets.
+#[derive(Clone, Copy, Debug)]
+struct Packed {
+    /// Nanoseconds from the beginning of the bucket.
+    offset: u32,
+    slot: u32,
+    /// The lower half of the stream number.
+    stream: u32,
+}
+
+impl Packed {
+    #[inline]
+    fn of((at, stream, slot): Deadline) -> Self {
+        Self { offset: (at.0 & ((1 << BUCKET_BITS) - 1)) as u32, slot, stream: stream as u32 }
+    }
+
+    /// Streams are numbered one after the other: of those with this lower half, it is the newest up to `newest`.
+    #[inline]
+    fn unpack(self, bucket: i64, newest: u64) -> Deadline {
+        let age = (newest as u32).wrapping_sub(self.stream);
+        let at = Timestamp((bucket << BUCKET_BITS) + i64::from(self.offset));
+        (at, newest.wrapping_sub(age.into()), self.slot)
+    }
+}
+
 /// Entries are never taken out before their time: one that no longer holds is recognised by its owner.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     /// The buckets from number `base` on.
-    row: VecDeque<Vec<Deadline>>,
+    row: VecDeque<Vec<Packed>>,
     base: i64,
     /// Buckets outside the row.
-    far: BTreeMap<i64, Vec<Deadline>>,
+    far: BTreeMap<i64, Vec<Packed>>,
     /// The bucket whose time has come, the last entry first.
     current: Vec<Deadline>,
     /// Entries that came when the time of their bucket had come.
@@ -29,19 +54,22 @@ pub(super) struct Deadlines {
     /// The bucket before which `current` and `late` hold everything.
     reached: Option<i64>,
     len: usize,
+    /// The highest stream number.
+    newest: u64,
 }
 
 impl Deadlines {
     #[inline]
     pub fn push(&mut self, deadline: Deadline) {
         self.len += 1;
+        self.newest = self.newest.max(deadline.1);
         let bucket = deadline.0.0 >> BUCKET_BITS;
         if self.reached.is_some_and(|reached| bucket <= reached) {
             self.late.push(Reverse(deadline));
             return;
         }
         match usize::try_from(bucket.wrapping_sub(self.base)).ok().and_then(|at| self.row.get_mut(at)) {
-            Some(entries) => entries.push(deadline),
+            Some(entries) => entries.push(Packed::of(deadline)),
             None => self.push_outside(bucket, deadline),
         }
     }
@@ -56,27 +84,27 @@ impl Deadlines {
             Some(at @ 0..ROW) => {
                 let at = at as usize;
                 self.row.resize_with(self.row.len().max(at + 1), Vec::new);
-                self.row[at].push(deadline);
+                self.row[at].push(Packed::of(deadline));
             }
-            _ => self.far.entry(bucket).or_default().push(deadline),
+            _ => self.far.entry(bucket).or_default().push(Packed::of(deadline)),
         }
     }
 
-    /// The first entry whose time lies before `now`.
+    /// The first entry if it comes before time and stream number `end`.
     #[inline]
-    pub fn pop_before(&mut self, now: Timestamp) -> Option<Deadline> {
+    pub fn pop_before(&mut self, end: (Timestamp, u64)) -> Option<Deadline> {
         loop {
             let late = self.late.peek().map(|Reverse(first)| *first);
             match (self.current.last(), late) {
                 (Some(first), late) if late.is_none_or(|late| *first <= late) => {
-                    if first.0 >= now {
+                    if (first.0, first.1) >= end {
                         return None;
                     }
                     self.len -= 1;
                     return self.current.pop();
                 }
                 (_, Some(first)) => {
-                    if first.0 >= now {
+                    if (first.0, first.1) >= end {
                         return None;
                     }
                     self.len -= 1;
@@ -84,7 +112,7 @@ impl Deadlines {
                 }
                 (_, None) => {}
             }
-            if !self.turn(now) {
+            if !self.turn(end.0) {
                 return None;
             }
         }
@@ -116,8 +144,10 @@ impl Deadlines {
     pub fn retain(&mut self, mut holds: impl FnMut(&Deadline) -> bool) {
         self.current.retain(&mut holds);
         self.late.retain(|Reverse(deadline)| holds(deadline));
-        for entries in self.row.iter_mut().chain(self.far.values_mut()) {
-            entries.retain(&mut holds);
+        let newest = self.newest;
+        let row = self.row.iter_mut().enumerate().map(|(at, entries)| (self.base + at as i64, entries));
+        for (bucket, entries) in row.chain(self.far.iter_mut().map(|(&bucket, entries)| (bucket, entries))) {
+            entries.retain(|packed| holds(&packed.unpack(bucket, newest)));
             // Under a flood each second would keep the room of all that came in it.
             entries.shrink_to(2 * entries.len());
         }
@@ -130,18 +160,20 @@ impl Deadlines {
         *self = Self::default();
     }
 
-    /// Puts the next bucket in order if it begins before `now`.
-    fn turn(&mut self, now: Timestamp) -> bool {
-        let Some(bucket) = self.next_bucket().filter(|bucket| bucket << BUCKET_BITS < now.0) else { return false };
+    /// Puts the next bucket in order if it begins by `end`.
+    fn turn(&mut self, end: Timestamp) -> bool {
+        let Some(bucket) = self.next_bucket().filter(|bucket| bucket << BUCKET_BITS <= end.0) else { return false };
+        let newest = self.newest;
+        let unpack = |packed: Packed| packed.unpack(bucket, newest);
         self.current.clear();
-        if let Some(mut entries) = self.far.remove(&bucket) {
-            self.current.append(&mut entries);
+        if let Some(entries) = self.far.remove(&bucket) {
+            self.current.extend(entries.into_iter().map(unpack));
         }
         while self.base <= bucket
             && let Some(entries) = self.row.pop_front()
         {
             if self.base == bucket {
-                self.current.extend_from_slice(&entries);
+                self.current.extend(entries.into_iter().map(unpack));
             }
             self.base += 1;
         }
@@ -179,7 +211,7 @@ mod tests {
             // The row runs dry, and begins anew elsewhere.
             now += if stream % 4_000 == 3_999 { 2_000_000_000_000 } else { 0 };
             assert!(deadlines.earliest() <= model.first().map_or(Timestamp(i64::MAX), |first| first.0));
-            while let Some(due) = deadlines.pop_before(Timestamp(now)) {
+            while let Some(due) = deadlines.pop_before((Timestamp(now), 0)) {
                 assert_eq!(Some(due), model.pop_first());
             }
             assert!(model.first().is_none_or(|first| first.0 >= Timestamp(now)));

@@ -1,85 +1,100 @@
 //! Where a four-tuple's entry lies: an open-addressed index of 8-byte words. A word holds 32 bits of the hash and 32 of
-//! the place, so that a lookup touches one line here and one of the entry, and growing or removing touches no entry.
+//! the place, so that a lookup touches a line or two here and one of the entry, and growing or removing touches no entry.
+//!
+//! The words of a part stand in the order of their hashes, with gaps: the home of a word grows with its hash, and who
+//! comes later makes room. So a search for what is not there ends at the first larger hash, the index can be three
+//! quarters full, and growing is one walk through it.
 
 use super::prefetch::prefetch;
 
-const LEAST: usize = 1 << 10;
+/// Parts that grow by themselves, so that there is never more than a little beside the index while it grows.
+const PART_BITS: u32 = 8;
+const PARTS: usize = 1 << PART_BITS;
 
-/// Words of hash (above) and place + 1 (below); 0 is empty. Linear probing; at most five eighths are in use.
+/// Homes of a part to begin with. Parts begin with different numbers and therefore do not all grow at once.
+const HOMES_LEAST: u32 = 12;
+const PHASES: u32 = 4;
+
+/// Places behind the last home, for those that had to move on.
+const BEHIND: usize = 8;
+
+/// Words of hash (above) and place + 1 (below); 0 is empty.
 #[derive(Debug)]
 pub(super) struct Index {
+    parts: Vec<Part>,
+}
+
+/// The words of those hashes that begin with the same bits. Between the home of a word and its place there is no gap.
+#[derive(Debug)]
+struct Part {
+    /// At least one gap stands at the end.
     words: Vec<u64>,
-    used: usize,
+    homes: u32,
+    used: u32,
 }
 
 impl Index {
     pub fn new() -> Self {
-        Self { words: vec![0; LEAST], used: 0 }
+        Self { parts: (0..PARTS as u32).map(|part| Part::new(HOMES_LEAST + part % PHASES)).collect() }
     }
 
     /// Begins to bring the word of `hash` into the cache.
     #[inline]
     pub fn prefetch(&self, hash: u32) {
-        prefetch(&self.words[self.home(hash)]);
+        let part = self.part(hash);
+        prefetch(&part.words[part.home(hash)]);
     }
 
     /// The first place that `hash` may lead to, to bring it into the cache.
     #[inline]
     pub fn guess(&self, hash: u32) -> Option<u32> {
-        place_of(self.words[self.home(hash)])
+        let part = self.part(hash);
+        let mut at = part.home(hash);
+        // It has seldom moved on beyond the line that was fetched.
+        while hash_of(part.words[at]) < hash && part.words[at] != 0 {
+            at += 1;
+        }
+        place_of(part.words[at])
     }
 
     /// The place of the entry with this hash for which `is_it` holds.
     #[inline]
     pub fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        let mask = self.words.len() - 1;
-        let mut at = self.home(hash);
+        let part = self.part(hash);
+        let mut at = part.home(hash);
         loop {
-            let word = self.words[at];
+            let word = part.words[at];
             let place = place_of(word)?;
-            if (word >> 32) as u32 == hash && is_it(place) {
-                return Some(place);
+            if hash_of(word) >= hash {
+                if hash_of(word) > hash {
+                    return None;
+                }
+                if is_it(place) {
+                    return Some(place);
+                }
             }
-            at = (at + 1) & mask;
+            at += 1;
         }
     }
 
     /// Adds an entry that is not there yet.
     #[inline]
     pub fn insert(&mut self, hash: u32, place: u32) {
-        if (self.used + 1) * 8 > self.words.len() * 5 {
-            self.grow();
-        }
-        self.used += 1;
-        put(&mut self.words, u64::from(hash) << 32 | (u64::from(place) + 1));
+        self.part_mut(hash).insert(word(hash, place));
     }
 
     /// Lets the entry at `from` be found at `to`.
+    #[inline]
     pub fn change(&mut self, hash: u32, from: u32, to: u32) {
-        if let Some(at) = self.position(hash, from) {
-            self.words[at] = u64::from(hash) << 32 | (u64::from(to) + 1);
+        let part = self.part_mut(hash);
+        if let Some(at) = part.position(hash, from) {
+            part.words[at] = word(hash, to);
         }
     }
 
-    /// Takes an entry out and moves later words of the same run back (Knuth, volume 3, algorithm 6.4R).
+    /// Takes an entry out and moves later words back into the gap.
     pub fn remove(&mut self, hash: u32, place: u32) {
-        let Some(mut hole) = self.position(hash, place) else { return };
-        self.used -= 1;
-        let mask = self.words.len() - 1;
-        let mut at = hole;
-        loop {
-            at = (at + 1) & mask;
-            let word = self.words[at];
-            if word == 0 {
-                break;
-            }
-            let home = self.home((word >> 32) as u32);
-            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
-                self.words[hole] = word;
-                hole = at;
-            }
-        }
-        self.words[hole] = 0;
+        self.part_mut(hash).remove(hash, place);
     }
 
     pub fn clear(&mut self) {
@@ -87,39 +102,98 @@ impl Index {
     }
 
     #[inline]
+    fn part(&self, hash: u32) -> &Part {
+        &self.parts[(hash >> (32 - PART_BITS)) as usize]
+    }
+
+    #[inline]
+    fn part_mut(&mut self, hash: u32) -> &mut Part {
+        &mut self.parts[(hash >> (32 - PART_BITS)) as usize]
+    }
+}
+
+impl Part {
+    fn new(homes: u32) -> Self {
+        Self { words: vec![0; homes as usize + BEHIND], homes, used: 0 }
+    }
+
+    /// Where the word of `hash` stands if no other has taken the place: the later the larger the hash is.
+    #[inline]
     fn home(&self, hash: u32) -> usize {
-        hash as usize & (self.words.len() - 1)
+        ((u64::from(hash << PART_BITS) * u64::from(self.homes)) >> 32) as usize
+    }
+
+    #[inline]
+    fn insert(&mut self, word: u64) {
+        // Five sixths at most; after growing two thirds.
+        if self.used * 6 >= self.homes * 5 {
+            self.grow();
+        }
+        self.used += 1;
+        let mut at = self.home(hash_of(word));
+        while self.words[at] != 0 && self.words[at] <= word {
+            at += 1;
+        }
+        let mut carried = word;
+        while carried != 0 {
+            std::mem::swap(&mut carried, &mut self.words[at]);
+            at += 1;
+        }
+        if at == self.words.len() {
+            self.words.extend([0; BEHIND]);
+        }
+    }
+
+    fn remove(&mut self, hash: u32, place: u32) {
+        let Some(mut gap) = self.position(hash, place) else { return };
+        self.used -= 1;
+        loop {
+            let word = self.words[gap + 1];
+            if word == 0 || self.home(hash_of(word)) > gap {
+                break;
+            }
+            self.words[gap] = word;
+            gap += 1;
+        }
+        self.words[gap] = 0;
     }
 
     fn position(&self, hash: u32, place: u32) -> Option<usize> {
-        let wanted = u64::from(hash) << 32 | (u64::from(place) + 1);
-        let mask = self.words.len() - 1;
+        let wanted = word(hash, place);
         let mut at = self.home(hash);
         while self.words[at] != wanted {
-            if self.words[at] == 0 {
+            if self.words[at] == 0 || hash_of(self.words[at]) > hash {
                 return None;
             }
-            at = (at + 1) & mask;
+            at += 1;
         }
         Some(at)
     }
 
     #[cold]
     fn grow(&mut self) {
-        let len = self.words.len() * 2;
-        let words = std::mem::replace(&mut self.words, vec![0; len]);
-        words.into_iter().filter(|&word| word != 0).for_each(|word| put(&mut self.words, word));
+        let mut larger = Self::new(self.homes + self.homes / 4 + 1);
+        let mut next = 0;
+        for &word in self.words.iter().filter(|&&word| word != 0) {
+            next = larger.home(hash_of(word)).max(next);
+            if next + 1 >= larger.words.len() {
+                larger.words.extend([0; BEHIND]);
+            }
+            larger.words[next] = word;
+            next += 1;
+        }
+        (self.words, self.homes) = (larger.words, larger.homes);
     }
 }
 
 #[inline]
-fn put(words: &mut [u64], word: u64) {
-    let mask = words.len() - 1;
-    let mut at = (word >> 32) as usize & mask;
-    while words[at] != 0 {
-        at = (at + 1) & mask;
-    }
-    words[at] = word;
+fn word(hash: u32, place: u32) -> u64 {
+    u64::from(hash) << 32 | (u64::from(place) + 1)
+}
+
+#[inline]
+fn hash_of(word: u64) -> u32 {
+    (word >> 32) as u32
 }
 
 #[inline]
@@ -138,8 +212,8 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(7);
         let mut index = Index::new();
         let mut model: HashMap<u32, u32> = HashMap::new();
-        // Few distinct hashes in the low bits make long runs, across the end of the words too.
-        let hash = |place: u32| (place % 37).wrapping_mul(0x0400_0001).wrapping_sub(5);
+        // Few distinct hashes make long runs, beyond the last home of a part too.
+        let hash = |place: u32| (place % 37).wrapping_mul(0x0040_0001).wrapping_sub(5);
         for round in 0..20_000u32 {
             let place = rng.u32(0..600);
             match (model.contains_key(&place), rng.bool()) {
@@ -156,7 +230,12 @@ mod tests {
                 }
             }
         }
-        assert_eq!(index.used, model.len());
+        assert_eq!(index.parts.iter().map(|part| part.used as usize).sum::<usize>(), model.len());
+        for part in &index.parts {
+            let words: Vec<u64> = part.words.iter().copied().filter(|&word| word != 0).collect();
+            assert!(words.is_sorted() && words.len() == part.used as usize);
+            assert_eq!(part.words.last(), Some(&0));
+        }
     }
 
     #[test]

@@ -35,6 +35,14 @@ impl Key {
         (Self { low, high, ports: u32::from(low_port) << 16 | u32::from(high_port), realm: 0, v6 }, is_low)
     }
 
+    /// The key between two ends with IPv4 addresses.
+    #[inline]
+    pub(super) fn of_v4(a: (u32, u16), b: (u32, u16)) -> Self {
+        let ((low_ip, low_port), (high_ip, high_port)) = if a <= b { (a, b) } else { (b, a) };
+        let ports = u32::from(low_port) << 16 | u32::from(high_port);
+        Self { low: [0, low_ip.into()], high: [0, high_ip.into()], ports, realm: 0, v6: false }
+    }
+
     /// The same endpoints in another realm.
     #[inline]
     pub fn within(self, realm: u16) -> Self {

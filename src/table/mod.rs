@@ -1,5 +1,6 @@
 //! Stage 5: many connections: which one a segment belongs to, when one ends, and how many are kept.
 
+mod asked;
 mod deadlines;
 mod index;
 mod key;

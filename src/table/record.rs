@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::asked::Lone;
 use super::key::Key;
 use super::left::{Left, Remains};
 use super::past::Past;
@@ -70,6 +71,24 @@ impl Record {
         connection.completeness = quoted;
         connection.step(first);
         self.body = Body::Whole(connection);
+    }
+
+    /// The same with a SYN that was kept elsewhere.
+    pub fn begin_with(&mut self, lone: &Lone) {
+        let (key, from_low) = Key::told_apart(lone.segment.source, lone.segment.destination);
+        (self.key, self.stream, self.client_is_low) = (key.within(lone.segment.realm), lone.stream, from_low);
+        (self.scheduled, self.newest, self.touched) = (Self::NEVER, lone.newest, true);
+        self.body = Body::Brief(Brief::EMPTY);
+        if let Body::Brief(brief) = &mut self.body {
+            brief.begin(&lone.segment);
+        }
+    }
+
+    /// A record of its own for a SYN that is kept elsewhere, to look at it.
+    pub fn of_lone(lone: &Lone) -> Self {
+        let mut record = Self::vacant();
+        record.begin_with(lone);
+        record
     }
 
     #[inline]

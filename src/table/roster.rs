@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
 
+use super::asked::Asked;
 use super::deadlines::Deadlines;
 use super::index::Index;
 use super::key::Key;
@@ -57,6 +58,8 @@ pub struct Table {
     seed: u64,
     index: Index,
     slab: Slab,
+    /// SYNs alone; they need no record.
+    asked: Asked,
     /// Vacant records; the one left last is taken first, since it is still in the cache.
     free: Vec<u32>,
     deadlines: Deadlines,
@@ -81,8 +84,32 @@ const PAUSE_MAX_NS: i64 = 60_000_000_000;
 /// Set in the places of what has left: their numbers count in the ring and not in the slab.
 const LEFT: u32 = 1 << 31;
 
-/// Most connections that can be kept, whatever the limit says: places have 31 bits, and one number stays unused.
-const CONNECTIONS_MAX: usize = (LEFT - 1) as usize;
+/// Set in the places of SYNs alone.
+const ASKED: u32 = 1 << 30;
+
+/// Most connections that can be kept, whatever the limit says: places have 30 bits, and one number stays unused.
+const CONNECTIONS_MAX: usize = (ASKED - 1) as usize;
+
+/// What lies behind a word of the index.
+#[derive(Clone, Copy)]
+enum Place {
+    Slot(usize),
+    Asked(u32),
+    Left(u32),
+}
+
+impl Place {
+    #[inline]
+    fn of(word: u32) -> Self {
+        if word & LEFT != 0 {
+            Self::Left(word & !LEFT)
+        } else if word & ASKED != 0 {
+            Self::Asked(word & !ASKED)
+        } else {
+            Self::Slot(word as usize)
+        }
+    }
+}
 
 /// While connections leave, the record of the one that comes so many later is brought into the cache.
 const LOOK_AHEAD: usize = 8;
@@ -105,6 +132,7 @@ impl Table {
             seed: foldhash::fast::RandomState::default().build_hasher().finish(),
             index: Index::new(),
             slab: Slab::default(),
+            asked: Asked::default(),
             free: Vec::new(),
             deadlines: Deadlines::default(),
             earliest: Timestamp(i64::MAX),
@@ -125,12 +153,13 @@ impl Table {
 
     /// Connections that are being tracked.
     pub fn live(&self) -> usize {
-        self.slab.len() - self.free.len()
+        self.slab.len() - self.free.len() + self.asked.len()
     }
 
     /// The connections that are being tracked, in no order.
     pub fn connections(&self) -> impl Iterator<Item = Cow<'_, Connection>> {
-        self.slab.iter().filter_map(Record::connection)
+        let asked = self.asked.iter().filter_map(|(_, lone)| Record::of_lone(&lone).connection().map(Cow::into_owned));
+        self.slab.iter().filter_map(Record::connection).chain(asked.map(Cow::Owned))
     }
 
     /// Those that are out of the ordinary in some way, in no order: they are at hand without being played back.
@@ -141,21 +170,34 @@ impl Table {
     /// Shows `see` the connections in up to `places_max` places of the table from place `from` on. Returns where to go on;
     /// none when every place has been seen. What moves between two calls may be shown twice or not at all.
     pub fn show(&self, from: usize, places_max: usize, mut see: impl FnMut(&Connection)) -> Option<usize> {
-        let to = from.saturating_add(places_max).min(self.slab.len());
+        let (slots, places) = (self.slab.len(), self.slab.len() + self.asked.places());
+        let to = from.saturating_add(places_max).min(places);
         let mut scratch = None;
-        for record in (from..to).map(|slot| &self.slab[slot]) {
-            if let Some(connection) = record.lend(&mut scratch) {
+        for place in from..to {
+            let lone =
+                place.checked_sub(slots).map(|place| self.asked.at_place(place).map(|lone| Record::of_lone(&lone)));
+            let record = match &lone {
+                None => Some(&self.slab[place]),
+                Some(lone) => lone.as_ref(),
+            };
+            if let Some(connection) = record.and_then(|record| record.lend(&mut scratch)) {
                 see(connection);
             }
         }
-        (to < self.slab.len()).then_some(to)
+        (to < places).then_some(to)
     }
 
     /// The connection that is being tracked between `a` and `b`, whichever opened it.
     pub fn between(&self, a: Endpoint, b: Endpoint) -> Option<Cow<'_, Connection>> {
         let key = Key::new(a, b);
-        let place = self.find(&key, key.hash(self.seed))?;
-        if place & LEFT == 0 { self.slab[place as usize].connection() } else { None }
+        match self.find(&key, key.hash(self.seed))? {
+            Place::Slot(slot) => self.slab[slot].connection(),
+            Place::Asked(number) => {
+                let record = Record::of_lone(&self.asked.get(number)?);
+                record.connection().map(|connection| Cow::Owned(connection.into_owned()))
+            }
+            Place::Left(_) => None,
+        }
     }
 
     /// What the limits cost so far.
@@ -180,8 +222,14 @@ impl Table {
     /// The second: brings the records into the cache.
     #[inline]
     pub fn update_soon(&self, locator: &Locator) {
-        if let Some(record) = self.index.guess(locator.hash).and_then(|place| self.slab.get(place)) {
-            prefetch(record);
+        match self.index.guess(locator.hash).map(Place::of) {
+            Some(Place::Slot(slot)) => {
+                if let Some(record) = self.slab.get(slot as u32) {
+                    prefetch(record);
+                }
+            }
+            Some(Place::Asked(number)) => self.asked.prefetch(number),
+            Some(Place::Left(_)) | None => {}
         }
     }
 
@@ -196,15 +244,37 @@ impl Table {
     #[inline]
     pub fn take_at(&mut self, locator: &Locator, segment: &Segment, mut leave: impl FnMut(Left)) -> Entry {
         match self.find(&locator.key, locator.hash) {
-            Some(place) if place & LEFT == 0 => {
-                let slot = place as usize;
-                if self.slab[slot].take_briefly(segment, locator.from_low) {
-                    return Entry::Live(self.stepped(slot));
-                }
-                self.take_whole(slot, locator, segment, &mut leave)
+            Some(Place::Slot(slot)) => self.take_next(slot, locator, segment, &mut leave),
+            Some(Place::Asked(number)) => {
+                let slot = self.settle(number, locator.hash);
+                self.take_next(slot, locator, segment, &mut leave)
             }
-            found => self.take_first(found, locator, segment, &mut leave),
+            Some(Place::Left(number)) => self.take_first(Some(number), locator, segment, &mut leave),
+            None => self.take_first(None, locator, segment, &mut leave),
         }
+    }
+
+    /// A segment of the connection in `slot`.
+    #[inline]
+    fn take_next(&mut self, slot: usize, locator: &Locator, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
+        if self.slab[slot].take_briefly(segment, locator.from_low) {
+            return Entry::Live(self.stepped(slot));
+        }
+        self.take_whole(slot, locator, segment, leave)
+    }
+
+    /// Gives a SYN alone a record of its own, since more comes. Returns the slot.
+    fn settle(&mut self, number: u32, hash: u32) -> usize {
+        let slot = self.free.pop().unwrap_or_else(|| self.slab.add());
+        if let Some(lone) = self.asked.remove(number) {
+            self.slab[slot as usize].begin_with(&lone);
+            self.index.change(hash, number | ASKED, slot);
+        }
+        if self.asked.is_sparse() {
+            let (index, seed) = (&mut self.index, self.seed);
+            self.asked.close_up(|key, from, to| index.change(key.hash(seed), from | ASKED, to | ASKED));
+        }
+        slot as usize
     }
 
     /// A segment of a live connection that is not, or no longer, an orderly brief.
@@ -229,12 +299,11 @@ impl Table {
     /// A segment whose four-tuple has no live connection.
     fn take_first(
         &mut self,
-        found: Option<u32>,
+        left: Option<u32>,
         locator: &Locator,
         segment: &Segment,
         leave: &mut impl FnMut(Left),
     ) -> Entry {
-        let left = found.map(|place| place & !LEFT);
         let (stream, predecessor, quoted) = match left.and_then(|number| self.past.get(number)) {
             Some(Trace::Past(past)) => {
                 if !opens_new_stream(segment.flags, segment.seq, past.known(segment.source)) {
@@ -259,9 +328,16 @@ impl Table {
         let opens = |known: Known| error.flags.is_some_and(|flags| opens_new_stream(flags, error.seq, known));
         let mut left = None;
         let mut numbered = None;
-        match self.find(&key, hash) {
-            Some(place) if place & LEFT == 0 => {
-                let slot = place as usize;
+        let found = match self.find(&key, hash) {
+            Some(Place::Asked(number)) => {
+                let slot = self.settle(number, hash);
+                self.schedule_due(slot);
+                Some(Place::Slot(slot))
+            }
+            found => found,
+        };
+        match found {
+            Some(Place::Slot(slot)) => {
                 if let Some(connection) = self.slab[slot].expand()
                     && !opens(known(connection, error.source))
                 {
@@ -273,15 +349,15 @@ impl Table {
                     number
                 });
             }
-            Some(place) => {
-                left = Some(place & !LEFT);
-                match self.past.get(place & !LEFT) {
+            Some(Place::Left(number)) => {
+                left = Some(number);
+                match self.past.get(number) {
                     Some(Trace::Past(past)) if !opens(past.known(error.source)) => return,
                     Some(Trace::Numbered(stream, completeness)) => numbered = Some((stream, completeness)),
                     Some(Trace::Past(_)) | None => {}
                 }
             }
-            None => {}
+            Some(Place::Asked(_)) | None => {}
         }
         // Too little was quoted for Wireshark to see a stream in it.
         let Some(flags) = error.flags else { return };
@@ -318,7 +394,36 @@ impl Table {
     }
 
     fn expire_before(&mut self, now: Timestamp, mut leave: impl FnMut(Left)) {
-        while let Some((due, stream, slot)) = self.deadlines.pop_before(now) {
+        loop {
+            let first = self
+                .asked
+                .first()
+                .map(|(number, stream, came)| (came.plus(self.profile.syn_give_up_ns), stream, number));
+            let first = first.filter(|&(due, ..)| due < now);
+            let end = first.map_or((now, 0), |(due, stream, _)| (due, stream));
+            if self.deadlines.earliest() <= end.0 {
+                self.expire_records(end, &mut leave);
+            }
+            let Some((_, _, number)) = first else { break };
+            if let Some(key) = self.asked.behind(LOOK_AHEAD) {
+                self.index.prefetch(key.hash(self.seed));
+            }
+            if let Some((left, _)) = self.give_up(number) {
+                leave(left);
+            }
+        }
+        self.earliest = self.earliest_due();
+    }
+
+    /// Nobody leaves before this time of the table's clock.
+    fn earliest_due(&self) -> Timestamp {
+        let first = self.asked.first().map(|(_, _, came)| came.plus(self.profile.syn_give_up_ns));
+        first.into_iter().fold(self.deadlines.earliest(), Timestamp::min)
+    }
+
+    /// Lets those with a record leave whose end comes before time and stream number `end`.
+    fn expire_records(&mut self, end: (Timestamp, u64), leave: &mut impl FnMut(Left)) {
+        while let Some((due, stream, slot)) = self.deadlines.pop_before(end) {
             if let Some(record) = self.deadlines.behind(LOOK_AHEAD).and_then(|slot| self.slab.get(slot)) {
                 prefetch(record);
             }
@@ -338,22 +443,35 @@ impl Table {
                 None => {}
             }
         }
-        self.earliest = self.deadlines.earliest();
     }
 
     /// Lets everything leave, by stream number.
     pub fn finish(&mut self, mut leave: impl FnMut(Left)) {
-        let mut order: Vec<(u64, u32)> = (0u32..)
-            .zip(self.slab.iter())
-            .filter(|(_, record)| !record.is_vacant())
-            .map(|(slot, record)| (record.stream, slot))
-            .collect();
+        let records = (0u32..).zip(self.slab.iter()).filter(|(_, record)| !record.is_vacant());
+        let mut order: Vec<(u64, u32)> = records.map(|(slot, record)| (record.stream, slot)).collect();
         order.sort_unstable();
-        for &(_, slot) in &order {
-            if let Some(left) = self.slab[slot as usize].take() {
-                leave(left);
-            }
+        let mut order = order.into_iter().peekable();
+        // SYNs alone stand in the order of their streams already.
+        let mut asked = self.asked.iter().peekable();
+        loop {
+            let next = order.peek().copied();
+            let left = match (next, asked.peek()) {
+                (Some((stream, _)), Some((_, lone))) if lone.stream < stream => {
+                    asked.next().map(|(_, lone)| lone.leave())
+                }
+                (Some((_, slot)), _) => {
+                    order.next();
+                    self.slab[slot as usize].take()
+                }
+                (None, _) => match asked.next() {
+                    Some((_, lone)) => Some(lone.leave()),
+                    None => break,
+                },
+            };
+            left.into_iter().for_each(&mut leave);
         }
+        drop(asked);
+        self.asked.clear();
         self.slab.clear();
         self.free.clear();
         self.deadlines.clear();
@@ -363,14 +481,13 @@ impl Table {
     }
 
     #[inline]
-    fn find(&self, key: &Key, hash: u32) -> Option<u32> {
-        self.index.find(hash, |place| {
-            if place & LEFT == 0 {
-                self.slab[place as usize].key == *key
-            } else {
-                self.past.key(place & !LEFT) == Some(key)
-            }
-        })
+    fn find(&self, key: &Key, hash: u32) -> Option<Place> {
+        let is_it = |word| match Place::of(word) {
+            Place::Slot(slot) => self.slab[slot].key == *key,
+            Place::Asked(number) => self.asked.is(number, key),
+            Place::Left(number) => self.past.key(number) == Some(key),
+        };
+        self.index.find(hash, is_it).map(Place::of)
     }
 
     fn number(&mut self) -> u64 {
@@ -383,6 +500,16 @@ impl Table {
     fn open(&mut self, opening: &Opening, left: Option<u32>, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
         if self.live() >= self.limits.connections_max {
             self.evict(leave);
+        }
+        if left.is_none()
+            && opening.is_plain()
+            && let Some(number) = self.asked.push(segment, opening.stream, self.paused_ns)
+        {
+            self.index.insert(opening.hash, number | ASKED);
+            if self.asked.len() == 1 {
+                self.earliest = self.earliest.min(self.earliest_due());
+            }
+            return Entry::Live(opening.stream);
         }
         // Making room may have forgotten it.
         let left = left.filter(|&number| self.past.get(number).is_some());
@@ -405,12 +532,19 @@ impl Table {
         let stream = record.stream;
         record.touched = true;
         record.newest = record.end().plus(-self.paused_ns);
+        self.schedule_due(slot);
+        stream
+    }
+
+    /// Puts it into the queue if it may leave earlier than it stands there for.
+    #[inline]
+    fn schedule_due(&mut self, slot: usize) {
+        let record = &self.slab[slot];
         if let Some(at) = record.due(&self.profile)
             && at < record.scheduled
         {
             self.schedule(slot, at);
         }
-        stream
     }
 
     fn schedule(&mut self, slot: usize, at: Timestamp) {
@@ -442,6 +576,16 @@ impl Table {
         Some((left, number))
     }
 
+    /// The same for a SYN alone.
+    fn give_up(&mut self, number: u32) -> Option<(Left, u32)> {
+        let lone = self.asked.remove(number)?;
+        let key = lone.key();
+        let left = self.past.push(key, &Trace::Past(lone.remains()));
+        self.index.change(key.hash(self.seed), number | ASKED, left | LEFT);
+        self.forget();
+        Some((lone.leave(), left))
+    }
+
     /// Leaves something in the ring for a four-tuple that has no place.
     fn leave_trace(&mut self, key: Key, hash: u32, trace: &Trace) {
         let number = self.past.push(key, trace);
@@ -467,8 +611,18 @@ impl Table {
     }
 
     /// Makes room: a handshake that nobody has completed if one is soon found, so that a flood of them drives out its own kind and
-    /// nobody who talks; else the first connection that had no segment since the hand last passed it.
+    /// nobody who talks; else the first connection that had no segment since the hand last passed it. Of SYNs alone the one that
+    /// has waited longest goes.
     fn evict(&mut self, leave: &mut impl FnMut(Left)) {
+        if self.asked.len() * PROBES >= self.live()
+            && let Some((number, ..)) = self.asked.first()
+        {
+            self.counts.evicted += 1;
+            if let Some((left, _)) = self.give_up(number) {
+                leave(Left { evicted: true, ..left });
+            }
+            return;
+        }
         // Those that came together lie together, so the places are spread over all of them by the golden ratio.
         let places = self.slab.len().max(1);
         let spread = (places * 618 / 1_000).max(1);
@@ -529,6 +683,13 @@ pub(super) struct Opening {
     pub predecessor: Option<Predecessor>,
     /// What ICMP errors that quoted it before it was seen add to its completeness.
     pub quoted: u8,
+}
+
+impl Opening {
+    /// Nothing is known of the four-tuple from before.
+    fn is_plain(&self) -> bool {
+        self.predecessor.is_none() && self.quoted == 0
+    }
 }
 
 fn known(connection: &Connection, sender: Endpoint) -> Known {
