@@ -1,19 +1,12 @@
 //! Writes what `serde_json` writes, several times as fast: records are mostly keys and words that need no escape, small
 //! numbers and moments, and are put down piece by piece without a look at every octet. What needs care goes to `serde_json`.
 
-use std::fmt::{self, Display, Write as _};
-use std::io;
+use std::fmt::{Display, Write as _};
 
 use serde::ser::{self, Error as _, Serialize};
 use serde_json::Error;
 
-/// A line that is written, in room that is used again. The room is there before the octets are, so that putting down a piece
-/// of known length is a comparison and a few moves.
-#[derive(Debug, Default)]
-pub(super) struct Line {
-    room: Vec<u8>,
-    len: usize,
-}
+use super::line::{Line, is_plain};
 
 impl Line {
     /// Appends `value` as compact JSON.
@@ -22,54 +15,6 @@ impl Line {
     /// What `value` itself says, and a map with keys that are no strings.
     pub fn append(&mut self, value: &impl Serialize) -> Result<(), Error> {
         value.serialize(Compact { line: self })
-    }
-
-    /// Appends octets as they are.
-    #[inline(always)]
-    pub fn put(&mut self, octets: &[u8]) {
-        let to = self.len + octets.len();
-        if to > self.room.len() {
-            self.grow(to);
-        }
-        if let Some(place) = self.room.get_mut(self.len..to) {
-            place.copy_from_slice(octets);
-        }
-        self.len = to;
-    }
-
-    /// What was written.
-    pub fn octets(&self) -> &[u8] {
-        &self.room[..self.len]
-    }
-
-    /// Keeps the first `len` octets.
-    pub fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self, to: usize) {
-        self.room.resize(to.next_power_of_two().max(4096), 0);
-    }
-}
-
-impl io::Write for Line {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.put(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl fmt::Write for Line {
-    #[inline]
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.put(text.as_bytes());
-        Ok(())
     }
 }
 
@@ -90,7 +35,7 @@ struct Compound<'a> {
 impl<'a> Compact<'a> {
     #[inline(always)]
     fn number(self, number: impl itoa::Integer) -> Result<(), Error> {
-        self.line.put(itoa::Buffer::new().format(number).as_bytes());
+        self.line.short(itoa::Buffer::new().format(number));
         Ok(())
     }
 
@@ -112,29 +57,6 @@ impl<'a> Compact<'a> {
         self.line.put(b":");
         self.begin(begin, end)
     }
-}
-
-/// Nothing in `text` has to be escaped. Looks at eight octets at once, the last eight perhaps again.
-#[inline]
-fn is_plain(text: &str) -> bool {
-    let octets = text.as_bytes();
-    let Some(last) = octets.last_chunk() else { return octets.iter().all(|&octet| is_plain_octet(octet)) };
-    octets.as_chunks().0.iter().chain([last]).all(|eight| are_plain(*eight))
-}
-
-#[inline]
-fn is_plain_octet(octet: u8) -> bool {
-    octet >= 0x20 && octet != b'"' && octet != b'\\'
-}
-
-#[inline]
-fn are_plain(octets: [u8; 8]) -> bool {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    // The highest bit of each octet that is below `than`; above an octet where that is so, it may be set in error.
-    let below = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word & (ONES << 7);
-    let word = u64::from_ne_bytes(octets);
-    let equal = |octet: u8| below(word ^ (ONES * u64::from(octet)), 1);
-    below(word, 0x20) | equal(b'"') | equal(b'\\') == 0
 }
 
 impl<'a> ser::Serializer for Compact<'a> {
@@ -313,7 +235,7 @@ impl<'a> ser::Serializer for Compact<'a> {
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Error> {
         self.line.put(b"\"");
-        let from = self.line.len;
+        let from = self.line.octets().len();
         write!(self.line, "{value}").map_err(Error::custom)?;
         let text = std::str::from_utf8(&self.line.octets()[from..]).map_err(Error::custom)?;
         if is_plain(text) {
@@ -416,7 +338,7 @@ impl ser::SerializeMap for Compound<'_> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
         self.separate();
-        let from = self.line.len;
+        let from = self.line.octets().len();
         key.serialize(Compact { line: &mut *self.line })?;
         if self.line.octets().get(from) == Some(&b'"') { Ok(()) } else { Err(Error::custom("key must be a string")) }
     }

@@ -16,6 +16,11 @@ const PROTOCOL_TCP: u8 = 6;
 pub(super) struct Letters<const N: usize>([u8; N]);
 
 impl<const N: usize> Letters<N> {
+    /// ASCII, and nothing that JSON would have to escape.
+    pub fn octets(&self) -> &[u8; N] {
+        &self.0
+    }
+
     fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }

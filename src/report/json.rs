@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::compact::Line;
+use super::connection;
+use super::line::Line;
 use super::record::Record;
 use super::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Sink, Summary};
 use crate::finding::Verdict;
@@ -39,11 +40,19 @@ impl<W: Write> Json<W> {
 
     /// One more record; [`Json::close`] comes after the last one.
     pub(super) fn record(&mut self, record: impl Serialize) -> io::Result<()> {
-        // A record that fails half-way must not leave half a line behind.
+        self.begin();
+        self.line.append(&record)?;
+        self.end()
+    }
+
+    /// A record that fails half-way must not leave half a line behind.
+    fn begin(&mut self) {
         self.line.truncate(0);
         self.line.put(self.lead.as_bytes());
-        self.line.append(&record)?;
-        self.line.put(b"\n");
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.line.literal(b"\n");
         self.lead = self.framing.between;
         self.out.write_all(self.line.octets())
     }
@@ -61,7 +70,9 @@ impl<W: Write> Sink for Json<W> {
     }
 
     fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
-        self.record(Record::Connection(verdict))
+        self.begin();
+        connection::put(&mut self.line, verdict);
+        self.end()
     }
 
     fn late(&mut self, late: &LateRecord) -> io::Result<()> {

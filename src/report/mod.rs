@@ -5,11 +5,13 @@ mod census;
 mod checked;
 mod compact;
 mod compared;
+mod connection;
 mod explain;
 mod flow_id;
 mod json;
 mod ladder;
 mod layout;
+mod line;
 mod quantity;
 mod record;
 #[cfg(test)]

@@ -63,5 +63,8 @@ mod threads;
 /// What is only counted is judged as what is told in full.
 mod gists;
 
+/// Every record of NDJSON is what serde_json writes of it.
+mod records;
+
 /// A segment of a known connection asks for no memory.
 mod allocations;
