@@ -106,6 +106,13 @@ impl Half {
         self.start.is_some()
     }
 
+    /// So much was sent that its numbers say no longer which is later than the initial one.
+    #[inline]
+    pub fn has_gone_round(&self) -> bool {
+        const QUARTER: u64 = 1 << 30;
+        self.payload_bytes + self.missing_bytes > QUARTER || self.gaps.octets() > QUARTER
+    }
+
     /// Octets sent and not acknowledged, the FIN left out.
     pub fn in_flight(&self) -> u64 {
         let Some(start) = self.start else { return 0 };

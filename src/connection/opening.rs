@@ -5,7 +5,7 @@ use smallvec::smallvec;
 use super::lifecycle::Hindsight;
 use super::noted::Noted;
 use super::words::{Frames, OpenKind};
-use crate::base::Side;
+use crate::base::{Seq, Side};
 use crate::segment::Flags;
 
 /// How it began, with the frames that show it and the handshake's round trip.
@@ -82,7 +82,8 @@ fn kind(hindsight: &Hindsight<'_>) -> OpenKind {
             // One direction only: the server speaks as only an open connection does.
             return OpenKind::ThreeWay;
         }
-        let acked_unseen = client.acked.zip(client.isn).is_some_and(|(acked, isn)| acked.after(isn + 1));
+        let is_beyond = |(acked, isn): (Seq, Seq)| acked.after(isn + 1) || client.has_gone_round();
+        let acked_unseen = client.acked.zip(client.isn).is_some_and(is_beyond);
         if server.isn.is_some() && client.missing_bytes > 0 && acked_unseen {
             // A capture of control segments alone: the server acknowledged what only an open connection sends.
             return OpenKind::ThreeWay;

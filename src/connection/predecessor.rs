@@ -86,7 +86,9 @@ impl PastHalf {
             fin: half.fin.is_some(),
             fin_acked: half.fin_acked(),
             syn_unanswered: half.isn.is_some_and(|isn| {
-                half.nxt.at_or_before(isn + 1) && half.acked.is_none_or(|acked| acked.at_or_before(isn))
+                !half.has_gone_round()
+                    && half.nxt.at_or_before(isn + 1)
+                    && half.acked.is_none_or(|acked| acked.at_or_before(isn))
             }),
             rst: half.rsts > 0,
             closed_first,

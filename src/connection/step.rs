@@ -343,7 +343,7 @@ impl Connection {
         }
         if segment.flags.contains(Flags::ACK) {
             let unknown_isn = !peer.is_known() && peer.isn.is_none();
-            let of_another = peer.isn.is_some_and(|isn| segment.ack.at_or_before(isn))
+            let of_another = peer.isn.is_some_and(|isn| segment.ack.at_or_before(isn) && !peer.has_gone_round())
                 || peer.is_known() && segment.ack.since(peer.nxt).unsigned_abs() > WILD_DISTANCE;
             if !unknown_isn && of_another {
                 return class | Class::WILD;
@@ -369,6 +369,7 @@ impl Connection {
             .isn
             .is_some_and(|isn| !segment.flags.contains(Flags::SYN) && segment.seq.at_or_before(isn) && distance < 0)
             && own.acked.is_none()
+            && !own.has_gone_round()
         {
             return class | Class::WILD;
         }

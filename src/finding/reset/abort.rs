@@ -76,7 +76,8 @@ fn nothing_received(inquiry: &Inquiry<'_>, shape: &str) -> Option<Judgement> {
     let (sender, receiver, noted) = (inquiry.sender(), inquiry.receiver(), inquiry.noted);
     let isn = receiver.isn?;
     let by_ack = noted.flags.contains(Flags::ACK).then(|| noted.ack.since(isn + 1));
-    let nothing = receiver.payload_bytes + receiver.missing_bytes == 0 || by_ack.is_some_and(|octets| octets <= 0);
+    let nothing = receiver.payload_bytes + receiver.missing_bytes == 0
+        || by_ack.is_some_and(|octets| octets <= 0) && !receiver.has_gone_round();
     if !nothing {
         return None;
     }
