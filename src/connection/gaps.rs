@@ -14,6 +14,7 @@ pub struct Gaps {
 
 impl Gaps {
     /// Nothing is missing.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }

@@ -22,6 +22,7 @@ const HISTORY_MAX: usize = 40;
 
 /// What a segment adds to Wireshark's `tcp.completeness`, given what counted as its sender's initial number
 /// before: a SYN opens only what its sender had no part in yet.
+#[inline]
 pub fn completeness(flags: Flags, payload_len: u32, base: Option<Seq>) -> u8 {
     let kind = match (flags.contains(Flags::SYN), flags.contains(Flags::ACK)) {
         (true, false) if base.is_some() => 0,
@@ -89,8 +90,14 @@ impl Connection {
         }
     }
 
+    /// What a segment with payload, or without, of no other kind adds is there already.
+    #[inline]
+    pub(super) fn has_letter_of(&self, side: Side, segment: &Segment) -> bool {
+        self.halves[side].letters & bit(if segment.payload_len > 0 { 'D' } else { 'A' }) != 0
+    }
+
     fn history_letter(&mut self, side: Side, letter: char) {
-        let bit = 1u16 << ((u32::from(letter) - u32::from('A')) & 15);
+        let bit = bit(letter);
         let half = &mut self.halves[side];
         if half.letters & bit != 0 || self.history.len() >= HISTORY_MAX {
             return;
@@ -101,4 +108,9 @@ impl Connection {
             Side::Server => letter.to_ascii_lowercase(),
         });
     }
+}
+
+/// A letter in [`Half::letters`](super::Half).
+const fn bit(letter: char) -> u16 {
+    1 << ((letter as u32 - 'A' as u32) & 15)
 }

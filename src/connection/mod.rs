@@ -25,6 +25,7 @@ mod reset;
 mod sampled;
 mod sequence;
 mod state;
+mod steady;
 mod step;
 mod transition;
 mod vantage;

@@ -126,6 +126,37 @@ impl SequenceAnalysis {
         (way.sack, way.sack_count) = (segment.options.sack, segment.options.sack_count);
     }
 
+    /// A segment of `side` that is no SYN, FIN or RST, has no SACK blocks and an open window is the next in order, and nothing
+    /// would be flagged.
+    #[inline]
+    pub(super) fn is_steady(&self, side: Side, segment: &Segment) -> bool {
+        let (own, peer) = (&self.ways[side], &self.ways[!side]);
+        let was_acknowledged = || peer.has_ack && segment.seq_end().at_or_before(peer.ack);
+        own.has_sent
+            && own.has_ack
+            && own.next == segment.seq
+            && peer.has_sent
+            && peer.window != 0
+            && (segment.payload_len == 0 || !was_acknowledged())
+    }
+
+    /// Takes a segment that [is steady](Self::is_steady).
+    #[inline]
+    pub(super) fn step_steadily(&mut self, side: Side, segment: &Segment) {
+        self.measure(segment);
+        let answers_probe = self.ways[!side].was_keep_alive;
+        let own = &mut self.ways[side];
+        let repeats = segment.payload_len == 0 && own.window == segment.window && !answers_probe;
+        own.duplicate_acks = if segment.ack == own.ack { own.duplicate_acks + u32::from(repeats) } else { 0 };
+        if segment.payload_len > 0 {
+            own.was_pure_ack = false;
+            (own.next, own.next_time) = (segment.seq_end(), segment.time);
+        }
+        (own.ack, own.time, own.window) = (segment.ack, segment.time, segment.window);
+        (own.was_keep_alive, own.was_window_probe) = (false, false);
+        (own.sack, own.sack_count) = (segment.options.sack, 0);
+    }
+
     fn judge_repetition(&mut self, side: Side, segment: &Segment, half: &Half) {
         let (own, peer) = (&self.ways[side], &self.ways[!side]);
         let counts = &mut self.counts[side];

@@ -17,9 +17,9 @@ const RESETS_MAX: usize = 8;
 /// ICMP errors remembered.
 const ICMP_MAX: usize = 8;
 /// Segments noted at the start of every connection, whatever they are: the handshake and what follows it.
-const OPENING_SEGMENTS: u64 = 6;
+pub(super) const OPENING_SEGMENTS: u64 = 6;
 /// A sequence number farther than this from anything seen belongs to no window that TCP allows (RFC 7323: 2^30).
-const WILD_DISTANCE: u32 = 1 << 30;
+pub(super) const WILD_DISTANCE: u32 = 1 << 30;
 /// Two identical frames this close together are one frame captured twice even when nothing in them tells a
 /// retransmission apart: no stack retransmits within a millisecond.
 const DUPLICATE_NS: i64 = 1_000_000;
@@ -93,7 +93,7 @@ pub struct Connection {
     pub evicted: bool,
     /// A stretch of the input stands in it once more: what is dated up to here and says nothing new is part of that.
     pub(super) repeats_until: Timestamp,
-    sequence: SequenceAnalysis,
+    pub(super) sequence: SequenceAnalysis,
 }
 
 impl Connection {
@@ -172,7 +172,14 @@ impl Connection {
 
     /// Takes the next segment of this connection.
     pub fn step(&mut self, segment: &Segment) {
-        let mut side = self.side_of(segment);
+        let side = self.side_of(segment);
+        if !self.step_steadily(side, segment) {
+            self.step_anyhow(side, segment);
+        }
+    }
+
+    /// The long way, for a segment of `side` that may be anything.
+    pub(super) fn step_anyhow(&mut self, mut side: Side, segment: &Segment) {
         if segment.marks.contains(Marks::SAMPLED) || self.halves[side].frames == 0 {
             if self.take_sampled(segment) {
                 return;
@@ -194,9 +201,7 @@ impl Connection {
         self.record_base(side, segment);
         self.sequence.step(side, segment, &self.halves[side]);
         if self.is_duplicate(side, segment) || self.stands_again(side, segment) {
-            self.halves[side].duplicates += 1;
-            self.clock_steps_back -= u32::from(timing == Class::CLOCK_BACK);
-            self.journal.artefact(Artefact::Duplicate, segment);
+            self.record_duplicate(side, segment, timing);
             return;
         }
         self.record_context(side, segment);
@@ -207,6 +212,13 @@ impl Connection {
         } else {
             self.step_segment(side, segment, timing);
         }
+    }
+
+    /// The frame was captured before and says nothing, not even of the clock.
+    pub(super) fn record_duplicate(&mut self, side: Side, segment: &Segment, timing: Class) {
+        self.halves[side].duplicates += 1;
+        self.clock_steps_back -= u32::from(timing == Class::CLOCK_BACK);
+        self.journal.artefact(Artefact::Duplicate, segment);
     }
 
     /// The silence that `segment` ends, and whether its clock runs backwards.
@@ -515,7 +527,7 @@ impl Connection {
         peer.missing_bytes += u64::from(peer.gaps.acknowledged(segment.ack));
     }
 
-    fn count_capture_marks(&mut self, side: Side, segment: &Segment) {
+    pub(super) fn count_capture_marks(&mut self, side: Side, segment: &Segment) {
         let half = &mut self.halves[side];
         let judged = Marks::CHECKSUM_GOOD | Marks::CHECKSUM_BAD | Marks::CHECKSUM_PARTIAL;
         half.checked += u32::from(segment.marks.intersects(judged));
@@ -539,7 +551,7 @@ impl Connection {
         }
     }
 
-    fn is_duplicate(&mut self, side: Side, segment: &Segment) -> bool {
+    pub(super) fn is_duplicate(&mut self, side: Side, segment: &Segment) -> bool {
         let marked = segment.ip_id != 0 || segment.options.timestamps.is_some();
         let span = if marked { DUPLICATE_MARKED_NS } else { DUPLICATE_NS };
         let packet = segment.packet_digest();
