@@ -4,6 +4,8 @@ mod apart;
 mod judge;
 mod reading;
 mod reporter;
+#[cfg(any(test, debug_assertions))]
+mod short;
 mod tracker;
 mod ways;
 

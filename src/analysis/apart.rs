@@ -18,6 +18,7 @@ use super::tracker::{Outlet, Tracker};
 use super::ways::Way;
 use super::{Filter, Finished, Observer, Options, Outcome, decoder};
 use crate::base::Timestamp;
+use crate::connection::Orderly;
 use crate::finding::Sieve;
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Sink, Summary};
@@ -41,6 +42,7 @@ enum Letter {
     Kept(Sieve),
     Left(Left, Departure, Timestamp),
     Judged(Box<Judged>, Departure),
+    InShort(Box<(Left, Orderly)>, Departure),
     Late(Box<(Past, Segment)>),
     /// What is being judged, while it is.
     Nothing,
@@ -59,10 +61,12 @@ impl Batch {
 /// Judges the first of `letters` that was not judged yet; none when all were.
 fn judge_next(letters: &mut [Letter], judge: &Judge, spares: &Spares) -> Option<()> {
     let letter = letters.iter_mut().find(|letter| matches!(letter, Letter::Left(..)))?;
-    if let Letter::Left(left, departure, horizon) = std::mem::replace(letter, Letter::Nothing)
-        && let Some(judged) = judge.judge(left, horizon, spares.take())
-    {
-        *letter = Letter::Judged(Box::new(judged), departure);
+    if let Letter::Left(left, departure, horizon) = std::mem::replace(letter, Letter::Nothing) {
+        if let Some(orderly) = judge.in_short(&left, horizon) {
+            *letter = Letter::InShort(Box::new((left, orderly)), departure);
+        } else if let Some(judged) = judge.judge(left, horizon, spares.take()) {
+            *letter = Letter::Judged(Box::new(judged), departure);
+        }
     }
     Some(())
 }
@@ -164,6 +168,10 @@ fn tell(from: Receiver<Batch>, reporter: &mut Reporter<'_>, spares: &Spares) -> 
                 Letter::Unheard(host) => reporter.unheard(host),
                 Letter::Left(left, departure, horizon) => reporter.left(left, departure, horizon),
                 Letter::Judged(judged, departure) => spares.put(reporter.judged(*judged, departure)),
+                Letter::InShort(short, departure) => {
+                    let (left, orderly) = *short;
+                    reporter.left_in_short(left, &orderly, departure);
+                }
                 Letter::Late(late) => reporter.late(&late.0, &late.1),
                 Letter::Nothing => {}
             }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::Timestamp;
-use crate::connection::{Connection, Lifecycle, Profile, Room};
+use crate::connection::{Connection, Lifecycle, Orderly, Profile, Room};
 use crate::finding::{self, Sketch, Verdict};
 use crate::policy::Policy;
 use crate::table::Left;
@@ -47,6 +47,11 @@ pub(super) struct Spare {
 pub(super) struct Spares(Mutex<Vec<Spare>>);
 
 impl Judge {
+    /// The life of a connection in short, if that can be all that is wanted of it.
+    pub fn in_short(&self, left: &Left, horizon: Timestamp) -> Option<Orderly> {
+        if self.takes_gists { left.orderly(horizon, self.profile) } else { None }
+    }
+
     /// Unpacks and judges a connection that left when packet time had reached `horizon`.
     pub fn judge(&self, left: Left, horizon: Timestamp, spare: Spare) -> Option<Judged> {
         let connection = left.unpack(spare.connection)?;

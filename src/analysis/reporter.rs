@@ -8,7 +8,7 @@ use super::tracker::Outlet;
 use super::ways::{Way, Ways};
 use super::{Finished, Options};
 use crate::base::Timestamp;
-use crate::connection::{Connection, Lifecycle, Profile, Room};
+use crate::connection::{Connection, Lifecycle, Orderly, Profile, Room};
 use crate::finding::{self, Loss, Losses, Sieve, Sketch, Unheard, Verdict};
 use crate::policy::Policy;
 use crate::population::{Departure, INTERVAL_NS, Population, SocketTable, Tally};
@@ -155,10 +155,48 @@ impl<'a> Reporter<'a> {
         Ok(Finished { summary, watched, population, sockets })
     }
 
+    /// Tells a connection that left, of which the life was told in short elsewhere.
+    pub fn left_in_short(&mut self, left: Left, orderly: &Orderly, departure: Departure) {
+        if self.failure.is_none() && !self.is_told_in_short(&left, orderly, departure) {
+            self.left_whole(left, departure, orderly.horizon);
+        }
+    }
+
+    fn left_whole(&mut self, left: Left, departure: Departure, horizon: Timestamp) {
+        let mut scratch = self.scratch.take();
+        left.lend(&mut scratch, |connection| self.connection(connection, departure, horizon));
+        self.scratch = scratch;
+    }
+
     fn connection(&mut self, connection: &Connection, departure: Departure, horizon: Timestamp) {
         let life = Lifecycle::within(std::mem::take(&mut self.room), connection, horizon, self.profile);
         self.told(connection, &life, departure, Said::Nothing);
         self.room = life.into_room();
+    }
+
+    /// Tells a connection that left, of which the life is known in short. False, and nothing has been told, when more is
+    /// wanted than that: words, or what connections before change.
+    fn is_told_in_short(&mut self, left: &Left, orderly: &Orderly, departure: Departure) -> bool {
+        let is_reworded = !self.losses.is_empty() || self.unheard.has(orderly.server.ip);
+        if is_reworded || self.sockets.is_some() || !self.sink.takes_gists() {
+            return false;
+        }
+        #[cfg(debug_assertions)]
+        super::short::assert_same(left, orderly, departure, self.profile);
+        let thresholds = self.policy.thresholds(orderly.client, orderly.server);
+        if self.sieve.hides_completion(orderly.syn_acks()) || !self.sketch.draw_orderly(orderly, &thresholds) {
+            return false;
+        }
+        let ignored = self.policy.apply_to(self.sketch.findings_mut(), orderly.client, orderly.server);
+        let gist = self.sketch.gist_of_orderly(orderly);
+        if !self.sink.gist(&gist) {
+            return false;
+        }
+        self.summary.connections += 1;
+        self.summary.ignored += ignored;
+        self.summary.count(gist.findings);
+        self.tally.take_orderly(orderly, departure);
+        true
     }
 
     /// Tells a connection of which `said` is known already, without what connections before it change.
@@ -284,9 +322,10 @@ impl Outlet for Reporter<'_> {
         if self.failure.is_some() {
             return;
         }
-        let mut scratch = self.scratch.take();
-        left.lend(&mut scratch, |connection| self.connection(connection, departure, horizon));
-        self.scratch = scratch;
+        let orderly = if self.sink.takes_gists() { left.orderly(horizon, self.profile) } else { None };
+        if !orderly.is_some_and(|orderly| self.is_told_in_short(&left, &orderly, departure)) {
+            self.left_whole(left, departure, horizon);
+        }
     }
 
     fn late(&mut self, past: &Past, segment: &Segment) {

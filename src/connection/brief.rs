@@ -2,10 +2,13 @@
 //! packed and nothing is concluded from them: most connections end before it is worth knowing more. Played back, they
 //! make the [`Connection`](super::Connection) that tracking them at once would have made.
 
+mod unpacking;
+
+use self::unpacking::Unpacking;
 use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
-use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
-use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions, Timestamps};
+use crate::base::{Endpoint, Seq, Side, Timestamp};
+use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions};
 
 /// Octets that lie in the record itself: a handshake and a close without timestamps.
 const FIRST_MAX: usize = 100;
@@ -101,7 +104,7 @@ impl Tail {
     /// The IP id that most stacks send next: one more, or none at all.
     #[inline]
     fn next_id(&self) -> u16 {
-        if self.ip_id == 0 { 0 } else { self.ip_id.wrapping_add(1) }
+        next_id(self.ip_id)
     }
 
     #[inline]
@@ -214,14 +217,35 @@ impl Brief {
 
     /// Gives the segments back, in order and as they were.
     pub fn replay(&self, client: Endpoint, server: Endpoint, mut each: impl FnMut(&Segment)) {
-        let mut unpacking = Unpacking::of(self);
-        while let Some((side, mut segment)) = unpacking.next() {
-            (segment.source, segment.destination) = match side {
-                Side::Client => (client, server),
-                Side::Server => (server, client),
-            };
-            each(&segment);
+        self.each(client, server, |_, segment| {
+            each(segment);
+            true
+        });
+    }
+
+    /// The same with their senders, as long as `each` wants more. Returns whether it wanted all.
+    #[inline]
+    pub(super) fn each(
+        &self,
+        client: Endpoint,
+        server: Endpoint,
+        mut each: impl FnMut(Side, &Segment) -> bool,
+    ) -> bool {
+        let mut unpacking = Unpacking::of(self, client, server);
+        while let Some(side) = unpacking.advance() {
+            if !each(side, unpacking.segment()) {
+                return false;
+            }
         }
+        true
+    }
+
+    /// It is a lone SYN, or both ends have closed and acknowledged that.
+    pub(super) fn is_complete(&self) -> bool {
+        let [client, server] = &self.tails;
+        let is_closed = client.has(CLOSED) && server.has(CLOSED);
+        self.stage == Stage::Asked
+            || self.stage == Stage::Open && is_closed && client.ack == server.nxt && server.ack == client.nxt
     }
 
     /// The same as [`Predecessor::of`] the connection played back; none when only that can tell.
@@ -230,10 +254,10 @@ impl Brief {
             return None;
         }
         let mut halves = [PastHalf::default(); 2];
-        let mut unpacking = Unpacking::of(self);
+        let mut unpacking = Unpacking::of(self, client, server);
         // The SYN, and the SYN-ACK if there was one.
         for half in &mut halves[..if self.stage == Stage::Asked { 1 } else { 2 }] {
-            half.isn = unpacking.next().map(|(_, segment)| segment.seq);
+            half.isn = unpacking.advance().map(|_| unpacking.segment().seq);
         }
         for side in Side::BOTH {
             let (half, own, peer) =
@@ -294,7 +318,7 @@ impl Brief {
             head |= SEQ;
             out.put(segment.seq.0.to_le_bytes());
         }
-        if segment.ack != expected_ack(segment.flags, &peer) {
+        if segment.ack != expected_ack(segment.flags, peer.nxt) {
             head |= ACK;
             out.put(segment.ack.0.to_le_bytes());
         }
@@ -383,8 +407,13 @@ fn is_packable(segment: &Segment) -> bool {
 }
 
 #[inline]
-fn expected_ack(flags: Flags, peer: &Tail) -> Seq {
-    if flags.contains(Flags::ACK) { peer.nxt } else { Seq(0) }
+fn expected_ack(flags: Flags, peer_nxt: Seq) -> Seq {
+    if flags.contains(Flags::ACK) { peer_nxt } else { Seq(0) }
+}
+
+#[inline]
+fn next_id(id: u16) -> u16 {
+    if id == 0 { 0 } else { id.wrapping_add(1) }
 }
 
 #[inline]
@@ -473,134 +502,12 @@ impl Packing {
     }
 }
 
-/// Reads a brief from its beginning. What it reads was written by [`Brief::pack`], so it is whole; were it not, octets
-/// that are missing read as zero.
-struct Unpacking<'a> {
-    octets: &'a [u8],
-    /// What lies behind the record.
-    rest: &'a [u8],
-    newest: u64,
-    frame: u64,
-    tails: [Tail; 2],
-}
-
-impl<'a> Unpacking<'a> {
-    fn of(brief: &'a Brief) -> Self {
-        let octets = brief.first.get(..usize::from(brief.first_used)).unwrap_or_default();
-        let rest = brief.rest.as_ref().and_then(|rest| rest.get(..usize::from(brief.rest_used))).unwrap_or_default();
-        Self { octets, rest, newest: 0, frame: 0, tails: [Tail::NONE; 2] }
-    }
-
-    #[inline]
-    fn octet(&mut self) -> u8 {
-        let [octet] = self.get();
-        octet
-    }
-
-    #[inline]
-    fn get<const N: usize>(&mut self) -> [u8; N] {
-        let Some((octets, rest)) = self.octets.split_first_chunk() else {
-            self.octets = &[];
-            return [0; N];
-        };
-        self.octets = rest;
-        *octets
-    }
-
-    #[inline]
-    fn unsigned(&mut self) -> u64 {
-        let (mut value, mut shift) = (0, 0);
-        while shift < 64 {
-            let octet = self.octet();
-            value |= u64::from(octet & 0x7f) << shift;
-            shift += 7;
-            if octet & 0x80 == 0 {
-                break;
-            }
-        }
-        value
-    }
-
-    #[inline]
-    fn signed(&mut self, base: u32) -> u32 {
-        let folded = self.unsigned() as u32;
-        base.wrapping_add((folded >> 1) ^ (folded & 1).wrapping_neg())
-    }
-
-    fn next(&mut self) -> Option<(Side, Segment)> {
-        if self.octets.is_empty() {
-            // A packed segment lies whole in either part.
-            self.octets = std::mem::take(&mut self.rest);
-            if self.octets.is_empty() {
-                return None;
-            }
-        }
-        let [head, low_flags] = self.get();
-        let side = if head & FROM_SERVER == 0 { Side::Client } else { Side::Server };
-        let own = self.tails[side as usize];
-        let peer = self.tails[1 - side as usize];
-        let mut flags = Flags::from_bits_truncate(low_flags.into());
-        let has = |bit: u8| head & bit != 0;
-        let seq = if has(SEQ) { Seq(u32::from_le_bytes(self.get())) } else { own.nxt };
-        let ack = if has(ACK) { Seq(u32::from_le_bytes(self.get())) } else { expected_ack(flags, &peer) };
-        let window = if has(WINDOW) { u16::from_le_bytes(self.get()) } else { own.window };
-        let ip_id = if has(IP_ID) { u16::from_le_bytes(self.get()) } else { own.next_id() };
-        let mut options = TcpOptions::NONE;
-        if has(CLOCK) {
-            let value = self.signed(own.clock);
-            options.timestamps = Some(Timestamps { value, echo: self.signed(peer.clock) });
-        }
-        let (mut ttl, mut marks, mut interface, mut context) = (own.ttl, own.marks, own.interface, own.context);
-        if has(ENVELOPE) {
-            let changed = self.octet();
-            ttl = if changed & TTL != 0 { self.octet() } else { ttl };
-            marks = if changed & MARKS != 0 { Marks::from_bits_retain(u16::from_le_bytes(self.get())) } else { marks };
-            interface = if changed & INTERFACE != 0 { u16::from_le_bytes(self.get()) } else { interface };
-            context = if changed & CONTEXT != 0 { u16::from_le_bytes(self.get()) } else { context };
-            flags.set(Flags::AE, changed & ACCURATE_ECN != 0);
-        }
-        if has(OPTIONS) {
-            let present = self.octet();
-            options.mss = (present & MSS != 0).then(|| u16::from_le_bytes(self.get()));
-            options.window_scale = (present & SHIFT != 0).then(|| self.octet());
-            options.sack_permitted = present & SACK_PERMITTED != 0;
-            options.fast_open = present & FAST_OPEN != 0;
-            options.multipath = present & MULTIPATH != 0;
-            options.order = OptionOrder::from_bits(if present & ORDER != 0 { self.octet() } else { 0 });
-        }
-        let payload_len = self.unsigned() as u32;
-        let span = self.unsigned();
-        self.newest += if span & 1 != 0 { (span >> 1) * 1_000 } else { span >> 1 };
-        self.frame += self.unsigned();
-        let nobody = Endpoint::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
-        let segment = Segment {
-            time: Timestamp(self.newest.cast_signed()),
-            frame: FrameNumber(self.frame),
-            source: nobody,
-            destination: nobody,
-            seq,
-            ack,
-            payload_len,
-            window,
-            flags,
-            ip_id,
-            ttl,
-            marks,
-            interface: interface.into(),
-            context: context.into(),
-            realm: 0,
-            digest: 0,
-            options,
-        };
-        self.tails[side as usize].follow(&segment, peer.has(CLOSED));
-        Some((side, segment))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::FrameNumber;
     use crate::connection::Connection;
+    use crate::segment::Timestamps;
 
     /// A peer that mostly does what is expected of it.
     struct Player {

@@ -179,30 +179,37 @@ impl Greeting {
     /// peer's SYN let it have the options. Android and ChromeOS are Linux, iOS is macOS.
     fn stack(self) -> Option<Profile> {
         use OptionKind::{MaximumSegmentSize, SackPermitted, Timestamps, WindowScale};
-        let is = |kinds: &[OptionKind]| {
-            let order = kinds.iter().fold(0, |order, &kind| order << 2 | kind as u8);
-            usize::from(self.count) == kinds.len() && self.order == order
-        };
-        let linux = [
-            &[MaximumSegmentSize, SackPermitted, Timestamps, WindowScale][..],
-            &[MaximumSegmentSize, SackPermitted, WindowScale],
-            &[MaximumSegmentSize, Timestamps, WindowScale],
+        const LINUX: [(u8, u8); 3] = [
+            order_of(&[MaximumSegmentSize, SackPermitted, Timestamps, WindowScale]),
+            order_of(&[MaximumSegmentSize, SackPermitted, WindowScale]),
+            order_of(&[MaximumSegmentSize, Timestamps, WindowScale]),
         ];
-        let windows = [
-            &[MaximumSegmentSize, WindowScale, SackPermitted][..],
-            &[MaximumSegmentSize, WindowScale, SackPermitted, Timestamps],
-            &[MaximumSegmentSize, SackPermitted],
+        const WINDOWS: [(u8, u8); 3] = [
+            order_of(&[MaximumSegmentSize, WindowScale, SackPermitted]),
+            order_of(&[MaximumSegmentSize, WindowScale, SackPermitted, Timestamps]),
+            order_of(&[MaximumSegmentSize, SackPermitted]),
         ];
-        let macos = [MaximumSegmentSize, WindowScale, Timestamps, SackPermitted];
-        let freebsd = [MaximumSegmentSize, WindowScale, SackPermitted, Timestamps];
+        const MACOS: (u8, u8) = order_of(&[MaximumSegmentSize, WindowScale, Timestamps, SackPermitted]);
+        const FREEBSD: (u8, u8) = order_of(&[MaximumSegmentSize, WindowScale, SackPermitted, Timestamps]);
+        let order = (self.order, self.count);
         match self.ttl {
-            1..=64 if linux.iter().any(|kinds| is(kinds)) => Some(Profile::LINUX),
-            1..=64 if is(&macos) => Some(Profile::MACOS),
-            1..=64 if is(&freebsd) => Some(Profile::FREEBSD),
-            65..=128 if windows.iter().any(|kinds| is(kinds)) => Some(Profile::WINDOWS),
+            1..=64 if LINUX.contains(&order) => Some(Profile::LINUX),
+            1..=64 if order == MACOS => Some(Profile::MACOS),
+            1..=64 if order == FREEBSD => Some(Profile::FREEBSD),
+            65..=128 if WINDOWS.contains(&order) => Some(Profile::WINDOWS),
             _ => None,
         }
     }
+}
+
+/// The order of `kinds` as a greeting holds it, and how many they are.
+const fn order_of(kinds: &[OptionKind]) -> (u8, u8) {
+    let (mut order, mut at) = (0, 0);
+    while at < kinds.len() {
+        order = order << 2 | kinds[at] as u8;
+        at += 1;
+    }
+    (order, at as u8)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ const DUPLICATE_MARKED_NS: i64 = 150_000_000;
 /// network card, emptied in turn.
 const CLOCK_STEP_NS: i64 = 1_000_000;
 /// A silence is worth remembering from the shortest idle timeouts in use on.
-const SILENCE_NS: i64 = 4_500_000_000;
+pub(super) const SILENCE_NS: i64 = 4_500_000_000;
 /// No retransmission timer is shorter: Linux's TCP_RTO_MIN; RFC 6298 asks for 1 s.
 const RTO_NS_MIN: i64 = 200_000_000;
 /// Keepalive times are set in whole seconds; less the time on the way.

@@ -3,7 +3,7 @@
 
 use super::verdict::{CloseKind, Finding, Initiator, OpenKind, Reset, StateStep, Verdict};
 use crate::base::{Endpoint, Side, Sides, Timestamp};
-use crate::connection::{Connection, Lifecycle, State};
+use crate::connection::{Connection, Lifecycle, Orderly, State};
 
 /// The gist of one verdict.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,24 @@ impl<'a> Gist<'a> {
             is_one_ended: is_one_ended(life.closing.kind, states),
             is_sampled_alone: connection.is_sampled_alone(),
             resets,
+            findings,
+        }
+    }
+
+    pub(super) fn of_orderly(orderly: &Orderly, findings: &'a [Finding]) -> Self {
+        let &Orderly { stream, client, server, start, end, open, close, initiator, .. } = orderly;
+        Self {
+            stream,
+            client,
+            server,
+            start,
+            end,
+            open,
+            close,
+            initiator,
+            is_one_ended: false,
+            is_sampled_alone: false,
+            resets: &[],
             findings,
         }
     }

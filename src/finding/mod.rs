@@ -39,7 +39,7 @@ pub use verdict::*;
 use std::sync::LazyLock;
 
 use crate::base::{Side, Sides, Timestamp};
-use crate::connection::{Connection, Lifecycle, Profile};
+use crate::connection::{Connection, Lifecycle, Orderly, Profile};
 
 /// Diagnoses a connection. `horizon` is the newest packet time of the capture so far: it tells which timers must have
 /// run out and how long a state has lasted. `thresholds` say from where on something is worth a finding.
@@ -134,6 +134,23 @@ impl Sketch {
         self.resets = reset::judge(connection, life);
         detect(&Case { connection, life, resets: &self.resets, thresholds }, &mut self.found);
         doubt::cast(&mut self.found.findings, &mut self.resets);
+    }
+
+    /// Looks at a connection of which the life was told in short. False when that is not enough to say what is found: then
+    /// nothing is known of it.
+    pub fn draw_orderly(&mut self, orderly: &Orderly, thresholds: &Thresholds) -> bool {
+        self.found.findings.clear();
+        self.resets.clear();
+        if orderly.open == OpenKind::Unanswered {
+            handshake::syn_unanswered::alone(orderly, &mut self.found);
+            return true;
+        }
+        transfer::idle::of_orderly(orderly, thresholds, &mut self.found)
+    }
+
+    /// The gist of the verdict on a connection which was looked at last, and of which the life was told in short.
+    pub fn gist_of_orderly(&self, orderly: &Orderly) -> Gist<'_> {
+        Gist::of_orderly(orderly, &self.found.findings)
     }
 
     /// What was found, for whoever leaves something out or weighs it.

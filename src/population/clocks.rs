@@ -4,13 +4,13 @@
 use std::net::IpAddr;
 
 use crate::base::{Seq, Timestamp};
-use crate::connection::{Connection, Lifecycle, OpenKind};
+use crate::connection::{Connection, Lifecycle, OpenKind, Orderly};
 
 /// Attempts remembered of one service, the newest.
 const ATTEMPTS_MAX: usize = 256;
 
 /// An attempt to connect whose SYN had a timestamp.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// Who tried.
     pub client: IpAddr,
@@ -37,6 +37,18 @@ impl Attempt {
             is_answered: life.opening.kind != OpenKind::Unanswered,
             stream: connection.stream,
             frame: syn.frame,
+        })
+    }
+
+    /// The same of a life that was told in short.
+    pub(super) fn of_orderly(orderly: &Orderly) -> Option<Self> {
+        Some(Self {
+            client: orderly.client.ip,
+            time: orderly.start,
+            clock: Seq(orderly.syn_clock?),
+            is_answered: orderly.open != OpenKind::Unanswered,
+            stream: orderly.stream,
+            frame: orderly.syn_frame,
         })
     }
 }

@@ -5,7 +5,7 @@
 
 use super::distinct::hashed;
 use crate::base::{Side, Timestamp};
-use crate::connection::{Connection, Lifecycle, Noted, OpenKind};
+use crate::connection::{Connection, Lifecycle, Noted, OpenKind, Orderly, Place};
 use crate::segment::Flags;
 
 /// A kernel closes what a process held within microseconds each; processes of one service are killed one after the other. ns.
@@ -40,8 +40,8 @@ pub struct Ends {
 }
 
 /// One connection that its server ended.
-#[derive(Clone, Copy, Debug)]
-struct End {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
     at: Timestamp,
     is_reset: bool,
     has_answered: bool,
@@ -90,7 +90,7 @@ struct Spell {
 }
 
 /// A SYN that the service refused.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// When.
     pub at: Timestamp,
@@ -119,19 +119,10 @@ pub struct Exit<'a> {
 
 impl Exits {
     /// Takes a connection to the service.
-    pub(super) fn take(&mut self, connection: &Connection, life: &Lifecycle) {
-        let (from, to, end) = match life.opening.kind {
-            OpenKind::Unanswered | OpenKind::Rejected => return,
-            OpenKind::Refused => return self.refusals_take(connection, life),
-            // The listener answered; there is nothing that a process would end.
-            OpenKind::HalfOpen => {
-                let Some(answer) = life.notes.iter().rfind(|note| note.is_syn_ack()) else { return };
-                (answer.time, answer.time, None)
-            }
-            _ => {
-                let (to, end) = end_of(connection, life);
-                (connection.start, to, end)
-            }
+    pub(super) fn take(&mut self, passage: &Passage) {
+        let (from, to, end) = match *passage {
+            Passage::Refused(refusal) => return self.refusals_take(refusal),
+            Passage::Lived { from, to, end } => (from, to, end),
         };
         let spell = self.live(from, to.max(from));
         if let Some(end) = end {
@@ -179,12 +170,9 @@ impl Exits {
         }
     }
 
-    fn refusals_take(&mut self, connection: &Connection, life: &Lifecycle) {
-        let refusal =
-            life.resets.iter().find(|reset| reset.sender == Side::Server).map(|reset| &life.notes[reset.note]);
-        let Some(&Noted { time, frame, .. }) = refusal else { return };
-        let place = self.refusals.iter().position(|other| other.at > time).unwrap_or(self.refusals.len());
-        self.refusals.insert(place, Refusal { at: time, stream: connection.stream, frame });
+    fn refusals_take(&mut self, refusal: Refusal) {
+        let place = self.refusals.iter().position(|other| other.at > refusal.at).unwrap_or(self.refusals.len());
+        self.refusals.insert(place, refusal);
         if self.refusals.len() > REFUSALS_MAX {
             let gap = |at: &usize| self.refusals[*at].at.since(self.refusals[at - 1].at);
             // The first after a pause is the one that tells.
@@ -201,6 +189,58 @@ impl Spell {
     }
 }
 
+/// What a connection shows of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passage {
+    /// It was refused.
+    Refused(Refusal),
+    /// A socket lived, and its application ended it if that shows.
+    Lived { from: Timestamp, to: Timestamp, end: Option<End> },
+}
+
+impl Passage {
+    /// That of a connection of which the life is known; none when nothing of the service is seen in it.
+    pub(super) fn of(connection: &Connection, life: &Lifecycle) -> Option<Self> {
+        match life.opening.kind {
+            OpenKind::Unanswered | OpenKind::Rejected => None,
+            OpenKind::Refused => {
+                let reset = life.resets.iter().find(|reset| reset.sender == Side::Server)?;
+                let &Noted { time: at, frame, .. } = &life.notes[reset.note];
+                Some(Self::Refused(Refusal { at, stream: connection.stream, frame }))
+            }
+            // The listener answered; there is nothing that a process would end.
+            OpenKind::HalfOpen => {
+                let at = life.notes.iter().rfind(|note| note.is_syn_ack())?.time;
+                Some(Self::Lived { from: at, to: at, end: None })
+            }
+            _ => {
+                let (to, end) = end_of(connection, life);
+                Some(Self::Lived { from: connection.start, to, end })
+            }
+        }
+    }
+
+    /// The same of a life that was told in short.
+    pub(super) fn of_orderly(orderly: &Orderly) -> Option<Self> {
+        let fin = orderly.fins.server?;
+        let is_answer = is_answer(orderly.fins.client, fin);
+        let end = End {
+            at: fin.time,
+            is_reset: false,
+            has_answered: orderly.has_answered,
+            peer: hashed(orderly.client.ip),
+            example: (orderly.stream, fin.frame),
+        };
+        Some(Self::Lived { from: orderly.start, to: fin.time, end: (!is_answer).then_some(end) })
+    }
+}
+
+/// The server's FIN answers the client's.
+fn is_answer(client: Option<Place>, server: Place) -> bool {
+    let asked = client.filter(|client| client.frame < server.frame);
+    asked.is_some_and(|client| server.time.since(client.time) < ANSWER_NS)
+}
+
 /// Until when the server's socket lived, as far as is known, and how its application ended it, if it did.
 fn end_of(connection: &Connection, life: &Lifecycle) -> (Timestamp, Option<End>) {
     let end = |note: &Noted, is_reset: bool| End {
@@ -215,8 +255,7 @@ fn end_of(connection: &Connection, life: &Lifecycle) -> (Timestamp, Option<End>)
     let reset = reset.map(|reset| &life.notes[reset.note]);
     match (fin, reset) {
         (Some(fin), reset) if reset.is_none_or(|reset| fin.frame < reset.frame) => {
-            let asked = life.closing.fins.client.filter(|client| client.frame < fin.frame);
-            let is_answer = asked.is_some_and(|client| fin.time.since(client.time) < ANSWER_NS);
+            let is_answer = is_answer(life.closing.fins.client.map(|fin| Place::of(&fin)), Place::of(&fin));
             (fin.time, (!is_answer).then(|| end(&fin, false)))
         }
         (_, Some(reset)) => (reset.time, aborts(connection, reset).then(|| end(reset, true))),

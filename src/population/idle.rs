@@ -1,7 +1,7 @@
 //! Idle timeouts: those that are known by their length, and how often idle connections of a group ended at one.
 
 use crate::base::{Side, Timestamp};
-use crate::connection::{CloseKind, Initiator, Lifecycle};
+use crate::connection::{CloseKind, Closing, Initiator, Orderly};
 
 /// A timeout with those whose default it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,23 +73,15 @@ pub struct IdleEnd {
 }
 
 impl IdleEnds {
-    /// Takes a connection that ended, if it was idle and somebody ended it.
-    pub(super) fn take(&mut self, stream: u64, end: Timestamp, life: &Lifecycle) {
-        let closer = match life.closing.initiator {
-            Some(Initiator::Client) => Side::Client,
-            Some(Initiator::Server) => Side::Server,
-            Some(Initiator::Both) | None => return,
-        };
-        let Some(idle_ns) = life.closing.idle_ns.filter(|&ns| ns >= SHORTEST_NS) else { return };
-        if life.closing.kind == CloseKind::TimedOut {
-            return;
-        }
+    /// Takes a connection that somebody ended after it had been idle.
+    pub(super) fn take(&mut self, stream: u64, end: Timestamp, idle: &IdleClose) {
+        let closer = idle.closer;
         match closer {
             Side::Client => self.by_client += 1,
             Side::Server => self.by_server += 1,
         }
-        let Some(timer) = idle_timer(idle_ns) else { return };
-        let example = life.closing.frames.first().map(|&frame| (stream, frame));
+        let Some(timer) = idle_timer(idle.ns) else { return };
+        let example = idle.frame.map(|frame| (stream, frame));
         match self.ends.iter_mut().find(|ends| ends.timer == timer && ends.closer == closer) {
             Some(ends) => {
                 ends.count += 1;
@@ -110,6 +102,38 @@ impl IdleEnds {
             Side::Client => self.by_client,
             Side::Server => self.by_server,
         }
+    }
+}
+
+/// The close of a connection that had been idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct IdleClose {
+    closer: Side,
+    ns: i64,
+    /// The first frame of the close.
+    frame: Option<u64>,
+}
+
+impl IdleClose {
+    /// That of `closing`, if somebody ended the connection after some seconds of silence.
+    pub(super) fn of(closing: &Closing) -> Option<Self> {
+        let ns = closing.idle_ns.filter(|_| closing.kind != CloseKind::TimedOut)?;
+        Self::by(closing.initiator, ns, closing.frames.first().copied())
+    }
+
+    /// The same of a life that was told in short.
+    #[inline]
+    pub(super) fn of_orderly(orderly: &Orderly) -> Option<Self> {
+        Self::by(orderly.initiator, orderly.idle_ns?, orderly.closing_frame())
+    }
+
+    fn by(initiator: Option<Initiator>, ns: i64, frame: Option<u64>) -> Option<Self> {
+        let closer = match initiator? {
+            Initiator::Client => Side::Client,
+            Initiator::Server => Side::Server,
+            Initiator::Both => return None,
+        };
+        (ns >= SHORTEST_NS).then_some(Self { closer, ns, frame })
     }
 }
 

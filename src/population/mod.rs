@@ -6,6 +6,7 @@
 //! whatever the length of the capture. [`Tally`] counts, and becomes a [`Population`] at the end.
 
 mod absence;
+mod account;
 mod clocks;
 mod distinct;
 mod exits;
@@ -24,6 +25,7 @@ use std::net::IpAddr;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::Profile;
 
+pub use account::Account;
 pub use clocks::{Attempt, Clocks};
 pub use distinct::Distinct;
 pub use exits::{Ends, Exit, Exits, Refusal};

@@ -2,7 +2,7 @@
 
 use super::absence::{gave_up, gone, opened_by_payload};
 use crate::base::{Side, Timestamp};
-use crate::connection::{Basis, Connection, Lifecycle, OpenKind, State, StateStep};
+use crate::connection::{Basis, Connection, Lifecycle, OpenKind, Orderly, State, StateStep};
 
 /// Why a connection leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub fn stays(
         let next_from = next.map(|next| at_end(connection, life, side, next, way_ns).max(from));
         if !matches!(step.state, State::Closed | State::Listen) {
             let mut runs_out = runs_out(connection, life, side, step, (from, way_ns));
-            let mut until = next_from.or_else(|| end_of_last(life, from, runs_out, departure));
+            let mut until = next_from.or_else(|| ends_with(life.horizon, from, runs_out, departure));
             if let Some(next) = next {
                 until = gone(life, side, (step.state, from), next).or(until);
             }
@@ -93,6 +93,35 @@ pub fn stays(
             stays.push(Stay { state, from, until, frame, basis, runs_out });
         }
         from = next_from.unwrap_or(from);
+    }
+}
+
+/// Puts the stays of the socket of `side` at the tap into `stays`, which it empties first, from a life that was told in short.
+#[inline]
+pub(super) fn orderly_stays(orderly: &Orderly, side: Side, departure: Departure, stays: &mut Vec<Stay>) {
+    stays.clear();
+    let (profile, horizon) = (&orderly.profiles[side], orderly.horizon);
+    let is_alone = side == Side::Client && orderly.open == OpenKind::Unanswered;
+    if is_alone && horizon.since(orderly.start) >= SYN_ALONE_NS_MIN {
+        return;
+    }
+    let steps = &orderly.states[side];
+    for (at, &StateStep { state, time: from, frame, basis }) in steps.iter().enumerate() {
+        if state == State::Closed {
+            continue;
+        }
+        let next = steps.get(at + 1).map(|next| next.time);
+        let mut runs_out = match state {
+            State::TimeWait => Some(from.plus(profile.time_wait_ns)),
+            State::FinWait2 if profile.fin_wait_2_ns < i64::MAX => Some(from.plus(profile.fin_wait_2_ns)),
+            _ => None,
+        };
+        let until = next.or_else(|| ends_with(horizon, from, runs_out, departure));
+        if state == State::FinWait2 {
+            // The FIN that was taken later shows that the application had kept the socket.
+            runs_out = runs_out.filter(|&at| next.is_none_or(|next| next <= at));
+        }
+        stays.push(Stay { state, from, until, frame, basis, runs_out });
     }
 }
 
@@ -117,13 +146,13 @@ fn at_end(connection: &Connection, life: &Lifecycle, side: Side, step: &StateSte
 }
 
 /// When the last state of an endpoint ended, as far as timers and a successor tell.
-fn end_of_last(
-    life: &Lifecycle,
+fn ends_with(
+    horizon: Timestamp,
     from: Timestamp,
     runs_out: Option<Timestamp>,
     departure: Departure,
 ) -> Option<Timestamp> {
-    let expired = runs_out.filter(|&at| at < life.horizon);
+    let expired = runs_out.filter(|&at| at < horizon);
     let replaced = match departure {
         Departure::Replaced(at) => Some(at.max(from)),
         Departure::Over => None,

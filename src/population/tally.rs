@@ -3,14 +3,13 @@
 use std::net::IpAddr;
 
 use super::Population;
-use super::clocks::Attempt;
+use super::account::{Account, Stays};
 use super::distinct::{hashed, mixed};
 use super::groups::{Gathering, Group, Key, Pace};
-use super::stay::{Dating, Departure, Stay, stays};
-use super::visit::{Attempted, Visit, Visitor};
-use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
-use crate::connection::{CloseKind, Connection, Lifecycle, OpenKind, Predecessor, Profile, RoleBasis, State};
-use crate::segment::Timestamps;
+use super::stay::Departure;
+use super::visit::{Visit, Visitor};
+use crate::base::{Endpoint, Side, Sides, Timestamp};
+use crate::connection::{Connection, Lifecycle, Orderly, Profile};
 
 /// The sockets of a capture, while it is read.
 ///
@@ -26,7 +25,7 @@ pub struct Tally {
     /// Sockets of services and destinations that were let go.
     hosts: Hosts,
     let_go: Sides<u64>,
-    stays: Vec<Stay>,
+    room: Stays,
 }
 
 /// What hosts have beside the groups that are kept.
@@ -80,53 +79,58 @@ impl Tally {
             destinations: Gathering::new(interval_ns),
             hosts: Hosts { gathering: Gathering::new(interval_ns), let_go: 0 },
             let_go: Sides::default(),
-            stays: Vec::new(),
+            room: Stays::default(),
         }
     }
 
     /// Takes a connection that leaves.
     pub fn take(&mut self, connection: &Connection, life: &Lifecycle, departure: Departure) {
-        let (first, last) = self.span.unwrap_or((connection.start, life.horizon));
-        self.span = Some((first.min(connection.start), last.max(life.horizon)));
-        for time in [connection.start, connection.end] {
+        let room = std::mem::take(&mut self.room);
+        let account = Account::within(room, connection, life, departure);
+        self.count(account);
+    }
+
+    /// Takes a connection that leaves and of which the life was told in short.
+    pub fn take_orderly(&mut self, orderly: &Orderly, departure: Departure) {
+        let room = std::mem::take(&mut self.room);
+        let account = Account::orderly_within(room, orderly, departure);
+        self.count(account);
+    }
+
+    fn count(&mut self, account: Account) {
+        let (first, last) = self.span.unwrap_or((account.start, account.horizon));
+        self.span = Some((first.min(account.start), last.max(account.horizon)));
+        for time in [account.start, account.end] {
             if let Some(pace) = self.pace.touch(time) {
                 self.services.widen(pace);
                 self.destinations.widen(pace);
                 self.hosts.gathering.widen(pace);
             }
         }
-        let attempted = attempted(connection, life);
-        let closer = life.closing.initiator.filter(|_| {
-            !matches!(life.closing.kind, CloseKind::None | CloseKind::Refused)
-                || life.closing.fins.client.is_some()
-                || life.closing.fins.server.is_some()
-        });
-        let is_single = connection.halves.client.syns == 1 && connection.halves.client.frames == 1;
-        let server = hashed(connection.server.ip);
-        let service = of_service(connection.server, server);
+        let server = hashed(account.server.ip);
+        let service = of_service(account.server, server);
         for side in Side::BOTH {
-            stays(connection, life, side, departure, Dating::AtTap, &mut self.stays);
-            let (local, peer) = (connection.endpoint(side), connection.endpoint(!side));
-            let profile = &life.profiles[side];
+            let stays = &account.stays[side];
+            let (local, peer) = (account.endpoint(side), account.endpoint(!side));
             let visitor = Visitor {
-                stream: connection.stream,
-                start: connection.start,
+                stream: account.stream,
+                start: account.start,
                 peer: if side == Side::Client { server } else { hashed(peer.ip) },
-                held_ns: held_ns(&self.stays, life.horizon),
-                attempted,
-                closer,
-                is_single,
-                is_guess: connection.role_basis == RoleBasis::Guess,
-                is_outside: !(profile.ephemeral_first..=profile.ephemeral_last).contains(&local.port),
+                held_ns: account.held_ns(side),
+                attempted: account.attempted,
+                closer: account.closer,
+                is_single: account.is_single,
+                is_guess: account.is_guess,
+                is_outside: account.is_outside[side],
             };
             match side {
-                Side::Client if self.stays.is_empty() => {}
+                Side::Client if stays.is_empty() => {}
                 Side::Client => {
                     let hash = mixed(hashed(local.ip).rotate_left(32) ^ service.hash);
                     let destination = Key { of: (local.ip, peer), hash };
                     let (hosts, let_go) = (&mut self.hosts, &mut self.let_go.client);
                     let destinations = &mut self.destinations;
-                    Visit::each(&visitor, &self.stays, life.horizon, |visit| {
+                    Visit::each(&visitor, stays, account.horizon, |visit| {
                         let lone = destinations.take(destination, visit, |group| {
                             *let_go += group.sockets;
                             hosts.take_over(group.key.of.0, group)
@@ -143,16 +147,21 @@ impl Tally {
                         *let_go += group.sockets;
                         hosts.take_over(group.key.of.ip, group)
                     });
-                    group.idle.take(connection.stream, connection.end, life);
-                    group.exits.take(connection, life);
-                    if let Some(attempt) = Attempt::of(connection, life) {
+                    if let Some(idle) = &account.idle {
+                        group.idle.take(account.stream, account.end, idle);
+                    }
+                    if let Some(passage) = &account.passage {
+                        group.exits.take(passage);
+                    }
+                    if let Some(attempt) = account.attempt {
                         group.clocks.take(attempt);
                     }
                     let services = &mut self.services;
-                    Visit::each(&visitor, &self.stays, life.horizon, |visit| services.add(visit));
+                    Visit::each(&visitor, stays, account.horizon, |visit| services.add(visit));
                 }
             }
         }
+        self.room = account.stays;
     }
 
     /// What was counted so far.
@@ -173,40 +182,4 @@ impl Tally {
         sums.fit();
         Population { profile, hosts: sums, services, destinations, span }
     }
-}
-
-fn attempted(connection: &Connection, life: &Lifecycle) -> Attempted {
-    match life.opening.kind {
-        OpenKind::HalfOpen => Attempted::HalfOpen,
-        OpenKind::Unanswered => Attempted::Unanswered,
-        OpenKind::Refused | OpenKind::Rejected | OpenKind::Aborted | OpenKind::Midstream => Attempted::Otherwise,
-        OpenKind::ThreeWay | OpenKind::Simultaneous | OpenKind::Split | OpenKind::FastOpen => {
-            let past = connection.predecessor.filter(|past| {
-                let waits = if past.half(connection.server).closed_first { Side::Server } else { Side::Client };
-                past.is_over() && connection.start.since(past.end) < life.profiles[waits].time_wait_ns
-            });
-            match past {
-                None => Attempted::Opened,
-                Some(past) if is_allowed(connection, life, &past) => Attempted::Reused,
-                Some(_) => Attempted::ReusedIllegally,
-            }
-        }
-    }
-}
-
-/// The SYN has a higher number than the connection before, or a newer timestamp; so has one that was not captured.
-fn is_allowed(connection: &Connection, life: &Lifecycle, past: &Predecessor) -> bool {
-    let Some(syn) = life.notes.iter().find(|note| note.is_syn()) else { return true };
-    let old = past.half(connection.endpoint(syn.side));
-    let newer = |(now, then): (Timestamps, u32)| Seq(now.value).after(Seq(then));
-    old.nxt.is_none_or(|nxt| syn.seq.after(nxt)) || syn.timestamps.zip(old.timestamp).is_some_and(newer)
-}
-
-/// A port is held from the first state to the end of the last one, TIME-WAIT included, even where that lies after
-/// `horizon`.
-fn held_ns(stays: &[Stay], horizon: Timestamp) -> Option<i64> {
-    let (first, last) = (stays.first()?, stays.last()?);
-    let expected = last.runs_out.filter(|_| last.state == State::TimeWait);
-    let until = expected.or(last.until.filter(|&until| until <= horizon))?;
-    Some(until.since(first.from).max(0))
 }

@@ -1,7 +1,7 @@
 //! A connection that has left the table.
 
-use crate::base::Endpoint;
-use crate::connection::{Brief, Connection};
+use crate::base::{Endpoint, Timestamp};
+use crate::connection::{Brief, Connection, Orderly, Profile};
 
 /// A connection that has left the table: whoever wants to know more of it than its ends unpacks it, on whatever thread.
 #[derive(Debug)]
@@ -29,6 +29,26 @@ impl Left {
     /// The other end.
     pub fn server(&self) -> Endpoint {
         self.server
+    }
+
+    /// Its life, if it was an orderly one for certain, without unpacking it. `horizon` is the newest packet time of the
+    /// capture so far, `profile` what is taken for the stack of an end that does not show its own.
+    pub fn orderly(&self, horizon: Timestamp, profile: Profile) -> Option<Orderly> {
+        match &self.body {
+            Remains::Brief(brief) => Orderly::of(self.stream, (self.client, self.server), brief, horizon, profile),
+            Remains::Whole(_) => None,
+        }
+    }
+
+    /// Shows the connection, a brief one played back in `scratch`.
+    pub fn show<T>(&self, scratch: &mut Option<Box<Connection>>, to: impl FnOnce(&Connection) -> T) -> Option<T> {
+        match &self.body {
+            Remains::Whole(connection) => Some(to(connection)),
+            Remains::Brief(brief) => {
+                Connection::play_back(scratch, self.stream, brief, self.client, self.server);
+                scratch.as_deref().map(to)
+            }
+        }
     }
 
     /// The connection, a brief one played back over what `spare` holds.

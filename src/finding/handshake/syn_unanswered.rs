@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::base::Side;
-use crate::connection::{OpenKind, SYN_REPEATED_NS};
+use crate::connection::{OpenKind, Orderly, SYN_REPEATED_NS};
 use crate::finding::phrase::{count, duration};
 
 use crate::finding::case::{Case, Found};
@@ -85,11 +85,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         Some(before) => quiet > 2 * last.time.since(before.time) + quiet / 8,
         None => quiet >= SYN_REPEATED_NS,
     };
-    let confidence = match (given_up || stopped, retried) {
-        (true, true) => Confidence::High,
-        (true, false) | (false, true) => Confidence::Medium,
-        (false, false) => Confidence::Low,
-    };
+    let (confidence, severity) = weigh(given_up || stopped, retried);
     let end = fmt::from_fn(|f| {
         if given_up {
             write!(f, "the give-up time of the {} profile ({}) passed", stack.name, duration(limit))
@@ -113,11 +109,22 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         case.connection.client,
         case.connection.server
     );
-    // At the end of the capture the answer may be on its way.
-    let severity = match confidence {
-        Confidence::Low => Severity::Note,
-        Confidence::Medium => Severity::Warning,
-        Confidence::High => Severity::Error,
-    };
     ENTRY.draft(confidence, first.time, frames, message).endpoint(Side::Client).severity(severity).push(found);
+}
+
+/// A SYN that nothing followed. Its life was told in short, and nobody asks for words.
+pub(in crate::finding) fn alone(orderly: &Orderly, found: &mut Found) {
+    let has_stopped = orderly.horizon.since(orderly.start) >= SYN_REPEATED_NS;
+    let (confidence, severity) = weigh(has_stopped, false);
+    let draft = ENTRY.draft(confidence, orderly.start, [orderly.syn_frame], ENTRY.name);
+    draft.endpoint(Side::Client).severity(severity).push(found);
+}
+
+fn weigh(has_stopped: bool, retried: bool) -> (Confidence, Severity) {
+    match (has_stopped, retried) {
+        (true, true) => (Confidence::High, Severity::Error),
+        (true, false) | (false, true) => (Confidence::Medium, Severity::Warning),
+        // At the end of the capture the answer may be on its way.
+        (false, false) => (Confidence::Low, Severity::Note),
+    }
 }

@@ -1,11 +1,12 @@
 //! `idle`: a long silence and what ended it.
 
-use crate::connection::{Class, Noted};
+use crate::connection::{Class, Noted, Orderly};
 use crate::finding::phrase::{count, duration, whose_default};
 use crate::population::idle_timer;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
+use crate::finding::thresholds::Thresholds;
 use crate::finding::verdict::Confidence;
 
 finding! {
@@ -76,6 +77,17 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let message =
         format_args!("nothing was sent for {}; then {} {words}{owner}", duration(silence), case.name(end.side));
     ENTRY.draft(Confidence::High, end.time, [frame], message).endpoint(end.side).outcome(outcome).push(found);
+}
+
+/// The same of a life that was told in short, without words. False when the segment that ended the silence is not known.
+pub(in crate::finding) fn of_orderly(orderly: &Orderly, thresholds: &Thresholds, found: &mut Found) -> bool {
+    if !thresholds.is_idle(orderly.silence_ns) {
+        return true;
+    }
+    let Some(end) = &orderly.after_silence else { return false };
+    let draft = ENTRY.draft(Confidence::High, end.time, [end.frame], ENTRY.name);
+    draft.endpoint(end.side).outcome(ended_by(end).0).push(found);
+    true
 }
 
 /// What a segment after a silence was.
