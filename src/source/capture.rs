@@ -12,6 +12,7 @@ use super::apart::read_apart;
 use super::catalog::Catalog;
 use super::compression::{self, Compression};
 use super::error::Fault;
+use super::foreign;
 use super::meter::{Meter, Metered};
 use super::pcap::{self, PcapReader};
 use super::pcapng::{self, PcapngReader};
@@ -71,13 +72,11 @@ pub(super) struct Capture {
     ahead: Option<Result<Option<Record>, Fault>>,
 }
 
-/// Captures of programs whose formats no well-kept crate reads, by how they begin; Wireshark's editcap converts them.
-const FOREIGN: [(&[u8], &str); 4] = [
-    (b"GMBU", "Microsoft Network Monitor 2"),
-    (b"RTSS", "Microsoft Network Monitor 1"),
-    (b"TRSNIFF ", "Sniffer for DOS"),
-    (b"XCP\0", "NetXray or Sniffer for Windows"),
-];
+/// What programs print about captures is no capture.
+const TEXT: Fault = Fault::Foreign {
+    what: "a text",
+    cure: "what tcpdump and tshark print cannot be read back, only what they write with -w, and text traces",
+};
 
 /// How many bytes tell a format or a compression.
 const HEAD_BYTES: usize = 8;
@@ -137,11 +136,16 @@ impl Capture {
             Reader::Pcapng(PcapngReader::open(file))
         } else if snoop::recognises(head) {
             Reader::Snoop(SnoopReader::open(&mut window, file, register)?)
-        } else if let Some((_, name)) = FOREIGN.iter().find(|(magic, _)| head.starts_with(magic)) {
-            return Err(Fault::Unsupported(format!("a capture of {name}")));
         } else {
             let head = hexadecimal(head);
-            window = framed(&mut window).unwrap_or(Err(Fault::NotACapture { head }))?;
+            window.fill(foreign::TELLING)?;
+            let beginning = window.available();
+            let beginning = &beginning[..beginning.len().min(foreign::TELLING)];
+            if let Some(fault) = foreign::recognise(beginning, compression.is_some()) {
+                return Err(fault);
+            }
+            let fault = if foreign::is_text(beginning) { TEXT } else { Fault::NotACapture { head } };
+            window = framed(&mut window).unwrap_or(Err(fault))?;
             window.fill(HEAD_BYTES)?;
             Reader::Trace(PcapReader::open(&mut window, file, register)?)
         };

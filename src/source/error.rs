@@ -30,6 +30,16 @@ pub enum SourceError {
         /// Its first bytes in hexadecimal.
         head: String,
     },
+    /// Something else that people have under the name of a capture.
+    #[error("{file}: not a capture but {what}; {cure}")]
+    Foreign {
+        /// Which input.
+        file: String,
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        cure: &'static str,
+    },
     /// There is not one byte.
     #[error("{file}: empty, without even a capture header; was the capturing program killed before it wrote?")]
     Empty {
@@ -173,6 +183,7 @@ pub(super) enum Fault {
     Io(io::Error),
     Empty,
     NotACapture { head: String },
+    Foreign { what: &'static str, cure: &'static str },
     Trace(ParseError),
     Unsupported(String),
     Truncated { need: u64, have: u64 },
@@ -195,6 +206,7 @@ impl Fault {
             Fault::Io(error) => SourceError::Io { file, error },
             Fault::Empty => SourceError::Empty { file },
             Fault::NotACapture { head } => SourceError::NotACapture { file, head },
+            Fault::Foreign { what, cure } => SourceError::Foreign { file, what, cure },
             Fault::Trace(error) => SourceError::Trace { file, error },
             Fault::Unsupported(what) => SourceError::Unsupported { file, what },
             Fault::Truncated { need, have } => SourceError::Truncated { file, offset, frame, need, have },

@@ -12,6 +12,7 @@ mod clock;
 mod compression;
 mod error;
 mod filter;
+mod foreign;
 mod inputs;
 mod interface;
 pub mod limits;
