@@ -33,7 +33,7 @@ pub enum Notice {
         file: String,
         /// The other.
         with: String,
-        /// By how much, in nanoseconds: from its first frame to the frame that came next in the other.
+        /// By how much, in nanoseconds: from its first frame until one of the two ends.
         by_ns: i64,
     },
     /// More files overlap than can be merged at a time: some are read after the others.
@@ -59,7 +59,7 @@ impl fmt::Display for Notice {
             Notice::Duplicate { file, of } => write!(f, "{file}: left out, the same bytes as {of}"),
             Notice::Overlap { file, with, by_ns } => {
                 let seconds = *by_ns as f64 / 1e9;
-                write!(f, "{file}: overlaps {with} by {seconds:.3} s or more; their frames are merged by time")
+                write!(f, "{file}: overlaps {with} by {seconds:.3} s; their frames are merged by time")
             }
             Notice::TooManyOverlap { limit } => {
                 write!(f, "more than {limit} files overlap in time; {limit} at a time are merged")

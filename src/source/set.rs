@@ -95,6 +95,16 @@ struct Active {
     file: usize,
 }
 
+/// Two of them that have frames of the same time, by their indexes among the files.
+struct Overlap {
+    /// The one that begins within the other.
+    file: usize,
+    with: usize,
+    since: Timestamp,
+    /// How far the other has gone on.
+    until: Timestamp,
+}
+
 /// Captures read as one input. Made by [`open`].
 pub struct CaptureSet {
     options: Options,
@@ -102,6 +112,8 @@ pub struct CaptureSet {
     files: Vec<CaptureFile>,
     /// Those that are open: one, or several that overlap.
     active: Vec<Active>,
+    /// Of those, which do.
+    overlaps: Vec<Overlap>,
     /// The next one to open.
     upcoming: usize,
     /// When it begins; the end of time when nothing is known or there is none.
@@ -150,6 +162,7 @@ impl CaptureSet {
             members,
             files,
             active: Vec::new(),
+            overlaps: Vec::new(),
             upcoming: 0,
             upcoming_time: END_OF_TIME,
             catalog: Catalog::default(),
@@ -294,7 +307,10 @@ impl CaptureSet {
                     self.join(time, index);
                 }
                 Some((_, index)) => match self.active[index].capture.next(&mut self.catalog) {
-                    Ok(Some(record)) => return Ok(Some((index, record))),
+                    Ok(Some(record)) => {
+                        self.go_on(self.active[index].file, record.time);
+                        return Ok(Some((index, record)));
+                    }
                     other => self.active[index].capture.put_back(other),
                 },
             }
@@ -311,6 +327,7 @@ impl CaptureSet {
                 continue;
             }
             let mut active = self.active.remove(index);
+            self.say_overlaps(active.file);
             self.done_bytes += self.files[active.file].size.unwrap_or(0);
             if let Err(fault) = active.capture.next(&mut self.catalog) {
                 self.note_failure(fault, active.file, active.capture.offset())?;
@@ -350,14 +367,30 @@ impl CaptureSet {
 
     /// The next member begins before the frame at `time` of the open one at `index`.
     fn join(&mut self, time: Timestamp, index: usize) {
-        let by_ns = time.since(self.upcoming_time);
         let (file, with) = (self.upcoming, self.active[index].file);
-        if by_ns > limits::OVERLAP_UNSAID_NS {
-            let name = |index: usize| self.files[index].name.clone();
-            self.notices.push(Notice::Overlap { file: name(file), with: name(with), by_ns });
-        }
+        self.overlaps.push(Overlap { file, with, since: self.upcoming_time, until: time });
         self.interleaved = true;
         self.open_upcoming_or_note();
+    }
+
+    /// A frame of `file` at `time` is lent.
+    fn go_on(&mut self, file: usize, time: Timestamp) {
+        for overlap in self.overlaps.iter_mut().filter(|overlap| overlap.with == file) {
+            overlap.until = overlap.until.max(time);
+        }
+    }
+
+    /// `file` is done, so that it is known how far others overlap with it.
+    fn say_overlaps(&mut self, file: usize) {
+        let name = |index: usize| self.files[index].name.clone();
+        let mut said =
+            self.overlaps.extract_if(.., |overlap| overlap.file == file || overlap.with == file).collect::<Vec<_>>();
+        said.retain(|overlap| overlap.until.since(overlap.since) > limits::OVERLAP_UNSAID_NS);
+        self.notices.extend(said.iter().map(|overlap| Notice::Overlap {
+            file: name(overlap.file),
+            with: name(overlap.with),
+            by_ns: overlap.until.since(overlap.since),
+        }));
     }
 
     /// The next member begins at `time` or before.
