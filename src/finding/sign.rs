@@ -105,7 +105,8 @@ impl Sign {
         shows(classes.contains(Class::BEYOND_FIN), Self::BEYOND_FIN);
         let newest = life.notes.last().map_or(0, |note| note.frame);
         shows(life.over_since().is_some_and(|over| newest > over.frame), Self::AFTER_END);
-        let is_late = connection.end.since(connection.start) >= LATE_NS;
+        // A clock that was set back tells nothing of how long it was.
+        let is_late = connection.clock_steps_back > 0 || connection.end.since(connection.start) >= LATE_NS;
         shows(is_late && (closing.fins.client.is_some() || closing.fins.server.is_some()), Self::LATE_FIN);
         shows(matches!(closing.kind, CloseKind::None | CloseKind::HalfClosed), Self::UNFINISHED);
         let repeats = classes.intersects(Class::RETRANSMISSION | Class::FILLS_GAP);

@@ -164,3 +164,13 @@ fn a_malformed_syn_may_be_answered_by_an_icmp_error() {
     assert_eq!(told.verdicts.len(), 1);
     assert_eq!(told.verdicts[0].endpoints.client.frames, 1);
 }
+
+/// Found by mutation: a clock that was set back makes of a short life a long silence before its end.
+#[test]
+fn a_close_after_a_clock_was_set_back_is_asked_about() {
+    let trace = "client > SYN\nserver > SYN ACK\nclient > ACK\n-3s server > data 100\n\
+                 +3s server > FIN ACK\nclient > data 50 ack 101\n";
+    let told = crate::told::tell_items(&lastack::source::script::parse(trace).expect("a trace"));
+    let race = told.verdicts[0].findings.iter().find(|finding| finding.name == "keepalive-race").expect("a silence");
+    assert_ne!(race.confidence, lastack::finding::Confidence::High);
+}
