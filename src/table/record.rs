@@ -181,7 +181,8 @@ impl Record {
                 }
             },
         };
-        Some(Past { summary, client, late: 0 })
+        // Who was the first to speak need not be the client, whom a predecessor names first.
+        Some(Past { client: summary.a.0, summary, late: 0 })
     }
 
     /// Takes the connection out; the record is vacant then.

@@ -727,6 +727,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_of_a_connection_knows_its_client_though_the_server_spoke_first() {
+        let mut table = Table::new(Limits::default(), Profile::LINUX);
+        let ask = Segment { ack: crate::base::Seq(301), ..segment(2, 1, Flags::FIN | Flags::ACK) };
+        let answer = Segment { seq: crate::base::Seq(300), ack: ask.seq, ..segment(1, 1, Flags::FIN | Flags::ACK) };
+        let answer = Segment { source: ask.destination, destination: ask.source, ..answer };
+        table.take(&answer, |_| {});
+        table.take(&ask, |_| {});
+        table.expire(Timestamp(1), |_| {});
+        let mut left = 0;
+        for minute in 1..=10 {
+            table.expire(Timestamp(minute * 60_000_000_000), |_| left += 1);
+        }
+        assert_eq!(left, 1);
+        let Entry::Late(past) = table.take(&ask, |_| {}) else { panic!("it had left") };
+        assert_eq!((past.client, past.side_of(&ask), past.side_of(&answer)), (ask.source, Side::Client, Side::Server));
+        assert_eq!(past.summary.half(ask.source).base, Some(ask.seq - 1));
+        assert_eq!(past.summary.half(answer.source).base, Some(answer.seq - 1));
+    }
+
+    #[test]
     fn a_flood_drives_out_its_own_kind_and_nobody_who_talks() {
         const TALKING: u32 = 200;
         let limits = Limits { connections_max: 1_000, past_max: 1_000 };
