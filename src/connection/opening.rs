@@ -2,7 +2,7 @@
 
 use smallvec::smallvec;
 
-use super::lifecycle::Hindsight;
+use super::lifecycle::{Hindsight, is_hard};
 use super::noted::Noted;
 use super::words::{Frames, OpenKind};
 use crate::base::{Seq, Side};
@@ -119,7 +119,7 @@ fn kind_unanswered(hindsight: &Hindsight<'_>) -> OpenKind {
         // Only the client was captured: it acknowledges and sends as only an open connection does.
         return OpenKind::ThreeWay;
     }
-    if connection.icmp_errors.iter().any(|error| error.seq == client.isn.unwrap_or_default()) {
+    if connection.icmp_errors.iter().any(|error| is_hard(error) && error.seq == client.isn.unwrap_or_default()) {
         return OpenKind::Rejected;
     }
     if hindsight.notes.iter().any(|note| note.is_rst() && note.side == Side::Client) {

@@ -8,6 +8,7 @@ use crate::finding::verdict::{Cause, Family};
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::times;
+use crate::finding::transfer::icmp_error;
 use crate::finding::verdict::Confidence;
 
 finding! {
@@ -52,6 +53,19 @@ finding! {
     /// # Not to be confused with
     ///
     /// `handshake-ack-lost`: one repetition, and then it works. `dead-peer`: the server had spoken before it fell silent.
+    /// A black hole for large segments: a router says that they are too big (`icmp-error`).
+    ///
+    /// ```trace quiet
+    /// client > SYN <mss 1460>
+    /// server > SYN ACK <mss 1460>
+    /// client > ACK
+    /// client > data 1460
+    /// icmp 10.9.9.9 > client fragmentation-needed mtu 1400
+    /// +1 client > again
+    /// +2 client > again
+    /// +4 client > again
+    /// ```
+    ///
     /// TCP_DEFER_ACCEPT: the server waits for payload, and acknowledges it when it comes.
     ///
     /// ```trace quiet
@@ -90,7 +104,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let ignored = ignored_data(case);
     let dropped_then_accepted =
         server_spoke && (repeats_syn_ack && ignored > 1 || ignored >= REPETITIONS_MIN) && !stopped_repeating(case);
-    if !(mute || repeats_syn_ack && !server_spoke || dropped_then_accepted) {
+    // A router says that it dropped what stays unanswered: `icmp-error`.
+    let is_too_big = mute && !repeats_syn_ack && icmp_error::is_too_big(case, Side::Client);
+    if is_too_big || !(mute || repeats_syn_ack && !server_spoke || dropped_then_accepted) {
         return;
     }
     let confidence = if repeats_syn_ack { Confidence::High } else { Confidence::Medium };

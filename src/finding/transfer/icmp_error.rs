@@ -13,7 +13,7 @@ finding! {
     /// # What it is
     ///
     /// A router, a firewall or the peer's host sent an ICMP error that quotes a segment of this connection. `kind` is
-    /// `unreachable`, `too-big` (fragmentation needed, packet too big), `ttl-exceeded`, or `parameter-problem`. For `too-big` the
+    /// `unreachable`, `too-big` (fragmentation needed, packet too big), `ttl-exceeded`, `parameter-problem`, or `source-quench`. For `too-big` the
     /// `outcome` says whether the sender sent smaller segments afterwards (`adapted`) or the same again (`black-hole`).
     ///
     /// # Why it matters
@@ -48,6 +48,18 @@ finding! {
     /// server > ACK
     /// ```
     ///
+    /// One that quotes a number which its sender never used is told with less confidence: it belongs to an older connection or
+    /// is forged, and stacks ignore it (RFC 5927, section 4).
+    ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// icmp 10.9.9.9 > client host-unreachable seq 90000
+    /// server > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `connection-rejected`: an error that quotes the SYN is hard and ends connect().
@@ -74,14 +86,19 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let Some(first) = told.first() else { return };
     let kind = kind(first);
     let side = if first.source == connection.client { Side::Client } else { Side::Server };
-    let outcome = (kind == "too-big").then(|| outcome(case, side, first)).flatten();
+    let is_foreign = !was_sent(case, side, first);
+    let outcome = (kind == "too-big" && !is_foreign).then(|| outcome(case, side, first)).flatten();
     let mtu = first.mtu.map_or_else(String::new, |mtu| format!(", next MTU {mtu}"));
     let rest = u64::from(connection.icmp_count).saturating_sub(1);
     let more = if rest > 0 { format!(" ({} more followed)", count(rest, "error")) } else { String::new() };
     let words = match outcome {
+        _ if is_foreign => {
+            "; it never sent a segment with that number, so the error is forged or of an older connection"
+        }
         Some("adapted") => "; it sent smaller segments afterwards",
         Some(_) => "; it sent segments of the same size again, so the error does not reach it or is not believed",
         None if kind == "too-big" => "",
+        None if kind == "source-quench" => "; stacks ignore that (RFC 6633)",
         None => "; in an open connection that ends nothing",
     };
     let message = format_args!(
@@ -93,12 +110,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         first.code,
     );
     let frames = told.iter().map(|error| error.frame.0);
-    let mut draft = ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).kind(kind);
+    let confidence = if is_foreign { Confidence::Medium } else { Confidence::High };
+    let mut draft = ENTRY.draft(confidence, first.time, frames, message).endpoint(side).kind(kind);
     if let Some(outcome) = outcome {
         draft = draft.outcome(outcome);
     }
     if outcome == Some("black-hole") {
-        draft = draft.severity(Severity::Warning);
+        let hangs = case.life.closing.unanswered == Some(side);
+        draft = draft.severity(if hangs { Severity::Error } else { Severity::Warning });
     }
     draft.push(found);
 }
@@ -107,10 +126,25 @@ fn detect(case: &Case<'_>, found: &mut Found) {
 fn kind(error: &IcmpError) -> &'static str {
     match (error.v6, error.kind, error.code) {
         (false, 3, 4) | (true, 2, _) => "too-big",
+        (false, 4, _) => "source-quench",
         (false, 11, _) | (true, 3, _) => "ttl-exceeded",
         (false, 12, _) | (true, 4, _) => "parameter-problem",
         _ => "unreachable",
     }
+}
+
+/// `side` sent something with the number that `error` quotes, as far as the capture can tell.
+fn was_sent(case: &Case<'_>, side: Side, error: &IcmpError) -> bool {
+    let half = &case.connection.halves[side];
+    let Some(start) = half.start else { return true };
+    let is_old = case.connection.began_in_capture() && error.seq.before(half.isn.unwrap_or(start));
+    !is_old && error.seq.at_or_before(half.nxt)
+}
+
+/// A segment of `side` was too big for the path, which then dropped it and not the peer.
+pub(in crate::finding) fn is_too_big(case: &Case<'_>, side: Side) -> bool {
+    let of_side = |error: &&IcmpError| error.source == case.connection.endpoint(side) && kind(error) == "too-big";
+    case.connection.icmp_errors.iter().filter(of_side).any(|error| was_sent(case, side, error))
 }
 
 /// What the sender made of "too big": nothing is known before it sends again.
