@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 
 use crate::base::Timestamp;
 use crate::connection::{Connection, Profile};
-use crate::decode::{DecodeOptions, Decoder, FrameKind, Item, SplitBy};
+use crate::decode::{Checksums, DecodeOptions, Decoder, FrameKind, Item, SplitBy};
 use crate::finding::{Loss, Verdict};
 use crate::policy::Policy;
 use crate::population::{Moment, Population, SocketTable, Tally};
@@ -48,6 +48,8 @@ pub struct Options {
     pub threads: usize,
     /// What tells equal four-tuples apart beside.
     pub split_by: SplitBy,
+    /// Which TCP checksums are computed.
+    pub checksums: Checksums,
     /// Take over the names that the capture has for addresses.
     pub names: bool,
 }
@@ -133,7 +135,7 @@ pub fn analyse(
 
 /// A decoder as `options` say.
 pub fn decoder(options: &Options) -> Decoder {
-    Decoder::new(DecodeOptions { split_by: options.split_by, ..DecodeOptions::default() })
+    Decoder::new(DecodeOptions { split_by: options.split_by, checksums: options.checksums })
 }
 
 /// Tracks segments in order and reports on them: the part of the analysis behind the decoder.

@@ -16,7 +16,7 @@ use super::sandbox::Sandbox;
 use super::ss::SsArguments;
 use crate::analysis::Options;
 use crate::connection::{Profile, ProfileBasis, State};
-use crate::decode::SplitBy;
+use crate::decode::{Checksums, SplitBy};
 use crate::policy::Policy;
 use crate::report::Selection;
 use crate::table::Limits;
@@ -316,6 +316,11 @@ pub struct AnalysisArguments {
     /// directions of a connection that bear different tags fall apart.
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = split_by)]
     split_by: Vec<SplitBy>,
+    /// Which TCP checksums are computed: control (of segments without payload, and that open, close or reset), all, off
+    ///
+    /// All of them tell damaged payload from lost payload, and take longer.
+    #[arg(long, value_name = "WHICH", default_value = "control", value_parser = checksums)]
+    checksums: Checksums,
     /// Say at the end which names the capture itself has for addresses (pcapng Name Resolution Blocks)
     #[arg(long)]
     names: bool,
@@ -348,7 +353,8 @@ impl AnalysisArguments {
         let limits = Limits { connections_max: self.max_connections, ..Limits::default() };
         let (threads, policy) = (self.threads, self.policy()?);
         let split_by = self.split_by.iter().copied().collect();
-        Ok(Options { profile, limits, policy, threads, split_by, names: self.names, ..Options::default() })
+        let (checksums, names) = (self.checksums, self.names);
+        Ok(Options { profile, limits, policy, threads, split_by, checksums, names, ..Options::default() })
     }
 
     fn policy(&self) -> anyhow::Result<Policy> {
@@ -518,6 +524,15 @@ fn split_by(word: &str) -> Result<SplitBy, String> {
         "teid" => Ok(SplitBy::TEID),
         "interface" => Ok(SplitBy::INTERFACE),
         _ => Err("one of vlan, vni, teid, interface".to_owned()),
+    }
+}
+
+fn checksums(word: &str) -> Result<Checksums, String> {
+    match word {
+        "control" => Ok(Checksums::Control),
+        "all" => Ok(Checksums::All),
+        "off" => Ok(Checksums::Off),
+        _ => Err("one of control, all, off".to_owned()),
     }
 }
 

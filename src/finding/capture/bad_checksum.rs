@@ -21,8 +21,8 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// By computing it over what was captured whole: of segments that open, close or reset, and of those without payload. The
-    /// message says how many that were. A checksum that holds just the pseudo-header's sum is recognised as offload before
+    /// By computing it over what was captured whole: of segments that open, close or reset, and of those without payload;
+    /// with --checksums all, of every one. The message says how many that were. A checksum that holds just the pseudo-header's sum is recognised as offload before
     /// and is not told of.
     ///
     /// ```trace fires
