@@ -39,6 +39,10 @@ enum Letter {
     Capture(CaptureRecord),
     Way(Box<Way>),
     Unheard(IpAddr),
+    Lost {
+        lost: u64,
+        frames: u64,
+    },
     Kept(Sieve),
     Left(Left, Departure, Timestamp),
     Judged(Box<Judged>, Departure),
@@ -166,6 +170,7 @@ fn tell(from: Receiver<Batch>, reporter: &mut Reporter<'_>, spares: &Spares) -> 
                 Letter::Way(way) => reporter.way(*way),
                 Letter::Kept(sieve) => reporter.kept(sieve),
                 Letter::Unheard(host) => reporter.unheard(host),
+                Letter::Lost { lost, frames } => Outlet::lost(reporter, lost, frames),
                 Letter::Left(left, departure, horizon) => reporter.left(left, departure, horizon),
                 Letter::Judged(judged, departure) => spares.put(reporter.judged(*judged, departure)),
                 Letter::InShort(short, departure) => {
@@ -213,6 +218,10 @@ impl Outlet for Courier<'_> {
 
     fn kept(&mut self, sieve: Sieve) {
         self.put(Letter::Kept(sieve));
+    }
+
+    fn lost(&mut self, lost: u64, frames: u64) {
+        self.put(Letter::Lost { lost, frames });
     }
 
     fn unheard(&mut self, host: IpAddr) {

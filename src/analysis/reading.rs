@@ -85,6 +85,11 @@ impl<'f> Reading<'_, 'f, '_> {
         if !interrupted {
             work.end()?;
         }
+        // Those that have left were told before the capture spoke of it.
+        let lost = dropped(self.source);
+        if lost > 0 {
+            work.outlet.lost(lost, work.frames);
+        }
         if let Some(until) = self.source.interfaces().iter().filter_map(|interface| interface.counted_at).max() {
             let until = until.min(work.tracker.horizon.plus(SILENCE_MAX_NS));
             work.tracker.idle(until, work.outlet)?;
@@ -143,10 +148,15 @@ impl<O: Outlet> Work<'_, O> {
     }
 }
 
+/// Frames that the capture says it lost.
+fn dropped(source: &CaptureSet) -> u64 {
+    source.interfaces().iter().map(|interface| interface.drops.total()).fold(0, u64::saturating_add)
+}
+
 /// Takes over what the source and the decoder say of themselves.
 fn account_for(outlet: &mut impl Outlet, source: &CaptureSet, decoder: &Decoder, names: bool) {
     let summary = outlet.summary();
-    summary.dropped = source.interfaces().iter().map(|interface| interface.drops.total()).sum();
+    summary.dropped = dropped(source);
     summary.unknown_blocks = source.unknown_blocks();
     summary.notices = source.notices().iter().map(ToString::to_string).collect();
     for (link, frames) in decoder.unsupported_links() {
@@ -187,15 +197,16 @@ fn parts(source: &CaptureSet) -> Vec<FileFrames> {
 mod tests {
     use crate::analysis::{Options, analyse};
     use crate::connection::State;
-    use crate::finding::Verdict;
+    use crate::decode::Checksums;
+    use crate::finding::{Confidence, Verdict};
     use crate::report::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
     use crate::source::script::Script;
     use crate::source::write::{InterfaceOptions, PacketOptions, PcapngWriter};
     use crate::source::{ByteOrder, Drops, Input, LinkType, Source, open};
 
-    /// The last states of the clients.
+    /// The last states of the clients, and what was found.
     #[derive(Default)]
-    struct Last(Vec<State>);
+    struct Last(Vec<State>, Vec<(&'static str, Confidence)>);
 
     impl Sink for Last {
         fn capture(&mut self, _: &CaptureRecord) -> std::io::Result<()> {
@@ -204,6 +215,7 @@ mod tests {
 
         fn connection(&mut self, verdict: &Verdict) -> std::io::Result<()> {
             self.0.push(verdict.endpoints.client.final_state());
+            self.1.extend(verdict.findings.iter().map(|finding| (finding.name, finding.confidence)));
             Ok(())
         }
 
@@ -224,6 +236,11 @@ mod tests {
     fn after_silence(seconds: i64) -> Vec<State> {
         let text = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > FIN ACK\nserver > FIN ACK\nclient > ACK\n\
                     b.client 10.0.0.9:40000\n+1s b.client > SYN\n";
+        told(text, seconds, Drops::default(), Checksums::Control).0
+    }
+
+    /// What is told of the connections of a trace, in a capture that went on for so many seconds and lost frames.
+    fn told(text: &str, seconds: i64, drops: Drops, checksums: Checksums) -> Last {
         let mut writer = PcapngWriter::new(Vec::new(), ByteOrder::Little, "test").unwrap();
         writer.interface(LinkType::ETHERNET, &InterfaceOptions::default()).unwrap();
         let mut frames = Script::parse(text).unwrap();
@@ -232,13 +249,37 @@ mod tests {
             newest = frame.time;
             writer.frame(0, frame.time, frame.bytes, frame.original_len, PacketOptions::default()).unwrap();
         }
-        writer.statistics(0, newest.plus(seconds * 1_000_000_000), Drops::default()).unwrap();
+        writer.statistics(0, newest.plus(seconds * 1_000_000_000), drops).unwrap();
         let file = std::io::Cursor::new(writer.finish().unwrap());
         let inputs = vec![Input::Reader("silence".to_owned(), Box::new(file))];
         let mut source = open(inputs, Default::default()).unwrap();
         let mut last = Last::default();
-        analyse(&mut source, &Options::default(), None, &mut last, &mut ()).unwrap();
-        last.0
+        analyse(&mut source, &Options { checksums, ..Options::default() }, None, &mut last, &mut ()).unwrap();
+        last
+    }
+
+    #[test]
+    fn what_rests_on_silence_is_less_sure_where_the_capture_lost_frames() {
+        let silent = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > data 100\nserver > ACK\n\
+                      +300ms client > data 100\n+300ms client > again\n+600ms client > again\n+1 client > again\n";
+        let lost = |count| Drops { by_interface: Some(count), ..Drops::default() };
+        let told = |count| told(silent, 0, lost(count), Checksums::Control).1;
+        assert!(told(0).contains(&("dead-peer", Confidence::High)));
+        let lossy = told(7);
+        assert!(
+            lossy.contains(&("dead-peer", Confidence::Medium)) && lossy.contains(&("capture-gap", Confidence::High))
+        );
+        // All ones say that nobody counted.
+        assert_eq!(told(u64::MAX), told(0));
+    }
+
+    #[test]
+    fn payload_is_summed_up_on_request() {
+        let damaged = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > data 100 bad-checksum\n\
+                       +300ms client > again\nserver > ACK\n";
+        let found =
+            |checksums| told(damaged, 0, Drops::default(), checksums).1.iter().any(|found| found.0 == "bad-checksum");
+        assert_eq!([Checksums::Control, Checksums::All, Checksums::Off].map(found), [false, true, false]);
     }
 
     #[test]

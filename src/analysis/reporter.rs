@@ -314,6 +314,10 @@ impl Outlet for Reporter<'_> {
         self.sieve.join(sieve);
     }
 
+    fn lost(&mut self, lost: u64, frames: u64) {
+        self.losses.push_undated(lost, frames);
+    }
+
     fn unheard(&mut self, host: IpAddr) {
         self.unheard.push(host);
     }

@@ -42,6 +42,8 @@ pub(super) trait Outlet {
     fn looks_before(&self) -> bool;
     /// More is known of what kinds of segments the input has.
     fn kept(&mut self, sieve: Sieve);
+    /// The capture says that it lost frames, and not when.
+    fn lost(&mut self, lost: u64, frames: u64);
     /// Frames of `host` are missing in the capture.
     fn unheard(&mut self, host: IpAddr);
     /// A connection left when packet time had reached `horizon`.

@@ -2,7 +2,7 @@
 
 use bitflags::bitflags;
 
-use super::verdict::{Confidence, Finding, Reset};
+use super::verdict::{Confidence, Finding, Reset, Verdict};
 
 bitflags! {
     /// What a finding rests on, besides the segments that it names.
@@ -53,7 +53,7 @@ const GROUNDS: &[(&str, Ground)] = &[
     ("retransmission", Ground::all().difference(Ground::TIME)),
     ("idle", Ground::TIME.union(Ground::ABSENCE)),
     ("keepalive", Ground::ABSENCE),
-    ("keepalive-race", Ground::ABSENCE),
+    ("keepalive-race", Ground::ABSENCE.union(Ground::TIME)),
     ("dead-peer", Ground::ABSENCE),
     ("outage-repaired", Ground::ABSENCE.union(Ground::TIME)),
 ];
@@ -71,6 +71,14 @@ fn fault(finding: &Finding) -> Option<(Ground, &'static str)> {
         ("bad-checksum", Some("damaged")) => Some((Ground::ABSENCE, "segments with a wrong checksum did not arrive")),
         _ => None,
     }
+}
+
+/// Something that is said in `verdict` would not be so sure if segments were missing.
+pub(super) fn rests_on_absence(verdict: &Verdict) -> bool {
+    let rests = |wanted: &str| GROUNDS.iter().any(|(name, rests)| *name == wanted && rests.contains(Ground::ABSENCE));
+    let resets = verdict.resets.iter().map(|reset| reset.cause.name());
+    verdict.findings.iter().any(|finding| rests(finding.name))
+        || resets.into_iter().any(|cause| rests(&format!("reset-{cause}")))
 }
 
 /// Lowers what rests on something that the capture does not show, and says why.

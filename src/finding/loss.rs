@@ -22,6 +22,9 @@ const LOSSES_MAX: usize = 256;
 /// Losses no further apart are one.
 const TOGETHER_NS: i64 = 1_000_000_000;
 
+/// Of so many frames more than one was lost, or it is not worth a word.
+const WORTH_ONE_IN: u64 = 1_000;
+
 /// The name of the finding; its manual is that of gaps that the numbers of a connection show.
 const NAME: &str = "capture-gap";
 
@@ -29,6 +32,8 @@ const NAME: &str = "capture-gap";
 #[derive(Clone, Debug, Default)]
 pub struct Losses {
     all: Vec<Loss>,
+    /// Lost some time, as a file says at its end.
+    undated: u64,
 }
 
 impl Losses {
@@ -49,9 +54,17 @@ impl Losses {
         self.all.push(loss);
     }
 
+    /// Takes in what a capture of `frames` frames says that it lost, and not when. Where that is one frame in a thousand or
+    /// less, next to no connection missed one.
+    pub fn push_undated(&mut self, lost: u64, frames: u64) {
+        if lost.saturating_mul(WORTH_ONE_IN) > frames {
+            self.undated = self.undated.saturating_add(lost);
+        }
+    }
+
     /// Nothing was lost.
     pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.all.is_empty() && self.undated == 0
     }
 
     /// Says in `verdict` that frames were lost while the connection lived, and lowers what rests on nothing being missing: up to
@@ -59,31 +72,46 @@ impl Losses {
     pub fn weaken(&self, verdict: &mut Verdict, horizon: Timestamp) {
         let is_over = !matches!(verdict.close.kind, CloseKind::None | CloseKind::HalfClosed);
         let until = if is_over { verdict.end } else { horizon.max(verdict.end) };
+        if self.undated > 0 && doubt::rests_on_absence(verdict) {
+            let words = format!(
+                "the capture lost {} in its course, by its own account; some may have been of this connection",
+                counted(self.undated)
+            );
+            say(verdict, verdict.start, words);
+        }
         let mut met = self.all.iter().filter(|loss| loss.to >= verdict.start && loss.from <= until).peekable();
         let Some(first) = met.peek().map(|loss| loss.from.max(verdict.start)) else { return };
         let frames: u64 = met.map(|loss| loss.frames).fold(0, u64::saturating_add);
-        let noun = if frames == 1 { "frame" } else { "frames" };
         let words = format!(
-            "the capturing host dropped {frames} {noun} while this connection lived; some may have been its own"
+            "the capturing host dropped {} while this connection lived; some may have been its own",
+            counted(frames)
         );
-        match verdict.findings.iter_mut().find(|finding| finding.name == NAME) {
-            Some(gap) => gap.message = format!("{}; {words}", gap.message),
-            None => {
-                let mut frames = vec![verdict.first_frame, verdict.last_frame];
-                frames.dedup();
-                verdict.findings.push(Finding {
-                    name: NAME,
-                    severity: Severity::Note,
-                    confidence: Confidence::High,
-                    endpoint: None,
-                    outcome: None,
-                    kind: Some("dropped"),
-                    frames,
-                    time: first,
-                    message: words,
-                });
-                doubt::cast(&mut verdict.findings, &mut verdict.resets);
-            }
-        }
+        say(verdict, first, words);
     }
+}
+
+fn counted(frames: u64) -> String {
+    format!("{frames} {}", if frames == 1 { "frame" } else { "frames" })
+}
+
+/// Adds `words` to what is said of gaps, and lowers what rests on nothing being missing.
+fn say(verdict: &mut Verdict, time: Timestamp, words: String) {
+    if let Some(gap) = verdict.findings.iter_mut().find(|finding| finding.name == NAME) {
+        gap.message = format!("{}; {words}", gap.message);
+        return;
+    }
+    let mut frames = vec![verdict.first_frame, verdict.last_frame];
+    frames.dedup();
+    verdict.findings.push(Finding {
+        name: NAME,
+        severity: Severity::Note,
+        confidence: Confidence::High,
+        endpoint: None,
+        outcome: None,
+        kind: Some("dropped"),
+        frames,
+        time,
+        message: words,
+    });
+    doubt::cast(&mut verdict.findings, &mut verdict.resets);
 }

@@ -276,7 +276,9 @@ impl PcapngReader {
         }
         let drops = &mut counted.drops;
         for option in options(self.order, block.get(HEAD_BYTES..block.len() - TRAILER_BYTES).unwrap_or_default()) {
-            let Some(count) = option.as_bytes().ok().and_then(|value| self.u64(value)) else { continue };
+            let count = option.as_bytes().ok().and_then(|value| self.u64(value));
+            // All ones say that nobody counted.
+            let Some(count) = count.filter(|&count| count != u64::MAX) else { continue };
             // Each block repeats the counts since the start: the last one holds.
             match option.code {
                 OptionCode::IsbIfRecv => drops.received = Some(count),

@@ -21,7 +21,9 @@ finding! {
     /// # How it is recognised
     ///
     /// An acknowledgment covers sequence space that no captured segment carried. On a running interface also, with the kind
-    /// `dropped`, on every connection that lived while the kernel had no room for frames: some of them may have been its own.
+    /// `dropped`, on every connection that lived while the kernel had no room for frames: some of them may have been its own. A file that says at its end how
+    /// many were lost (pcapng interface statistics, drop counts), and more than one in a thousand, makes of it the same on what is
+    /// told by then and rests on somebody's silence.
     ///
     /// ```trace fires
     /// client > SYN
