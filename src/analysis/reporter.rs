@@ -340,7 +340,7 @@ impl Outlet for Reporter<'_> {
         let (stream, side) = (past.summary.stream, past.side_of(segment));
         let is_first = past.late == 1 && !segment.marks.intersects(Marks::FRAGMENT_FIRST | Marks::SAMPLED);
         let stray = is_first.then(|| finding::stray(&past.summary, segment, side, self.profile));
-        let mut findings = Vec::from_iter(stray);
+        let mut findings = Vec::from_iter(stray.flatten());
         self.summary.ignored += self.policy.apply_to(&mut findings, segment.source, segment.destination);
         self.summary.count(&findings);
         let (frame, time) = (segment.frame.0, segment.time);

@@ -8,8 +8,12 @@ use crate::base::Side;
 use crate::connection::{Predecessor, Profile};
 use crate::segment::Segment;
 
-/// The finding for the first segment of `side` that came after its connection, summed up in `past`, had ended and left.
-pub fn stray(past: &Predecessor, segment: &Segment, side: Side, profile: Profile) -> Finding {
+/// The finding for the first segment of `side` that came after its connection, summed up in `past`, had ended and left; none
+/// for one that had left before its end, to make room for others.
+pub fn stray(past: &Predecessor, segment: &Segment, side: Side, profile: Profile) -> Option<Finding> {
+    if !past.is_over() {
+        return None;
+    }
     let age = segment.time.since(past.end);
     let half = past.half(segment.source);
     let old = half.nxt.is_some_and(|nxt| segment.seq_end().at_or_before(nxt));
@@ -34,5 +38,5 @@ pub fn stray(past: &Predecessor, segment: &Segment, side: Side, profile: Profile
         .endpoint(side)
         .kind(kind)
         .push(&mut found);
-    found.findings.remove(0)
+    found.findings.pop()
 }

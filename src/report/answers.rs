@@ -33,6 +33,7 @@ pub fn ending(verdict: &Verdict) -> String {
         },
         (_, CloseKind::TimedOut) => "timed out".to_owned(),
         (_, CloseKind::None) if verdict.is_sampled_alone => "not known".to_owned(),
+        (_, CloseKind::None) if is_evicted(verdict) => "not followed further".to_owned(),
         (_, CloseKind::None) => "still open".to_owned(),
     }
 }
@@ -81,7 +82,8 @@ fn opened(verdict: &Verdict) -> String {
         OpenKind::FastOpen => "by TCP Fast Open: data was accepted with the SYN".to_owned(),
         OpenKind::Refused => "not at all: a reset answered the SYN".to_owned(),
         OpenKind::Rejected => "not at all: an ICMP error answered the SYN".to_owned(),
-        OpenKind::Unanswered => format!("not at all: nobody answered the {}", counted(open.syn_count.into(), "SYN")),
+        OpenKind::Unanswered if open.syn_count <= 1 => "not at all: nobody answered the SYN".to_owned(),
+        OpenKind::Unanswered => format!("not at all: nobody answered any of the {} SYNs", open.syn_count),
         OpenKind::HalfOpen => "only half: the SYN-ACK was never acknowledged".to_owned(),
         OpenKind::Aborted => "not at all: reset before the handshake was complete".to_owned(),
         OpenKind::Midstream if verdict.is_sampled_alone => "not known from sampled headers".to_owned(),
@@ -131,6 +133,7 @@ fn closed(verdict: &Verdict) -> String {
             OpenKind::Refused | OpenKind::Rejected | OpenKind::Unanswered => "never opened".to_owned(),
             OpenKind::HalfOpen => "never fully opened".to_owned(),
             _ if verdict.is_sampled_alone => "not known from sampled headers".to_owned(),
+            _ if is_evicted(verdict) => "not known: it was followed no further, to make room for others".to_owned(),
             _ => "not within the capture: still open at its end".to_owned(),
         },
         CloseKind::Refused => "never opened".to_owned(),
@@ -236,6 +239,11 @@ fn doubt(reset: &Reset) -> String {
 /// A capture filter left nothing but segments that open, close or reset.
 fn is_controls_alone(verdict: &Verdict) -> bool {
     verdict.findings.iter().any(|finding| finding.name == "control-segments-only")
+}
+
+/// It left before its end, to make room for others.
+fn is_evicted(verdict: &Verdict) -> bool {
+    verdict.findings.iter().any(|finding| finding.name == "ended-early" && finding.kind == Some("evicted"))
 }
 
 fn data(verdict: &Verdict) -> String {

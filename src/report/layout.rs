@@ -99,6 +99,16 @@ pub fn right(text: &str, width: usize) -> String {
 /// What stands for a space inside of which no line is broken.
 pub const UNBROKEN: char = '\u{a0}';
 
+/// Where a word that is too long for a line may be broken: after what joins the parts of paths, names and addresses.
+const JOINTS: [char; 7] = ['/', '-', '_', '.', ',', ':', '+'];
+
+/// As much of `word` as a line takes of which it is the beginning: up to a joint, if there is one in the second half.
+fn piece(word: &str, width: usize) -> &str {
+    let fitting = prefix(word, width);
+    let joint = fitting.rfind(JOINTS).map(|at| &fitting[..at + 1]);
+    joint.filter(|joint| columns(joint) > width / 2).unwrap_or(fitting)
+}
+
 /// The lines of a paragraph of at most `width` columns, broken between words; a longer word is broken inside.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
@@ -114,7 +124,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
         let mut rest = word;
         while columns(&line) + columns(rest) > width {
             // Always takes at least one character, so that it ends even when one is wider than the line.
-            let fitting = prefix(rest, width - columns(&line)).len();
+            let fitting = piece(rest, width - columns(&line)).len();
             let taken = if fitting == 0 { rest.chars().next().map_or(0, char::len_utf8) } else { fitting };
             line.push_str(&rest[..taken]);
             rest = &rest[taken..];
@@ -165,6 +175,7 @@ mod tests {
     fn paragraphs_break_between_words_and_long_words_inside() {
         assert_eq!(wrap("the server closed  first", 10), ["the server", "closed", "first"]);
         assert_eq!(wrap("a abcdefghijk b", 4), ["a", "abcd", "efgh", "ijk", "b"]);
+        assert_eq!(wrap("/srv/captures/of/today.pcap", 16), ["/srv/captures/", "of/today.pcap"]);
         assert_eq!(wrap("日", 1), ["日"]);
         assert_eq!(wrap("  ", 4), Vec::<String>::new());
         assert_eq!(wrap("see close()\u{a0}ok", 11), ["see", "close() ok"]);

@@ -13,7 +13,7 @@ finding! {
     /// # What it is
     ///
     /// The connection was still open when the capture ended (`kind` `open`), or one end had closed and the other's answer would
-    /// have come later (`closing`).
+    /// have come later (`closing`), or it had to make room for others in memory (`evicted`).
     ///
     /// # Why it matters
     ///
@@ -22,7 +22,8 @@ finding! {
     /// # How it is recognised
     ///
     /// Not both ends closed, nobody reset, nobody gave up, until the newest frame of the capture. Where that is more than two
-    /// hours later, files may have been merged or connections cut out, and the confidence is low.
+    /// hours later, files may have been merged or connections cut out, and the confidence is low. An evicted one is one of more than
+    /// `--max-connections` that were open at once.
     ///
     /// ```trace fires
     /// client > SYN
@@ -57,7 +58,7 @@ finding! {
     /// # What to do
     ///
     /// If the end is what matters, capture longer: stop after the fault and not by size or time (tcpdump -c, -G and dumpcap -a end in
-    /// the middle of connections). On the host, ss -tan still shows them.
+    /// the middle of connections). On the host, ss -tan still shows them. Against evictions raise `--max-connections`, or filter (`-f`).
     "ended-early", Capture, Note, [UNFINISHED], detect
 }
 
@@ -75,7 +76,16 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let closed = Side::BOTH.into_iter().find(|&side| fins[side].is_some());
     let had_its_time =
         closed.is_some_and(|side| quiet >= case.thresholds.close_wait_ns || close_wait_stuck::is_waiting(case, !side));
-    if !is_open || !is_unfinished || both || connection.evicted || had_its_time || case.is_one_sided() {
+    if !is_open || !is_unfinished || both || had_its_time || case.is_one_sided() {
+        return;
+    }
+    if connection.evicted {
+        let message = format_args!(
+            "{} after its last segment it had to make room for others and was followed no further: its end is not known, and what came later \
+             of it is only counted",
+            duration(quiet)
+        );
+        ENTRY.draft(Confidence::High, connection.end, [connection.last_frame], message).kind("evicted").push(found);
         return;
     }
     let (kind, words) = match closed {

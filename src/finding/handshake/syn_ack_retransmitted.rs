@@ -29,6 +29,17 @@ finding! {
     ///    client > ACK
     /// ```
     ///
+    /// Two within 200 ms are no retransmission, since no timer is that short (1 s by RFC 6298; Windows can be set to 300 ms):
+    /// `kind` is `copy`. The SYN came twice and was answered twice, or the network copied one of the two. Where the client had
+    /// repeated its SYN, the timer may have sent the other one.
+    ///
+    /// ```trace fires
+    ///       client > SYN
+    ///       server > SYN ACK
+    /// +29ms server > SYN ACK
+    ///       client > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `handshake-ack-lost` and `accept-queue-overflow` say why; `half-open-handshake` is the case that no acknowledgment
@@ -60,6 +71,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         if times < 2 && before.is_none() {
             continue;
         }
+        if before.is_none() && last.time.since(first.time) < TIMER_NS_MIN {
+            copied(case, side, &copies, found);
+            continue;
+        }
         let acked = case
             .notes(|note| {
                 note.side != side && note.acknowledges() && note.frame < last.frame && note.ack.after(first.seq)
@@ -86,6 +101,34 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         ENTRY.draft(Confidence::High, copies[1.min(copies.len() - 1)].time, frames, message).endpoint(side).push(found);
     }
 }
+
+/// SYN-ACKs that no timer sent.
+fn copied(case: &Case<'_>, side: Side, copies: &[&Noted], found: &mut Found) {
+    let [first, .., last] = copies else { return };
+    let is_syn_between = |pair: &[&Noted]| {
+        let between = pair[0].frame..pair[1].frame;
+        case.notes(|note| note.side != side && note.is_syn() && between.contains(&note.frame)).next().is_some()
+    };
+    let (why, kind) = if copies.windows(2).all(is_syn_between) {
+        ("it answered each SYN that came", Some("copy"))
+    } else if case.connection.halves[!side].syns > 1 {
+        ("one answers the repeated SYN, and the timer sent the other, for one that was lost before this tap", None)
+    } else {
+        ("the network copied it, or the SYN that it answers", Some("copy"))
+    };
+    let message = format_args!(
+        "{} SYN-ACKs of {} came within {}, sooner than a timer sends one again: {why}",
+        case.connection.halves[side].syn_acks,
+        case.name(side),
+        duration(last.time.since(first.time)),
+    );
+    let frames = copies.iter().map(|note| note.frame);
+    let draft = ENTRY.draft(Confidence::Medium, copies[1].time, frames, message).endpoint(side);
+    if let Some(kind) = kind { draft.kind(kind) } else { draft }.push(found);
+}
+
+/// No stack's timer for a SYN-ACK is shorter, ns.
+const TIMER_NS_MIN: i64 = 200_000_000;
 
 /// From the first SYN-ACK to the second, ns.
 fn first_gap(copies: &[&Noted]) -> i64 {

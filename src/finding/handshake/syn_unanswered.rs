@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::base::Side;
 use crate::connection::{OpenKind, Orderly, SYN_REPEATED_NS};
-use crate::finding::phrase::{count, duration};
+use crate::finding::phrase::duration;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -90,12 +90,18 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         if given_up {
             write!(f, "the give-up time of the {} profile ({}) passed", stack.name, duration(limit))
         } else if stopped && retried {
-            f.write_str("it stopped trying before the capture ended")
+            f.write_str("it stopped trying")
         } else if stopped {
             let quiet = duration(quiet);
             write!(
                 f,
                 "it was not repeated in the {quiet} that followed, so its sender stopped waiting before its stack gave up"
+            )
+        } else if case.connection.evicted {
+            write!(
+                f,
+                "{} after the last one it had to make room for others, and was followed no further",
+                duration(quiet)
             )
         } else if quiet == 0 {
             f.write_str("the capture ended with the last one")
@@ -103,12 +109,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             write!(f, "the capture ended {} after the last one", duration(quiet))
         }
     });
-    let message = format_args!(
-        "nobody answered {} from {} to {}; {end}",
-        count(u64::from(case.connection.halves.client.syns), "SYN"),
-        case.connection.client,
-        case.connection.server
-    );
+    let syns = case.connection.halves.client.syns;
+    let which = fmt::from_fn(|f| if syns == 1 { f.write_str("the SYN") } else { write!(f, "any of the {syns} SYNs") });
+    let message =
+        format_args!("nobody answered {which} from {} to {}; {end}", case.connection.client, case.connection.server);
     ENTRY.draft(confidence, first.time, frames, message).endpoint(Side::Client).severity(severity).push(found);
 }
 

@@ -63,7 +63,11 @@ pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
     };
     let (more, less) = (odds.unread.max(odds.linger), odds.unread.min(odds.linger));
     let confidence = if more >= CASES_MIN && more >= 5 * less { Confidence::Medium } else { Confidence::Low };
-    let ago = since.map_or(String::new(), |ns| format!(" {} before it", duration(ns)));
+    let ago = match since {
+        None => String::new(),
+        Some(0) => " at the same moment".to_owned(),
+        Some(ns) => format!(" {} before it", duration(ns)),
+    };
     let evidence = format!(
         "{shape}; {}{ago}. SO_LINGER 0 and data left unread have one shape: of real programs aborting so, {} had left data unread and {} had set SO_LINGER 0",
         odds.sight, odds.unread, odds.linger

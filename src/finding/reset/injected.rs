@@ -11,7 +11,8 @@ finding! {
     ///
     /// # Why it matters
     ///
-    /// A connection is cut that both ends wanted; or an attempt to do so failed.
+    /// A connection is cut that both ends wanted (an error); or an attempt to do so failed (a warning), or came after the end (a
+    /// note).
     ///
     /// # How it is recognised
     ///

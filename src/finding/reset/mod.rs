@@ -142,8 +142,20 @@ fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Found) {
         let message = format_args!("{who}{losing}{echoes}: {}", reset.evidence);
         let draft = entry.draft(reset.confidence, reset.time, [reset.frame], message).endpoint(reset.from);
         let by_choice = matches!(cause, Cause::LingerZero | Cause::UnreadData);
-        if by_choice && costs_nothing(case, reset) { draft.severity(Severity::Note) } else { draft }.push(found);
+        let draft = match cause {
+            _ if by_choice && costs_nothing(case, reset) => draft.severity(Severity::Note),
+            Cause::Injected if !reset.accepted => draft.severity(of_vain_forgery(case, reset)),
+            _ => draft,
+        };
+        draft.push(found);
     }
+}
+
+/// What a forged reset weighs that was not taken: nothing where its receiver had closed anyway, else it is an attempt.
+fn of_vain_forgery(case: &Case<'_>, reset: &Reset) -> Severity {
+    let effect = case.life.resets.iter().find(|effect| case.life.notes[effect.note].frame == reset.frame);
+    let receiver = effect.map_or(State::Closed, |effect| effect.state_of(!reset.from));
+    if matches!(receiver, State::Closed | State::TimeWait) { Severity::Note } else { Severity::Warning }
 }
 
 /// Nothing but a farewell was under way, and the side that was reset had closed or had its answer: most resets of
@@ -153,7 +165,10 @@ fn costs_nothing(case: &Case<'_>, reset: &Reset) -> bool {
     let halves = &case.connection.halves;
     let receiver = !reset.from;
     let had_closed = case.life.closing.fins[receiver].is_some_and(|fin| fin.frame < reset.frame);
+    // Whoever asked and had the answer whole may drop the connection that brought it.
+    let is_served = reset.from == Side::Client && lost == 0 && halves.client.payload_bytes > 0;
     let has_answer = match (halves[receiver].last_data, halves[reset.from].last_data) {
+        (Some(_), Some(_)) if is_served => true,
         (Some(asked), Some(said)) => said.frame > asked.frame || asked.len <= FAREWELL_OCTETS_MAX,
         (Some(_), None) => false,
         (None, said) => said.is_some(),

@@ -71,10 +71,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             ns if ns >= STUCK_NS_MIN => (Confidence::Medium, Severity::Note),
             _ => (Confidence::Low, Severity::Note),
         };
-        let doubt = if confidence == Confidence::Low {
-            "; the capture ends too soon to tell a leak from a slow close"
-        } else {
-            ""
+        let doubt = match (confidence, case.connection.evicted) {
+            (Confidence::Low, true) => "; it was followed too short to tell a leak from a slow close",
+            (Confidence::Low, false) => "; the capture ends too soon to tell a leak from a slow close",
+            _ => "",
         };
         let message = format_args!(
             "{} has been in CLOSE-WAIT for {}: its peer closed, it acknowledged that and never closed{doubt}",
