@@ -3,7 +3,7 @@
 
 use super::{Inquiry, Judgement};
 use crate::base::Side;
-use crate::connection::{Half, Noted, UnreadData};
+use crate::connection::{Half, Noted, Profile, UnreadData};
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Cause, Confidence};
 use crate::segment::Flags;
@@ -18,11 +18,14 @@ const MSS_DEFAULT: u16 = 1_448;
 const CASES_MIN: u32 = 10;
 
 /// How often each of the two was the kernel's reason on recordings of nginx, haproxy, redis, PostgreSQL, OpenSSH, Node.js,
-/// Python, openssl and curl (`fixtures/record/odds`), and what the packets look like.
+/// Python, openssl and curl (`fixtures/record/odds`), and what the packets look like. Where none of them aborted so, the
+/// likelier one is a guess.
 struct Odds {
     unread: u32,
     linger: u32,
     sight: &'static str,
+    /// What came last, and how long before the reset, ns.
+    last: Option<i64>,
 }
 
 /// The application or its death aborted a live socket.
@@ -56,23 +59,44 @@ pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
         );
         return Judgement::new(Cause::LingerZero, Confidence::Low, &[Cause::UnreadData, Cause::ProcessExit], evidence);
     }
-    let (odds, since) = odds(inquiry);
-    let (cause, rival) = match odds.unread >= odds.linger {
+    let odds = odds(inquiry);
+    let (cause, rival) = match odds.unread >= odds.linger && !odds.is_guess_of_linger() {
         true => (Cause::UnreadData, Cause::LingerZero),
         false => (Cause::LingerZero, Cause::UnreadData),
     };
     let (more, less) = (odds.unread.max(odds.linger), odds.unread.min(odds.linger));
     let confidence = if more >= CASES_MIN && more >= 5 * less { Confidence::Medium } else { Confidence::Low };
-    let ago = match since {
+    let ago = match odds.last {
         None => String::new(),
         Some(0) => " at the same moment".to_owned(),
         Some(ns) => format!(" {} before it", duration(ns)),
     };
-    let evidence = format!(
-        "{shape}; {}{ago}. SO_LINGER 0 and data left unread have one shape: of real programs aborting so, {} had left data unread and {} had set SO_LINGER 0",
-        odds.sight, odds.unread, odds.linger
-    );
+    let counted = match more {
+        0 => "; none of the real programs that were recorded aborted so".to_owned(),
+        _ => format!(
+            ": of real programs aborting so, {} had left data unread and {} had set SO_LINGER 0",
+            odds.unread, odds.linger
+        ),
+    };
+    let habit = if odds.sight == WITH_NOTHING_LEFT && stack.is_known() && stack.name == Profile::WINDOWS.name {
+        ". Windows' own services (Kerberos, SMB) end connections so when the client has closed"
+    } else {
+        ""
+    };
+    let evidence =
+        format!("{shape}; {}{ago}. SO_LINGER 0 and data left unread have one shape{counted}{habit}", odds.sight);
     Judgement::new(cause, confidence, &[rival, Cause::ProcessExit], evidence)
+}
+
+/// The peer had closed, and nothing that the tap saw was left to read.
+const WITH_NOTHING_LEFT: &str =
+    "everything that it had received was answered, and the peer had closed; its own payload came last,";
+
+impl Odds {
+    /// Nothing that could lie unread was seen.
+    fn is_guess_of_linger(&self) -> bool {
+        self.unread == 0 && self.linger == 0 && self.sight == WITH_NOTHING_LEFT
+    }
 }
 
 /// Nothing had come, so nothing could be unread: what the packets decide.
@@ -99,42 +123,48 @@ fn closed_its_window(inquiry: &Inquiry<'_>) -> bool {
     inquiry.sender().window == 0 && inquiry.sender().last.is_some_and(|last| last.window == 0)
 }
 
-/// What the wire shows before the abort, and since when.
-fn odds(inquiry: &Inquiry<'_>) -> (Odds, Option<i64>) {
+/// What the wire shows before the abort.
+fn odds(inquiry: &Inquiry<'_>) -> Odds {
     let (sender, receiver, noted) = (inquiry.sender(), inquiry.receiver(), inquiry.noted);
-    let of = |unread, linger, sight| Odds { unread, linger, sight };
     let path_ns = inquiry.life.arrivals.rtt_ns[inquiry.from()].unwrap_or(0);
     let received = receiver.last_data.map(|data| (noted.time.since(data.time) - path_ns).max(0));
+    let of = |unread, linger, sight| Odds { unread, linger, sight, last: received };
+    if receiver.last_data.is_none() {
+        return of(0, 0, "of what it had received nothing was captured");
+    }
+    let closed = peer_closed(inquiry, receiver);
     let Some(sent) = sender.last_data.filter(Noted::acknowledges) else {
         return match inquiry.from() {
-            Side::Server => (of(1, 48, "the server had received payload and never sent any, the last came"), received),
-            Side::Client => {
-                (of(112, 16, "the client had received payload and never sent any, the last came"), received)
-            }
+            Side::Server => of(1, 48, "the server had received payload and never sent any, the last came"),
+            Side::Client => of(112, 16, "the client had received payload and never sent any, the last came"),
         };
     };
     let own = noted.time.since(sent.time);
-    let answers_all = receiver.last_data.is_none_or(|data| data.time < sent.time);
-    if peer_closed(inquiry, receiver) {
-        return (of(134, 0, "the peer had closed, and its last payload came"), received);
-    }
-    if answers_all {
-        let odds = match own {
-            ..AT_ONCE_NS => of(74, 0, "its own payload came last,"),
-            AT_ONCE_NS..IDLE_NS => of(0, 1, "its own payload came last,"),
-            _ => of(0, 18, "everything that it had received was answered, the last"),
+    if receiver.last_data.is_none_or(|data| data.time < sent.time) {
+        let (unread, linger, sight) = match (closed, inquiry.from(), own) {
+            (true, Side::Client, _) => (9, 0, "the server had closed; its own payload came last,"),
+            (true, Side::Server, _) => (0, 0, WITH_NOTHING_LEFT),
+            (false, _, ..AT_ONCE_NS) => (74, 0, "its own payload came last,"),
+            (false, _, AT_ONCE_NS..IDLE_NS) => (0, 1, "its own payload came last,"),
+            (false, ..) => (0, 18, "everything that it had received was answered; its own payload came last,"),
         };
-        return (odds, Some(own));
+        return Odds { unread, linger, sight, last: Some(own) };
+    }
+    if closed {
+        return match inquiry.from() {
+            Side::Client => of(74, 0, "the server had closed, and its last payload came"),
+            Side::Server => of(0, 0, "the client had closed, and its last payload was not answered; it came"),
+        };
     }
     let since_last_word = noted.ack.since(sent.ack);
     let one_segment = since_last_word <= i32::from(sender.mss.unwrap_or(MSS_DEFAULT).min(i16::MAX as u16) as i16);
-    let odds = match (received.unwrap_or(0), one_segment) {
+    match (received.unwrap_or(0), one_segment) {
         (..AT_ONCE_NS, true) => of(1, 8, "one segment came after its last word,"),
         (..AT_ONCE_NS, false) => of(36, 10, "payload was coming in, the last"),
         (AT_ONCE_NS..IDLE_NS, _) => of(51, 1, "payload came last and was not answered,"),
-        _ => of(229, 35, "payload came last and was never answered,"),
-    };
-    (odds, received)
+        (_, true) => of(58, 20, "one segment came after its last word and was never answered,"),
+        (_, false) => of(84, 0, "payload came last and was never answered,"),
+    }
 }
 
 /// The peer's FIN had arrived.

@@ -20,7 +20,8 @@ finding! {
     /// An active reset: ACK set, at the sender's next number, with the live window and timestamps. Certain only when the
     /// resetting side had received no payload, since then nothing could be unread. Otherwise `unread-data` has the same
     /// shape, and the likelier of the two is named with odds counted on real programs: a server that received and never
-    /// sent, or that had answered everything long before, had set SO_LINGER 0 in nearly all cases.
+    /// sent, or that had answered everything long before, had set SO_LINGER 0 in nearly all cases. A server that resets when its
+    /// client, fully answered, has closed is a guess: Windows' Kerberos and SMB services end connections so.
     ///
     /// ```trace fires
     /// client > SYN

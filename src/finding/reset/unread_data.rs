@@ -18,8 +18,8 @@ finding! {
     /// # How it is recognised
     ///
     /// An active reset of a side whose last advertised window was zero: its buffer was full. Else by odds counted on real
-    /// programs: payload came last and was not answered; the peer had closed; or the own payload came last and the reset
-    /// at once, as of a server that answers early.
+    /// programs: more than one segment of payload came last and was not answered; the server had closed before its client did so; or
+    /// the own payload came last and the reset at once, as of a server that answers early.
     ///
     /// ```trace fires
     ///    client > SYN
