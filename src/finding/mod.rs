@@ -39,7 +39,7 @@ pub use verdict::*;
 use std::sync::LazyLock;
 
 use crate::base::{Side, Sides, Timestamp};
-use crate::connection::{Connection, Lifecycle, Orderly, Profile};
+use crate::connection::{Class, Connection, Lifecycle, Orderly, Profile};
 
 /// Diagnoses a connection. `horizon` is the newest packet time of the capture so far: it tells which timers must have
 /// run out and how long a state has lasted. `thresholds` say from where on something is worth a finding.
@@ -71,6 +71,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
                 frame: data.frame,
                 time: data.time,
                 octets: data.len,
+                is_repeated: data.class.contains(Class::RETRANSMISSION),
                 is_acknowledged: half.acked.is_some_and(|acked| acked.at_or_after(data.seq + data.len)),
             }),
             calls: applications[side].calls.clone(),

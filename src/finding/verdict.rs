@@ -226,6 +226,8 @@ pub struct Payload {
     pub octets: u32,
     /// The peer acknowledged all of them.
     pub is_acknowledged: bool,
+    /// They had been sent before.
+    pub is_repeated: bool,
 }
 
 /// One end's life.

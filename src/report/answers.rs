@@ -157,6 +157,10 @@ fn request(verdict: &Verdict) -> Option<String> {
         return None;
     }
     match (client.last_payload, server.last_payload) {
+        (Some(asked), Some(said)) if said.frame > asked.frame && said.is_repeated => Some(format!(
+            "answered: the server spoke last (in frame {} once more), after the client (frame {})",
+            said.frame, asked.frame
+        )),
         (Some(asked), Some(said)) if said.frame > asked.frame => Some(format!(
             "answered: the server spoke last (frame {}), {} after the client (frame {})",
             said.frame,
@@ -205,7 +209,8 @@ fn reset_sentence(verdict: &Verdict, reset: &Reset) -> String {
     text.push_str(&doubt(reset));
     text.push_str(if reset.accepted { "; its receiver accepts it" } else { "; it has no effect on its receiver" });
     if reset.echoes > 0 {
-        text.push_str(&format!("; {} of the same end follow from it", counted(reset.echoes.into(), "more reset")));
+        let follow = if reset.echoes == 1 { "follows" } else { "follow" };
+        text.push_str(&format!("; {} of the same end {follow} from it", counted(reset.echoes.into(), "more reset")));
     }
     // Most often the finding on this reset has said it already.
     let is_said = verdict.findings.iter().any(|finding| finding.message.contains(&reset.evidence));
@@ -269,6 +274,7 @@ fn data(verdict: &Verdict) -> String {
         }
         let again = match view.retransmitted_bytes {
             0 => String::new(),
+            bytes if bytes > view.payload_bytes => format!(", and {} again", octets(bytes)),
             bytes => format!(" ({} of it again)", octets(bytes)),
         };
         parts.push(format!("the {side} sent {}{again}", octets(view.payload_bytes)));

@@ -99,14 +99,26 @@ pub fn right(text: &str, width: usize) -> String {
 /// What stands for a space inside of which no line is broken.
 pub const UNBROKEN: char = '\u{a0}';
 
-/// Where a word that is too long for a line may be broken: after what joins the parts of paths, names and addresses.
-const JOINTS: [char; 7] = ['/', '-', '_', '.', ',', ':', '+'];
+/// Where a word that is too long for a line may be broken: after what joins the parts of paths, and else of names.
+const JOINTS: [&[char]; 2] = [&['/'], &['-', '_', ',', ':', '+']];
 
-/// As much of `word` as a line takes of which it is the beginning: up to a joint, if there is one in the second half.
+/// As much of `word` as a line takes of which it is the beginning: up to a joint, if there is one beyond its first third.
 fn piece(word: &str, width: usize) -> &str {
     let fitting = prefix(word, width);
-    let joint = fitting.rfind(JOINTS).map(|at| &fitting[..at + 1]);
-    joint.filter(|joint| columns(joint) > width / 2).unwrap_or(fitting)
+    let joint = |joints: &[char]| {
+        let part = fitting.rfind(joints).map(|at| &fitting[..=at])?;
+        Some(part).filter(|part| columns(part) > width / 3)
+    };
+    JOINTS.into_iter().find_map(joint).unwrap_or(fitting)
+}
+
+/// `lead: command`. A command that does not fit has a line of its own and is not broken, so that it can be copied.
+pub fn hint(lead: &str, command: &str, width: usize) -> String {
+    if columns(lead) + 2 + columns(command) <= width {
+        return format!("{lead}: {command}");
+    }
+    let indent = lead.len() - lead.trim_start().len() + 2;
+    format!("{lead}:\n{}{command}", " ".repeat(indent))
 }
 
 /// The lines of a paragraph of at most `width` columns, broken between words; a longer word is broken inside.
@@ -179,6 +191,12 @@ mod tests {
         assert_eq!(wrap("日", 1), ["日"]);
         assert_eq!(wrap("  ", 4), Vec::<String>::new());
         assert_eq!(wrap("see close()\u{a0}ok", 11), ["see", "close() ok"]);
+    }
+
+    #[test]
+    fn commands_are_not_broken() {
+        assert_eq!(hint("All", "lastack read a", 20), "All: lastack read a");
+        assert_eq!(hint("  and 3 more", "lastack read a", 20), "  and 3 more:\n    lastack read a");
     }
 
     #[test]

@@ -86,6 +86,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         None => quiet >= SYN_REPEATED_NS,
     };
     let (confidence, severity) = weigh(given_up || stopped, retried);
+    let syns = case.connection.halves.client.syns;
+    let last_one = if syns == 1 { "it" } else { "the last one" };
     let end = fmt::from_fn(|f| {
         if given_up {
             write!(f, "the give-up time of the {} profile ({}) passed", stack.name, duration(limit))
@@ -100,16 +102,15 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         } else if case.connection.evicted {
             write!(
                 f,
-                "{} after the last one it had to make room for others, and was followed no further",
+                "{} after {last_one} the connection had to make room for others, and was followed no further",
                 duration(quiet)
             )
         } else if quiet == 0 {
-            f.write_str("the capture ended with the last one")
+            write!(f, "the capture ended with {last_one}")
         } else {
-            write!(f, "the capture ended {} after the last one", duration(quiet))
+            write!(f, "the capture ended {} after {last_one}", duration(quiet))
         }
     });
-    let syns = case.connection.halves.client.syns;
     let which = fmt::from_fn(|f| if syns == 1 { f.write_str("the SYN") } else { write!(f, "any of the {syns} SYNs") });
     let message =
         format_args!("nobody answered {which} from {} to {}; {end}", case.connection.client, case.connection.server);

@@ -21,8 +21,8 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// By the number of sockets whose CLOSE-WAIT goes on when the capture ends, that are older than a second and several
-    /// times as old as nine in ten of those became that did close. A line through their number over time says whether it
+    /// By the number of sockets that are still in CLOSE-WAIT when the capture ends, for more than a second and more than four
+    /// times as long as nine in ten of those took that did close. A line through their number over time says whether it
     /// grows.
     ///
     /// ```trace fires 20 times
@@ -54,7 +54,8 @@ finding! {
     /// # What to do
     ///
     /// ss -tnp state close-wait names the process. Look for the code path that does not close after read() returned 0, for
-    /// worker threads that are stuck, and for exceptions that skip the close. A restart only empties the pile.
+    /// worker threads that are stuck, and for exceptions that skip the close. A restart, or a
+    /// higher limit of open files (LimitNOFILE, ulimit -n), buys time until the pile is back.
     "close-wait-accumulation", Population, Warning, detect
 }
 

@@ -52,7 +52,7 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Mend the other side: see `close-wait-accumulation`. Here, close() instead of only shutdown() gives the kernel
+    /// `ss -Htn state fin-wait-2` lists the peers. Mend the other side: see `close-wait-accumulation`. Here, close() instead of only shutdown() gives the kernel
     /// leave to forget the socket after net.ipv4.tcp_fin_timeout (60 s; ip-sysctl).
     "fin-wait-2-accumulation", Population, Note, detect
 }

@@ -52,7 +52,7 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Keep connections open and use them again. If that cannot be: more source addresses, more destination addresses
+    /// `ss -Htan dst ADDRESS:PORT | wc -l` on the client says how many are taken now. Keep connections open and use them again. If that cannot be: more source addresses, more destination addresses
     /// or ports, a wider net.ipv4.ip_local_port_range (keep listeners' ports out of it with ip_local_reserved_ports;
     /// ip-sysctl); on Linux net.ipv4.tcp_tw_reuse=1 (with timestamps at both ends; its default, 2, is for loopback
     /// alone), and IP_BIND_ADDRESS_NO_PORT (ip(7)) for programs that bind an address before connect().

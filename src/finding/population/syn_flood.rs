@@ -52,7 +52,8 @@ finding! {
     ///
     /// # What to do
     ///
-    /// net.ipv4.tcp_syncookies=1 is the default and keeps the service reachable (ip-sysctl; where the client sends no
+    /// See whether it hurts: `ss -Htn state syn-recv | wc -l` against the backlog, and `nstat -az TcpExtTCPReqQFullDrop
+    /// TcpExtTCPReqQFullDoCookies`. net.ipv4.tcp_syncookies=1 is the default and keeps the service reachable (ip-sysctl; where the client sends no
     /// timestamps, a connection by cookie has no window scale and no SACK). Raise net.ipv4.tcp_max_syn_backlog and the
     /// listen() backlog, and filter at the edge: sources that are made up cannot be blocked by address.
     "syn-flood", Population, Warning, detect

@@ -53,10 +53,13 @@ pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
         return Judgement::new(Cause::UnreadData, Confidence::High, &[Cause::ProcessExit], evidence);
     }
     let (sender, receiver) = (inquiry.sender(), inquiry.receiver());
-    if sender.last_data.is_none() && receiver.last_data.is_none() && receiver.missing_bytes > 0 {
-        let evidence = format!(
-            "{shape}; none of the payload was captured, so nothing tells SO_LINGER 0 from data left unread: a capture of control segments alone cannot"
-        );
+    if receiver.last_data.is_none() {
+        let what = if sender.last_data.is_none() && receiver.missing_bytes > 0 {
+            "none of the payload"
+        } else {
+            "nothing that it received"
+        };
+        let evidence = format!("{shape}; {what} was captured, so that nothing tells SO_LINGER 0 from data left unread");
         return Judgement::new(Cause::LingerZero, Confidence::Low, &[Cause::UnreadData, Cause::ProcessExit], evidence);
     }
     let odds = odds(inquiry);
@@ -129,9 +132,6 @@ fn odds(inquiry: &Inquiry<'_>) -> Odds {
     let path_ns = inquiry.life.arrivals.rtt_ns[inquiry.from()].unwrap_or(0);
     let received = receiver.last_data.map(|data| (noted.time.since(data.time) - path_ns).max(0));
     let of = |unread, linger, sight| Odds { unread, linger, sight, last: received };
-    if receiver.last_data.is_none() {
-        return of(0, 0, "of what it had received nothing was captured");
-    }
     let closed = peer_closed(inquiry, receiver);
     let Some(sent) = sender.last_data.filter(Noted::acknowledges) else {
         return match inquiry.from() {

@@ -49,7 +49,8 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Take SO_LINGER with time 0 (socket(7)) out of the resetting side (also HAProxy's `option nolinger`, Go's
+    /// First make sure, on a resetting host with Linux: of its counters TcpExtTCPAbortOnData rises with SO_LINGER 0 and
+    /// TcpExtTCPAbortOnClose with unread data (`nstat`; tcp_close()). Then take SO_LINGER with time 0 (socket(7)) out of the resetting side (also HAProxy's `option nolinger`, Go's
     /// SetLinger(0), Node's resetAndDestroy()), unless losing what is under way is meant. To be rid of TIME-WAIT let
     /// the other side close first, or keep connections and use them again. net.ipv4.tcp_tw_reuse=1 helps only the side
     /// that connects, and needs timestamps; tcp_tw_recycle broke clients behind NAT and is gone since Linux 4.12

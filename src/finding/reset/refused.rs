@@ -35,7 +35,8 @@ finding! {
     ///
     /// # What to do
     ///
-    /// See `connection-refused`.
+    /// `ss -ltnp` on the server shows whether the process listens, on this port and this address. The rest is in
+    /// `connection-refused`; when it had answered until a moment ago, see `reset-process-exit`.
     "reset-refused", Reset, Note, [RESET], detect
 }
 

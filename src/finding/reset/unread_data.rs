@@ -58,7 +58,8 @@ finding! {
     ///
     /// # What to do
     ///
-    /// Resetting side: read to the end of the stream before close(): shutdown(SHUT_WR), read until 0 or a deadline,
+    /// First make sure, on a resetting host with Linux: of its counters TcpExtTCPAbortOnClose rises with unread data and
+    /// TcpExtTCPAbortOnData with SO_LINGER 0 (`nstat`; tcp_close()). Resetting side: read to the end of the stream before close(): shutdown(SHUT_WR), read until 0 or a deadline,
     /// close (RFC 2525, section 2.17). Servers that answer early (413, 401) must drain the request body (nginx does
     /// with lingering_close, for lingering_time at most; ngx_http_core_module); it costs a thread or a timer for that
     /// long. A client that stops reading early (a found record, a closed tab) may reset; its peer should not log that

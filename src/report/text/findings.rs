@@ -11,7 +11,7 @@ use super::spread::Spread;
 use crate::base::{Endpoint, Timestamp};
 use crate::finding::{Confidence, Finding, Gist, Group, Reset, Severity, find};
 use crate::report::answers::{frames_after_noun, sentence};
-use crate::report::layout::{Canvas, harmless, wrap};
+use crate::report::layout::{Canvas, harmless, hint, wrap};
 use crate::report::quantity::{count, counted};
 use crate::report::style::Role;
 use crate::report::{LateRecord, PopulationFinding};
@@ -267,7 +267,8 @@ impl Pile {
         }
         let rest = self.occurrences - self.examples.len() as u64;
         if rest > 0 {
-            let hint = format!("  and {} more: lastack read {again} --all --finding {name}", count(rest));
+            let command = format!("lastack read {again} --all --finding {name}");
+            let hint = hint(&format!("  and {} more", count(rest)), &command, canvas.width);
             writeln!(out, "{}", paint.paint(Role::Faint, hint))?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use self::accounting::Tally;
 use self::findings::Findings;
 use self::table::Table;
 use super::answers::answers;
-use super::layout::{Canvas, columns, harmless, left, wrap};
+use super::layout::{Canvas, columns, harmless, hint, left, wrap};
 use super::style::Role;
 use super::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
 use crate::finding::{Gist, Verdict};
@@ -68,7 +68,8 @@ impl<W: Write> Text<W> {
             write_answers(&mut self.out, &self.canvas, verdict)?;
         }
         if let Some(verdict) = self.first.first() {
-            let hint = format!("Segment by segment: lastack show {} --stream {}", self.again, verdict.stream);
+            let command = format!("lastack show {} --stream {}", self.again, verdict.stream);
+            let hint = hint("Segment by segment", &command, self.canvas.width);
             writeln!(self.out, "\n{}", self.canvas.palette.paint(Role::Faint, hint))?;
         }
         Ok(())

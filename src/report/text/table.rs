@@ -8,7 +8,7 @@ use super::Rows;
 use crate::base::{Side, Timestamp};
 use crate::finding::{Confidence, Finding, Gist, Group, Severity, Verdict, find};
 use crate::report::answers::ending;
-use crate::report::layout::{Canvas, clip, clip_middle, columns, left, right, wrap};
+use crate::report::layout::{Canvas, clip, clip_middle, columns, hint, left, right, wrap};
 use crate::report::quantity::{count, counted, duration, octets};
 use crate::report::style::Role;
 
@@ -145,10 +145,11 @@ impl Table {
         }
         let mut hints = Vec::new();
         if !all {
-            hints.push(format!("All {}: lastack read {again} --all", counted(self.seen, "connection")));
+            let lead = format!("All {}", counted(self.seen, "connection"));
+            hints.push(hint(&lead, &format!("lastack read {again} --all"), canvas.width));
         }
         if let Some(stream) = worst {
-            hints.push(format!("One in full: lastack show {again} --stream {stream}"));
+            hints.push(hint("One in full", &format!("lastack show {again} --stream {stream}"), canvas.width));
         }
         for hint in hints {
             writeln!(out, "{}", paint.paint(Role::Faint, hint))?;
