@@ -144,9 +144,10 @@ fn detect(population: &Population, _: &PopulationThresholds, found: &mut Vec<Pop
                 continue;
             }
             let message = format!(
-                "{service} ended the {} that it had within {}: {}{}; {} later it refused a SYN (frame {}). Whoever held them is \
+                "{service} ended the {} that it had with {} within {}: {}{}; {} later it refused a SYN (frame {}). Whoever held them is \
                  gone: a process that exited, crashed or was killed, or that closed its listener and everything else",
                 count(ends.count(), "connection"),
+                if ends.is_of_several { "several clients" } else { "one client" },
                 duration(ends.to.since(ends.from)),
                 count(ends.resets, "reset"),
                 if ends.fins > 0 { format!(" and {}", count(ends.fins, "FIN")) } else { String::new() },
