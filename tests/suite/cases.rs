@@ -340,3 +340,23 @@ fn probes_that_were_lost_before_show_no_dead_peer() {
     let lossy = [open, probe, probe, probe, answered, probe, probe, reset].concat();
     holds(&lossy, &[("client", "SYN-SENT ESTABLISHED CLOSED")]);
 }
+
+#[test]
+fn who_resets_with_everything_answered_had_nothing_to_read() {
+    let exchange = "server ttl 128\n\
+        client > SYN\nserver > SYN ACK\nclient > ACK\nclient > data 100\nserver > data 200\nclient > ACK\n\
+        client > FIN ACK\nserver > ACK\nserver > RST ACK";
+    holds(exchange, &[("resets", "linger-zero low"), ("by", "client")]);
+}
+
+#[test]
+fn what_was_counted_on_linux_says_little_of_other_stacks() {
+    let answered = |options: &str| {
+        format!(
+            "client > SYN {options}\nserver > SYN ACK\nclient > ACK\nclient > data 100\nserver > data 1000\nclient > ACK\n\
+             server > data 1000\nclient > ACK\n+500ms client > RST ACK"
+        )
+    };
+    holds(&answered("<mss 1460, sackOK, TS val 1 ecr 0, wscale 7>"), &[("resets", "unread-data medium")]);
+    holds(&answered("ttl 128 <mss 1460, wscale 8, sackOK>"), &[("resets", "unread-data low")]);
+}

@@ -144,6 +144,10 @@ fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Found) {
         let by_choice = matches!(cause, Cause::LingerZero | Cause::UnreadData);
         let draft = match cause {
             _ if by_choice && costs_nothing(case, reset) => draft.severity(Severity::Note),
+            // A guess about something of which hardly anything is known.
+            _ if by_choice && reset.confidence == Confidence::Low && !case.connection.began_in_capture() => {
+                draft.severity(if lost > 0 { Severity::Warning } else { Severity::Note })
+            }
             Cause::Injected if !reset.accepted => draft.severity(of_vain_forgery(case, reset)),
             _ => draft,
         };
