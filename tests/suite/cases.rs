@@ -1,10 +1,12 @@
 //! Small traces, each with the verdict that its packets decide: one case, one rule.
 
+use lastack::analysis::{Analysis, Options};
 use lastack::base::Side;
 use lastack::finding::{Group, Verdict, find};
 use lastack::source::script::parse;
+use lastack::table::Limits;
 
-use crate::told::tell_items;
+use crate::told::{Told, tell_items};
 
 /// What a verdict says, in words: `client` and `server` are the states, `open`, `close`, `by` (the initiator), `resets`
 /// their causes and confidences, `calls` and `error` of an end, `findings` names.
@@ -359,4 +361,23 @@ fn what_was_counted_on_linux_says_little_of_other_stacks() {
     };
     holds(&answered("<mss 1460, sackOK, TS val 1 ecr 0, wscale 7>"), &[("resets", "unread-data medium")]);
     holds(&answered("ttl 128 <mss 1460, wscale 8, sackOK>"), &[("resets", "unread-data low")]);
+}
+
+#[test]
+fn what_had_to_make_room_says_so_and_what_follows_is_no_stray() {
+    let limits = Limits { connections_max: 1, ..Limits::default() };
+    let options = Options { limits, ..Options::default() };
+    let trace = "client > SYN\nserver > SYN ACK\nclient > ACK\nb.client 10.0.0.9:40000\n+1 b.client > SYN\n\
+                 b.server > SYN ACK\nb.client > ACK\n+1 client > data 100\nserver > ACK";
+    let mut told = Told::default();
+    let mut analysis = Analysis::new(&options, &mut told);
+    for item in parse(trace).expect("a trace") {
+        analysis.advance(item.time()).and_then(|()| analysis.take(&mut vec![item])).expect("a sink in memory");
+    }
+    analysis.finish(false).expect("a sink in memory");
+    let kinds =
+        |verdict: &Verdict| verdict.findings.iter().map(|finding| (finding.name, finding.kind)).collect::<Vec<_>>();
+    assert_eq!(kinds(&told.verdicts[0]), [("ended-early", Some("evicted"))]);
+    assert!(told.late.iter().all(|late| late.findings.is_empty()), "{:?}", told.late);
+    assert!(!told.late.is_empty());
 }

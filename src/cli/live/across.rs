@@ -211,6 +211,40 @@ mod tests {
         assert_eq!(rounds, [NONE, NONE, NEWS, NONE]);
     }
 
+    /// What a first round tells of `trace`.
+    fn told_of(trace: &str) -> Vec<&'static str> {
+        let mut sink = ();
+        let mut analysis = Analysis::new(&Options::default(), &mut sink);
+        for item in parse(trace).unwrap() {
+            analysis.advance(item.time()).unwrap();
+            analysis.take(&mut vec![item]).unwrap();
+        }
+        let now = Instant::now();
+        let mut across = Across::new(now);
+        let tally = across.counting(&analysis);
+        analysis.table().show(0, usize::MAX, |connection| drop(analysis.judge_among(connection, tally)));
+        across.round(now, &analysis).iter().map(|found| found.name).collect()
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_told_while_its_connections_are_remembered() {
+        let open = |n: u16| {
+            format!(
+                "c{n}.client 10.0.0.1:{port}\nc{n}.client > SYN\nc{n}.server > SYN ACK\nc{n}.client > ACK\n\
+                 c{n}.client > data 100\nc{n}.server > data 100\nc{n}.client > ACK\n",
+                port = 40_000 + n
+            )
+        };
+        let end = |n: u16| format!("c{n}.client > data 100\nc{n}.server > ACK\n+100us c{n}.server > RST ACK\n");
+        let refused = "r.client 10.0.0.1:50000\n+200ms r.client > SYN\nr.server > RST ACK\n";
+        let all = |count: u16| (0..count).map(end).collect::<String>();
+        let begun: String = (0..4).map(open).collect();
+        assert_eq!(told_of(&(begun.clone() + &all(4) + refused)), ["reset-process-exit"]);
+        assert_eq!(told_of(&(begun.clone() + &all(4))), [] as [&str; 0]);
+        // One is still open.
+        assert_eq!(told_of(&(begun + &all(3) + refused)), [] as [&str; 0]);
+    }
+
     #[test]
     fn what_is_remembered_is_bounded_and_a_flood_is_told_bit_by_bit() {
         let begun = Instant::now();
