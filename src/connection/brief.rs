@@ -10,10 +10,12 @@ use super::profile::Profile;
 use crate::base::{Endpoint, Seq, Side, Timestamp};
 use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions};
 
-/// Octets that lie in the record itself: a handshake and a close without timestamps.
-const FIRST_MAX: usize = 100;
-/// Octets beyond those, to begin with; at least what one packed segment takes.
-const REST_LEAST: usize = 128;
+/// Octets that lie in the record itself: a handshake, and without timestamps a close.
+const FIRST_MAX: usize = 84;
+/// Octets beyond those come in steps of so many: two or three packed segments.
+const REST_STEP: usize = 32;
+/// What an allocator adds to them, so that both together are a whole number of steps.
+const REST_BESIDE: usize = 8;
 /// The most of them; a connection that does not fit is tracked.
 const REST_MAX: usize = 512;
 /// More than a packed segment can take.
@@ -387,7 +389,8 @@ impl Brief {
         }
         let rest = self.rest.get_or_insert_default();
         if to > rest.len() {
-            let mut more = vec![0; (rest.len() * 2).max(REST_LEAST)].into_boxed_slice();
+            let room = (to + REST_BESIDE).next_multiple_of(REST_STEP) - REST_BESIDE;
+            let mut more = vec![0; room.min(REST_MAX)].into_boxed_slice();
             more[..from].copy_from_slice(&rest[..from]);
             *rest = more;
         }

@@ -74,6 +74,53 @@ impl Key {
     }
 }
 
+/// A [`Key`] in 16 octets; one of IPv6 lies elsewhere.
+#[derive(Debug)]
+pub(super) enum Kept {
+    V4 { realm: u16, ports: u32, low: u32, high: u32 },
+    V6(Box<Key>),
+}
+
+const _: () = assert!(size_of::<Kept>() == 16);
+
+impl Kept {
+    #[inline]
+    pub fn of(key: Key) -> Self {
+        match key.v6 {
+            true => Self::V6(Box::new(key)),
+            false => Self::V4 { realm: key.realm, ports: key.ports, low: key.low[1] as u32, high: key.high[1] as u32 },
+        }
+    }
+
+    /// Whether it is `key`.
+    #[inline]
+    pub fn is(&self, key: &Key) -> bool {
+        match self {
+            &Self::V4 { realm, ports, low, high } => {
+                let ends = (key.low[1], key.high[1]) == (low.into(), high.into());
+                ends && (key.ports, key.realm, key.v6) == (ports, realm, false)
+            }
+            Self::V6(kept) => **kept == *key,
+        }
+    }
+
+    #[inline]
+    pub fn key(&self) -> Key {
+        match self {
+            &Self::V4 { realm, ports, low, high } => {
+                Key { low: [0, low.into()], high: [0, high.into()], ports, realm, v6: false }
+            }
+            Self::V6(kept) => **kept,
+        }
+    }
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::V4 { realm: 0, ports: 0, low: 0, high: 0 }
+    }
+}
+
 #[inline]
 fn words(ip: IpAddr) -> ([u64; 2], bool) {
     match ip {
@@ -108,6 +155,9 @@ mod tests {
             assert_eq!((key, key.hash(9)), (Key::new(b, a), Key::new(b, a).hash(9)));
             let [low, high] = key.endpoints();
             assert!([(a, b), (b, a)].contains(&(low, high)) && key.is_low(low));
+            let (within, kept) = (key.within(5), Kept::of(key.within(5)));
+            assert_eq!(kept.key(), within);
+            assert!(kept.is(&within) && !kept.is(&key));
         }
     }
 

@@ -1,9 +1,9 @@
-//! One live connection in four lines of the cache: packed while it is brief, else with what is known of it elsewhere.
+//! One live connection in less than four lines of the cache: packed while it is brief, else with what is known of it elsewhere.
 
 use std::borrow::Cow;
 
 use super::asked::Lone;
-use super::key::Key;
+use super::key::{Kept, Key};
 use super::left::{Left, Remains};
 use super::past::Past;
 use super::roster::Opening;
@@ -21,9 +21,8 @@ enum Body {
 
 /// A connection and when it may leave.
 #[derive(Debug)]
-#[repr(align(64))]
 pub(super) struct Record {
-    pub key: Key,
+    pub key: Kept,
     pub stream: u64,
     /// When it was last put into the queue for.
     pub scheduled: Timestamp,
@@ -35,7 +34,7 @@ pub(super) struct Record {
     body: Body,
 }
 
-const _: () = assert!(size_of::<Record>() == 256);
+const _: () = assert!(size_of::<Record>() == 216);
 
 impl Record {
     /// In no queue.
@@ -44,7 +43,7 @@ impl Record {
     /// No connection.
     pub fn vacant() -> Self {
         Self {
-            key: Key::default(),
+            key: Kept::default(),
             stream: 0,
             scheduled: Self::NEVER,
             newest: Timestamp(0),
@@ -58,7 +57,7 @@ impl Record {
     #[inline]
     pub fn begin(&mut self, opening: &Opening, first: &Segment) {
         let &Opening { key, stream, from_low, ref predecessor, quoted, .. } = opening;
-        (self.key, self.stream, self.client_is_low) = (key, stream, from_low);
+        (self.key, self.stream, self.client_is_low) = (Kept::of(key), stream, from_low);
         (self.scheduled, self.newest, self.touched) = (Self::NEVER, Timestamp(0), true);
         if predecessor.is_none() && quoted == 0 && Brief::can_begin(first) {
             self.body = Body::Brief(Brief::EMPTY);
@@ -76,7 +75,7 @@ impl Record {
     /// The same with a SYN that was kept elsewhere.
     pub fn begin_with(&mut self, lone: &Lone) {
         let (key, from_low) = Key::told_apart(lone.segment.source, lone.segment.destination);
-        (self.key, self.stream, self.client_is_low) = (key.within(lone.segment.realm), lone.stream, from_low);
+        (self.key, self.stream, self.client_is_low) = (Kept::of(key.within(lone.segment.realm)), lone.stream, from_low);
         (self.scheduled, self.newest, self.touched) = (Self::NEVER, lone.newest, true);
         self.body = Body::Brief(Brief::EMPTY);
         if let Body::Brief(brief) = &mut self.body {
@@ -218,7 +217,7 @@ impl Record {
     }
 
     fn ends(&self) -> (Endpoint, Endpoint) {
-        let [low, high] = self.key.endpoints();
+        let [low, high] = self.key.key().endpoints();
         if self.client_is_low { (low, high) } else { (high, low) }
     }
 }

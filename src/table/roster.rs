@@ -483,7 +483,7 @@ impl Table {
     #[inline]
     fn find(&self, key: &Key, hash: u32) -> Option<Place> {
         let is_it = |word| match Place::of(word) {
-            Place::Slot(slot) => self.slab[slot].key == *key,
+            Place::Slot(slot) => self.slab[slot].key.is(key),
             Place::Asked(number) => self.asked.is(number, key),
             Place::Left(number) => self.past.key(number) == Some(key),
         };
@@ -565,7 +565,7 @@ impl Table {
     /// ring.
     fn remove(&mut self, slot: usize) -> Option<(Left, u32)> {
         let record = &mut self.slab[slot];
-        let key = record.key;
+        let key = record.key.key();
         let hash = key.hash(self.seed);
         let past = record.remains(&mut self.scratch)?;
         let left = record.take()?;
