@@ -502,7 +502,7 @@ mod tests {
         let (mut asked, mut model) = (Asked::default(), BTreeMap::new());
         let mut numbers: BTreeMap<u64, u32> = BTreeMap::new();
         let (mut time, mut frame, mut behind) = (1_000_000_000_000_000_000, 0, 0);
-        for stream in 0..60_000 {
+        for stream in 0..if cfg!(miri) { 1_000 } else { 60_000 } {
             // Now and then what is counted from the row's beginning goes beyond what an entry holds.
             time += if rng.u32(..500) == 0 { rng.i64(0..10_000_000_000) } else { rng.i64(0..1_000_000) };
             frame += if rng.u32(..500) == 0 { rng.u64(..100_000) } else { rng.u64(1..9) };
@@ -532,7 +532,7 @@ mod tests {
             let first = asked.first().map(|(number, stream, _)| (stream, number));
             assert_eq!(first, numbers.first_key_value().map(|(&stream, &number)| (stream, number)));
         }
-        assert!(model.len() > 1_000 && asked.len() == model.len());
+        assert!(model.len() > 100 && asked.len() == model.len());
         let kept: Vec<(u32, u64)> = asked.iter().map(|(number, lone)| (number, lone.stream)).collect();
         assert_eq!(kept, numbers.iter().map(|(&stream, &number)| (number, stream)).collect::<Vec<_>>());
         let seen = (0..asked.places()).filter_map(|place| asked.at_place(place)).count();
