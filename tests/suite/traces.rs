@@ -77,7 +77,7 @@ fn all() -> Vec<Written> {
 
 /// Without what a frame cannot show, and without the verdict on the checksum, which a cut frame does not allow.
 fn on_the_wire(item: &Item) -> Item {
-    let hidden = Marks::REASSEMBLED | Marks::FRAGMENT_FIRST | Marks::SAMPLED;
+    let hidden = Marks::REASSEMBLED | Marks::FRAGMENT_FIRST;
     let checksum = Marks::CHECKSUM_GOOD | Marks::CHECKSUM_BAD | Marks::CHECKSUM_PARTIAL;
     match *item {
         Item::Segment(segment) => {

@@ -1,7 +1,7 @@
 //! From items to frames, so that a trace can go the whole way through decoding and be looked at in Wireshark.
 
 use std::io::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use etherparse::{EtherType, Ethernet2Header, IpNumber, Ipv4Header, Ipv6Header, TcpHeader};
 
@@ -18,7 +18,7 @@ const ETHERNET_HEADER: usize = 14;
 const MAC_PREFIX: [u8; 5] = [0x02, 0, 0, 0, 0];
 
 /// A trace as a source of Ethernet frames. Decoding them gives the items of the trace again, except for what no frame
-/// can show: `context`, `reassembled`, `fragment-first`, `sampled` and `unchecked`. Payload is a function of its sequence
+/// can show: `context`, `reassembled`, `fragment-first` and `unchecked`. Payload is a function of its sequence
 /// number, so that a retransmission repeats the octets.
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -133,6 +133,38 @@ impl Encoded {
             self.bytes.truncate(ip_end + header.len());
             self.original_len = self.bytes.len() as u32;
         }
+        if segment.marks.contains(Marks::SAMPLED) {
+            self.sample();
+        }
+    }
+
+    /// Puts the frame into a flow sample of an sFlow datagram.
+    fn sample(&mut self) {
+        /// What leaves room in a datagram of 64 KiB.
+        const HEADER_MAX: usize = 0xf000;
+        const RATE: u32 = 1_000;
+        const PORT: u16 = 6343;
+        const CHECK_SEQUENCE: u32 = 4;
+        let (agent, collector) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2));
+        let mut frame = std::mem::take(&mut self.bytes);
+        frame.truncate(HEADER_MAX);
+        let captured = frame.len() as u32;
+        frame.resize(frame.len().next_multiple_of(4), 0);
+        let len = frame.len() as u32;
+        let sent = self.original_len.saturating_add(CHECK_SEQUENCE);
+        let datagram = [5, 1, agent.to_bits(), 0, 1, 0, 1];
+        let flow_sample = [1, len + 56, 1, 1, RATE, RATE, 0, 1, 2, 1];
+        let raw_header = [1, len + 16, 1, sent, CHECK_SEQUENCE, captured];
+        let words: Vec<u32> = [&datagram[..], &flow_sample, &raw_header].concat();
+        let udp_len = 8 + 4 * words.len() as u16 + frame.len() as u16;
+        let carried = Carried { protocol: IpNumber::UDP, len: Some(udp_len), segment: None };
+        self.packet(agent.into(), collector.into(), carried);
+        for field in [PORT, PORT, udp_len, 0] {
+            self.bytes.extend(field.to_be_bytes());
+        }
+        self.bytes.extend(words.iter().flat_map(|word| word.to_be_bytes()));
+        self.bytes.extend(frame);
+        self.original_len = self.bytes.len() as u32;
     }
 
     fn icmp_error(&mut self, error: &IcmpError) {
