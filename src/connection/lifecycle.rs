@@ -14,7 +14,7 @@ use super::step::Connection;
 use super::transition::transition;
 use super::vantage::Tap;
 use super::words::{Basis, StateStep};
-use crate::base::{Seq, Side, Sides, Timestamp};
+use crate::base::{Side, Sides, Timestamp};
 use crate::segment::{Flags, IcmpError};
 
 /// What hindsight works with: the connection, its remembered segments in order, and how far the capture reaches.
@@ -66,6 +66,8 @@ pub struct ResetEffect {
     /// It refuses an acknowledgment that belongs to another incarnation, and leaves its sender's state alone (RFC 9293,
     /// section 3.10.7.3, first, and 3.10.7.4, fifth).
     pub refuses: bool,
+    /// It answers data to an application that had closed, and whose FIN had to wait behind data of its own.
+    pub withheld_fin: bool,
 }
 
 impl ResetEffect {
@@ -228,32 +230,6 @@ impl Hindsight<'_> {
         self.notes.iter().any(|note| note.side == Side::Client && !note.is_syn() && note.acknowledges())
     }
 
-    /// When a segment of `side` was last seen that says more than its earlier ones: later than note `from` and than what
-    /// was on its way.
-    fn goes_on(&self, side: Side, from: usize, grace_ns: i64) -> bool {
-        let reset = &self.notes[from];
-        let before = |note: &&Noted| note.side == side && !note.is_rst();
-        let earlier = self.notes[..from].iter().rfind(before);
-        // An abort without a clock still says how far its sender had sent.
-        let aborts = reset.side == side && reset.flags.contains(Flags::ACK) && reset.timestamps.is_none();
-        let sent = |note: &Noted| aborts && note.end().at_or_before(reset.seq);
-        self.notes[from + 1..].iter().filter(before).any(|note| {
-            let newer = match earlier {
-                Some(earlier) => {
-                    let clock = match (note.timestamps, earlier.timestamps) {
-                        (Some(now), Some(then)) => Seq(now.value).after(Seq(then.value)),
-                        // What says nothing new may have been sent before, and overtaken.
-                        _ => note.time.since(reset.time) > OVERTAKEN_NS,
-                    };
-                    let acks_more = note.acknowledges() && earlier.acknowledges() && note.ack.after(earlier.ack);
-                    clock || note.end().after(earlier.end()) && !sent(note) || acks_more
-                }
-                None => true,
-            };
-            newer && note.time.since(reset.time) > grace_ns && !note.class.contains(Class::WILD)
-        })
-    }
-
     /// Note `index` resets a connection whose probes nobody had answered, when the next was due: the peer is gone, or the
     /// way to it, and this reaches nobody either. At the receiver's own tap it is seen to have come.
     fn went_nowhere(&self, index: usize, unanswered_probes: u32) -> bool {
@@ -297,6 +273,7 @@ impl Hindsight<'_> {
                     sender: note.side,
                     accepted: acceptance.resets() && !receiver_goes_on && !lost,
                     contradicted: self.goes_on(note.side, index, REORDERING_NS),
+                    withheld_fin: seen.is_some_and(|seen| self.withheld_fin(index, seen)),
                     refuses: self.notes[..index].iter().any(|earlier| {
                         let foreign = earlier.class.contains(Class::WILD) && earlier.acknowledges();
                         earlier.side != note.side && foreign && earlier.ack == note.seq
@@ -324,6 +301,10 @@ impl Hindsight<'_> {
                 && !replayed
                 && let Some(event) = self.sent(own, index, note, resets)
             {
+                if resets.iter().any(|effect| effect.note == index && effect.withheld_fin) {
+                    let fin = self.overtaken_fin(index).unwrap_or(index);
+                    events.push(self.event(event.order, Cue::SendFin, fin, Basis::Inferred));
+                }
                 events.push(event);
             }
             own += 1;
@@ -492,8 +473,6 @@ impl Hindsight<'_> {
 }
 /// One probe may be lost; the next comes when that is known.
 const PROBES_IN_VAIN: u32 = 2;
-/// What says nothing new and has no clock is overtaken by no more than this, ns.
-const OVERTAKEN_NS: i64 = 200_000_000;
 /// A segment of the same side this soon after its RST was overtaken by it and does not contradict it, ns.
 const REORDERING_NS: i64 = 3_000_000;
 

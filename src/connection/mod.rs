@@ -19,6 +19,7 @@ mod lifecycle;
 mod noted;
 mod opening;
 mod orderly;
+mod overtaken;
 mod predecessor;
 mod profile;
 mod repeat;

@@ -293,7 +293,13 @@ impl Connection {
             self.step_segment(side, &Segment { flags: Flags::ACK, payload_len: 0, ..*segment }, Class::empty());
         }
         let noted = Noted::new(segment, side, timing);
-        if self.resets.len() < RESETS_MAX {
+        // The first of each side, and its first abort, matter however many replies the other side sent.
+        let has_room = self.resets.len() < RESETS_MAX
+            || self.halves[side].rsts == 0
+            || segment.flags.contains(Flags::ACK)
+                && self.resets.len() < 2 * RESETS_MAX
+                && !self.resets.iter().any(|seen| seen.noted.side == side && seen.noted.flags.contains(Flags::ACK));
+        if has_room {
             self.resets.push(ResetSeen::new(noted, &self.halves, self.newest_by_anyone()));
         }
         self.halves[side].rsts += 1;

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::verdict::{Call, Cause, Errno, Family, ImpliedCall};
 use crate::base::{Side, Sides};
-use crate::connection::{CloseKind, Noted, OpenKind, State, is_hard};
+use crate::connection::{CloseKind, Noted, OpenKind, ResetEffect, State, is_hard};
 use crate::segment::IcmpError;
 
 /// One application's view.
@@ -38,8 +38,8 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
         let errno = match life.opening.kind {
             OpenKind::Refused => Some(Errno::ConnRefused),
             OpenKind::Rejected => connection.icmp_errors.iter().find(|error| is_hard(error)).map(icmp_errno),
-            // No stack gives up a SYN that it never repeated; then the application did.
-            OpenKind::Unanswered if life.closing.kind == CloseKind::TimedOut && connection.halves[side].syns > 1 => {
+            // No stack gives up a SYN that it repeated no more than once; then the application did.
+            OpenKind::Unanswered if life.closing.kind == CloseKind::TimedOut && connection.halves[side].syns > 2 => {
                 Some(Errno::TimedOut)
             }
             _ => None,
@@ -71,6 +71,12 @@ fn closing(case: &Case<'_>, side: Side, view: &mut View) {
     if let Some(fin) = case.life.closing.fins[side] {
         let call = if still_reads(case, side) { Call::Shutdown } else { Call::Close };
         view.calls.push(ImpliedCall { call, errno: None, frame: Some(fin.frame) });
+    }
+    // What the FIN waited behind was sent before the socket met the data that it refuses.
+    let withheld = case.life.resets.iter().find(|effect| effect.sender == side && effect.withheld_fin);
+    if let Some(effect) = withheld {
+        let frame = Some(case.life.notes[effect.note].frame);
+        view.calls.push(ImpliedCall { call: Call::Close, errno: None, frame });
     }
     let abort = case.resets.iter().find(|reset| {
         reset.from == side
@@ -113,10 +119,11 @@ fn answers_fin_with_full_socket(case: &Case<'_>, side: Side, fin: &Noted) -> boo
 
 fn errors(case: &Case<'_>, side: Side, view: &mut View) {
     for reset in case.resets.iter().filter(|reset| reset.from != side && reset.accepted) {
-        let Some(effect) = case.life.resets.iter().find(|effect| case.life.notes[effect.note].frame == reset.frame)
-        else {
-            continue;
+        // Of several that say the same, the one that was taken.
+        let taken = |effect: &&ResetEffect| {
+            effect.sender == reset.from && effect.accepted && case.life.notes[effect.note].frame >= reset.frame
         };
+        let Some(effect) = case.life.resets.iter().find(taken) else { continue };
         // Linux tcp_reset(): by the state of the socket that is reset.
         let errno = match effect.state_of(side) {
             State::SynSent => Errno::ConnRefused,

@@ -1,7 +1,7 @@
 //! The cause of a reset that its sender made itself.
 
 use super::{Inquiry, Judgement, abort};
-use crate::connection::{Noted, State};
+use crate::connection::{Class, Noted, State};
 use crate::finding::phrase::{count, duration};
 use crate::finding::verdict::{Cause, Confidence, Family};
 
@@ -19,7 +19,8 @@ const MIDDLEBOX_IDLE_MIN_NS: i64 = 30_000_000_000;
 pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Judgement {
     match (family, inquiry.trigger) {
         (Some(Family::Reply), Some(trigger)) => reply(inquiry, &trigger),
-        (Some(Family::Reply), None) => reply_to_data_in_flight(inquiry),
+        (Some(Family::Reply), None) if inquiry.sender().fin.is_some() => reply_to_data_in_flight(inquiry),
+        (Some(Family::Reply), None) => reply_behind_data(inquiry),
         (Some(Family::Active), _) => active(inquiry),
         _ if is_over(inquiry) => {
             let evidence =
@@ -51,7 +52,35 @@ fn reply(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     if trigger.is_syn_ack() {
         return answered_syn_ack(inquiry, trigger);
     }
-    if sender.fin.is_some() { reply_after_fin(inquiry, trigger) } else { reply_without_socket(inquiry, trigger) }
+    if sender.fin.is_some() {
+        reply_after_fin(inquiry, trigger)
+    } else if inquiry.effect.withheld_fin {
+        reply_behind_data(inquiry)
+    } else {
+        reply_without_socket(inquiry, trigger)
+    }
+}
+
+/// Its FIN was due and never on the wire.
+fn reply_behind_data(inquiry: &Inquiry<'_>) -> Judgement {
+    let sender = inquiry.sender();
+    if let Some(fin) = inquiry.life.closing.fins[inquiry.from()] {
+        let evidence = format!(
+            "it overtook its sender's FIN (frame {}), and answers data with the number that this acknowledges: the application had closed and nobody reads",
+            fin.frame
+        );
+        return Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::NoConnection], evidence);
+    }
+    let ago = sender.last_data.map_or(0, |last| inquiry.noted.time.since(last.time));
+    let held = match sender.in_flight() {
+        0 => "the peer's window let it send no more".to_owned(),
+        octets => format!("{} of its own were not acknowledged yet", count(octets, "octet")),
+    };
+    let evidence = format!(
+        "it answers data with the number that it acknowledges, and {} before its sender was sending itself; {held}: the application had closed, and the FIN waited behind what was still to be sent",
+        duration(ago)
+    );
+    Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::NoConnection], evidence)
 }
 
 fn refused(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
@@ -110,6 +139,13 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         return Judgement::new(Cause::DataAfterClose, Confidence::High, &[], evidence);
     }
     let first_fin = trigger.is_fin() && receiver.fins <= 1;
+    if first_fin && trigger.class.contains(Class::AFTER_GAP) {
+        let evidence = format!(
+            "it had sent FIN, and answers a FIN (frame {}) that shows octets before it which have not come: the application had closed and nobody reads",
+            trigger.frame
+        );
+        return Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::NoTimeWait], evidence);
+    }
     if first_fin && in_fin_wait_2 {
         let waited = acked_for.unwrap_or(0);
         if waited < FIN_WAIT_2_MIN_NS {
@@ -145,7 +181,7 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
 /// What was on its way when the FIN passed met a socket that its application had left.
 fn reply_to_data_in_flight(inquiry: &Inquiry<'_>) -> Judgement {
     let evidence = format!(
-        "it has the number of its sender's FIN, and {} octets had been on their way when that was sent: the application had closed and nobody reads",
+        "it has a number up to that of its sender's FIN, and {} octets had been on their way when that was sent: the application had closed and nobody reads",
         inquiry.receiver().in_flight()
     );
     Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::AfterFin], evidence)

@@ -30,6 +30,20 @@ finding! {
     /// server > RST
     /// ```
     ///
+    /// The FIN may never be seen: it waits behind what the application had still to send, and the reset comes first. Who was
+    /// sending an instant ago has not lost its connection.
+    ///
+    /// ```trace fires
+    ///       client > SYN
+    ///       server > SYN ACK
+    ///       client > ACK
+    ///       client > data 100
+    /// +5ms  server > data 1000
+    ///       server > data 1000
+    /// +5ms  client > data 100 ack 1
+    ///       server > RST
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `half-close`, where the closed side still reads. `fin-wait-2-expired`, where the wait was longer than the timer.

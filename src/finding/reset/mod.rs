@@ -26,7 +26,7 @@ use super::case::{Case, Found};
 use super::catalogue::Entry;
 use super::phrase::count;
 use super::verdict::{Cause, Confidence, Family, Origin, Reset, Severity};
-use crate::base::Side;
+use crate::base::{Side, Sides};
 use crate::connection::{Acceptance, Connection, Half, Lifecycle, Noted, ResetEffect, ResetSeen, State};
 use crate::segment::Flags;
 
@@ -91,12 +91,15 @@ impl Inquiry<'_> {
         &self.seen.before[!self.noted.side]
     }
 
-    /// It has the number of its sender's FIN while octets sent before that FIN came were on their way: it answers one of
-    /// those, which nobody had reason to remember.
+    /// Its sender had closed, and it has a number that the receiver acknowledged before it had that FIN, while octets of the
+    /// receiver were on their way: it answers one of those, which nobody had reason to remember.
     pub fn answers_unnoted_data(&self) -> bool {
         let (sender, receiver) = (self.sender(), self.receiver());
-        let at_fin = sender.fin.is_some_and(|fin| self.noted.seq == fin);
-        self.trigger.is_none() && !self.noted.flags.contains(Flags::ACK) && at_fin && receiver.in_flight() > 0
+        let up_to_fin = match (sender.fin, sender.start) {
+            (Some(fin), Some(start)) => self.noted.seq.at_or_before(fin) && self.noted.seq.at_or_after(start),
+            _ => self.effect.withheld_fin,
+        };
+        self.trigger.is_none() && !self.noted.flags.contains(Flags::ACK) && up_to_fin && receiver.in_flight() > 0
     }
 }
 
@@ -104,29 +107,59 @@ impl Inquiry<'_> {
 /// an echo: one abort can be followed by tens of resets to what was still on its way.
 pub fn judge(connection: &Connection, life: &Lifecycle) -> Vec<Reset> {
     let mut resets: Vec<Reset> = Vec::new();
+    let mut waiting: Sides<u32> = Sides::default();
     for effect in &life.resets {
         let noted = &life.notes[effect.note];
         let seen = connection.resets.iter().find(|seen| seen.noted.frame == noted.frame);
         let Some(seen) = seen else {
             // Beyond the remembered ones: counted with the newest of its side.
             if let Some(earlier) = resets.iter_mut().rfind(|reset| reset.from == noted.side) {
-                earlier.echoes += 1;
+                echo(earlier, effect, noted);
             }
             continue;
         };
+        if is_overtaken_echo(life, effect) {
+            waiting[noted.side] += 1;
+            continue;
+        }
         let earlier = resets.iter().rposition(|reset| reset.from == noted.side && reset.origin != Origin::Middlebox);
         let trigger = trigger::find(life, seen);
         let inquiry = Inquiry { connection, life, effect, seen, noted, trigger };
         let family = family::of(&inquiry);
         if let Some(earlier) = earlier.filter(|_| !effect.contradicted) {
-            resets[earlier].echoes += 1;
-            resets[earlier].accepted |= effect.accepted;
+            echo(&mut resets[earlier], effect, noted);
             continue;
         }
-        resets.push(verdict(&inquiry, family));
+        resets.push(Reset { echoes: std::mem::take(&mut waiting[noted.side]), ..verdict(&inquiry, family) });
     }
     resets
 }
+
+/// `noted` says again what `earlier` said, with the number of another segment, and may be the one that is taken.
+fn echo(earlier: &mut Reset, effect: &ResetEffect, noted: &Noted) {
+    earlier.echoes += 1;
+    if effect.accepted && !earlier.accepted {
+        earlier.accepted = true;
+        earlier.evidence +=
+            &format!("; the one in frame {} has the number that it waits for, and is taken", noted.frame);
+    }
+}
+
+/// A bare reset that passed the tap before the abort which had taken its sender's socket: that is the cause of both.
+fn is_overtaken_echo(life: &Lifecycle, effect: &ResetEffect) -> bool {
+    let bare = &life.notes[effect.note];
+    let closed = life.closing.fins[bare.side].is_some_and(|fin| fin.frame < bare.frame);
+    !closed
+        && !bare.flags.contains(Flags::ACK)
+        && life.notes[effect.note + 1..].iter().any(|note| {
+            let aborts = note.side == bare.side && note.flags.contains(Flags::RST | Flags::ACK);
+            let is_live = note.window != 0 || note.timestamps.is_some();
+            aborts && is_live && note.seq.at_or_after(bare.seq) && note.time.since(bare.time) <= OVERTAKEN_NS
+        })
+}
+
+/// Nothing is overtaken by more than this, ns.
+const OVERTAKEN_NS: i64 = 200_000_000;
 
 /// The finding for every reset of one cause.
 fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Found) {

@@ -1,6 +1,6 @@
 //! The segment that a reset answers.
 
-use crate::connection::{Lifecycle, Noted, ResetSeen};
+use crate::connection::{Lifecycle, Noted, OpenKind, ResetSeen};
 use crate::segment::Flags;
 
 /// A stack answers at once; beyond twice the handshake's round trip this much is allowed for queues and scheduling, ns.
@@ -20,7 +20,9 @@ pub(super) fn find(life: &Lifecycle, seen: &ResetSeen) -> Option<Noted> {
     let mut candidates = newest
         .into_iter()
         .chain(earlier.copied())
-        .filter(|note| !note.is_rst() && reset.time.since(note.time) <= span && answers(reset, note));
+        .filter(|note| !note.is_rst() && answers(reset, note))
+        // What acknowledges a SYN can be an answer to nothing else, however long the way is.
+        .filter(|note| reset.time.since(note.time) <= span || note.is_syn() && life.opening.kind == OpenKind::Refused);
     let newest = candidates.next()?;
     let acked = seen.before[!reset.side].acked;
     let unreceived = |note: &Noted| note.end() != note.seq && acked.is_none_or(|acked| note.end().after(acked));

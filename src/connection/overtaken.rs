@@ -1,0 +1,123 @@
+//! Whether an end went on as if a reset had not been, or was only overtaken by it; and closes that a reset shows because the
+//! FIN never came to be sent.
+
+use super::lifecycle::Hindsight;
+use super::noted::{Class, Noted};
+use super::reset::ResetSeen;
+use crate::base::{Seq, Side, Timestamp};
+use crate::segment::Flags;
+
+/// Nothing is overtaken by more than this, ns.
+const OVERTAKEN_NS: i64 = 200_000_000;
+/// Without a clock, what comes this soon may have been overtaken, ns.
+const OVERTAKEN_UNDATED_NS: i64 = 50_000_000;
+/// Ticks of a timestamp clock are taken to be this long, ns: those of Linux, macOS and FreeBSD. No stack counts faster, so
+/// nothing is dated later than it was sent.
+const TICK_NS: i64 = 1_000_000;
+/// An IPv4 id this little below another was counted before it.
+const ID_STEP_MAX: u16 = 1_024;
+/// Who sent data less than this ago, ns, has not lost its state since.
+const ALIVE_NS: i64 = 1_000_000_000;
+/// The same of a sender whose peer keeps the window closed: probes come at growing intervals.
+const ALIVE_BEHIND_WINDOW_NS: i64 = 60_000_000_000;
+
+impl Hindsight<'_> {
+    /// `side` was seen to say more than its earlier segments, later than note `from`, than what was on its way and than
+    /// what the road delayed.
+    pub(super) fn goes_on(&self, side: Side, from: usize, grace_ns: i64) -> bool {
+        let reset = &self.notes[from];
+        let before = |note: &&Noted| note.side == side && !note.is_rst();
+        let Some(earlier) = self.notes[..from].iter().rfind(before) else {
+            let mut later = self.notes[from + 1..].iter().filter(before);
+            return later.any(|note| note.time.since(reset.time) > grace_ns && !note.class.contains(Class::WILD));
+        };
+        let peer_end = self.notes[..from].iter().filter(|note| note.side != side && !note.is_rst()).map(Noted::end);
+        let peer_end = peer_end.reduce(Seq::later);
+        self.notes[from + 1..].iter().filter(before).any(|note| {
+            let clock = match (note.timestamps, earlier.timestamps) {
+                (Some(now), Some(then)) => Seq(now.value).after(Seq(then.value)),
+                // What says nothing new may have been sent before, and overtaken.
+                _ => note.time.since(reset.time) > OVERTAKEN_NS,
+            };
+            let acks_more = note.acknowledges() && earlier.acknowledges() && note.ack.after(earlier.ack);
+            let newer = clock || note.end().after(earlier.end()) || acks_more;
+            let reacts = note.acknowledges() && peer_end.is_some_and(|end| note.ack.after(end));
+            newer
+                && note.time.since(reset.time) > grace_ns
+                && !note.class.contains(Class::WILD)
+                && (reacts || !was_overtaken(note, earlier, reset, grace_ns))
+        })
+    }
+
+    /// The bare reset in note `index` answers payload, in the name of an end that had payload of its own under way an
+    /// instant before and shows no close: it had not lost its state, so its application had closed, and the FIN waited
+    /// behind what the peer's window or the congestion window held back (Linux `tcp_rcv_state_process`, TCPABORTONDATA).
+    pub(super) fn withheld_fin(&self, index: usize, seen: &ResetSeen) -> bool {
+        let reset = &self.notes[index];
+        let (own, peer) = (&seen.before[reset.side], &seen.before[!reset.side]);
+        if own.fin.is_none() && own.rsts == 0 && self.overtaken_fin(index).is_some() {
+            return true;
+        }
+        let Some(last) = own.last_data else { return false };
+        let has_closed = own.fin.is_some() || own.rsts > 0 || peer.fin.is_some();
+        if has_closed || reset.flags.contains(Flags::ACK) || own.ttl.is_some_and(|ttl| ttl != reset.ttl) {
+            return false;
+        }
+        let room = peer.right_edge.map(|edge| edge.since(own.nxt));
+        let is_blocked = room.is_some_and(|room| room < i32::from(peer.mss.unwrap_or(0).min(1 << 14)));
+        let since = |time: Timestamp| reset.time.since(time);
+        let alive = since(last.time) < ALIVE_NS
+            || is_blocked && own.last.is_some_and(|last| since(last.time) < ALIVE_BEHIND_WINDOW_NS);
+        // What it answers: nothing is answered that did not come, and an acknowledgment alone meets no closed reader.
+        let is_data = |note: &Noted| note.side != reset.side && note.len > 0 && note.frame < reset.frame;
+        let asked = peer.last_data.filter(is_data).is_some_and(|data| since(data.time) < ALIVE_NS);
+        let at_ack = reset.seq.at_or_before(own.nxt) && own.start.is_some_and(|start| reset.seq.at_or_after(start));
+        // What it answers was sent by a peer that did not have all.
+        let is_waiting = reset.seq.before(own.nxt) || is_blocked;
+        alive && asked && at_ack && is_waiting
+    }
+
+    /// The bare reset in note `index` overtook the FIN of its own sender. Returns the index of that.
+    pub(super) fn overtaken_fin(&self, index: usize) -> Option<usize> {
+        let reset = &self.notes[index];
+        let is_fin = |note: &Noted| {
+            note.side == reset.side && note.is_fin() && reset.seq.at_or_before(note.end()) && note.frame > reset.frame
+        };
+        let later = self.notes[index..].iter().position(is_fin).map(|offset| index + offset)?;
+        let is_soon = self.notes[later].time.since(reset.time) <= OVERTAKEN_NS;
+        (is_soon && !reset.flags.contains(Flags::ACK)).then_some(later)
+    }
+}
+
+/// `note` came after `reset` and may have been sent before it: by the numbers of an abort, by its sender's clock or
+/// counter, or because it came so soon that nothing tells. `earlier` is its sender's last segment before the reset.
+fn was_overtaken(note: &Noted, earlier: &Noted, reset: &Noted, grace_ns: i64) -> bool {
+    let late_ns = note.time.since(reset.time);
+    let is_own = note.side == reset.side;
+    let aborts = is_own && reset.flags.contains(Flags::ACK);
+    if let (true, Some(now), Some(then)) = (aborts, note.timestamps, reset.timestamps) {
+        return Seq(now.value).at_or_before(Seq(then.value)) && note.end().at_or_before(reset.seq);
+    }
+    if aborts && note.end().at_or_before(reset.seq) && reset.timestamps.is_none() {
+        return true;
+    }
+    if late_ns > OVERTAKEN_NS {
+        return false;
+    }
+    let counts = |id: u16| (1..ID_STEP_MAX).contains(&id);
+    let counted_between = note.ip_id != 0
+        && earlier.ip_id != 0
+        && reset.ip_id != 0
+        && counts(note.ip_id.wrapping_sub(earlier.ip_id))
+        && counts(reset.ip_id.wrapping_sub(note.ip_id));
+    if is_own && counted_between {
+        return true;
+    }
+    match (note.timestamps, earlier.timestamps) {
+        (Some(now), Some(then)) => {
+            let ticks = i64::from(Seq(now.value).since(Seq(then.value)));
+            earlier.time.plus(ticks * TICK_NS).since(reset.time) <= grace_ns.min(OVERTAKEN_NS)
+        }
+        _ => late_ns <= OVERTAKEN_UNDATED_NS && !aborts,
+    }
+}
