@@ -164,11 +164,19 @@ impl Closing {
         octets > FAREWELL_OCTETS_MAX || octets > 0 && !(prompt && at_once && has_spoken)
     }
 
-    /// connect() had its time, or at least tried again in vain.
+    /// connect() had its time, or tried again and again in vain, or did not when it would have.
     fn gave_up_connecting(&self, hindsight: &Hindsight<'_>) -> bool {
-        let client = &hindsight.connection.halves.client;
         let waited = hindsight.horizon.since(hindsight.connection.end);
-        client.syns > 1 || waited >= SYN_RTO_NS
+        match hindsight.connection.halves.client.syns {
+            0 | 1 => waited >= SYN_RTO_NS,
+            2 => {
+                let first = hindsight.notes.iter().find(|note| note.is_syn());
+                let interval = first.map_or(0, |first| hindsight.connection.end.since(first.time));
+                // The timer at most doubles (RFC 6298, section 5.5).
+                waited >= SYN_RTO_NS.max(2 * interval)
+            }
+            _ => true,
+        }
     }
 
     fn initiator(&self, hindsight: &Hindsight<'_>, opening: &Opening, resets: &[ResetEffect]) -> Option<Initiator> {

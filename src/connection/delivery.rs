@@ -229,12 +229,12 @@ impl Arrivals {
         let Some(receipt) = receipt else { return (None, lost) };
         // A reply takes its number from the segment that it answers: whether that acknowledged the FIN, it shows. What
         // came within a crossing before it can have arrived after it.
-        let reply = |number: Seq| {
-            let is_reply = move |note: &Noted| note.side == side && note.is_rst() && !note.flags.contains(Flags::ACK);
-            move |note: &Noted| is_reply(note) && note.seq == number
-        };
-        let before = notes.iter().position(reply(fin + 1)).filter(|&shows| answers.iter().any(|&ack| ack < shows));
-        let after = notes.iter().position(reply(fin)).filter(|&without| {
+        let is_reply = |note: &Noted| note.side == side && note.is_rst() && !note.flags.contains(Flags::ACK);
+        let shows = |note: &Noted| is_reply(note) && note.seq == fin + 1;
+        let before = notes.iter().position(shows).filter(|&shows| answers.iter().any(|&ack| ack < shows));
+        // What it answers was sent before that acknowledgment; in order, it came before it, too.
+        let first_reply = notes.iter().position(is_reply).filter(|&reply| notes[reply].seq.at_or_before(fin));
+        let after = first_reply.filter(|&without| {
             notes[without].time.since(notes[receipt.note].time) <= self.crossing_ns(side)
                 && before.is_none_or(|shows| without < shows)
         });
@@ -369,19 +369,25 @@ fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>>
     // A repeated SYN leaves open which copy was answered (Karn): what answers by its timestamp is slower than the newest.
     let answered = syn.map(|syn| notes[syn_ack].time.since(syn.time).max(0));
     let repeated = notes[..syn_ack].iter().filter(|note| note.side == Side::Client && note.is_syn()).count() > 1;
-    let slower = if repeated { echoed_rtt(&notes[syn_ack..]) } else { None };
+    let slower = if repeated { echoed_rtt(&notes[syn_ack..], Side::Server) } else { None };
+    let completed = ack.zip(last_syn_ack).map(|(ack, sent)| (syn_ack + ack, sent));
+    // What completes it and is no acknowledgment alone came when there was something to send: the acknowledgment was lost.
+    let prompt = completed.filter(|&(ack, _)| notes[ack].end() != notes[ack].seq);
+    let prompt = prompt.and_then(|(ack, _)| echoed_rtt(&notes[ack..], Side::Client));
     Sides {
-        client: ack.zip(last_syn_ack).map(|(ack, sent)| notes[syn_ack + ack].time.since(sent.time).max(0)),
+        client: completed.map(|(ack, sent)| {
+            let rtt = notes[ack].time.since(sent.time).max(0);
+            prompt.map_or(rtt, |prompt| rtt.min(prompt))
+        }),
         server: answered.map(|rtt| rtt.max(slower.unwrap_or(0))),
     }
 }
 
-/// From the tap to the server and back, by the first segment of the client that the server echoes.
-fn echoed_rtt(notes: &[Noted]) -> Option<i64> {
-    let answers = notes.iter().filter(|note| note.side == Side::Server && !note.is_syn_ack() && !note.is_rst());
+/// From the tap to `side` and back, by the first segment of its peer that it echoes.
+fn echoed_rtt(notes: &[Noted], side: Side) -> Option<i64> {
+    let answers = notes.iter().filter(|note| note.side == side && !note.is_syn_ack() && !note.is_rst());
     answers.filter_map(|answer| Some((answer, answer.timestamps?.echo))).find_map(|(answer, echo)| {
-        let asked =
-            |note: &&Noted| note.side == Side::Client && note.timestamps.is_some_and(|stamps| stamps.value == echo);
+        let asked = |note: &&Noted| note.side != side && note.timestamps.is_some_and(|stamps| stamps.value == echo);
         let asked = notes.iter().find(asked).filter(|asked| asked.frame < answer.frame)?;
         Some(answer.time.since(asked.time))
     })

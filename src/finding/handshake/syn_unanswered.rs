@@ -23,8 +23,8 @@ finding! {
     /// # How it is recognised
     ///
     /// Only SYNs in the connection. The message says whether the give-up time of the profile had passed when the capture
-    /// ended, or whether the capture ended first. A SYN that is not even repeated is no connect() that the stack ended with
-    /// ETIMEDOUT: the application had a shorter limit of its own, or it was a probe.
+    /// ended, or whether the capture ended first. A SYN that is repeated once or not at all is no connect() that the
+    /// stack ended with ETIMEDOUT: the application had a shorter limit of its own, or it was a probe.
     ///
     /// ```trace fires
     ///    client > SYN
