@@ -37,7 +37,11 @@ pub fn compare(connection: &Connection, side: Side, view: &EndpointView) -> Vec<
         compared.push(("end of sending", asked.to_owned(), got.name().to_owned()));
     }
     let got = view.error.map_or(NONE, |errno| errno.name());
-    match calls.iter().find_map(|call| call.lasting_errno()) {
+    // Who stopped sending himself is told EPIPE of his own doing.
+    let shut = calls.iter().position(|call| call.shuts_writing()).unwrap_or(calls.len());
+    let of_own_doing = |index: usize, call: &AppCall| index > shut && call.errno.as_deref() == Some("EPIPE");
+    let mut told = calls.iter().enumerate().filter(|(index, call)| !of_own_doing(*index, call));
+    match told.find_map(|(_, call)| call.lasting_errno()) {
         Some(asked) => compared.push(("error", asked.to_owned(), got.to_owned())),
         // Without a call afterwards the application never learns of it; what never arrived is no error at all.
         None if BY_RESET.contains(&got) && !connection.was_reset(side) => {
