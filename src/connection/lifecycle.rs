@@ -264,6 +264,7 @@ impl Hindsight<'_> {
                 let receiver = !note.side;
                 let receiver_goes_on = self.goes_on(receiver, index, self.arrivals.crossing_ns(receiver));
                 let lost = seen.is_some_and(|seen| self.went_nowhere(index, seen.before[note.side].unanswered_probes));
+                let contradicted = self.goes_on(note.side, index, REORDERING_NS);
                 ResetEffect {
                     note: index,
                     receiver_state: None,
@@ -272,8 +273,8 @@ impl Hindsight<'_> {
                     receiver_goes_on,
                     sender: note.side,
                     accepted: acceptance.resets() && !receiver_goes_on && !lost,
-                    contradicted: self.goes_on(note.side, index, REORDERING_NS),
-                    withheld_fin: seen.is_some_and(|seen| self.withheld_fin(index, seen)),
+                    contradicted,
+                    withheld_fin: !contradicted && seen.is_some_and(|seen| self.withheld_fin(index, seen)),
                     refuses: self.notes[..index].iter().any(|earlier| {
                         let foreign = earlier.class.contains(Class::WILD) && earlier.acknowledges();
                         earlier.side != note.side && foreign && earlier.ack == note.seq

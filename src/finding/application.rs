@@ -74,7 +74,7 @@ fn closing(case: &Case<'_>, side: Side, view: &mut View) {
     }
     // What the FIN waited behind was sent before the socket met the data that it refuses.
     let withheld = case.life.resets.iter().find(|effect| effect.sender == side && effect.withheld_fin);
-    if let Some(effect) = withheld {
+    if let (Some(effect), None) = (withheld, case.life.closing.fins[side]) {
         let frame = Some(case.life.notes[effect.note].frame);
         view.calls.push(ImpliedCall { call: Call::Close, errno: None, frame });
     }

@@ -1,17 +1,24 @@
 //! Was the reset sent by the host whose address it carries? False alarms are worse than silence here.
 
 use super::{Inquiry, Judgement};
-use crate::connection::State;
+use crate::connection::{Noted, State};
 use crate::finding::verdict::{Cause, Confidence, Family};
 use crate::segment::Flags;
 
 /// An IPv4 id this far above the sender's last one still counts as its counter going on.
 const ID_STEP_MAX: u16 = 2_048;
 
+/// Sooner than this no SYN is sent again (RFC 6298, section 2.1), ns.
+const SYN_RTO_NS: i64 = 900_000_000;
+
 /// Calls a reset injected when its supposed sender goes on as if it had not sent it, or when at least two header fields
 /// disagree that the host's own resets would leave alone. IPv4 id 0, window 0 and missing timestamps are how Linux
 /// answers segments without a socket, and count for nothing in a reply.
 pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Option<Judgement> {
+    if let Some(frame) = accepted_same_syn(inquiry) {
+        let evidence = format!("it refuses a SYN that its supposed sender accepts (frame {frame})");
+        return Some(Judgement::new(Cause::Injected, Confidence::High, &[], evidence));
+    }
     let disagreements = disagreements(inquiry, family);
     let opening = matches!(inquiry.effect.state_of(inquiry.from()), State::SynSent | State::Closed | State::Listen)
         && inquiry.trigger.is_some_and(|trigger| trigger.flags.contains(Flags::ACK));
@@ -28,6 +35,22 @@ pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Option<Jud
     let confidence = if disagreements.len() > 2 { Confidence::High } else { Confidence::Medium };
     let evidence = format!("its header is not that of the supposed sender: {}", disagreements.join(", "));
     Some(Judgement::new(Cause::Injected, confidence, &[Cause::Unknown], evidence))
+}
+
+/// A host refuses a SYN or answers it with SYN-ACK, and never both. A listener may begin between two copies, and those are
+/// a retransmission timeout apart. Returns the frame of the SYN-ACK.
+fn accepted_same_syn(inquiry: &Inquiry<'_>) -> Option<u64> {
+    // An abort of an open socket that had received nothing acknowledges the SYN as well, at its own next number.
+    let syn = inquiry.trigger.filter(|trigger| trigger.is_syn() && inquiry.sender().isn.is_none())?;
+    let accepts = |note: &&Noted| {
+        let apart_ns = note.time.since(inquiry.noted.time).abs();
+        note.side == inquiry.from()
+            && note.is_syn_ack()
+            && note.ack == syn.end()
+            && inquiry.noted.seq != note.end()
+            && apart_ns < SYN_RTO_NS
+    };
+    inquiry.life.notes.iter().find(accepts).map(|note| note.frame)
 }
 
 /// Header fields that do not fit the sender's other segments.

@@ -3,6 +3,7 @@
 mod abort;
 pub mod after_close;
 pub mod after_fin;
+mod appliance;
 mod cause;
 pub mod data_after_close;
 mod family;
@@ -217,13 +218,14 @@ fn costs_nothing(case: &Case<'_>, reset: &Reset) -> bool {
 const FAREWELL_OCTETS_MAX: u32 = 64;
 
 fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
-    let forged = forged::judge(inquiry, family);
+    let said = appliance::judge(inquiry);
+    let forged = if said.is_some() { None } else { forged::judge(inquiry, family) };
     let origin = match &forged {
         Some(judgement) if judgement.confidence >= Confidence::Medium => Origin::Middlebox,
         Some(_) => Origin::Unknown,
         None => Origin::Endpoint,
     };
-    let judgement = forged.unwrap_or_else(|| cause::judge(inquiry, family));
+    let judgement = said.or(forged).unwrap_or_else(|| cause::judge(inquiry, family));
     let origin = match judgement.cause {
         Cause::IdleExpired if judgement.confidence >= Confidence::Medium => Origin::Middlebox,
         Cause::IdleExpired | Cause::Unknown => Origin::Unknown,
