@@ -116,12 +116,36 @@ impl Program {
             FilterError::Refused { expression: expression.to_owned(), link, words }
         };
         let handle = pcap::Capture::dead(pcap::Linktype(data_link_type(link))).map_err(refused)?;
-        let compiled = handle.compile(expression, true).map_err(refused)?;
+        let compiled = handle.compile(expression, true).map_err(|error| match error {
+            pcap::Error::PcapError(words) if words.contains("syntax error") => {
+                let column = 1 + understood(expression, |part| handle.compile(part, true).is_ok());
+                refused(pcap::Error::PcapError(format!("{words} at or after column {column}")))
+            }
+            error => refused(error),
+        })?;
         let unreadable = || refused(pcap::Error::InvalidString);
         let instructions = compiled.get_instructions().iter().map(|instruction| parse(&instruction.to_string()));
         Ok(Self { instructions: instructions.collect::<Option<_>>().ok_or_else(unreadable)? })
     }
 }
+
+/// Where libpcap says only that something cannot be parsed: how many characters make an expression by themselves, blanks after
+/// them included.
+#[cfg(feature = "live")]
+fn understood(expression: &str, compiles: impl Fn(&str) -> bool) -> usize {
+    let blanks = expression.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at);
+    let ends: Vec<usize> = blanks.take(WORDS_MAX).collect();
+    // Nothing at all is an expression as well, and would be found last.
+    let end = ends.into_iter().rev().find(|&end| !expression[..end].trim().is_empty() && compiles(&expression[..end]));
+    end.map_or(0, |end| {
+        let rest = expression[end..].trim_start();
+        expression[..expression.len() - rest.len()].chars().count()
+    })
+}
+
+/// Words of an expression that are looked at for a fault.
+#[cfg(feature = "live")]
+const WORDS_MAX: usize = 256;
 
 /// libpcap's DLT number on this system for a registry number. They differ only where systems gave one meaning different
 /// numbers (pcap/dlt.h, pcap-common.c).
@@ -356,6 +380,7 @@ mod tests {
     fn what_libpcap_refuses_is_said_in_its_words() {
         let refusal = CaptureFilter::new("tcp prot 80", &[]).unwrap_err().to_string();
         assert!(refusal.starts_with("filter 'tcp prot 80': ") && refusal.contains("syntax error"), "{refusal}");
+        assert!(refusal.contains("at or after column 5 "), "{refusal}");
         let refusal = CaptureFilter::new("ether host 00:00:5e:00:53:01", &[LinkType::RAW]).unwrap_err().to_string();
         assert!(refusal.contains("RAW"), "{refusal}");
         assert!(CaptureFilter::new("tcp\0", &[]).is_err());
