@@ -137,7 +137,11 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     companions.model.with(|model| companions.metrics.write(&summary, model)).context("cannot write the metrics")?;
     if let Some(keeper) = companions.keeper {
         let until = ended.as_ref().map_or(capture.newest(), |(_, until)| *until);
-        keeper.finish(capture.counters(), capture.delivered(), until).context("cannot keep the last frames")?;
+        let kept = keeper.finish(capture.counters(), capture.delivered(), until);
+        // Why it ended is the news, not that the same file cannot be ended either.
+        if ended.is_ok() {
+            kept.context("cannot keep the last frames")?;
+        }
     }
     for (reason, count) in &summary.skipped {
         say(format_args!("skipped {}: {reason}", counted(*count, "frame")));

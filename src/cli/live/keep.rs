@@ -10,7 +10,6 @@ use anyhow::Context;
 use super::arguments::KeepArguments;
 use crate::base::Timestamp;
 use crate::cli::explain::meant;
-use crate::cli::output::cannot_write;
 use crate::source::live::Counters;
 use crate::source::write::{InterfaceOptions, PacketOptions, PcapngWriter};
 use crate::source::{ByteOrder, Drops, Frame, LinkType};
@@ -107,7 +106,7 @@ impl Keeper {
         };
         if !keeper.plan.is_several() {
             // A name that cannot be written to is an error at once and not in the middle.
-            keeper.begin(None, "").with_context(|| cannot_write(path))?;
+            keeper.begin(None, "").context("--write")?;
         }
         Ok(Some(keeper))
     }
@@ -160,7 +159,8 @@ impl Keeper {
     /// # Errors
     /// The file cannot be written.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.open.as_mut().map_or(Ok(()), |open| open.writer.get_mut().out.flush())
+        let Some(open) = &mut self.open else { return Ok(()) };
+        open.writer.get_mut().out.flush().map_err(|error| of_file(&open.path, error))
     }
 
     /// The end, with what was counted on the interface until then: after its last frame it may have been silent, and who reads the
@@ -179,7 +179,8 @@ impl Keeper {
         match &mut self.open {
             Some(open) => {
                 open.begun.get_or_insert(time);
-                open.writer.frame(0, time, bytes, original_len, PacketOptions::default())
+                let written = open.writer.frame(0, time, bytes, original_len, PacketOptions::default());
+                written.map_err(|error| of_file(&open.path, error))
             }
             None => Ok(()),
         }
@@ -199,7 +200,7 @@ impl Keeper {
         } else {
             self.plan.path.clone()
         };
-        let file = File::create(&path)?;
+        let file = File::create(&path).map_err(|error| of_file(&path, error))?;
         let out = Counted { out: BufWriter::with_capacity(BUFFER_BYTES, file), bytes: 0 };
         let application = concat!("lastack ", env!("CARGO_PKG_VERSION"));
         let mut writer = PcapngWriter::new(out, ByteOrder::Little, application)?;
@@ -212,6 +213,8 @@ impl Keeper {
 
     fn end(&mut self, counted: Option<(Counters, u64, Timestamp)>) -> io::Result<()> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
+        let path = open.path.clone();
+        let of_this = |error| of_file(&path, error);
         if let Some((counters, delivered, until)) = counted {
             let drops = Drops {
                 received: Some(counters.received),
@@ -220,9 +223,9 @@ impl Keeper {
                 delivered: Some(delivered),
                 ..Drops::default()
             };
-            open.writer.statistics(0, until, drops)?;
+            open.writer.statistics(0, until, drops).map_err(of_this)?;
         }
-        open.writer.finish()?;
+        open.writer.finish().map_err(of_this)?;
         if let Some(most) = self.plan.files_max {
             self.files.push_back(open.path);
             while self.files.len() > most {
@@ -257,6 +260,11 @@ impl Ring {
             self.frames.pop_front();
         }
     }
+}
+
+/// An error that says where it happened.
+fn of_file(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// `web.pcapng` as `web_00001_20261121T033100Z.pcapng`, so that names sort as the files follow; with the finding at the end
