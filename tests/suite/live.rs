@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -113,13 +113,19 @@ impl Live {
     }
 
     /// Ends it by `signal`. Returns the remaining records and the exit code.
-    fn end(mut self, signal: Signal) -> (Vec<Value>, Option<i32>) {
+    fn end(self, signal: Signal) -> (Vec<Value>, Option<i32>) {
+        let (records, code, said) = self.end_saying(signal);
+        assert_eq!(said, "");
+        (records, code)
+    }
+
+    /// The same, with what it said beside.
+    fn end_saying(mut self, signal: Signal) -> (Vec<Value>, Option<i32>, String) {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
         let records: Vec<Value> = std::iter::from_fn(|| self.next()).collect();
         let mut said = String::new();
         self.process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert_eq!(said, "");
-        (records, self.process.wait().unwrap().code())
+        (records, self.process.wait().unwrap().code(), said)
     }
 }
 
@@ -167,6 +173,21 @@ fn pair() -> (TcpStream, TcpStream) {
 fn abort(socket: TcpStream) {
     rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO)).unwrap();
     drop(socket);
+}
+
+/// Does `work` while connections come and are reset.
+fn while_traffic_goes_on<T>(work: impl FnOnce() -> T) -> T {
+    let (over, is_over) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while is_over.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
+                abort(pair().1);
+            }
+        });
+        let done = work();
+        drop(over);
+        done
+    })
 }
 
 fn port(socket: &TcpStream) -> u16 {
@@ -269,6 +290,52 @@ fn everything_received_is_accounted_for_and_ctrl_c_tells_what_was_seen() {
 }
 
 #[test]
+fn who_lived_while_the_ring_was_full_says_so_and_every_frame_is_accounted_for() {
+    const FLOOD: usize = 20_000;
+    let Some(namespace) = Namespace::new() else { return };
+    let (before, after, (records, _, said)) = namespace.inside(|| {
+        let mut live = Live::start(&["-B", "1", "--time-wait", "1"]);
+        let (mut client, server) = pair();
+        let before = port(&client);
+        client.write_all(b"seen").unwrap();
+        let process = Pid::from_child(&live.process);
+        kill_process(process, Signal::STOP).unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        for _ in 0..FLOOD {
+            // That nobody listens comes back as an error of the next one, which is sent again.
+            if socket.send_to(&[0; 64], nobody).is_err() {
+                let _ = socket.send_to(&[0; 64], nobody);
+            }
+        }
+        kill_process(process, Signal::CONT).unwrap();
+        // That the ring has room again and the drop was counted shows when a connection has been told that ended since.
+        while_traffic_goes_on(|| {
+            live.read_until(|record| record["type"] == "connection" && record["close"]["kind"] == "reset")
+        });
+        let later = pair();
+        let after = port(&later.0);
+        drop(later);
+        let ended = live.end_saying(Signal::TERM);
+        drop((client, server));
+        (before, after, ended)
+    });
+    assert!(said.contains("for want of room in the ring"), "{said}");
+    let summary = records.last().unwrap();
+    let interface = &summary["interface"];
+    let count = |of: &Value, name: &str| of[name].as_u64().unwrap();
+    let dropped = count(interface, "dropped_by_kernel");
+    assert!(dropped > 1_000, "{interface}");
+    assert_eq!(count(interface, "received"), count(summary, "frames") + dropped + count(interface, "not_analysed"));
+    let has_gap = |port: u16| {
+        let connections = connections(&records);
+        let connection = connections.iter().find(|connection| connection["client"]["port"] == port)?;
+        Some(connection["findings"].as_array().unwrap().iter().any(|finding| finding["name"] == "capture-gap"))
+    };
+    assert_eq!((has_gap(before), has_gap(after)), (Some(true), Some(false)));
+}
+
+#[test]
 fn events_come_while_their_connections_are_still_tracked() {
     let Some(namespace) = Namespace::new() else { return };
     let (event, records) = namespace.inside(|| {
@@ -299,17 +366,7 @@ fn what_builds_up_across_connections_is_told_while_it_builds_up() {
         };
         let leaked: Vec<TcpStream> = std::iter::repeat_with(leak).take(LEAKED).collect();
         // How long that has been so shows by what comes later.
-        let (over, is_over) = channel::<()>();
-        let event = thread::scope(|scope| {
-            scope.spawn(move || {
-                while is_over.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
-                    drop(pair());
-                }
-            });
-            let event = live.read_until(|record| record["type"] == "finding");
-            drop(over);
-            event
-        });
+        let event = while_traffic_goes_on(|| live.read_until(|record| record["type"] == "finding"));
         drop(leaked);
         (event, live.end(Signal::TERM).0)
     });
