@@ -112,13 +112,18 @@ fn piece(word: &str, width: usize) -> &str {
     JOINTS.into_iter().find_map(joint).unwrap_or(fitting)
 }
 
-/// `lead: command`. A command that does not fit has a line of its own and is not broken, so that it can be copied.
+/// `lead: command`. A command that does not fit has a line of its own; one that is too long for that goes on in the next one,
+/// as a shell wants it, so that it can be copied.
 pub fn hint(lead: &str, command: &str, width: usize) -> String {
     if columns(lead) + 2 + columns(command) <= width {
         return format!("{lead}: {command}");
     }
     let indent = lead.len() - lead.trim_start().len() + 2;
-    format!("{lead}:\n{}{command}", " ".repeat(indent))
+    let margin = " ".repeat(indent);
+    match command.rfind(" --").filter(|_| indent + columns(command) > width) {
+        Some(at) => format!("{lead}:\n{margin}{} \\\n{margin}  {}", &command[..at], &command[at + 1..]),
+        None => format!("{lead}:\n{margin}{command}"),
+    }
 }
 
 /// The lines of a paragraph of at most `width` columns, broken between words; a longer word is broken inside.
@@ -197,6 +202,7 @@ mod tests {
     fn commands_are_not_broken() {
         assert_eq!(hint("All", "lastack read a", 20), "All: lastack read a");
         assert_eq!(hint("  and 3 more", "lastack read a", 20), "  and 3 more:\n    lastack read a");
+        assert_eq!(hint("All", "lastack read a --all", 20), "All:\n  lastack read a \\\n    --all");
     }
 
     #[test]
