@@ -4,7 +4,6 @@ mod apart;
 mod judge;
 mod reading;
 mod reporter;
-#[cfg(any(test, debug_assertions))]
 mod short;
 mod tracker;
 mod ways;

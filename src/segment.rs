@@ -163,6 +163,18 @@ impl TcpOptions {
         usual.filter(move |_| is_usual).chain(stored.filter(move |_| !is_usual))
     }
 
+    /// The same as two bits each, the lowest are the last's, and how many there are.
+    pub fn order_and_count(&self) -> (u8, u8) {
+        let present = [self.mss.is_some(), self.sack_permitted, self.timestamps.is_some(), self.window_scale.is_some()];
+        let (mut usual, mut count) = (0, 0);
+        for (kind, _) in (0_u8..).zip(present).filter(|(_, is)| *is) {
+            usual = usual << 2 | kind;
+            count += 1;
+        }
+        let bits = usize::from(self.order.0) & ((1 << (2 * count)) - 1);
+        (if self.order == OptionOrder::USUAL { usual } else { bits as u8 }, count)
+    }
+
     /// No options at all; the default, as a constant that costs nothing to build.
     pub const NONE: TcpOptions = TcpOptions {
         timestamps: None,

@@ -1,5 +1,6 @@
 //! The ladder: each rung does what the one below does and one thing more, so that its price is a difference.
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::path::Path;
 use std::{io, mem};
@@ -9,7 +10,7 @@ use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use lastack::analysis::{self, analyse};
 use lastack::base::Timestamp;
-use lastack::connection::{Lifecycle, Profile, Room};
+use lastack::connection::{Connection, Lifecycle, Orderly, Profile, Room};
 use lastack::decode::{Decoder, FrameKind, Item, Items};
 use lastack::finding::{Gist, Sketch, Thresholds, Verdict};
 use lastack::population::{Departure, INTERVAL_NS, Tally};
@@ -38,7 +39,7 @@ pub enum Rung {
     Track,
     /// Read, decode, and the project's table with its connections; those that end are dropped unseen.
     Table,
-    /// The same, and hindsight upon every connection that ends.
+    /// The same, and hindsight upon every connection that ends; in short where that is certain.
     Hindsight,
     /// The same, and what is found on it, without words: every connection by itself.
     Alone,
@@ -96,39 +97,32 @@ impl Rung {
                 black_box(left);
             }),
             Rung::Hindsight => {
-                let (mut scratch, mut room) = (None, Room::default());
+                let mut lives = Lives::default();
                 table(path, |left, now| {
-                    left.lend(&mut scratch, |connection| {
-                        let life = Lifecycle::within(mem::take(&mut room), connection, now, Profile::LINUX);
-                        black_box(&life);
-                        room = life.into_room();
-                    });
+                    lives.each(left, now, |orderly| _ = black_box(orderly), |_, life| _ = black_box(life));
                 })
             }
             Rung::Alone => {
-                let (mut scratch, mut room, mut sketch) = (None, Room::default(), Sketch::default());
+                let (mut lives, sketch) = (Lives::default(), RefCell::new(Sketch::default()));
                 table(path, |left, now| {
-                    left.lend(&mut scratch, |connection| {
-                        let life = Lifecycle::within(mem::take(&mut room), connection, now, Profile::LINUX);
-                        sketch.draw(connection, &life, &Thresholds::default());
-                        black_box(sketch.gist(connection, &life));
-                        room = life.into_room();
-                    });
+                    let short = |orderly: &Orderly| look_in_short(&mut sketch.borrow_mut(), orderly);
+                    lives.each(left, now, short, |connection, life| look(&mut sketch.borrow_mut(), connection, life));
                 })
             }
             Rung::Across => {
-                let (mut scratch, mut room, mut sketch) = (None, Room::default(), Sketch::default());
-                let mut tally = Tally::new(Profile::LINUX, INTERVAL_NS);
+                let (mut lives, sketch) = (Lives::default(), RefCell::new(Sketch::default()));
+                let tally = RefCell::new(Tally::new(Profile::LINUX, INTERVAL_NS));
                 let frames = table(path, |left, now| {
-                    left.lend(&mut scratch, |connection| {
-                        let life = Lifecycle::within(mem::take(&mut room), connection, now, Profile::LINUX);
-                        tally.take(connection, &life, Departure::Over);
-                        sketch.draw(connection, &life, &Thresholds::default());
-                        black_box(sketch.gist(connection, &life));
-                        room = life.into_room();
+                    let short = |orderly: &Orderly| {
+                        tally.borrow_mut().take_orderly(orderly, Departure::Over);
+                        look_in_short(&mut sketch.borrow_mut(), orderly);
+                    };
+                    lives.each(left, now, short, |connection, life| {
+                        tally.borrow_mut().take(connection, life, Departure::Over);
+                        look(&mut sketch.borrow_mut(), connection, life);
                     });
                 })?;
-                black_box(tally.finish());
+                black_box(tally.into_inner().finish());
                 Ok(frames)
             }
             Rung::Whole => whole(path, 1, &mut Counted),
@@ -140,6 +134,44 @@ impl Rung {
             Rung::Ndjson => whole(path, 1, &mut Json::lines(io::sink())),
         }
     }
+}
+
+/// Tells lives the way the analysis does: in short where that is certain.
+#[derive(Default)]
+struct Lives {
+    scratch: Option<Box<Connection>>,
+    room: Room,
+}
+
+impl Lives {
+    fn each(
+        &mut self,
+        left: Left,
+        now: Timestamp,
+        short: impl FnOnce(&Orderly),
+        whole: impl FnOnce(&Connection, &Lifecycle),
+    ) {
+        if let Some(orderly) = left.orderly(now, Profile::LINUX) {
+            return short(&orderly);
+        }
+        let room = mem::take(&mut self.room);
+        let room = left.lend(&mut self.scratch, |connection| {
+            let life = Lifecycle::within(room, connection, now, Profile::LINUX);
+            whole(connection, &life);
+            life.into_room()
+        });
+        self.room = room.unwrap_or_default();
+    }
+}
+
+fn look(sketch: &mut Sketch, connection: &Connection, life: &Lifecycle) {
+    sketch.draw(connection, life, &Thresholds::default());
+    black_box(sketch.gist(connection, life));
+}
+
+fn look_in_short(sketch: &mut Sketch, orderly: &Orderly) {
+    sketch.draw_orderly(orderly, &Thresholds::default());
+    black_box(sketch.gist_of_orderly(orderly));
 }
 
 fn walk(path: &Path) -> Result<u64> {

@@ -181,8 +181,9 @@ impl<'a> Reporter<'a> {
         if is_reworded || self.sockets.is_some() || !self.sink.takes_gists() {
             return false;
         }
-        #[cfg(debug_assertions)]
-        super::short::assert_same(left, orderly, departure, self.profile);
+        if cfg!(debug_assertions) {
+            super::short::assert_same(left, orderly, departure, self.profile);
+        }
         let thresholds = self.policy.thresholds(orderly.client, orderly.server);
         if self.sieve.hides_completion(orderly.syn_acks()) || !self.sketch.draw_orderly(orderly, &thresholds) {
             return false;

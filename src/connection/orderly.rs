@@ -164,6 +164,23 @@ impl Orderly {
         if !brief.each(client, server, |side, segment| pass.take(side, segment)) {
             return None;
         }
+        Self::tell(stream, (client, server), &pass, horizon, profile)
+    }
+
+    /// The same of a SYN that nothing followed.
+    pub fn of_syn(stream: u64, syn: &Segment, horizon: Timestamp, profile: Profile) -> Option<Self> {
+        let mut pass = Pass::new();
+        let is_orderly = Brief::can_begin(syn) && pass.take(Side::Client, syn);
+        is_orderly.then(|| Self::tell(stream, (syn.source, syn.destination), &pass, horizon, profile))?
+    }
+
+    fn tell(
+        stream: u64,
+        (client, server): (Endpoint, Endpoint),
+        pass: &Pass,
+        horizon: Timestamp,
+        profile: Profile,
+    ) -> Option<Self> {
         let horizon = horizon.max(pass.newest.time);
         let profile_of = |side: Side| profile.of(pass.ways[side].greeting);
         let profiles = Sides { client: profile_of(Side::Client), server: profile_of(Side::Server) };
@@ -188,8 +205,8 @@ impl Orderly {
             after_silence: pass.after_silence,
         };
         match pass.stage {
-            Stage::Asked => orderly.tell_unanswered(&pass),
-            Stage::Over => orderly.tell_closed(&pass)?,
+            Stage::Asked => orderly.tell_unanswered(pass),
+            Stage::Over => orderly.tell_closed(pass)?,
             _ => return None,
         }
         Some(orderly)

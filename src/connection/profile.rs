@@ -167,11 +167,7 @@ pub struct Greeting {
 
 impl Greeting {
     pub(super) fn of(segment: &Segment) -> Self {
-        let (mut order, mut count) = (0, 0);
-        for kind in segment.options.in_order() {
-            order = order << 2 | kind as u8;
-            count += 1;
-        }
+        let (order, count) = segment.options.order_and_count();
         Self { order, count, ttl: segment.ttl }
     }
 
@@ -245,5 +241,22 @@ mod tests {
         assert_eq!(Profile::default().of(None).basis, ProfileBasis::Assumed);
         let given = Profile::RFC.known(ProfileBasis::Given);
         assert_eq!(given.of(greeting(&[MaximumSegmentSize, WindowScale, SackPermitted], 128)), given);
+    }
+
+    #[test]
+    fn the_order_of_options_is_counted_as_they_stand() {
+        let stamps = crate::segment::Timestamps { value: 1, echo: 0 };
+        for (present, bits) in (0..16_u8).flat_map(|present| (0..=255).map(move |bits| (present, bits))) {
+            let options = crate::segment::TcpOptions {
+                mss: (present & 1 != 0).then_some(1_460),
+                sack_permitted: present & 2 != 0,
+                timestamps: (present & 4 != 0).then_some(stamps),
+                window_scale: (present & 8 != 0).then_some(7),
+                order: crate::segment::OptionOrder::from_bits(bits),
+                ..crate::segment::TcpOptions::NONE
+            };
+            let folded = options.in_order().fold((0, 0), |(order, count), kind| (order << 2 | kind as u8, count + 1));
+            assert_eq!(options.order_and_count(), folded, "{options:?}");
+        }
     }
 }

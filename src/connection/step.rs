@@ -135,6 +135,13 @@ impl Connection {
         *self = Self { journal, history, ..Self::new(stream, first, predecessor) };
     }
 
+    /// Begins with `first` and takes it, over whatever connection `place` holds.
+    pub fn begin_in(place: &mut Option<Box<Connection>>, stream: u64, first: &Segment) {
+        let connection = place.get_or_insert_with(|| Box::new(Connection::new(stream, first, None)));
+        connection.begin_again(stream, first, None);
+        connection.step(first);
+    }
+
     /// Plays a brief back into `place`, over whatever connection it holds.
     pub fn play_back(
         place: &mut Option<Box<Connection>>,
@@ -144,13 +151,12 @@ impl Connection {
         server: Endpoint,
     ) {
         let mut begun = false;
-        brief.replay(client, server, |segment| {
-            let connection = place.get_or_insert_with(|| Box::new(Connection::new(stream, segment, None)));
-            if !begun {
-                connection.begin_again(stream, segment, None);
+        brief.replay(client, server, |segment| match place {
+            Some(connection) if begun => connection.step(segment),
+            _ => {
+                Self::begin_in(place, stream, segment);
                 begun = true;
             }
-            connection.step(segment);
         });
     }
 

@@ -111,10 +111,8 @@ impl Lone {
 
     /// The connection as it leaves.
     pub fn leave(&self) -> Left {
-        let mut brief = Brief::EMPTY;
-        brief.begin(&self.segment);
         let (client, server) = (self.segment.source, self.segment.destination);
-        Left { stream: self.stream, client, server, evicted: false, body: Remains::Brief(brief) }
+        Left { stream: self.stream, client, server, evicted: false, body: Remains::Asked(self.segment) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::base::{Endpoint, Timestamp};
 use crate::connection::{Brief, Connection, Orderly, Profile};
+use crate::segment::Segment;
 
 /// A connection that has left the table: whoever wants to know more of it than its ends unpacks it, on whatever thread.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct Left {
 /// What is left of it.
 #[derive(Debug)]
 pub(super) enum Remains {
+    /// A SYN and nothing else.
+    Asked(Segment),
     Brief(Brief),
     Whole(Box<Connection>),
 }
@@ -36,6 +39,7 @@ impl Left {
     pub fn orderly(&self, horizon: Timestamp, profile: Profile) -> Option<Orderly> {
         match &self.body {
             Remains::Brief(brief) => Orderly::of(self.stream, (self.client, self.server), brief, horizon, profile),
+            Remains::Asked(syn) => Orderly::of_syn(self.stream, syn, horizon, profile),
             Remains::Whole(_) => None,
         }
     }
@@ -44,8 +48,8 @@ impl Left {
     pub fn show<T>(&self, scratch: &mut Option<Box<Connection>>, to: impl FnOnce(&Connection) -> T) -> Option<T> {
         match &self.body {
             Remains::Whole(connection) => Some(to(connection)),
-            Remains::Brief(brief) => {
-                Connection::play_back(scratch, self.stream, brief, self.client, self.server);
+            packed => {
+                self.play_back(packed, scratch);
                 scratch.as_deref().map(to)
             }
         }
@@ -53,13 +57,11 @@ impl Left {
 
     /// The connection, a brief one played back over what `spare` holds.
     pub fn unpack(self, spare: Option<Box<Connection>>) -> Option<Box<Connection>> {
+        let mut place = spare;
+        self.play_back(&self.body, &mut place);
         let mut connection = match self.body {
             Remains::Whole(connection) => connection,
-            Remains::Brief(brief) => {
-                let mut place = spare;
-                Connection::play_back(&mut place, self.stream, &brief, self.client, self.server);
-                place?
-            }
+            Remains::Asked(_) | Remains::Brief(_) => place?,
         };
         connection.evicted = self.evicted;
         Some(connection)
@@ -67,14 +69,21 @@ impl Left {
 
     /// Lends the connection, a brief one played back in `scratch`.
     pub fn lend<T>(mut self, scratch: &mut Option<Box<Connection>>, to: impl FnOnce(&Connection) -> T) -> Option<T> {
+        self.play_back(&self.body, scratch);
         let connection = match &mut self.body {
             Remains::Whole(connection) => connection,
-            Remains::Brief(brief) => {
-                Connection::play_back(scratch, self.stream, brief, self.client, self.server);
-                scratch.as_mut()?
-            }
+            Remains::Asked(_) | Remains::Brief(_) => scratch.as_mut()?,
         };
         connection.evicted = self.evicted;
         Some(to(connection))
+    }
+
+    /// Plays `body` back into `place` if it is packed.
+    fn play_back(&self, body: &Remains, place: &mut Option<Box<Connection>>) {
+        match body {
+            Remains::Whole(_) => {}
+            Remains::Asked(syn) => Connection::begin_in(place, self.stream, syn),
+            Remains::Brief(brief) => Connection::play_back(place, self.stream, brief, self.client, self.server),
+        }
     }
 }
