@@ -556,8 +556,7 @@ mod tests {
         assert!(asked.push(&Segment { time: Timestamp(4_999), ..plain }, 1, 0).is_none());
         // And kinds beyond those that are told apart.
         let kind = |mss| TcpOptions { mss: Some(mss), ..TcpOptions::NONE };
-        let fitting =
-            (0..=u16::MAX).filter(|&mss| asked.push(&Segment { options: kind(mss), ..plain }, 2, 0).is_some());
+        let fitting = (0..5_000).filter(|&mss| asked.push(&Segment { options: kind(mss), ..plain }, 2, 0).is_some());
         assert_eq!(fitting.count(), KINDS_MAX - 1);
     }
 
