@@ -42,6 +42,9 @@ struct Arguments {
     /// Compare the socket tables at so many random moments of every capture instead.
     #[arg(long, value_name = "N", conflicts_with = "misses")]
     sockets: Option<u32>,
+    /// Which random moments these are.
+    #[arg(long, default_value_t = 0, value_name = "N", requires = "sockets")]
+    seed: u64,
 }
 
 fn main() -> ExitCode {
@@ -56,7 +59,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> io::Result<()> {
     if let Some(moments) = arguments.sockets {
-        return print(&sockets::report(&sockets::judge(&arguments.folders, moments)?, arguments.worst));
+        return print(&sockets::report(&sockets::judge(&arguments.folders, moments, arguments.seed)?, arguments.worst));
     }
     let score = judge(&arguments.folders)?;
     if score.captures == 0 {

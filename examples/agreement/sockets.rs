@@ -67,13 +67,28 @@ struct Told<'a> {
     scenario: &'a str,
     side: Side,
     lives: Vec<&'a [Step]>,
+    /// When there was no socket: what ended in the time of another incarnation is not in its own timeline.
+    gone: Vec<Step>,
+}
+
+impl Told<'_> {
+    /// The newest step of any incarnation at `at`.
+    fn newest(&self, at: Timestamp) -> Option<&Step> {
+        let lives = self.lives.iter().copied().chain([&self.gone[..]]);
+        lives.filter_map(|steps| steps.iter().take_while(|step| step.time <= at).last()).max_by_key(|step| step.time)
+    }
+
+    /// The state at `at` of the newest incarnation, if it has a socket then.
+    fn state_at(&self, at: Timestamp) -> Option<String> {
+        self.newest(at).map(Step::name).filter(|name| name != State::Closed.name())
+    }
 }
 
 /// Looks at so many moments of every capture in these folders.
 ///
 /// # Errors
 /// A truth file is not in the format, or a capture cannot be read to its end.
-pub fn judge(folders: &[PathBuf], moments: u32) -> io::Result<Tally> {
+pub fn judge(folders: &[PathBuf], moments: u32, seed: u64) -> io::Result<Tally> {
     let mut tally = Tally::default();
     for run in recording::find(folders)? {
         let truths = run.iter().map(Recording::truth).collect::<io::Result<Vec<_>>>()?;
@@ -88,20 +103,20 @@ pub fn judge(folders: &[PathBuf], moments: u32) -> io::Result<Tally> {
         for (index, recording) in run.iter().enumerate() {
             let at_ends = Side::BOTH.map(tap_at);
             let view = View { recording, truth: &truths[index], here: &taps[index], at_ends };
-            look_at(&view, moments, &mut tally)?;
+            look_at(&view, (moments, seed), &mut tally)?;
         }
     }
     Ok(tally)
 }
 
-fn look_at(view: &View<'_>, moments: u32, tally: &mut Tally) -> io::Result<()> {
+fn look_at(view: &View<'_>, (moments, seed): (u32, u64), tally: &mut Tally) -> io::Result<()> {
     let connections = &view.truth.connections;
     let seen = connections.iter().filter_map(|connection| Some((connection.visible.first?, connection.visible.last?)));
     let Some((first, last)) = seen.reduce(|(first, last), (from, to)| (first.min(from), last.max(to))) else {
         return Ok(());
     };
     tally.captures += 1;
-    let mut random = fastrand::Rng::with_seed(first.0.unsigned_abs());
+    let mut random = fastrand::Rng::with_seed(first.0.unsigned_abs() ^ seed);
     for _ in 0..moments {
         let at = first.plus(random.i64(0..=last.since(first).max(0)));
         tally.moments += 1;
@@ -131,14 +146,16 @@ fn compare(view: &View<'_>, at: Timestamp, ours: &HashMap<Ends, Socket>, tally: 
             if !connection.is_judged() || view.at_ends[side as usize].is_none() {
                 set_aside.push(key);
             } else if connection.visible.first.is_some_and(|first| first <= at) {
-                let told = all.entry(key).or_insert(Told { scenario: &connection.scenario, side, lives: Vec::new() });
+                let (scenario, lives, gone) = (&*connection.scenario, Vec::new(), Vec::new());
+                let told = all.entry(key).or_insert(Told { scenario, side, lives, gone });
                 told.lives.push(connection.timeline.of(side));
+                told.gone.extend(connection.gone(side));
             }
         }
     }
     for (key, told) in all.iter().filter(|(key, _)| !set_aside.contains(key)) {
         let socket = ours.get(key);
-        let expected = state_at(&told.lives, at);
+        let expected = told.state_at(at);
         let got = socket.map(|socket| socket.state.name().to_owned());
         if expected.is_none() && got.is_none() {
             continue;
@@ -165,17 +182,6 @@ fn compare(view: &View<'_>, at: Timestamp, ours: &HashMap<Ends, Socket>, tally: 
     }
 }
 
-/// The newest step of any incarnation at `at`.
-fn newest<'a>(lives: &[&'a [Step]], at: Timestamp) -> Option<&'a Step> {
-    let newest = |steps: &&'a [Step]| steps.iter().take_while(|step| step.time <= at).last();
-    lives.iter().filter_map(newest).max_by_key(|step| step.time)
-}
-
-/// The state at `at` of the newest incarnation, if it has a socket then.
-fn state_at(lives: &[&[Step]], at: Timestamp) -> Option<String> {
-    newest(lives, at).map(Step::name).filter(|name| name != State::Closed.name())
-}
-
 /// The packet that we go by reached the socket after `at`, or the one that the kernel went by reached this tap after it;
 /// or the kernel's step is dated by a sample of its socket table, and within that sample's distance.
 fn is_on_the_way(view: &View<'_>, key: Ends, told: &Told<'_>, at: Timestamp, socket: Option<&Socket>) -> bool {
@@ -184,11 +190,13 @@ fn is_on_the_way(view: &View<'_>, key: Ends, told: &Told<'_>, at: Timestamp, soc
     let sampled = told
         .lives
         .iter()
-        .flat_map(|steps| steps.iter())
+        .copied()
+        .chain([&told.gone[..]])
+        .flatten()
         .any(|step| step.source == StepSource::Diag && (0..=SAMPLED_EVERY_NS).contains(&step.time.since(at)));
     let Some(at_end) = view.at_ends[told.side as usize] else { return false };
     let ours = socket.and_then(|socket| socket.frame).map(FrameNumber);
-    let kernels = newest(&told.lives, at);
+    let kernels = told.newest(at);
     sampled
         || ours.is_some_and(|frame| at_end.has_later(ends, at, view.here, frame))
         || kernels.is_some_and(|step| at_end.shares_later(ends, step.time, view.here, at))
@@ -200,7 +208,7 @@ fn is_hidden(view: &View<'_>, key: Ends, told: &Told<'_>, at: Timestamp, socket:
     let Some(at_end) = view.at_ends[told.side as usize] else { return false };
     let ours = socket.and_then(|socket| socket.frame).map(FrameNumber);
     let is_lost = ours.is_some_and(|frame| !at_end.has(ends, view.here, frame));
-    is_lost || newest(&told.lives, at).is_some_and(|step| at_end.lacks(ends, step.time, view.here))
+    is_lost || told.newest(at).is_some_and(|step| at_end.lacks(ends, step.time, view.here))
 }
 
 /// The totals, the scenarios in which something is wrong, and the first misses.
@@ -250,7 +258,7 @@ mod tests {
     /// At 20 moments of every fixture, 99 % of the sockets of which packets show the state are in the kernel's.
     #[test]
     fn fixtures_have_the_sockets_that_the_kernel_had() {
-        let tally = judge(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")], 20).unwrap();
+        let tally = judge(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")], 20, 0).unwrap();
         let all = tally.scenarios.values().fold(Counts::default(), |sum, counts| sum.add(*counts));
         let known = all.all() - all.hidden;
         assert!(known > 1_000, "only {known} sockets");

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use lastack::base::{Endpoint, Side, Sides, Timestamp};
+use lastack::connection::State;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -54,7 +55,13 @@ pub struct Connection {
     pub app: Vec<AppCall>,
     #[serde(default)]
     resets_received: Vec<ResetReceived>,
+    #[serde(default)]
+    samples: Vec<Sample>,
 }
+
+/// What a sample of the socket tables showed of one end: when, whose, the state or `GONE`, the kind of timer that runs,
+/// octets received and sent that wait.
+type Sample = (f64, String, String, u8, u64, u64);
 
 /// A socket call of one of the applications.
 #[derive(Deserialize)]
@@ -77,6 +84,16 @@ impl Connection {
     /// Whether the kernel of this end took a reset.
     pub fn was_reset(&self, side: Side) -> bool {
         self.resets_received.iter().any(|reset| reset.host == side.name())
+    }
+
+    /// When samples of the socket table showed that this end has none.
+    pub fn gone(&self, side: Side) -> impl Iterator<Item = Step> {
+        let gone = self.samples.iter().filter(move |sample| sample.1 == side.name() && sample.2 == "GONE");
+        gone.map(|sample| Step {
+            time: from_seconds(sample.0),
+            state: State::Closed.name().to_owned(),
+            source: StepSource::Diag,
+        })
     }
 
     /// What is expected of an analysis at this tap.

@@ -95,7 +95,7 @@ impl Journal {
     }
 
     /// Everything remembered, in no order.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Noted> {
+    pub fn all(&self) -> impl Iterator<Item = &Noted> {
         self.head.iter().chain(&self.tail).chain(&self.recent)
     }
 

@@ -2,24 +2,41 @@
 //! was complete.
 
 use crate::base::{Side, Timestamp};
-use crate::connection::{Connection, Lifecycle, Noted, State, StateStep};
+use crate::connection::{Class, Connection, Lifecycle, Noted, Profile, State, StateStep};
 use crate::segment::Flags;
 
 /// A first SYN is repeated after this long at the latest (RFC 1122, 4.2.3.1; 1 s since RFC 6298), ns.
 const SYN_DUE_NS: i64 = 3_000_000_000;
 /// A FIN that was not acknowledged is repeated within this time at first, and no stack's TIME-WAIT is as short, ns.
 const SOON_NS: i64 = 5_000_000_000;
+/// No closed application's FIN-WAIT-2 is meant to be as short, ns.
+const FIN_WAIT_2_NS_MIN: i64 = 1_000_000_000;
+/// The shortest retransmission timer, doubled once (Linux TCP_RTO_MIN), ns.
+const RTO_NS_MIN: i64 = 400_000_000;
+/// The longest (Linux TCP_RTO_MAX), ns.
+const RTO_NS_MAX: i64 = 120_000_000_000;
+/// Some ticks of a kernel's clock, ns.
+const TICKS_NS: i64 = 10_000_000;
+/// Of shorter round trips a part is no time, ns.
+const RTT_NS_MIN: i64 = 2_000_000;
 /// Timers are late by less, ns.
 const LATE_NS: i64 = 500_000_000;
 /// So many copies of the first payload that met no answer were not all lost: who got them was not open.
 const UNANSWERED_MIN: usize = 3;
 
-/// The socket of `side`, in `state` since `from`, was gone before `closing` says so: its address refused a segment as one
-/// of no connection (a reset without ACK, RFC 9293, 3.10.7.1; a live socket aborts with one). Told of SYN-SENT, where it
-/// is the SYN-ACK, and of TIME-WAIT, where it is the FIN that was soon repeated. How long ago another state had ended
-/// cannot be known, nor whether it was a box on the way that refused.
+/// The socket of `side`, in the state of `stay`, was gone before `closing` says so: its address refused a segment as one
+/// of no connection (a reset without ACK, RFC 9293, 3.10.7.1; a live socket aborts with one). Of SYN-SENT, where it is the
+/// SYN-ACK, it was gone from the beginning. TIME-WAIT that refuses the FIN which was soon repeated had been cut short. What
+/// nobody knows any more otherwise was forgotten between its last segment and the first one that met nothing. A closed
+/// application's socket refuses payload itself, and what answers sooner than the endpoint can is a box on the way.
 #[inline]
-pub fn gone(life: &Lifecycle, side: Side, (state, from): (State, Timestamp), closing: &StateStep) -> Option<Timestamp> {
+pub fn gone(
+    connection: &Connection,
+    life: &Lifecycle,
+    side: Side,
+    (stay, from): (&StateStep, Timestamp),
+    closing: &StateStep,
+) -> Option<Timestamp> {
     if life.resets.is_empty() || closing.state != State::Closed {
         return None;
     }
@@ -28,36 +45,138 @@ pub fn gone(life: &Lifecycle, side: Side, (state, from): (State, Timestamp), clo
         return None;
     }
     let refused = life.notes[..refusal].iter().rfind(|note| note.side != side)?;
-    let is_soon = refused.time.since(from) <= SOON_NS;
-    let is_telling =
-        state == State::SynSent && refused.is_syn_ack() || state == State::TimeWait && refused.is_fin() && is_soon;
-    is_telling.then_some(from)
+    let is_later = stay.frame.is_none_or(|entered| entered < refused.frame);
+    let waited_ns = refused.time.since(from);
+    match stay.state {
+        State::SynSent => refused.is_syn_ack().then_some(from),
+        State::TimeWait => (is_later && refused.is_fin() && waited_ns <= SOON_NS).then(|| outlived(from, refused.time)),
+        State::FinWait2 if is_later && refused.len == 0 && waited_ns < FIN_WAIT_2_NS_MIN => {
+            Some(outlived(from, refused.time))
+        }
+        // Its timer says when.
+        State::FinWait2 if waited_ns >= life.profiles[side].fin_wait_2_ns => None,
+        State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck if refused.len == 0 && is_later => {
+            Some(halfway(connection, side, from, &life.notes[refusal]))
+        }
+        State::Established | State::CloseWait if !is_nearer(connection, life, refused, &life.notes[refusal]) => {
+            Some(halfway(connection, side, from, &life.notes[refusal]))
+        }
+        _ => None,
+    }
+}
+
+/// Whatever refused is no endpoint of the connection: its hop limit is another one's, or it answers sooner than that one
+/// can.
+fn is_nearer(connection: &Connection, life: &Lifecycle, refused: &Noted, refusal: &Noted) -> bool {
+    let rtt_ns = life.arrivals.rtt_ns[refusal.side].unwrap_or(0);
+    let is_early = rtt_ns >= RTT_NS_MIN && refusal.time.since(refused.time) < rtt_ns / 3;
+    is_early || connection.halves[refusal.side].ttl.is_some_and(|ttl| ttl != refusal.ttl)
+}
+
+/// In the middle between when `refusal`'s sender was last heard and when what it refused first met nothing: where nothing
+/// more is known, that is least wrong.
+fn halfway(connection: &Connection, side: Side, from: Timestamp, refusal: &Noted) -> Timestamp {
+    let seen = connection.resets.iter().find(|seen| seen.noted.frame == refusal.frame);
+    let before = seen.map(|seen| &seen.before);
+    let heard = before.and_then(|before| before[side].last.as_ref()).map_or(from, |last| last.time.max(from));
+    let missed = before.and_then(|before| before[!side].unanswered_since).unwrap_or(refusal.time).max(heard);
+    heard.plus(missed.since(heard) / 2)
+}
+
+/// When a state that its timer should have kept, and that was gone `by` then, ended: nobody knows of what order its life
+/// was, so the middle of the orders from some ticks to all of that time (their geometric mean).
+pub fn outlived(from: Timestamp, by: Timestamp) -> Timestamp {
+    let most_ns = by.since(from).max(0);
+    from.plus(((TICKS_NS as f64 * most_ns as f64).sqrt() as i64).min(most_ns))
+}
+
+/// A reset with the next number of the connection before ended its TIME-WAIT (RFC 1337).
+pub fn assassinated(connection: &Connection, life: &Lifecycle, side: Side) -> Option<Timestamp> {
+    let nxt = connection.predecessor?.half(connection.endpoint(!side)).nxt?;
+    let reset = life.notes.iter().find(|note| note.side != side && note.is_rst() && note.seq == nxt)?;
+    life.states[side].is_empty().then_some(reset.time)
 }
 
 /// `side` answered something of this connection as one that it knows nothing of, and never had a state in it: its
-/// TIME-WAIT of the connection before was gone.
-pub fn was_gone(connection: &Connection, life: &Lifecycle, side: Side) -> bool {
-    let Some(past) = connection.predecessor else { return false };
+/// TIME-WAIT of the connection before was gone by then.
+pub fn was_gone(connection: &Connection, life: &Lifecycle, side: Side) -> Option<Timestamp> {
+    let past = connection.predecessor?;
     let is_early = connection.start.since(past.end) < life.profiles[side].time_wait_ns;
-    is_early
-        && life.states[side].is_empty()
-        && life.notes.iter().any(|note| note.side == side && refuses_as_unknown(note))
+    let refusal = life.notes.iter().find(|note| note.side == side && refuses_as_unknown(note))?;
+    (is_early && life.states[side].is_empty()).then_some(refusal.time)
 }
+
+/// `side` began this connection with a number of its own choice, although it had been in TIME-WAIT: that was gone by then. Who
+/// takes four numbers out of TIME-WAIT goes on from the last one (Linux `tcp_timewait_state_process` and `tcp_twsk_unique`:
+/// SND.NXT + 65,537).
+pub fn was_renumbered(connection: &Connection, life: &Lifecycle, side: Side) -> Option<Timestamp> {
+    let past = connection.predecessor?.half(connection.endpoint(side)).nxt?;
+    let profile = &life.profiles[side];
+    let is_known = profile.name == Profile::LINUX.name && profile.is_known();
+    let isn = connection.halves[side].isn.filter(|_| is_known)?;
+    (isn != past + OUT_OF_TIME_WAIT).then_some(connection.start)
+}
+
+/// What Linux adds to the last number when it takes four numbers out of TIME-WAIT.
+const OUT_OF_TIME_WAIT: u32 = 65_537;
 
 fn refuses_as_unknown(note: &Noted) -> bool {
     note.is_rst() && !note.flags.contains(Flags::ACK)
 }
 
-/// When the SYN was due again and did not come: whoever sent it had given up.
-pub fn gave_up(connection: &Connection, life: &Lifecycle, side: Side) -> Option<Timestamp> {
-    if connection.halves[!side].frames > 0 {
-        return None;
-    }
-    let mut syns = life.notes.iter().rev().filter(|note| note.side == side && note.is_syn());
-    let last = syns.next()?.time;
-    let wait_ns = syns.next().map_or(SYN_DUE_NS, |before| last.since(before.time).saturating_mul(2).max(SYN_DUE_NS));
+/// When what `side` had sent was due again and did not come, until it was `closed` or to the horizon: it had given up, as it
+/// does when its timer runs out for the last time. Timers double (RFC 6298, 5.5), up to two minutes; those of keepalive probes do not.
+pub fn gave_up(
+    connection: &Connection,
+    life: &Lifecycle,
+    side: Side,
+    state: State,
+    closed: Option<Timestamp>,
+) -> Option<Timestamp> {
+    let half = &connection.halves[side];
+    let own = life.notes.iter().rev().filter(|note| note.side == side);
+    let (last, wait_ns) = match state {
+        State::SynSent if connection.halves[!side].frames == 0 => {
+            let mut syns = own.filter(|note| note.is_syn());
+            let last = syns.next()?.time;
+            (last, syns.next().map_or(SYN_DUE_NS, |before| doubled(last, before.time).max(SYN_DUE_NS)))
+        }
+        State::SynReceived => {
+            let mut syn_acks = own.filter(|note| note.is_syn_ack());
+            let last = syn_acks.next()?.time;
+            match syn_acks.next() {
+                Some(before) => (last, doubled(last, before.time)),
+                // Once the handshake's end has come, a full accept queue may keep the socket without a word.
+                None if half.isn.zip(half.acked).is_some_and(|(isn, acked)| acked.after(isn)) => return None,
+                None => (last, SYN_DUE_NS),
+            }
+        }
+        State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck
+            if half.unanswered_probes > 1 && half.window_probes == 0 =>
+        {
+            let mut probes = own.filter(|note| note.class.contains(Class::KEEPALIVE));
+            let last = probes.next()?.time;
+            (last, last.since(probes.next()?.time))
+        }
+        State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck
+            if half.unanswered > 1 =>
+        {
+            let since = half.unanswered_since?;
+            let repeated = Class::RETRANSMISSION | Class::WINDOW_PROBE;
+            let mut again = own.filter(|note| note.class.intersects(repeated) && note.time > since);
+            let last = again.next()?.time;
+            (last, doubled(last, again.next().map_or(since, |before| before.time)))
+        }
+        _ => return None,
+    };
     let due = last.plus(wait_ns);
-    (life.horizon > due.plus(LATE_NS + wait_ns / 8)).then_some(due)
+    let is_overdue = |late_ns: i64, at: Timestamp| at > due.plus(late_ns);
+    closed.map_or_else(|| is_overdue(LATE_NS + wait_ns / 8, life.horizon), |at| is_overdue(0, at)).then_some(due)
+}
+
+/// How long the timer runs that ran from `before` to `last`.
+fn doubled(last: Timestamp, before: Timestamp) -> i64 {
+    last.since(before).saturating_mul(2).clamp(RTO_NS_MIN, RTO_NS_MAX)
 }
 
 /// When a passive opener took the handshake's end with the payload that followed it: it had answered no copy of that
@@ -78,9 +197,9 @@ pub fn opened_by_payload(connection: &Connection, life: &Lifecycle, side: Side) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::stay::{Dating, Departure, stays};
+    use super::super::dating::Dating;
+    use super::super::stay::{Departure, stays};
     use super::*;
-    use crate::connection::Profile;
     use crate::source::script::segments;
 
     /// States of `side` with the milliseconds in which they began and ended.

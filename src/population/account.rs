@@ -1,9 +1,10 @@
 //! What is counted of one connection.
 
 use super::clocks::Attempt;
+use super::dating::Dating;
 use super::exits::Passage;
 use super::idle::IdleClose;
-use super::stay::{Dating, Departure, Stay, orderly_stays, stays};
+use super::stay::{Departure, Stay, orderly_stays, stays};
 use super::visit::Attempted;
 use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
 use crate::connection::{

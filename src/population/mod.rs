@@ -8,6 +8,7 @@
 mod absence;
 mod account;
 mod clocks;
+mod dating;
 mod distinct;
 mod exits;
 mod groups;

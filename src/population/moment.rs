@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
 
-use super::absence::was_gone;
-use super::stay::{Dating, Departure, Stay, stays};
+use super::absence::{assassinated, outlived, was_gone, was_renumbered};
+use super::dating::Dating;
+use super::stay::{Departure, Stay, stays};
 use crate::base::{Endpoint, Side, Sides, Timestamp};
-use crate::connection::{Basis, Connection, Half, Lifecycle, State};
+use crate::connection::{Basis, Class, Connection, Half, Lifecycle, Noted, State};
 use crate::table::Table;
 
 /// Which moment.
@@ -30,8 +31,8 @@ pub struct Queues {
     pub received: u64,
     /// Sent, and not acknowledged yet; SYN and FIN count one each, as in the kernel.
     pub sent: u64,
-    /// Transmissions in a row since the peer was last heard, and since when.
-    pub unanswered: (u32, Option<Timestamp>),
+    /// Since when the peer has not answered what was sent, and how much of that was sent again.
+    pub unanswered: Option<(Timestamp, u32)>,
     /// Probes in a row that the peer has not answered.
     pub probes: u32,
 }
@@ -157,13 +158,9 @@ impl SocketTable {
     pub fn take(&mut self, connection: &Connection, life: &Lifecycle) {
         let mut scratch = std::mem::take(&mut self.scratch);
         for side in Side::BOTH {
-            // A successor does not end TIME-WAIT by beginning: whether its SYN was accepted shows in its own states.
             let key = (connection.endpoint(side), connection.endpoint(!side));
-            if was_gone(connection, life, side) {
-                let is_waiting = self.sockets.get(&key).is_some_and(|(_, stay, _)| stay.state == State::TimeWait);
-                is_waiting.then(|| self.sockets.remove(&key));
-            }
             stays(connection, life, side, Departure::Over, self.dating(), &mut scratch);
+            self.succeed(key, connection, life, side, &scratch);
             if let Some(stay) = self.stay(&scratch) {
                 let place = self.sockets.entry(key).or_insert((connection.stream, stay, side));
                 if place.0 <= connection.stream {
@@ -174,10 +171,34 @@ impl SocketTable {
         self.scratch = scratch;
     }
 
+    /// Takes away a socket of an earlier connection that was not there any more. A successor does not end TIME-WAIT by
+    /// beginning: whether its SYN was accepted shows in its own states.
+    fn succeed(
+        &mut self,
+        key: (Endpoint, Endpoint),
+        connection: &Connection,
+        life: &Lifecycle,
+        side: Side,
+        stays: &[Stay],
+    ) {
+        let Some(&(stream, before, _)) = self.sockets.get(&key) else { return };
+        if stream >= connection.stream {
+            return;
+        }
+        let is_past = |time: Timestamp| self.reached.is_none_or(|(at, _)| time <= at);
+        let has_begun = stays.first().is_some_and(|first| is_past(first.from));
+        let forgotten = was_gone(connection, life, side).or_else(|| was_renumbered(connection, life, side));
+        let ended = assassinated(connection, life, side).or(forgotten.map(|by| outlived(before.from, by)));
+        if has_begun || before.state == State::TimeWait && ended.is_some_and(is_past) {
+            self.sockets.remove(&key);
+        }
+    }
+
     /// The sockets, by their endpoints.
     pub fn finish(self) -> Vec<Socket> {
         let (at, _) = self.reached.unwrap_or((self.newest.1, self.newest.0));
-        let is_alive = |stay: &Stay| stay.runs_out.is_none_or(|until| until > at);
+        let late_ns = self.dating().late_ns();
+        let is_alive = |stay: &Stay| stay.runs_out.is_none_or(|until| until.plus(late_ns) > at);
         self.sockets
             .iter()
             .filter(|(_, (_, stay, _))| is_alive(stay))
@@ -244,21 +265,18 @@ impl SocketTable {
 
 /// What a state leaves of queues and timers.
 fn socket(at: Timestamp, mut socket: Socket, stay: &Stay) -> Socket {
+    let unanswered = socket.queues.unanswered.filter(|_| socket.queues.sent > 0);
+    socket.timer = match (stay.runs_out, unanswered) {
+        (Some(until), _) => Some(Timer::TimeWait { left_ns: until.since(at).max(0) }),
+        (None, _) if socket.queues.probes > 0 => Some(Timer::Probe { unanswered: socket.queues.probes }),
+        (None, Some((since, repeated))) => Some(Timer::Retransmission { running_ns: at.since(since).max(0), repeated }),
+        (None, None) => None,
+    };
     match socket.state {
         // The kernel keeps no full socket for these.
         State::TimeWait | State::FinWait2 | State::SynReceived => socket.queues.sent = 0,
         _ => {}
     }
-    let (transmissions, since) = socket.queues.unanswered;
-    socket.timer = match (stay.runs_out, since) {
-        (Some(until), _) => Some(Timer::TimeWait { left_ns: until.since(at).max(0) }),
-        (None, _) if socket.queues.probes > 0 => Some(Timer::Probe { unanswered: socket.queues.probes }),
-        (None, Some(since)) if socket.queues.sent > 0 => Some(Timer::Retransmission {
-            running_ns: at.since(since).max(0),
-            repeated: transmissions.saturating_sub(1),
-        }),
-        (None, _) => None,
-    };
     socket
 }
 
@@ -267,13 +285,21 @@ fn queues(connection: &Connection, side: Side) -> Queues {
     Queues {
         received: on_the_way(peer),
         sent: on_the_way(own),
-        unanswered: (own.unanswered, own.unanswered_since),
+        unanswered: own.unanswered_since.map(|since| (since, repeated(connection, side, since))),
         probes: own.unanswered_probes,
     }
 }
 
+/// How often `side` has sent again since then.
+fn repeated(connection: &Connection, side: Side, since: Timestamp) -> u32 {
+    let again = |note: &&Noted| {
+        note.side == side && note.time > since && note.class.contains(Class::RETRANSMISSION) && note.end() != note.seq
+    };
+    u32::try_from(connection.journal.all().filter(again).count()).unwrap_or(u32::MAX)
+}
+
 /// Sequence space sent and not acknowledged.
 fn on_the_way(half: &Half) -> u64 {
-    let Some(start) = half.start else { return 0 };
-    u64::try_from(half.nxt.since(half.acked.unwrap_or(start))).unwrap_or(0)
+    let Some(first) = half.acked.or(half.isn).or(half.start) else { return 0 };
+    u64::try_from(half.nxt.since(first)).unwrap_or(0)
 }

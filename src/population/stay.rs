@@ -1,6 +1,7 @@
 //! From the states that an endpoint entered to the time that its socket spent in each.
 
-use super::absence::{gave_up, gone, opened_by_payload};
+use super::absence::{gave_up, gone};
+use super::dating::{Dating, Road};
 use crate::base::{Side, Timestamp};
 use crate::connection::{Basis, Connection, Lifecycle, OpenKind, Orderly, State, StateStep};
 
@@ -41,16 +42,6 @@ impl Stay {
 /// timeout is 1 s (RFC 6298, section 2.1), and 3 s on stacks older than it, ns.
 const SYN_ALONE_NS_MIN: i64 = 3_500_000_000;
 
-/// By whose clock states are dated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dating {
-    /// When their packets passed the tap.
-    AtTap,
-    /// When the endpoint sent or received them, half a round trip from the tap to it and back earlier or later. As far as
-    /// the handshake tells that.
-    AtEnd,
-}
-
 /// Puts the stays of the socket of `side` into `stays`, which it empties first.
 pub fn stays(
     connection: &Connection,
@@ -64,23 +55,25 @@ pub fn stays(
     if has_no_socket(connection, life, side) {
         return;
     }
-    let way_ns = match dating {
-        Dating::AtTap => 0,
-        Dating::AtEnd => life.arrivals.rtt_ns[side].unwrap_or(0).clamp(0, RTT_NS_MAX) / 2,
-    };
+    let road = Road::to(life, side, dating);
+    let late_ns = dating.late_ns();
     let mut steps = life.states[side].iter().peekable();
-    let mut from = steps.peek().map_or(Timestamp(0), |first| at_end(connection, life, side, first, way_ns));
+    let mut from = steps.peek().map_or(Timestamp(0), |first| road.at_end(connection, life, side, first));
     while let Some(step) = steps.next() {
         let next = steps.peek();
-        let next_from = next.map(|next| at_end(connection, life, side, next, way_ns).max(from));
+        let next_from = next.map(|next| road.at_end(connection, life, side, next).max(from));
         if !matches!(step.state, State::Closed | State::Listen) {
-            let mut runs_out = runs_out(connection, life, side, step, (from, way_ns));
-            let mut until = next_from.or_else(|| ends_with(life.horizon, from, runs_out, departure));
+            let mut runs_out = runs_out(connection, life, side, step, (from, road.way_ns));
+            let expires = runs_out.map(|at| at.plus(late_ns));
+            let mut until = next_from.or_else(|| ends_with(life.horizon, from, expires, departure));
             if let Some(next) = next {
-                until = gone(life, side, (step.state, from), next).or(until);
+                until = gone(connection, life, side, (step, from), next).or(until);
             }
-            if step.state == State::SynSent {
-                until = gave_up(connection, life, side).into_iter().chain(until).min();
+            if step.state == State::TimeWait && next.is_some() {
+                until = until.into_iter().chain(expires).min();
+            }
+            if next.is_none_or(|next| next.state == State::Closed || step.state == State::SynSent) {
+                until = gave_up(connection, life, side, step.state, next_from).into_iter().chain(until).min();
             }
             if let (Some(next), Some(next_from), Some(at), State::FinWait2) = (next, next_from, runs_out, step.state)
                 && next_from > at
@@ -122,26 +115,6 @@ pub(super) fn orderly_stays(orderly: &Orderly, side: Side, departure: Departure,
             runs_out = runs_out.filter(|&at| next.is_none_or(|next| next <= at));
         }
         stays.push(Stay { state, from, until, frame, basis, runs_out });
-    }
-}
-
-/// Longer round trips are a mistake of their measurement, ns.
-const RTT_NS_MAX: i64 = 1_000_000_000;
-
-/// When the endpoint took `step`, `way_ns` away from the tap. What is no remembered segment of its own it received.
-#[inline]
-fn at_end(connection: &Connection, life: &Lifecycle, side: Side, step: &StateStep, way_ns: i64) -> Timestamp {
-    if step.state == State::Established
-        && side == Side::Server
-        && let Some(opened) = opened_by_payload(connection, life, side)
-    {
-        return opened.plus(way_ns);
-    }
-    let Some(frame) = step.frame.filter(|_| way_ns > 0) else { return step.time };
-    match life.notes.iter().find(|note| note.frame == frame) {
-        Some(note) if note.side == side => note.time.plus(-way_ns),
-        Some(note) => note.time.plus(way_ns),
-        None => step.time.plus(way_ns),
     }
 }
 
