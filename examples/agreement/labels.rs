@@ -79,6 +79,8 @@ const POPULATION: &[&str] = &[
     "syn-flood",
     "fin-wait-2-accumulation",
     "reset-process-exit",
+    "last-ack-accumulation",
+    "syn-received-accumulation",
 ];
 
 fn look_up(table: &[(&str, &'static str)], label: &str) -> Option<&'static str> {

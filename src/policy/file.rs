@@ -23,6 +23,8 @@ const THRESHOLDS: &[(&str, Limit)] = &[
     ("time-wait-sockets", Limit::Across(Across::TimeWaitSockets)),
     ("close-wait-sockets", Limit::Across(Across::CloseWaitSockets)),
     ("fin-wait-2-sockets", Limit::Across(Across::FinWait2Sockets)),
+    ("last-ack-sockets", Limit::Across(Across::LastAckSockets)),
+    ("syn-received-sockets", Limit::Across(Across::SynReceivedSockets)),
     ("half-open-handshakes", Limit::Across(Across::HalfOpenHandshakes)),
     ("ignored-syns", Limit::Across(Across::IgnoredSyns)),
     ("idle-ends", Limit::Across(Across::IdleEnds)),

@@ -11,8 +11,9 @@
 //!
 //! [thresholds]
 //! close-wait-seconds = 300                   # also idle-seconds and retransmissions
-//! time-wait-sockets = 1000                   # also close-wait-sockets, fin-wait-2-sockets, half-open-handshakes,
-//! ports-percent = 60                         # ignored-syns, idle-ends, open-files: across connections, everywhere
+//! time-wait-sockets = 1000                   # also close-wait-sockets, fin-wait-2-sockets, last-ack-sockets,
+//!                                            # syn-received-sockets, half-open-handshakes, ignored-syns, idle-ends,
+//! ports-percent = 60                         # open-files: across connections, everywhere
 //!
 //! [[rule]]                                   # only where it applies; later ones win
 //! port = [5432, 6432]                        # of either end
@@ -93,6 +94,8 @@ enum Across {
     TimeWaitSockets,
     CloseWaitSockets,
     FinWait2Sockets,
+    LastAckSockets,
+    SynReceivedSockets,
     HalfOpenHandshakes,
     IgnoredSyns,
     IdleEnds,
@@ -183,6 +186,8 @@ impl Policy {
                 Across::TimeWaitSockets => thresholds.time_wait_sockets_min = count,
                 Across::CloseWaitSockets => thresholds.close_wait_sockets_min = count,
                 Across::FinWait2Sockets => thresholds.fin_wait_2_sockets_min = count,
+                Across::LastAckSockets => thresholds.last_ack_sockets_min = count,
+                Across::SynReceivedSockets => thresholds.syn_received_sockets_min = count,
                 Across::HalfOpenHandshakes => thresholds.half_open_min = count,
                 Across::IgnoredSyns => thresholds.ignored_by_clock_min = count,
                 Across::IdleEnds => thresholds.idle_ends_min = count,

@@ -122,7 +122,7 @@ pub struct Pile {
     pub attempts: Attempts,
     /// Sockets of which the role is a guess.
     pub guessed: u64,
-    /// How long stays lasted whose end was seen, for CLOSE-WAIT and FIN-WAIT-2.
+    /// How long stays lasted whose end was seen.
     pub ended: Waits,
     /// How long the others have lasted so far.
     pub going_on: Waits,
@@ -148,21 +148,31 @@ pub struct Pile {
 const SHOWN: [State; 6] =
     [State::SynSent, State::SynReceived, State::FinWait2, State::CloseWait, State::LastAck, State::TimeWait];
 
-/// Durations in the two states that wait for an application.
+/// Durations in states that wait for somebody. Every connection passes through the last two, so that of these only what
+/// lasted longer than a round trip is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waits {
     /// In CLOSE-WAIT: for the own one.
     pub close_wait: Durations,
     /// In FIN-WAIT-2: for the peer's.
     pub fin_wait_2: Durations,
+    /// In LAST-ACK, half a second and longer: for the FIN's acknowledgment.
+    pub last_ack: Durations,
+    /// In SYN-RECEIVED, half a second and longer: for the handshake's end.
+    pub syn_received: Durations,
 }
+
+/// Sockets that leave LAST-ACK or SYN-RECEIVED sooner waited for nobody, ns.
+const WAITED_NS_MIN: i64 = 500_000_000;
 
 impl Waits {
     #[inline]
-    fn of(&mut self, state: State) -> Option<&mut Durations> {
+    fn of(&mut self, state: State, lasted_ns: i64) -> Option<&mut Durations> {
         match state {
             State::CloseWait => Some(&mut self.close_wait),
             State::FinWait2 => Some(&mut self.fin_wait_2),
+            State::LastAck if lasted_ns >= WAITED_NS_MIN => Some(&mut self.last_ack),
+            State::SynReceived if lasted_ns >= WAITED_NS_MIN => Some(&mut self.syn_received),
             _ => None,
         }
     }
@@ -170,6 +180,8 @@ impl Waits {
     fn join(&mut self, other: &Self) {
         self.close_wait.join(&other.close_wait);
         self.fin_wait_2.join(&other.fin_wait_2);
+        self.last_ack.join(&other.last_ack);
+        self.syn_received.join(&other.syn_received);
     }
 }
 
@@ -211,7 +223,7 @@ impl Pile {
             let Some(place) = shown(state) else { continue };
             let lasted_ns = until.since(step.from).max(0);
             let waits = if has_ended { &mut self.ended } else { &mut self.going_on };
-            if let Some(durations) = waits.of(state) {
+            if let Some(durations) = waits.of(state, lasted_ns) {
                 durations.add(lasted_ns);
             }
             // A state that no frame shows proves nothing.

@@ -3,9 +3,11 @@
 pub mod close_wait_accumulation;
 pub mod fin_wait_2_accumulation;
 pub mod idle_timeout;
+pub mod last_ack_accumulation;
 pub mod port_exhaustion;
 pub mod syn_flood;
 pub mod syn_ignored_by_timestamp;
+pub mod syn_received_accumulation;
 mod thresholds;
 pub mod time_wait_accumulation;
 pub mod time_wait_owner_server;
@@ -22,10 +24,12 @@ use crate::population::{Peak, Pile, Population, Stretch};
 /// The findings of this group, in the order of a connection's life.
 pub static ENTRIES: &[&Entry] = &[
     &syn_flood::ENTRY,
+    &syn_received_accumulation::ENTRY,
     &syn_ignored_by_timestamp::ENTRY,
     &port_exhaustion::ENTRY,
     &close_wait_accumulation::ENTRY,
     &fin_wait_2_accumulation::ENTRY,
+    &last_ack_accumulation::ENTRY,
     &time_wait_accumulation::ENTRY,
     &time_wait_owner_server::ENTRY,
     &idle_timeout::ENTRY,

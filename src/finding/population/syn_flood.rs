@@ -6,7 +6,7 @@ use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Confidence, Severity};
-use crate::population::Population;
+use crate::population::{Pile, Population};
 
 finding! {
     /// # What it is
@@ -37,7 +37,7 @@ finding! {
     /// # Not to be confused with
     ///
     /// A service that is down or filtered does not answer at all (`syn-unanswered`). Loss on the way back leaves half-open
-    /// handshakes too, but its clients try again.
+    /// handshakes too, but its clients try again (`syn-received-accumulation`).
     ///
     /// ```trace quiet 60 times
     ///    client > SYN
@@ -59,14 +59,21 @@ finding! {
     "syn-flood", Population, Warning, detect
 }
 
+/// So many handshakes begin and do not complete, and nobody stands behind most of them.
+pub(super) fn is_flooded(pile: &Pile, thresholds: &PopulationThresholds) -> bool {
+    let attempts = pile.attempts;
+    let failed = attempts.half_open + attempts.unanswered;
+    let is_nobody = attempts.single as f64 >= failed as f64 * thresholds.half_open_single_share_min;
+    attempts.half_open >= thresholds.half_open_min && failed >= attempts.opened && is_nobody
+}
+
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
     for (service, pile) in population.services.sorted() {
-        let attempts = pile.attempts;
-        let failed = attempts.half_open + attempts.unanswered;
-        let is_nobody = attempts.single as f64 >= failed as f64 * thresholds.half_open_single_share_min;
-        if attempts.half_open < thresholds.half_open_min || failed < attempts.opened || !is_nobody {
+        if !is_flooded(pile, thresholds) {
             continue;
         }
+        let attempts = pile.attempts;
+        let failed = attempts.half_open + attempts.unanswered;
         let Some(stretch) = pile.series().densest(population.profile.time_wait_ns, |level| u64::from(level.failed))
         else {
             continue;

@@ -30,6 +30,16 @@ pub struct PopulationThresholds {
     pub fin_wait_2_sockets_min: u64,
     /// How long a socket must have been in FIN-WAIT-2 to be counted among them, ns: the time that an application takes.
     pub fin_wait_2_ns_min: i64,
+    /// Sockets in LAST-ACK of one host toward one service, or of one, whose FIN nobody acknowledges.
+    pub last_ack_sockets_min: u64,
+    /// How long a socket must have been in LAST-ACK to be counted among them, ns: by then its FIN has been repeated. From half
+    /// a second on.
+    pub last_ack_ns_min: i64,
+    /// Sockets in SYN-RECEIVED of one service whose handshakes do not complete. Fewer are shown one by one.
+    pub syn_received_sockets_min: u64,
+    /// How long a socket must have been in SYN-RECEIVED to be counted among them, ns: by then its SYN-ACK has been repeated.
+    /// From half a second on.
+    pub syn_received_ns_min: i64,
     /// Handshakes of one service left half open within a TIME-WAIT's time. Scanners and lost packets leave fewer.
     pub half_open_min: u64,
     /// Unanswered attempts of one address with an older clock than one that was answered: fewer may be lost packets.
@@ -58,6 +68,10 @@ impl Default for PopulationThresholds {
             descriptors: 1_024,
             fin_wait_2_sockets_min: 10,
             fin_wait_2_ns_min: 1_000_000_000,
+            last_ack_sockets_min: 10,
+            last_ack_ns_min: 1_000_000_000,
+            syn_received_sockets_min: 10,
+            syn_received_ns_min: 1_000_000_000,
             ignored_by_clock_min: 3,
             idle_ends_min: 5,
             idle_ends_share_min: 0.3,

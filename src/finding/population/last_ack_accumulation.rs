@@ -1,0 +1,104 @@
+//! `last-ack-accumulation`: sockets have closed on both sides, and nobody acknowledges their FINs.
+
+use super::{PopulationFinding, PopulationThresholds, grouped};
+use crate::base::Side;
+use crate::connection::State;
+use crate::finding::catalogue::finding;
+use crate::finding::phrase::duration;
+use crate::finding::verdict::Confidence;
+use crate::population::{Population, Role, Waits};
+
+finding! {
+    /// # What it is
+    ///
+    /// The other side closed first, this host closed as well, and the last acknowledgments do not come: its sockets wait in
+    /// LAST-ACK and repeat their FINs.
+    ///
+    /// # Why it matters
+    ///
+    /// Nobody holds these sockets any more, so they are the kernel's alone: each is an orphan with its buffers, up to
+    /// net.ipv4.tcp_max_orphans, until its FIN has been repeated net.ipv4.tcp_orphan_retries times (8 by default, some minutes;
+    /// ip-sysctl). Many at once say that the peers, or the way to them, were lost just as they closed: a load balancer or a
+    /// firewall that forgets a connection with the first FIN, clients that reset or vanish, a link that failed.
+    ///
+    /// # How it is recognised
+    ///
+    /// By the number of sockets that spent longer than a second in LAST-ACK, toward one service or of one. A FIN that is not
+    /// acknowledged is repeated within that time.
+    ///
+    /// ```trace fires 20 times
+    ///      client > SYN
+    ///      server > SYN ACK
+    ///      client > ACK
+    ///      client > FIN ACK
+    ///      server > FIN ACK
+    /// +0.2 server > FIN ACK
+    /// +0.4 server > FIN ACK
+    /// +0.8 server > FIN ACK
+    /// +1.6 server > FIN ACK
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// The round trip that every passive closer spends in LAST-ACK, and a single lost last acknowledgment that the repeated FIN
+    /// brings anew (`final-ack-lost`). CLOSE-WAIT piles up when the application does not close (`close-wait-accumulation`); here it
+    /// has.
+    ///
+    /// ```trace quiet 20 times
+    ///      client > SYN
+    ///      server > SYN ACK
+    ///      client > ACK
+    ///      client > FIN ACK
+    ///      server > FIN ACK
+    /// +0.2 server > FIN ACK
+    ///      client > ACK
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// Look at who is between: a box that drops a connection's state at the first FIN must keep it for a while. Compare captures of
+    /// both ends to see whether the FINs arrive. A lower net.ipv4.tcp_orphan_retries only empties the pile sooner.
+    "last-ack-accumulation", Population, Note, detect
+}
+
+/// After this long the FIN has been repeated several times, ns: nobody is there.
+const IN_VAIN_NS: i64 = 3_000_000_000;
+
+fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
+    found.extend(population.roles().filter_map(|role| of_role(population, thresholds, role)));
+}
+
+fn of_role(population: &Population, thresholds: &PopulationThresholds, role: Role<'_>) -> Option<PopulationFinding> {
+    let Role { host, service, owner, pile } = role;
+    let long = |waits: &Waits| waits.last_ack.at_least(thresholds.last_ack_ns_min);
+    let (given_up, waiting) = (long(&pile.ended), long(&pile.going_on));
+    let waited = given_up + waiting;
+    let peak = pile.peak(State::LastAck);
+    if waited.min(peak.sockets) < thresholds.last_ack_sockets_min {
+        return None;
+    }
+    let stretch = pile.densest(State::LastAck, i64::MAX)?;
+    let longest_ns = pile.longest(State::LastAck).first().map_or(0, |example| example.lasted_ns);
+    let whose = match owner {
+        Side::Client => format!("toward {service}"),
+        Side::Server => format!("of the service {service}"),
+    };
+    let message = format!(
+        "{host} held up to {} sockets {whose} in LAST-ACK at once; of {} in all {} waited longer than {} for the \
+         acknowledgment of their FIN, the longest for {}; {} of them still wait",
+        grouped(peak.sockets),
+        grouped(pile.entered[State::LastAck as usize]),
+        grouped(waited),
+        duration(thresholds.last_ack_ns_min),
+        duration(longest_ns),
+        grouped(waiting)
+    );
+    let confidence = if longest_ns >= IN_VAIN_NS { Confidence::High } else { Confidence::Medium };
+    Some(PopulationFinding {
+        service: Some(service),
+        owner: Some(owner),
+        to: population.horizon(),
+        peak: Some(peak),
+        ..ENTRY.of_host(host, confidence, stretch, message).shown_by(pile, State::LastAck)
+    })
+}

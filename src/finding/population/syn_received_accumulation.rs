@@ -1,0 +1,97 @@
+//! `syn-received-accumulation`: clients want in, and their handshakes do not complete.
+
+use super::syn_flood::is_flooded;
+use super::{PopulationFinding, PopulationThresholds, grouped, share};
+use crate::base::Side;
+use crate::connection::State;
+use crate::finding::catalogue::finding;
+use crate::finding::phrase::duration;
+use crate::finding::verdict::Confidence;
+use crate::population::{Population, Waits};
+
+finding! {
+    /// # What it is
+    ///
+    /// Many connections of one service stay in SYN-RECEIVED: it answers SYNs of clients that do exist, and their handshakes do
+    /// not complete.
+    ///
+    /// # Why it matters
+    ///
+    /// Either the service does not take its connections: its accept queue is full, and the kernel drops the handshakes' last
+    /// segments until there is room. The clients believe that they are connected, send, and wait (`accept-queue-overflow` shows
+    /// it one by one). Or the answers do not reach the clients: loss, a firewall, a way back that leads elsewhere. Both look like
+    /// a slow network to a user.
+    ///
+    /// # How it is recognised
+    ///
+    /// By the number of sockets that spent longer than a second in SYN-RECEIVED. A SYN-ACK that is not acknowledged is repeated
+    /// within that time.
+    ///
+    /// ```trace fires 20 times
+    ///    client > SYN
+    ///    server > SYN ACK
+    /// +1 client > SYN
+    ///    server > SYN ACK
+    /// +2 client > SYN
+    ///    server > SYN ACK
+    /// +5 client > SYN
+    ///    server > SYN ACK
+    /// ```
+    ///
+    /// # Not to be confused with
+    ///
+    /// `syn-flood`, where nobody stands behind the SYNs: those do not come again. Then that is said, and not this.
+    ///
+    /// ```trace quiet 60 times
+    ///    client > SYN
+    ///    server > SYN ACK
+    /// +1 server > SYN ACK
+    /// +2 server > SYN ACK
+    /// +8 server > SYN ACK
+    /// ```
+    ///
+    /// # What to do
+    ///
+    /// On the server: ss -ltn shows the accept queue as Recv-Q against its limit in Send-Q, and nstat TcpExtListenOverflows counts
+    /// what was dropped. Mend the application that does not accept(), or raise its listen() backlog and net.core.somaxconn. When
+    /// the queue is empty, capture at the client: do the SYN-ACKs arrive there?
+    "syn-received-accumulation", Population, Warning, detect
+}
+
+/// A handshake this long has had its SYN-ACK repeated more than once, ns.
+const IN_VAIN_NS: i64 = 3_000_000_000;
+
+fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
+    for (service, pile) in population.services.sorted() {
+        let long = |waits: &Waits| waits.syn_received.at_least(thresholds.syn_received_ns_min);
+        let waited = long(&pile.ended) + long(&pile.going_on);
+        let peak = pile.peak(State::SynReceived);
+        let is_pile = waited.min(peak.sockets) >= thresholds.syn_received_sockets_min;
+        if !is_pile || is_flooded(pile, thresholds) {
+            continue;
+        }
+        let Some(stretch) = pile.densest(State::SynReceived, i64::MAX) else { continue };
+        let longest_ns = pile.longest(State::SynReceived).first().map_or(0, |example| example.lasted_ns);
+        let attempts = pile.attempts;
+        let all = attempts.opened + attempts.half_open + attempts.unanswered;
+        let message = format!(
+            "the service {service} held up to {} sockets in SYN-RECEIVED at once; {} waited longer than {} for the end of the \
+             handshake, the longest for {}; {} of {} handshakes ({}) completed",
+            grouped(peak.sockets),
+            grouped(waited),
+            duration(thresholds.syn_received_ns_min),
+            duration(longest_ns),
+            grouped(attempts.opened),
+            grouped(all),
+            share(attempts.opened, all)
+        );
+        let confidence = if longest_ns >= IN_VAIN_NS { Confidence::High } else { Confidence::Medium };
+        found.push(PopulationFinding {
+            service: Some(service),
+            owner: Some(Side::Server),
+            to: population.horizon(),
+            peak: Some(peak),
+            ..ENTRY.of_host(service.ip, confidence, stretch, message).shown_by(pile, State::SynReceived)
+        });
+    }
+}
