@@ -265,6 +265,10 @@ impl SocketTable {
 
 /// What a state leaves of queues and timers.
 fn socket(at: Timestamp, mut socket: Socket, stay: &Stay) -> Socket {
+    if socket.state == State::SynSent && socket.queues.sent == 0 {
+        // A lone SYN is kept in too few octets to count what it leaves waiting.
+        (socket.queues.sent, socket.queues.unanswered) = (1, Some((socket.since, 0)));
+    }
     let unanswered = socket.queues.unanswered.filter(|_| socket.queues.sent > 0);
     socket.timer = match (stay.runs_out, unanswered) {
         (Some(until), _) => Some(Timer::TimeWait { left_ns: until.since(at).max(0) }),
