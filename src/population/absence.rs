@@ -9,8 +9,8 @@ use crate::segment::Flags;
 const SYN_DUE_NS: i64 = 3_000_000_000;
 /// A FIN that was not acknowledged is repeated within this time at first, and no stack's TIME-WAIT is as short, ns.
 const SOON_NS: i64 = 5_000_000_000;
-/// No closed application's FIN-WAIT-2 is meant to be as short, ns.
-const FIN_WAIT_2_NS_MIN: i64 = 1_000_000_000;
+/// What `tcp_fin_timeout` is usually set to where it is shorter than the default, the longest first, s.
+const FIN_TIMEOUTS: [i64; 8] = [30, 20, 15, 10, 5, 3, 2, 1];
 /// The shortest retransmission timer, doubled once (Linux TCP_RTO_MIN), ns.
 const RTO_NS_MIN: i64 = 400_000_000;
 /// The longest (Linux TCP_RTO_MAX), ns.
@@ -27,8 +27,9 @@ const UNANSWERED_MIN: usize = 3;
 /// The socket of `side`, in the state of `stay`, was gone before `closing` says so: its address refused a segment as one
 /// of no connection (a reset without ACK, RFC 9293, 3.10.7.1; a live socket aborts with one). Of SYN-SENT, where it is the
 /// SYN-ACK, it was gone from the beginning. TIME-WAIT that refuses the FIN which was soon repeated had been cut short. What
-/// nobody knows any more otherwise was forgotten between its last segment and the first one that met nothing. A closed
-/// application's socket refuses payload itself, and what answers sooner than the endpoint can is a box on the way.
+/// nobody knows any more otherwise was forgotten between its last segment and the first one that met nothing, and FIN-WAIT-2
+/// when its timer ran out. A closed application's socket refuses payload itself, and what answers sooner than the endpoint
+/// can is a box on the way.
 #[inline]
 pub fn gone(
     connection: &Connection,
@@ -50,12 +51,10 @@ pub fn gone(
     match stay.state {
         State::SynSent => refused.is_syn_ack().then_some(from),
         State::TimeWait => (is_later && refused.is_fin() && waited_ns <= SOON_NS).then(|| outlived(from, refused.time)),
-        State::FinWait2 if is_later && refused.len == 0 && waited_ns < FIN_WAIT_2_NS_MIN => {
-            Some(outlived(from, refused.time))
-        }
         // Its timer says when.
         State::FinWait2 if waited_ns >= life.profiles[side].fin_wait_2_ns => None,
-        State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck if refused.len == 0 && is_later => {
+        State::FinWait2 if is_later && refused.len == 0 => Some(timed_out(from, refused.time)),
+        State::FinWait1 | State::Closing | State::LastAck if refused.len == 0 && is_later => {
             Some(halfway(connection, side, from, &life.notes[refusal]))
         }
         State::Established | State::CloseWait if !is_nearer(connection, life, refused, &life.notes[refusal]) => {
@@ -88,6 +87,14 @@ fn halfway(connection: &Connection, side: Side, from: Timestamp, refusal: &Noted
 pub fn outlived(from: Timestamp, by: Timestamp) -> Timestamp {
     let most_ns = by.since(from).max(0);
     from.plus(((TICKS_NS as f64 * most_ns as f64).sqrt() as i64).min(most_ns))
+}
+
+/// When the FIN-WAIT-2 of a closed application ran out that was gone `by` then, sooner than by default: after the longest of
+/// the usual times that fits, since who set one had a use for it, and later by what the wheel of timers rounds up, half a
+/// sixty-fourth to an eighth of it (Linux kernel/time/timer.c).
+fn timed_out(from: Timestamp, by: Timestamp) -> Timestamp {
+    let usual_ns = FIN_TIMEOUTS.into_iter().map(|seconds| seconds * 1_000_000_000).find(|&ns| from.plus(ns) <= by);
+    usual_ns.map_or_else(|| outlived(from, by), |ns| from.plus(ns + ns / 32).min(by))
 }
 
 /// A reset with the next number of the connection before ended its TIME-WAIT (RFC 1337).
@@ -219,6 +226,17 @@ mod tests {
     fn who_refuses_the_syn_ack_had_given_up() {
         let trace = "client > SYN\n+0.05 server > SYN ACK\nclient > RST";
         assert_eq!(lived(trace, Side::Client, 1), [(State::SynSent, 0, Some(0))]);
+    }
+
+    #[test]
+    fn fin_wait_2_that_refuses_the_fin_had_run_out_at_a_usual_time() {
+        let closed = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > FIN ACK\nserver > ACK";
+        let gone = |wait: f64| {
+            let found = lived(&format!("{closed}\n+{wait} server > FIN ACK\nclient > RST"), Side::Client, 100);
+            let [.., (State::FinWait2, from, Some(until))] = found[..] else { panic!("{found:?}") };
+            until - from
+        };
+        assert_eq!([gone(4.16), gone(14.9), gone(33.0), gone(61.0)], [3_093, 10_312, 30_937, 60_000]);
     }
 
     #[test]
