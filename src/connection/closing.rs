@@ -124,8 +124,7 @@ impl Closing {
         }
         let first_fin = if second.side == Side::Client { server } else { client };
         let acked_before = hindsight
-            .notes
-            .iter()
+            .after_fin(first_fin.side)
             .find(|note| note.side == second.side && note.acknowledges() && note.ack.at_or_after(first_fin.end()));
         match acked_before {
             Some(ack) if ack.frame < second.frame => CloseKind::FourSegment,
@@ -147,8 +146,7 @@ impl Closing {
             return octets > FAREWELL_OCTETS_MAX;
         };
         let acked = hindsight
-            .notes
-            .iter()
+            .after_fin(!side)
             .find(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(peer_fin.end()));
         let prompt = acked.is_some_and(|acked| own_fin.time.since(acked.time) <= FAREWELL_NS_MAX);
         let carries = |note: &&Noted| {
@@ -158,7 +156,7 @@ impl Closing {
                 && note.ack.at_or_after(peer_fin.end())
                 && !note.class.contains(Class::RETRANSMISSION)
         };
-        let at_once = hindsight.notes.iter().filter(carries).count() <= 1;
+        let at_once = hindsight.after_fin(!side).filter(carries).count() <= 1;
         // The first that it says is an answer.
         let has_spoken = hindsight.connection.halves[side].payload_bytes > octets;
         octets > FAREWELL_OCTETS_MAX || octets > 0 && !(prompt && at_once && has_spoken)
@@ -310,8 +308,7 @@ fn octets_after_fin(hindsight: &Hindsight<'_>, side: Side) -> u64 {
     let half = &hindsight.connection.halves[side];
     let Some(peer_fin) = hindsight.connection.halves[!side].fin else { return 0 };
     let first = hindsight
-        .notes
-        .iter()
+        .after_fin(!side)
         .find(|note| note.side == side && note.acknowledges() && note.ack.after(peer_fin))
         .map(|note| note.seq);
     let Some(first) = first else { return 0 };

@@ -115,7 +115,9 @@ impl Arrivals {
     fn fin_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> Option<Receipt> {
         let fin = connection.halves[!side].fin?;
         let copies = indices(notes, |note| note.side != side && note.is_fin() && note.end() == fin + 1);
-        let Some(cover) = notes.iter().position(|note| note.side == side && shows_receipt_beyond(note, fin)) else {
+        let from = first_after_fin(connection, notes, !side);
+        let covers = |note: &Noted| note.side == side && shows_receipt_beyond(note, fin);
+        let Some(cover) = notes[from..].iter().position(covers).map(|offset| from + offset) else {
             if let Some(receipt) = self.fin_before_reset(connection, notes, side, &copies) {
                 return Some(receipt);
             }
@@ -220,7 +222,9 @@ impl Arrivals {
     fn ack_of_fin_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> (Option<Receipt>, usize) {
         let Some(fin) = connection.halves[side].fin else { return (None, 0) };
         let repeated = |note: &Noted| note.side == side && note.is_fin() && note.end() == fin + 1;
-        let answers = indices(notes, |note| note.side != side && acknowledges_beyond(note, fin));
+        let mut answers = indices(notes, |note| note.side != side && acknowledges_beyond(note, fin));
+        let from = first_after_fin(connection, notes, side);
+        answers.retain(|answer| *answer >= from);
         let (receipt, lost) = match answers.first() {
             // Beside its receiver none is lost any more.
             Some(&first) if self.tap == Some(Tap::beside(side)) => (Some(Receipt::of(first, Arrival::Shown, 0)), 0),
@@ -461,6 +465,15 @@ fn lacks_by_echo(notes: &[Noted], later: usize, answer: usize) -> bool {
         .filter(own)
         .any(|note| note.timestamps.is_some_and(|other| Seq(other.value).after(Seq(stamps.value))));
     echoes_older && !covers && was_next && !is_late
+}
+
+/// Where those of `notes` begin whose acknowledgments can be compared to the number of `side`'s FIN: after it, when the
+/// numbers have gone round, and else with the first.
+pub(super) fn first_after_fin(connection: &Connection, notes: &[Noted], side: Side) -> usize {
+    if !connection.halves[side].has_gone_round() {
+        return 0;
+    }
+    notes.iter().position(|note| note.side == side && note.is_fin()).unwrap_or(0)
 }
 
 fn acknowledges_beyond(note: &Noted, seq: Seq) -> bool {

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::closing::Closing;
 use super::cue::Cue;
-use super::delivery::{Arrival, Arrivals, Receipt, has_aborted};
+use super::delivery::{Arrival, Arrivals, Receipt, first_after_fin, has_aborted};
 use super::noted::{Class, Noted};
 use super::opening::Opening;
 use super::profile::{Profile, SYN_REPEATED_NS};
@@ -206,6 +206,11 @@ struct Event {
 }
 
 impl Hindsight<'_> {
+    /// What was remembered that can be compared to the number of `side`'s FIN.
+    pub(super) fn after_fin(&self, side: Side) -> impl Iterator<Item = &Noted> {
+        self.notes[first_after_fin(self.connection, &self.notes, side)..].iter()
+    }
+
     /// The SYN repeats the number of the earlier incarnation: an old duplicate.
     pub(super) fn syn_is_stale(&self) -> bool {
         let (Some(isn), Some(past)) = (self.connection.halves.client.isn, &self.connection.predecessor) else {

@@ -381,3 +381,24 @@ fn what_had_to_make_room_says_so_and_what_follows_is_no_stray() {
     assert!(told.late.iter().all(|late| late.findings.is_empty()), "{:?}", told.late);
     assert!(!told.late.is_empty());
 }
+
+#[test]
+fn numbers_that_went_round_before_the_close_mislead_nobody() {
+    for megabytes in [1_500, 2_600, 4_200] {
+        let transfer = "server > data 1000000\nclient > ACK\n".repeat(megabytes);
+        let trace = format!(
+            "client > SYN <mss 1460>\nserver > SYN ACK <mss 1460>\nclient > ACK\nclient > data 100\nserver > ACK\n{transfer}\
+             client > FIN ACK\nserver > ACK\nserver > FIN ACK\nclient > ACK"
+        );
+        holds(
+            &trace,
+            &[
+                ("client", "SYN-SENT ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT"),
+                ("server", "SYN-RECEIVED ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED"),
+                ("close", "four-segment"),
+                ("by", "client"),
+                ("findings", ""),
+            ],
+        );
+    }
+}

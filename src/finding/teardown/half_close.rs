@@ -77,7 +77,11 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let Some(fin) = closing.fins[!side] else { continue };
         let octets = closing.octets_after_fin[side];
-        let after = |note: &Noted| note.side == side && note.len > 0 && note.acknowledges() && note.ack.after(fin.seq);
+        let has_gone_round = case.connection.halves[!side].has_gone_round();
+        let after = |note: &Noted| {
+            let is_comparable = !has_gone_round || note.frame > fin.frame;
+            note.side == side && note.len > 0 && note.acknowledges() && note.ack.after(fin.seq) && is_comparable
+        };
         let first = case.notes(after).next();
         let taken = first.is_some_and(|data| {
             case.notes(|note| note.side != side && note.acknowledges() && note.ack.after(data.seq)).next().is_some()
