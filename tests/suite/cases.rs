@@ -402,3 +402,11 @@ fn numbers_that_went_round_before_the_close_mislead_nobody() {
         );
     }
 }
+
+#[test]
+fn who_never_had_the_fin_was_not_in_time_wait() {
+    let crossed = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > FIN ACK\nserver > FIN ACK ack 1\n";
+    let acknowledged =
+        format!("{crossed}client > ACK\n+2 client > FIN ACK again\n+2 client > FIN ACK again\nserver > RST");
+    holds(&acknowledged, &[("resets", "fin-wait-2-expired medium")]);
+}

@@ -138,7 +138,8 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::DataAfterClose, Confidence::High, &[], evidence);
     }
-    let first_fin = trigger.is_fin() && receiver.fins <= 1;
+    // Copies that it never acknowledged did not come.
+    let first_fin = trigger.is_fin() && (receiver.fins <= 1 || !receiver.fin_acked());
     if first_fin && trigger.class.contains(Class::AFTER_GAP) {
         let evidence = format!(
             "it had sent FIN, and answers a FIN (frame {}) that shows octets before it which have not come: the application had closed and nobody reads",
@@ -150,7 +151,7 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         let waited = acked_for.unwrap_or(0);
         if waited < FIN_WAIT_2_MIN_NS {
             let evidence = format!(
-                "it answers the peer's first FIN (frame {}) {} after its own was acknowledged: neither FIN-WAIT-2 nor TIME-WAIT was kept (Linux: tcp_max_tw_buckets reached)",
+                "it answers the first FIN of its peer that reached it (frame {}) {} after its own was acknowledged: neither FIN-WAIT-2 nor TIME-WAIT was kept (Linux: tcp_max_tw_buckets reached)",
                 trigger.frame,
                 duration(waited)
             );
@@ -165,6 +166,14 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
             trigger.frame
         );
         return Judgement::new(Cause::FinWait2Expired, confidence, &[], evidence);
+    }
+    if first_fin && receiver.fins > 1 {
+        let evidence = format!(
+            "it never acknowledged the FIN that it answers (frame {}, the {} copy), nor was its own acknowledged: it had given up",
+            trigger.frame,
+            ordinal(receiver.fins)
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence);
     }
     if trigger.is_fin() {
         let evidence = format!(
