@@ -150,8 +150,10 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     if first_fin && in_fin_wait_2 {
         let waited = acked_for.unwrap_or(0);
         if waited < FIN_WAIT_2_MIN_NS {
+            let which =
+                if receiver.fins > 1 { "a FIN of which it acknowledged no copy" } else { "the peer's first FIN" };
             let evidence = format!(
-                "it answers the first FIN of its peer that reached it (frame {}) {} after its own was acknowledged: neither FIN-WAIT-2 nor TIME-WAIT was kept (Linux: tcp_max_tw_buckets reached)",
+                "it answers {which} (frame {}) {} after its own was acknowledged: neither FIN-WAIT-2 nor TIME-WAIT was kept (Linux: tcp_max_tw_buckets reached)",
                 trigger.frame,
                 duration(waited)
             );
@@ -239,12 +241,15 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
             evidence,
         );
     }
-    let forgotten = format!("{shape}: the host restarted, lost the state, or was reset out of the tap's sight");
+    let forgotten = format!(
+        "{shape}: the host restarted or lost the state, or the reset or FIN that ended it passed out of the tap's sight"
+    );
     if silence >= MIDDLEBOX_SILENCE_MIN_NS {
         let evidence = format!("after {} of silence {forgotten}", duration(silence));
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::IdleExpired], evidence);
     }
-    Judgement::new(Cause::NoConnection, Confidence::High, &[], forgotten)
+    // Its own reset or FIN may have been lost before this tap.
+    Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero, Cause::DataAfterClose], forgotten)
 }
 
 fn active(inquiry: &Inquiry<'_>) -> Judgement {
