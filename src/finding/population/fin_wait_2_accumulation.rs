@@ -1,12 +1,11 @@
 //! `fin-wait-2-accumulation`: closers wait for peers that do not close.
 
+use super::long_wait::{Limit, LongWait};
 use super::{PopulationFinding, PopulationThresholds, grouped};
-use crate::base::Side;
 use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
-use crate::finding::verdict::Confidence;
-use crate::population::{Population, Role, Waits};
+use crate::population::{Population, Role};
 
 finding! {
     /// # What it is
@@ -62,37 +61,21 @@ finding! {
 const IN_VAIN_NS: i64 = 30_000_000_000;
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    found.extend(population.roles().filter_map(|role| of_role(population, thresholds, role)));
-}
-
-fn of_role(population: &Population, thresholds: &PopulationThresholds, role: Role<'_>) -> Option<PopulationFinding> {
-    let Role { host, service, owner, pile } = role;
-    let long = |waits: &Waits| waits.fin_wait_2.at_least(thresholds.fin_wait_2_ns_min);
-    let waited = long(&pile.ended) + long(&pile.going_on);
-    let peak = pile.peak(State::FinWait2);
-    if waited.min(peak.sockets) < thresholds.fin_wait_2_sockets_min {
-        return None;
-    }
-    let stretch = pile.densest(State::FinWait2, i64::MAX)?;
-    let longest_ns = pile.longest(State::FinWait2).first().map_or(0, |example| example.lasted_ns);
-    let whose = match owner {
-        Side::Client => format!("toward {service}"),
-        Side::Server => format!("of the service {service}"),
+    let ns_min = thresholds.fin_wait_2_ns_min;
+    let limit = Limit { ns_min, sockets_min: thresholds.fin_wait_2_sockets_min, in_vain_ns: IN_VAIN_NS };
+    let of_role = |role: Role<'_>| {
+        let wait = LongWait::of(role, State::FinWait2, |waits| &waits.fin_wait_2, &limit)?;
+        let message = format!(
+            "{} held up to {} sockets {} in FIN-WAIT-2 at once; {} waited longer than {} for a peer that had acknowledged the \
+             FIN and did not close, the longest for {}",
+            role.host,
+            grouped(wait.peak.sockets),
+            wait.whose(),
+            grouped(wait.waited()),
+            duration(ns_min),
+            duration(wait.longest_ns)
+        );
+        Some(wait.found(&ENTRY, population, message))
     };
-    let message = format!(
-        "{host} held up to {} sockets {whose} in FIN-WAIT-2 at once; {} waited longer than {} for a peer that had \
-         acknowledged the FIN and did not close, the longest for {}",
-        grouped(peak.sockets),
-        grouped(waited),
-        duration(thresholds.fin_wait_2_ns_min),
-        duration(longest_ns)
-    );
-    let confidence = if longest_ns >= IN_VAIN_NS { Confidence::High } else { Confidence::Medium };
-    Some(PopulationFinding {
-        service: Some(service),
-        owner: Some(owner),
-        to: population.horizon(),
-        peak: Some(peak),
-        ..ENTRY.of_host(host, confidence, stretch, message).shown_by(pile, State::FinWait2)
-    })
+    found.extend(population.roles().filter_map(of_role));
 }

@@ -1,12 +1,11 @@
 //! `last-ack-accumulation`: sockets have closed on both sides, and nobody acknowledges their FINs.
 
+use super::long_wait::{Limit, LongWait};
 use super::{PopulationFinding, PopulationThresholds, grouped};
-use crate::base::Side;
 use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
-use crate::finding::verdict::Confidence;
-use crate::population::{Population, Role, Waits};
+use crate::population::{Population, Role};
 
 finding! {
     /// # What it is
@@ -65,40 +64,23 @@ finding! {
 const IN_VAIN_NS: i64 = 3_000_000_000;
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    found.extend(population.roles().filter_map(|role| of_role(population, thresholds, role)));
-}
-
-fn of_role(population: &Population, thresholds: &PopulationThresholds, role: Role<'_>) -> Option<PopulationFinding> {
-    let Role { host, service, owner, pile } = role;
-    let long = |waits: &Waits| waits.last_ack.at_least(thresholds.last_ack_ns_min);
-    let (given_up, waiting) = (long(&pile.ended), long(&pile.going_on));
-    let waited = given_up + waiting;
-    let peak = pile.peak(State::LastAck);
-    if waited.min(peak.sockets) < thresholds.last_ack_sockets_min {
-        return None;
-    }
-    let stretch = pile.densest(State::LastAck, i64::MAX)?;
-    let longest_ns = pile.longest(State::LastAck).first().map_or(0, |example| example.lasted_ns);
-    let whose = match owner {
-        Side::Client => format!("toward {service}"),
-        Side::Server => format!("of the service {service}"),
+    let ns_min = thresholds.last_ack_ns_min;
+    let limit = Limit { ns_min, sockets_min: thresholds.last_ack_sockets_min, in_vain_ns: IN_VAIN_NS };
+    let of_role = |role: Role<'_>| {
+        let wait = LongWait::of(role, State::LastAck, |waits| &waits.last_ack, &limit)?;
+        let message = format!(
+            "{} held up to {} sockets {} in LAST-ACK at once; of {} in all {} waited longer than {} for the acknowledgment of \
+             their FIN, the longest for {}; {} of them still wait",
+            role.host,
+            grouped(wait.peak.sockets),
+            wait.whose(),
+            grouped(role.pile.entered[State::LastAck as usize]),
+            grouped(wait.waited()),
+            duration(ns_min),
+            duration(wait.longest_ns),
+            grouped(wait.going_on)
+        );
+        Some(wait.found(&ENTRY, population, message))
     };
-    let message = format!(
-        "{host} held up to {} sockets {whose} in LAST-ACK at once; of {} in all {} waited longer than {} for the \
-         acknowledgment of their FIN, the longest for {}; {} of them still wait",
-        grouped(peak.sockets),
-        grouped(pile.entered[State::LastAck as usize]),
-        grouped(waited),
-        duration(thresholds.last_ack_ns_min),
-        duration(longest_ns),
-        grouped(waiting)
-    );
-    let confidence = if longest_ns >= IN_VAIN_NS { Confidence::High } else { Confidence::Medium };
-    Some(PopulationFinding {
-        service: Some(service),
-        owner: Some(owner),
-        to: population.horizon(),
-        peak: Some(peak),
-        ..ENTRY.of_host(host, confidence, stretch, message).shown_by(pile, State::LastAck)
-    })
+    found.extend(population.roles().filter_map(of_role));
 }

@@ -4,6 +4,7 @@ pub mod close_wait_accumulation;
 pub mod fin_wait_2_accumulation;
 pub mod idle_timeout;
 pub mod last_ack_accumulation;
+mod long_wait;
 pub mod port_exhaustion;
 pub mod syn_flood;
 pub mod syn_ignored_by_timestamp;

@@ -1,13 +1,13 @@
 //! `syn-received-accumulation`: clients want in, and their handshakes do not complete.
 
+use super::long_wait::{Limit, LongWait};
 use super::syn_flood::is_flooded;
 use super::{PopulationFinding, PopulationThresholds, grouped, share};
 use crate::base::Side;
 use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
-use crate::finding::verdict::Confidence;
-use crate::population::{Population, Waits};
+use crate::population::{Population, Role};
 
 finding! {
     /// # What it is
@@ -62,36 +62,26 @@ finding! {
 const IN_VAIN_NS: i64 = 3_000_000_000;
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    for (service, pile) in population.services.sorted() {
-        let long = |waits: &Waits| waits.syn_received.at_least(thresholds.syn_received_ns_min);
-        let waited = long(&pile.ended) + long(&pile.going_on);
-        let peak = pile.peak(State::SynReceived);
-        let is_pile = waited.min(peak.sockets) >= thresholds.syn_received_sockets_min;
-        if !is_pile || is_flooded(pile, thresholds) {
-            continue;
-        }
-        let Some(stretch) = pile.densest(State::SynReceived, i64::MAX) else { continue };
-        let longest_ns = pile.longest(State::SynReceived).first().map_or(0, |example| example.lasted_ns);
-        let attempts = pile.attempts;
+    let ns_min = thresholds.syn_received_ns_min;
+    let limit = Limit { ns_min, sockets_min: thresholds.syn_received_sockets_min, in_vain_ns: IN_VAIN_NS };
+    let of_service = |role: Role<'_>| {
+        let wait = LongWait::of(role, State::SynReceived, |waits| &waits.syn_received, &limit)?;
+        let attempts = role.pile.attempts;
         let all = attempts.opened + attempts.half_open + attempts.unanswered;
         let message = format!(
-            "the service {service} held up to {} sockets in SYN-RECEIVED at once; {} waited longer than {} for the end of the \
+            "the service {} held up to {} sockets in SYN-RECEIVED at once; {} waited longer than {} for the end of the \
              handshake, the longest for {}; {} of {} handshakes ({}) completed",
-            grouped(peak.sockets),
-            grouped(waited),
-            duration(thresholds.syn_received_ns_min),
-            duration(longest_ns),
+            role.service,
+            grouped(wait.peak.sockets),
+            grouped(wait.waited()),
+            duration(ns_min),
+            duration(wait.longest_ns),
             grouped(attempts.opened),
             grouped(all),
             share(attempts.opened, all)
         );
-        let confidence = if longest_ns >= IN_VAIN_NS { Confidence::High } else { Confidence::Medium };
-        found.push(PopulationFinding {
-            service: Some(service),
-            owner: Some(Side::Server),
-            to: population.horizon(),
-            peak: Some(peak),
-            ..ENTRY.of_host(service.ip, confidence, stretch, message).shown_by(pile, State::SynReceived)
-        });
-    }
+        Some(wait.found(&ENTRY, population, message))
+    };
+    let services = population.roles().filter(|role| role.owner == Side::Server && !is_flooded(role.pile, thresholds));
+    found.extend(services.filter_map(of_service));
 }
