@@ -3,6 +3,7 @@
 use super::lifecycle::{Hindsight, ResetEffect};
 use super::noted::{Class, Noted};
 use super::opening::Opening;
+use super::retries::Retries;
 use super::state::State;
 use super::words::{CloseKind, Frames, Initiator, OpenKind, StateStep};
 use crate::base::{Side, Sides};
@@ -283,10 +284,11 @@ fn sees_end_of(note: &Noted, other: &Noted) -> bool {
 /// The first retransmission timeout of a SYN (RFC 6298, section 2.1), ns.
 const SYN_RTO_NS: i64 = 1_000_000_000;
 
-/// The SYN-ACK had its time.
+/// The SYN-ACK had its time, or was not sent again when it was due.
 fn gave_up_answering(hindsight: &Hindsight<'_>) -> bool {
-    let newest = hindsight.notes.iter().rfind(|note| note.is_syn_ack());
-    newest.is_some_and(|note| hindsight.horizon.since(note.time) > hindsight.profiles.server.syn_ack_give_up_ns)
+    let Some(syn_acks) = Retries::of_syn_acks(&hindsight.notes, Side::Server) else { return false };
+    let limit = syn_acks.offer_gives_up(&hindsight.profiles.server);
+    syn_acks.given_up(limit, hindsight.horizon).is_some()
 }
 
 /// The reset took something alive with it: an end that had not finished, or of which nothing but resets was seen.

@@ -9,6 +9,7 @@ use super::noted::{Class, Noted};
 use super::opening::Opening;
 use super::profile::{Profile, SYN_REPEATED_NS};
 use super::reset::Acceptance;
+use super::retries::Retries;
 use super::state::State;
 use super::step::Connection;
 use super::transition::transition;
@@ -613,17 +614,17 @@ impl<'a> Machine<'a> {
     /// Timers that must have run out before the end of the capture.
     fn run_out_timers(&mut self, opening: &Opening) {
         let horizon = self.hindsight.horizon;
-        let half = &self.hindsight.connection.halves[self.side];
+        let stack = &self.hindsight.profiles[self.side];
         let expired = match self.state {
             State::TimeWait => {
-                self.time_wait_began().map(|began| began.plus(self.hindsight.profiles[self.side].time_wait_ns))
+                self.time_wait_began().map(|began| began.plus(stack.time_wait_ns))
             }
             State::SynSent if opening.kind == super::words::OpenKind::Unanswered => {
-                half.unanswered_since.map(|since| since.plus(self.hindsight.profiles[self.side].syn_give_up_ns))
+                Retries::of_syns(&self.hindsight.notes, self.side)
+                    .and_then(|syns| syns.given_up(syns.connect_gives_up(stack), horizon))
             }
-            State::SynReceived => {
-                half.last.map(|last| last.time.plus(self.hindsight.profiles[self.side].syn_ack_give_up_ns))
-            }
+            State::SynReceived => Retries::of_syn_acks(&self.hindsight.notes, self.side)
+                .and_then(|syn_acks| syn_acks.given_up(syn_acks.offer_gives_up(stack), horizon)),
             _ => None,
         };
         if let Some(at) = expired.filter(|&at| at < horizon) {

@@ -42,9 +42,9 @@ pub struct Profile {
     pub time_wait_ns: i64,
     /// How long a closed application's FIN-WAIT-2 lasts.
     pub fin_wait_2_ns: i64,
-    /// How long connect() tries.
+    /// How long connect() tries, where the pauses between its SYNs do not show by which timer (`retries`).
     pub syn_give_up_ns: i64,
-    /// How long a SYN-ACK is repeated before the half-open connection is forgotten.
+    /// How long a SYN-ACK is repeated before the half-open connection is forgotten, where its pauses do not show that.
     pub syn_ack_give_up_ns: i64,
     /// What close() does with unread data.
     pub unread_data: UnreadData,

@@ -1,7 +1,7 @@
 //! `accept-queue-overflow`: the application does not accept.
 
 use crate::base::Side;
-use crate::connection::{Class, Noted, OpenKind};
+use crate::connection::{Class, Noted, OpenKind, Retries};
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Cause, Family};
 
@@ -182,12 +182,11 @@ pub fn ignored_data(case: &Case<'_>) -> u32 {
 /// client's payload still stayed unanswered: it had opened, and the payload was lost. A full accept queue goes on
 /// repeating (Linux `reqsk_timer_handler`), each time after twice as long.
 pub fn stopped_repeating(case: &Case<'_>) -> bool {
-    let copies: Vec<&Noted> = case.notes(|note| note.side == Side::Server && note.is_syn_ack()).collect();
-    let [.., before, last] = copies.as_slice() else { return false };
+    let Some(last) = case.notes(|note| note.side == Side::Server && note.is_syn_ack()).next_back() else { return false };
+    let Some(retries) = Retries::of_syn_acks(&case.life.notes, Side::Server) else { return false };
     let spoke = case.notes(|note| note.side == Side::Server && note.frame > last.frame && !note.is_rst()).next();
-    let given_up = copies.len() > SYN_ACK_RETRIES;
-    let due_ns = 2 * last.time.since(before.time);
-    let since = |note: &Noted| note.time.since(last.time) > due_ns + due_ns / 4;
+    let given_up = retries.is_last_offer(&case.life.profiles.server);
+    let since = |note: &Noted| retries.has_stopped(note.time);
     let unanswered = |spoke: &Noted| {
         case.notes(|note| {
             note.side == Side::Client && note.len > 0 && note.frame > last.frame && note.frame < spoke.frame
@@ -195,11 +194,8 @@ pub fn stopped_repeating(case: &Case<'_>) -> bool {
         .next()
         .is_some()
     };
-    !given_up && spoke.is_some_and(|spoke| since(spoke) && unanswered(spoke))
+    !retries.is_alone() && !given_up && spoke.is_some_and(|spoke| since(spoke) && unanswered(spoke))
 }
-
-/// Linux net.ipv4.tcp_synack_retries.
-const SYN_ACK_RETRIES: usize = 5;
 
 /// Fewer repetitions than this can be a short outage.
 const REPETITIONS_MIN: u32 = 3;

@@ -1,7 +1,9 @@
 //! `syn-retransmitted`: the SYN was sent again.
 
+use std::fmt;
+
 use crate::base::Side;
-use crate::connection::Noted;
+use crate::connection::{Noted, Retries};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::{Case, Found};
@@ -21,8 +23,8 @@ finding! {
     /// # How it is recognised
     ///
     /// SYNs with one initial sequence number from one side. The message gives the count, the time between the first and
-    /// the last, and whether the pauses grow as a retransmission timer's do (Linux since 6.5: about one second five
-    /// times, then doubling; before: doubling from one second).
+    /// the last, and whose timer the pauses are where they are one's (Linux since 6.5 and macOS: one second five times,
+    /// then doubling; Linux before: doubling from one second; Windows up to 7: doubling from three).
     ///
     /// ```trace fires
     ///    client > SYN
@@ -73,8 +75,13 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             continue;
         }
         let frames = copies.iter().map(|note| note.frame);
+        let retries = Retries::of_syns(&case.life.notes, side);
+        let timer = fmt::from_fn(|f| match retries.as_ref().and_then(Retries::schedule) {
+            Some(schedule) => write!(f, " (pauses: {schedule})"),
+            None => Ok(()),
+        });
         let message = format_args!(
-            "{} sent its SYN {times} times within {}{}",
+            "{} sent its SYN {times} times within {}{timer}{}",
             case.name(side),
             duration(last.time.since(first.time)),
             if case.life.arrivals.syn_ack[side].is_some() { ", then it was answered" } else { "" }

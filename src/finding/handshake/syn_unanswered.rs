@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::base::Side;
-use crate::connection::{OpenKind, Orderly, SYN_REPEATED_NS};
+use crate::connection::{OpenKind, Orderly, Retries, SYN_REPEATED_NS};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::{Case, Found};
@@ -17,13 +17,16 @@ finding! {
     ///
     /// # Why it matters
     ///
-    /// The application waits until connect() gives up with ETIMEDOUT: 127 seconds with Linux's defaults, 21 with
-    /// Windows'.
+    /// The application waits until connect() gives up with ETIMEDOUT: with the defaults 131 seconds on Linux since 6.5 and
+    /// 127 before, 75 on macOS and FreeBSD, 21 on Windows.
     ///
     /// # How it is recognised
     ///
-    /// Only SYNs in the connection. The message says whether the give-up time of the profile had passed when the capture
-    /// ended, or whether the capture ended first. A SYN that is repeated once or not at all is no connect() that the
+    /// Only SYNs in the connection. The pauses between them show the timer, and with it when the next one was due and when
+    /// that stack gives up: 1 s doubled each time (Linux 3.1 to 6.4, FreeBSD), 1 s five times and then doubled (Linux
+    /// since 6.5, macOS), 3 s doubled (Windows up to 7, old Linux), 3 s five times and then doubled (old BSDs). The message
+    /// says whether that time had passed when the capture ended, whether the client stopped earlier, or whether the capture
+    /// ended first. Pauses that are of no such timer lower the confidence. A SYN that is repeated once or not at all is no connect() that the
     /// stack ended with ETIMEDOUT: the application had a shorter limit of its own, or it was a probe.
     ///
     /// ```trace fires
@@ -59,7 +62,7 @@ finding! {
     /// Check address, route and firewall: a filter that drops is the usual cause, and a capture at the server tells
     /// whether the SYN arrived. On a server that is alive, a full accept queue drops SYNs silently (`ss -ltn`: Recv-Q
     /// above Send-Q). Client: set a connect timeout in the application, or TCP_USER_TIMEOUT before connect() (tcp(7)
-    /// grants it to open connections only, but Linux 6.18 gives up in SYN-SENT by it, too); 127 seconds is rarely what
+    /// grants it to open connections only, but Linux 6.18 gives up in SYN-SENT by it, too); two minutes are rarely what
     /// anybody wants. Firewall: reject with a reset instead of dropping where the clients are one's own; scanners then
     /// get an answer, too.
     "syn-unanswered", Handshake, Error, [UNANSWERED], detect
@@ -73,26 +76,33 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let frames = case.notes(|note| note.side == Side::Client && note.is_syn()).map(|note| note.frame);
     let Some(first) = syns.next() else { return };
     let last = syns.next_back();
-    let before_last = last.map(|_| syns.next_back().unwrap_or(first));
     let last = last.unwrap_or(first);
-    let waited = case.life.horizon.since(first.time);
+    let horizon = case.life.horizon;
+    let Some(retries) = Retries::of_syns(&case.life.notes, Side::Client) else { return };
     let stack = &case.life.profiles.client;
-    let limit = stack.syn_give_up_ns;
     let retried = case.connection.halves.client.syns > 1;
-    let given_up = retried && waited >= limit;
-    let quiet = case.life.horizon.since(last.time);
-    let stopped = match before_last {
-        Some(before) => quiet > 2 * last.time.since(before.time) + quiet / 8,
-        None => quiet >= SYN_REPEATED_NS,
-    };
-    let (confidence, severity) = weigh(given_up || stopped, retried);
+    let limit = retries.connect_gives_up(stack).filter(|_| !retries.is_alone());
+    let given_up = limit.filter(|&at| at <= horizon);
+    let quiet = horizon.since(last.time);
+    let stopped = if retries.is_alone() { quiet >= SYN_REPEATED_NS } else { retries.has_stopped(horizon) };
+    let (mut confidence, severity) = weigh(given_up.is_some() || stopped, retried);
+    if !retries.is_regular() {
+        // Whoever follows no timer may pause for longer, too.
+        confidence = confidence.min(Confidence::Medium);
+    }
     let syns = case.connection.halves.client.syns;
     let last_one = if syns == 1 { "it" } else { "the last one" };
+    let timer = fmt::from_fn(|f| match retries.schedule() {
+        Some(schedule) => write!(f, "{schedule}"),
+        None => f.write_str("its pauses fit no single timer"),
+    });
     let end = fmt::from_fn(|f| {
-        if given_up {
-            write!(f, "the give-up time of the {} profile ({}) passed", stack.name, duration(limit))
+        if let Some(at) = given_up {
+            let limit = duration(at.since(first.time));
+            write!(f, "the give-up time of the {} profile ({limit}; pauses: {timer}) passed", stack.name)
         } else if stopped && retried {
-            f.write_str("it stopped trying")
+            let due = duration(retries.due().since(last.time));
+            write!(f, "it stopped trying: the next was due {due} after the last ({timer})")
         } else if stopped {
             let quiet = duration(quiet);
             write!(
