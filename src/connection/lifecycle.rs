@@ -616,9 +616,7 @@ impl<'a> Machine<'a> {
         let horizon = self.hindsight.horizon;
         let stack = &self.hindsight.profiles[self.side];
         let expired = match self.state {
-            State::TimeWait => {
-                self.time_wait_began().map(|began| began.plus(stack.time_wait_ns))
-            }
+            State::TimeWait => self.time_wait_began().map(|began| began.plus(stack.time_wait_ns)),
             State::SynSent if opening.kind == super::words::OpenKind::Unanswered => {
                 Retries::of_syns(&self.hindsight.notes, self.side)
                     .and_then(|syns| syns.given_up(syns.connect_gives_up(stack), horizon))

@@ -182,7 +182,9 @@ pub fn ignored_data(case: &Case<'_>) -> u32 {
 /// client's payload still stayed unanswered: it had opened, and the payload was lost. A full accept queue goes on
 /// repeating (Linux `reqsk_timer_handler`), each time after twice as long.
 pub fn stopped_repeating(case: &Case<'_>) -> bool {
-    let Some(last) = case.notes(|note| note.side == Side::Server && note.is_syn_ack()).next_back() else { return false };
+    let Some(last) = case.notes(|note| note.side == Side::Server && note.is_syn_ack()).next_back() else {
+        return false;
+    };
     let Some(retries) = Retries::of_syn_acks(&case.life.notes, Side::Server) else { return false };
     let spoke = case.notes(|note| note.side == Side::Server && note.frame > last.frame && !note.is_rst()).next();
     let given_up = retries.is_last_offer(&case.life.profiles.server);
