@@ -39,7 +39,7 @@ impl Schedule {
             Self::SlowDoubling => (3, index),
             Self::SlowLevel => (3, index.saturating_sub(4)),
         };
-        unit * SECOND_NS << doublings.min(DOUBLINGS_MAX)
+        (unit * SECOND_NS) << doublings.min(DOUBLINGS_MAX)
     }
 
     /// How long `copies` of them and the wait after the last take, ns.
