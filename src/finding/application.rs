@@ -33,8 +33,9 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
         .iter()
         .find(|step| step.state == State::Established)
         .filter(|_| connection.began_in_capture());
-    let active = connection.halves[side].syns > 0;
-    if active {
+    // Whose SYN a SYN-ACK answers called connect(), also where the capture lacks that SYN.
+    let answered = connection.halves[!side].syn_acks > 0 && connection.halves[side].syn_acks == 0;
+    if answered || connection.halves[side].syns > 0 {
         let errno = match life.opening.kind {
             OpenKind::Refused => Some(Errno::ConnRefused),
             OpenKind::Rejected => connection.icmp_errors.iter().find(|error| is_hard(error)).map(icmp_errno),
@@ -68,8 +69,14 @@ fn accepted_by<'a>(case: &'a Case<'_>, side: Side) -> Option<&'a Noted> {
 }
 
 fn closing(case: &Case<'_>, side: Side, view: &mut View) {
+    let abort = case.resets.iter().find(|reset| {
+        reset.from == side
+            && reset.family == Some(Family::Active)
+            && matches!(reset.cause, Cause::LingerZero | Cause::UnreadData)
+    });
     if let Some(fin) = case.life.closing.fins[side] {
-        let call = if still_reads(case, side) { Call::Shutdown } else { Call::Close };
+        // Only a socket that was not closed yet can be aborted.
+        let call = if abort.is_some() || still_reads(case, side) { Call::Shutdown } else { Call::Close };
         view.calls.push(ImpliedCall { call, errno: None, frame: Some(fin.frame) });
     }
     // What the FIN waited behind was sent before the socket met the data that it refuses.
@@ -78,11 +85,6 @@ fn closing(case: &Case<'_>, side: Side, view: &mut View) {
         let frame = Some(case.life.notes[effect.note].frame);
         view.calls.push(ImpliedCall { call: Call::Close, errno: None, frame });
     }
-    let abort = case.resets.iter().find(|reset| {
-        reset.from == side
-            && reset.family == Some(Family::Active)
-            && matches!(reset.cause, Cause::LingerZero | Cause::UnreadData)
-    });
     if let Some(abort) = abort {
         let call = if abort.cause == Cause::LingerZero { Call::Abort } else { Call::Close };
         view.calls.push(ImpliedCall { call, errno: None, frame: Some(abort.frame) });

@@ -1,7 +1,7 @@
 //! What totals need of a connection: what became of it and what was found, without words and frames. Most connections of a
 //! large capture are only ever counted.
 
-use super::verdict::{CloseKind, Finding, Initiator, OpenKind, Reset, StateStep, Verdict};
+use super::verdict::{CloseKind, Finding, Initiator, OpenKind, Origin, Reset, StateStep, Verdict};
 use crate::base::{Endpoint, Side, Sides, Timestamp};
 use crate::connection::{Connection, Lifecycle, Orderly, State};
 
@@ -71,9 +71,12 @@ impl<'a> Gist<'a> {
         }
     }
 
-    /// The reset that ended the connection: the first one that its receiver accepts, else the first one.
+    /// The reset that ended the connection: the first one that its receiver accepts, else the first that its sender
+    /// did send, which ended it at that end, else the first one.
     pub fn ending_reset(&self) -> Option<&'a Reset> {
-        self.resets.iter().find(|reset| reset.accepted).or(self.resets.first())
+        let accepted = self.resets.iter().find(|reset| reset.accepted);
+        let own = || self.resets.iter().find(|reset| reset.origin != Origin::Middlebox);
+        accepted.or_else(own).or(self.resets.first())
     }
 }
 

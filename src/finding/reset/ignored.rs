@@ -1,6 +1,6 @@
 //! `reset-ignored`: a reset that its receiver does not take.
 
-use crate::connection::{OpenKind, State};
+use crate::connection::{Acceptance, OpenKind, State};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -67,12 +67,17 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         if !lives || over && effect.acceptance.resets() || case.life.opening.kind == OpenKind::HalfOpen {
             continue;
         }
-        let message = format_args!(
-            "the reset in frame {} was not taken by {} ({})",
-            reset.frame,
-            case.name(!reset.from),
-            effect.acceptance.name()
-        );
+        let why = match effect.acceptance {
+            Acceptance::Challenge => "its number lies inside the window but is not the next one, which asks for a challenge ACK",
+            Acceptance::Outside => "its numbers are not of this connection, or not any more",
+            Acceptance::Exact
+            | Acceptance::AcksSyn
+            | Acceptance::SackEdge
+            | Acceptance::BeforeFin
+            | Acceptance::Unknown => "its number would do, so it did not arrive, or something in between dropped it",
+        };
+        let message =
+            format_args!("the reset in frame {} was not taken by {}: {why}", reset.frame, case.name(!reset.from));
         ENTRY.draft(Confidence::Medium, reset.time, [reset.frame], message).endpoint(!reset.from).push(found);
     }
 }

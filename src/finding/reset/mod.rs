@@ -248,7 +248,8 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
         cause: judgement.cause,
         confidence: judgement.confidence,
         rivals: judgement.rivals,
-        accepted: inquiry.effect.accepted,
+        // The numbers that it refuses are those of a socket from before, which it ends.
+        accepted: inquiry.effect.accepted || inquiry.effect.refuses,
         client_bytes_lost: lost(Side::Client),
         server_bytes_lost: lost(Side::Server),
         echoes: 0,
@@ -260,6 +261,7 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
 fn acceptance_words(effect: &ResetEffect) -> &'static str {
     match (effect.accepted, effect.acceptance) {
         (true, _) => "",
+        (false, _) if effect.refuses => ", and ends what was left of that one",
         (false, Acceptance::Challenge) => {
             "; its number is inside the window but not the next one, so the receiver answers with a challenge ACK and goes on (RFC 5961)"
         }
