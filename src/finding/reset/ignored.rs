@@ -68,7 +68,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             continue;
         }
         let why = match effect.acceptance {
-            Acceptance::Challenge => "its number lies inside the window but is not the next one, which asks for a challenge ACK",
+            Acceptance::Challenge => {
+                "its number lies inside the window but is not the next one, which asks for a challenge ACK"
+            }
             Acceptance::Outside => "its numbers are not of this connection, or not any more",
             Acceptance::Exact
             | Acceptance::AcksSyn
