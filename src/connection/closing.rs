@@ -320,7 +320,7 @@ fn octets_after_fin(hindsight: &Hindsight<'_>, side: Side) -> u64 {
 
 /// The side that repeated itself to the end without an answer.
 fn unanswered(hindsight: &Hindsight<'_>, closing: &Closing) -> Option<Side> {
-    if closing.reset.is_some() {
+    if closing.reset.is_some() || hindsight.connection.shows_payload_alone() {
         return None;
     }
     Side::BOTH.into_iter().find(|&side| {

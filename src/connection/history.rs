@@ -62,6 +62,12 @@ impl Connection {
         }
     }
 
+    /// Every captured segment carries payload, and both sides sent some: a filter for what the applications said has left
+    /// the acknowledgments out, and silence says nothing.
+    pub(super) fn shows_payload_alone(&self) -> bool {
+        self.completeness == DATA && Side::BOTH.iter().all(|&side| self.halves[side].frames > 0)
+    }
+
     /// A FIN or RST counts in the completeness, so the next SYN opens a new stream.
     pub fn counts_closing(&self) -> bool {
         self.completeness & (FIN | RST) != 0

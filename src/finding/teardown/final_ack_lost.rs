@@ -6,7 +6,7 @@ use crate::finding::phrase::count;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::Confidence;
+use crate::finding::verdict::{Cause, Confidence};
 
 finding! {
     /// # What it is
@@ -38,7 +38,8 @@ finding! {
     /// # Not to be confused with
     ///
     /// `fin-retransmitted` alone: the first FIN was lost, not its acknowledgment. `fin-unanswered`: the first closer's
-    /// FIN is the one without an answer.
+    /// FIN is the one without an answer. `reset-data-after-close`: the FIN comes again with data that the closed end never
+    /// had, and these are what it refuses.
     ///
     /// ```trace quiet
     ///        client > SYN
@@ -48,6 +49,16 @@ finding! {
     /// +200ms server > FIN ACK
     ///        client > FIN ACK
     ///        server > ACK
+    /// ```
+    ///
+    /// ```trace quiet
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        client > FIN ACK
+    ///        server > FIN ACK seq 28
+    /// +700ms server > data 27 FIN ACK seq 1
+    ///        client > RST seq 2
     /// ```
     ///
     /// # What to do
@@ -74,6 +85,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             case.notes(|note| note.side != side && note.acknowledges() && note.ack.at_or_after(own.end())).collect();
         let receipt = case.life.arrivals.ack_of_fin[side];
         let reset = case.resets.iter().find(|reset| reset.from != side && reset.frame > own.frame && reset.accepted);
+        // Data that the copy brought along were refused, by a socket that had not had them: no last ACK was due yet.
+        if last.len > 0 && reset.is_some_and(|reset| reset.cause == Cause::DataAfterClose) {
+            continue;
+        }
         let lost_behind_tap = case.life.arrivals.lost_acks_of_fin[side] > 0;
         let answered_between = answers.iter().any(|answer| answer.frame < last.frame);
         let outcome = match (reset, receipt) {
