@@ -16,7 +16,7 @@ use super::terminal::canvas;
 use crate::base::Timestamp;
 use crate::connection::State;
 use crate::population::{Moment, Socket};
-use crate::report::{Json, SocketList, sockets, sockets_json};
+use crate::report::{Json, LeftOut, SocketList, sockets, sockets_json};
 
 /// Arguments of `ss`.
 #[derive(Debug, Args)]
@@ -72,7 +72,11 @@ pub fn run(arguments: &SsArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let is_asked_for = |socket: &Socket| {
         (hosts.is_empty() || hosts.contains(&socket.local.ip)) && (states.is_empty() || states.contains(&socket.state))
     };
-    let list = SocketList { at, frame, sockets: table.finish().into_iter().filter(is_asked_for).collect() };
+    let (asked, others): (Vec<Socket>, Vec<Socket>) = table.finish().into_iter().partition(is_asked_for);
+    let known = analysed.population.hosts.sorted();
+    let left_out =
+        left_out(&asked, &others, hosts, |host| known.iter().any(|(known, pile)| *known == host && pile.sockets > 0));
+    let list = SocketList { at, frame, sockets: asked, left_out };
     match output.format {
         Format::Ndjson => sockets_json(Json::lines(&mut out), &list),
         Format::Json => sockets_json(Json::array(&mut out), &list),
@@ -81,6 +85,21 @@ pub fn run(arguments: &SsArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     .with_context(|| cannot_write(&place))?;
     out.complete()?;
     conclude(analysed, &interrupt, Skipped::ToBeSaid)
+}
+
+/// What `others` are, of which no filter let one through.
+fn left_out(sockets: &[Socket], others: &[Socket], hosts: &[IpAddr], had_any: impl Fn(IpAddr) -> bool) -> LeftOut {
+    let mut left_out = LeftOut::default();
+    for socket in others {
+        if hosts.is_empty() || hosts.contains(&socket.local.ip) {
+            *left_out.states.entry(socket.state).or_default() += 1;
+        } else {
+            *left_out.hosts.entry(socket.local.ip).or_default() += 1;
+        }
+    }
+    let has_one = |host: &&IpAddr| sockets.iter().chain(others).any(|socket| socket.local.ip == **host);
+    left_out.absent = hosts.iter().filter(|host| !has_one(host)).map(|&host| (host, had_any(host))).collect();
+    left_out
 }
 
 fn moment(text: &str) -> Result<Moment, String> {

@@ -105,7 +105,7 @@ pub fn assassinated(connection: &Connection, life: &Lifecycle, side: Side) -> Op
 }
 
 /// `side` answered something of this connection as one that it knows nothing of, and never had a state in it: its
-/// TIME-WAIT of the connection before was gone by then.
+/// TIME-WAIT of the connection before was gone by then. Nothing asked for it in between, so that any moment is as good.
 pub fn was_gone(connection: &Connection, life: &Lifecycle, side: Side) -> Option<Timestamp> {
     let past = connection.predecessor?;
     let is_early = connection.start.since(past.end) < life.profiles[side].time_wait_ns;

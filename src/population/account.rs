@@ -8,7 +8,7 @@ use super::stay::{Departure, Stay, orderly_stays, stays};
 use super::visit::Attempted;
 use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
 use crate::connection::{
-    CloseKind, Connection, Initiator, Lifecycle, OpenKind, Orderly, Predecessor, Profile, RoleBasis, State,
+    CloseKind, Connection, Initiator, Lifecycle, Noted, OpenKind, Orderly, Predecessor, Profile, RoleBasis, State,
 };
 use crate::segment::Timestamps;
 
@@ -135,19 +135,35 @@ fn attempted(connection: &Connection, life: &Lifecycle) -> Attempted {
     match life.opening.kind {
         OpenKind::HalfOpen => Attempted::HalfOpen,
         OpenKind::Unanswered => Attempted::Unanswered,
-        OpenKind::Refused | OpenKind::Rejected | OpenKind::Aborted | OpenKind::Midstream => Attempted::Otherwise,
+        OpenKind::Refused | OpenKind::Rejected => Attempted::Refused,
+        OpenKind::Aborted if is_challenged(life) => Attempted::Challenged,
+        OpenKind::Aborted | OpenKind::Midstream => Attempted::Otherwise,
         OpenKind::ThreeWay | OpenKind::Simultaneous | OpenKind::Split | OpenKind::FastOpen => {
-            let past = connection.predecessor.filter(|past| {
-                let waits = if past.half(connection.server).closed_first { Side::Server } else { Side::Client };
-                past.is_over() && connection.start.since(past.end) < life.profiles[waits].time_wait_ns
-            });
-            match past {
-                None => Attempted::Opened,
-                Some(past) if is_allowed(connection, life, &past) => Attempted::Reused,
-                Some(_) => Attempted::ReusedIllegally,
+            let Some(past) = connection.predecessor.filter(Predecessor::is_over) else { return Attempted::Opened };
+            let waits = if past.half(connection.server).closed_first { Side::Server } else { Side::Client };
+            let over_ns = connection.start.since(past.end).saturating_sub(life.profiles[waits].time_wait_ns);
+            match over_ns {
+                ..0 if is_allowed(connection, life, &past) => Attempted::Reused,
+                ..0 => Attempted::ReusedIllegally,
+                0..AT_ONCE_NS if waits == Side::Client => Attempted::Renewed,
+                _ => Attempted::Opened,
             }
         }
     }
+}
+
+/// A port that is used again within this time after its TIME-WAIT was waited for, ns: timers are late by up to 4 s.
+const AT_ONCE_NS: i64 = 5_000_000_000;
+
+/// The server answered the SYN with an acknowledgment of something older, which the client reset.
+fn is_challenged(life: &Lifecycle) -> bool {
+    let Some(syn) = life.notes.iter().find(|note| note.is_syn() && note.side == Side::Client) else { return false };
+    let answer = life.notes.iter().find(|note| note.side == Side::Server && note.frame > syn.frame);
+    answer.is_some_and(|answer| {
+        let is_older = answer.acknowledges() && !answer.is_syn_ack() && !answer.is_rst() && answer.ack != syn.end();
+        let reset = |note: &Noted| note.side == Side::Client && note.is_rst() && note.seq == answer.ack;
+        is_older && life.notes.iter().any(reset)
+    })
 }
 
 /// The SYN has a higher number than the connection before, or a newer timestamp; so has one that was not captured.

@@ -187,8 +187,9 @@ impl SocketTable {
         }
         let is_past = |time: Timestamp| self.reached.is_none_or(|(at, _)| time <= at);
         let has_begun = stays.first().is_some_and(|first| is_past(first.from));
-        let forgotten = was_gone(connection, life, side).or_else(|| was_renumbered(connection, life, side));
-        let ended = assassinated(connection, life, side).or(forgotten.map(|by| outlived(before.from, by)));
+        let forgotten = was_gone(connection, life, side).map(|by| before.from.plus(by.since(before.from) / 2));
+        let cut_short = || Some(outlived(before.from, was_renumbered(connection, life, side)?));
+        let ended = assassinated(connection, life, side).or(forgotten).or_else(cut_short);
         if has_begun || before.state == State::TimeWait && ended.is_some_and(is_past) {
             self.sockets.remove(&key);
         }

@@ -1,6 +1,7 @@
 //! The sockets of one group: a host's, a service's, or those of a host toward one destination.
 
 use super::clocks::Clocks;
+use super::denials::{Denial, Denials};
 use super::distinct::Distinct;
 use super::exits::Exits;
 use super::idle::IdleEnds;
@@ -56,6 +57,12 @@ pub struct Attempts {
     pub reused: u64,
     /// Of those, with neither a higher number nor a newer timestamp (RFC 9293, section 3.10.7.4; RFC 6191).
     pub reused_illegally: u64,
+    /// They took a port of which the TIME-WAIT had just run out: others were scarce, or the port is fixed.
+    pub renewed: u64,
+    /// Refused by a reset, or rejected by an ICMP error.
+    pub refused: u64,
+    /// Answered with an acknowledgment of an older connection.
+    pub challenged: u64,
 }
 
 /// Durations by powers of two: enough to tell how long is usual. As long as the longest of them needs.
@@ -140,6 +147,8 @@ pub struct Pile {
     pub failing_peers: Distinct,
     /// Ports of these sockets outside of the range that the profile gives to clients.
     pub ports_outside: u64,
+    /// When attempts were answered, and not with a SYN-ACK; and when ports were waited for.
+    pub denials: Denials,
     /// By the places of [`SHOWN`], the longest stays first.
     examples: [Vec<Example>; SHOWN.len()],
 }
@@ -203,6 +212,7 @@ impl Pile {
             peers: Distinct::default(),
             failing_peers: Distinct::default(),
             ports_outside: 0,
+            denials: Denials::default(),
             examples: Default::default(),
         }
     }
@@ -247,6 +257,9 @@ impl Pile {
         self.attempts.single += other.attempts.single;
         self.attempts.reused += other.attempts.reused;
         self.attempts.reused_illegally += other.attempts.reused_illegally;
+        self.attempts.renewed += other.attempts.renewed;
+        self.attempts.refused += other.attempts.refused;
+        self.attempts.challenged += other.attempts.challenged;
         self.guessed += other.guessed;
         self.ended.join(&other.ended);
         self.going_on.join(&other.going_on);
@@ -255,6 +268,7 @@ impl Pile {
         self.peers.join(&other.peers);
         self.failing_peers.join(&other.failing_peers);
         self.ports_outside += other.ports_outside;
+        self.denials.join(&other.denials);
         for (examples, others) in self.examples.iter_mut().zip(&other.examples) {
             others.iter().for_each(|&example| keep(examples, example));
         }
@@ -333,6 +347,19 @@ impl Pile {
             Attempted::Unanswered => {
                 self.attempts.unanswered += 1;
                 self.fail(visitor);
+            }
+            Attempted::Refused => {
+                self.attempts.refused += 1;
+                self.denials.take(visitor.start, Denial::Refused);
+            }
+            Attempted::Challenged => {
+                self.attempts.challenged += 1;
+                self.denials.take(visitor.start, Denial::Challenged);
+            }
+            Attempted::Renewed => {
+                self.attempts.opened += 1;
+                self.attempts.renewed += 1;
+                self.denials.take(visitor.start, Denial::Waited);
             }
         }
     }

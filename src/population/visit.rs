@@ -11,7 +11,7 @@ pub const STEPS_MAX: usize = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Attempted {
-    /// Refused, rejected, aborted, or not seen.
+    /// Aborted, or not seen.
     Otherwise,
     /// The handshake was completed.
     Opened,
@@ -23,6 +23,12 @@ pub enum Attempted {
     HalfOpen,
     /// Not answered.
     Unanswered,
+    /// Refused by a reset, or rejected by an ICMP error.
+    Refused,
+    /// Answered with an acknowledgment of an older connection: the four numbers were still known there, most often as a TIME-WAIT.
+    Challenged,
+    /// The handshake was completed, on a port of which the TIME-WAIT had just run out.
+    Renewed,
 }
 
 /// What is said once of a socket, however many states it entered.

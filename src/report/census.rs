@@ -10,7 +10,8 @@ use super::record::{Address, SCHEMA, Word};
 use super::style::Role;
 use crate::base::{Endpoint, Timestamp};
 use crate::connection::{Profile, State};
-use crate::population::{Level, Pile, Population, PortUse};
+use crate::finding::PopulationThresholds;
+use crate::population::{AtLimit, Level, Pile, Population, PortUse};
 
 /// Whose sockets are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,7 @@ struct Group<'a> {
     service: Option<Endpoint>,
     pile: &'a Pile,
     ports: Option<PortUse>,
+    at_limit: Option<AtLimit>,
 }
 
 impl Group<'_> {
@@ -57,13 +59,18 @@ fn groups<'a>(population: &'a Population, by: Grouping, hosts: &[IpAddr]) -> (Ve
     let (groups, let_go): (Vec<Group<'a>>, u64) = match by {
         Grouping::Host => {
             let all = population.hosts.sorted().into_iter();
-            let of = |(host, pile)| Group { host, service: None, pile, ports: None };
+            let of = |(host, pile)| Group { host, service: None, pile, ports: None, at_limit: None };
             (all.map(of).collect(), population.hosts.let_go())
         }
         Grouping::Service => {
             let all = population.services.sorted().into_iter();
-            let of =
-                |(service, pile): (Endpoint, _)| Group { host: service.ip, service: Some(service), pile, ports: None };
+            let of = |(service, pile): (Endpoint, _)| Group {
+                host: service.ip,
+                service: Some(service),
+                pile,
+                ports: None,
+                at_limit: None,
+            };
             (all.map(of).collect(), population.services.let_go())
         }
         Grouping::Destination => {
@@ -73,6 +80,7 @@ fn groups<'a>(population: &'a Population, by: Grouping, hosts: &[IpAddr]) -> (Ve
                 service: Some(service),
                 pile,
                 ports: PortUse::of(population, pile),
+                at_limit: AtLimit::of(population, pile, PopulationThresholds::default().ports_share_out),
             };
             (all.map(of).collect(), population.destinations.let_go())
         }
@@ -182,7 +190,7 @@ fn write_group(
         prose(out, canvas, &format!("longest: {}", waiting.join(", ")))?;
     }
     if let Some(ports) = group.ports {
-        prose(out, canvas, &port_words(canvas, &ports))?;
+        prose(out, canvas, &port_words(canvas, &ports, group.at_limit.as_ref()))?;
     }
     Ok(())
 }
@@ -222,7 +230,7 @@ fn time_wait_words(pile: &Pile, profile: &Profile) -> Option<String> {
     ))
 }
 
-fn port_words(canvas: &Canvas, ports: &PortUse) -> String {
+fn port_words(canvas: &Canvas, ports: &PortUse, at_limit: Option<&AtLimit>) -> String {
     let mut words = format!(
         "ports: {} of {} in use at most ({:.1} %), {} of them in TIME-WAIT; {:.1} new a second at most, {:.1} can go on for ever",
         count(ports.peak.sockets),
@@ -235,6 +243,16 @@ fn port_words(canvas: &Canvas, ports: &PortUse) -> String {
     if let Some(at) = ports.runs_out {
         let after = duration(at.since(ports.stretch.from));
         words.push_str(&format!("; at this rate they run out {after} after {}", time(canvas, ports.stretch.from)));
+    }
+    if let Some(at_limit) = at_limit {
+        words.push_str(&format!(
+            "; none was free for {} from {} on, when {} began, {} failed visibly, and about {} fewer than at the rate of before",
+            duration(at_limit.lasted_ns),
+            time(canvas, at_limit.from),
+            count(at_limit.begun),
+            count(at_limit.failed()),
+            count(at_limit.missing)
+        ));
     }
     words
 }
@@ -345,6 +363,9 @@ struct AttemptsRecord {
     unanswered: u64,
     reused: u64,
     reused_illegally: u64,
+    renewed: u64,
+    refused: u64,
+    challenged: u64,
 }
 
 #[derive(serde::Serialize)]
@@ -357,10 +378,41 @@ struct PortsRecord {
     opened_per_second: f64,
     allowed_per_second: f64,
     runs_out: Option<Word<Timestamp>>,
+    at_limit: Option<AtLimitRecord>,
 }
 
-impl From<PortUse> for PortsRecord {
-    fn from(ports: PortUse) -> Self {
+#[derive(serde::Serialize)]
+struct AtLimitRecord {
+    from: Word<Timestamp>,
+    to: Word<Timestamp>,
+    lasted_ns: i64,
+    opened: u64,
+    renewed: u64,
+    unanswered: u64,
+    refused: u64,
+    challenged: u64,
+    missing: u64,
+}
+
+impl From<AtLimit> for AtLimitRecord {
+    fn from(at_limit: AtLimit) -> Self {
+        let AtLimit { from, to, lasted_ns, begun, renewed, unanswered, refused, challenged, missing } = at_limit;
+        Self {
+            from: Word(from),
+            to: Word(to),
+            lasted_ns,
+            opened: begun,
+            renewed,
+            unanswered,
+            refused,
+            challenged,
+            missing,
+        }
+    }
+}
+
+impl PortsRecord {
+    fn of(ports: PortUse, at_limit: Option<AtLimit>) -> Self {
         let tenths = |number: f64| (number * 10.0).round() / 10.0;
         Self {
             range: ports.range,
@@ -371,6 +423,7 @@ impl From<PortUse> for PortsRecord {
             opened_per_second: tenths(ports.stretch.per_second()),
             allowed_per_second: tenths(ports.allowed_per_second()),
             runs_out: ports.runs_out.map(Word),
+            at_limit: at_limit.map(AtLimitRecord::from),
         }
     }
 }
@@ -407,7 +460,7 @@ pub fn census_json<W: Write>(
         groups: groups.len(),
         let_go,
     })?;
-    for Group { host, service, pile, ports } in groups {
+    for Group { host, service, pile, ports, at_limit } in groups {
         let peak = pile.series().peak(Level::total);
         let (closers, attempts) = (pile.closers, pile.attempts);
         json.record(GroupRecord {
@@ -425,8 +478,11 @@ pub fn census_json<W: Write>(
                 unanswered: attempts.unanswered,
                 reused: attempts.reused,
                 reused_illegally: attempts.reused_illegally,
+                renewed: attempts.renewed,
+                refused: attempts.refused,
+                challenged: attempts.challenged,
             },
-            ports: ports.map(PortsRecord::from),
+            ports: ports.map(|ports| PortsRecord::of(ports, at_limit)),
         })?;
         for level in pile.series().levels() {
             json.record(LevelRecord {

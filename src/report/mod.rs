@@ -45,7 +45,7 @@ pub use layout::{Canvas, clip as clipped, wrap as wrapped};
 pub use quantity::{Clock, count, counted, duration as spoken_duration, octets};
 pub use record::{Filter, Record, SCHEMA};
 pub use select::{Selected, Selection};
-pub use sockets::{SocketList, sockets, sockets_json};
+pub use sockets::{LeftOut, SocketList, sockets, sockets_json};
 pub use sorted::ByStream;
 pub use style::{Palette, Role};
 pub use text::{Rows, Text};

@@ -1,16 +1,18 @@
 //! The socket tables of a moment: as ss(8) prints them, and as records.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::json::Json;
 use super::layout::{Canvas, clip, columns, left, right, wrap};
-use super::quantity::counted;
+use super::quantity::{count, counted};
 use super::record::{Address, SCHEMA, Word};
 use super::style::Role;
 use super::text::PROSE_WIDTH_MAX;
 use crate::base::{Endpoint, Timestamp};
-use crate::connection::Basis;
+use crate::connection::{Basis, State};
 use crate::population::{Socket, Timer};
 
 /// The sockets of a moment.
@@ -22,7 +24,56 @@ pub struct SocketList {
     pub frame: u64,
     /// The sockets, by their local ends.
     pub sockets: Vec<Socket>,
+    /// Those that were not asked for.
+    pub left_out: LeftOut,
 }
+
+/// What there was besides what was asked for: an empty table has a reason.
+#[derive(Clone, Debug, Default)]
+pub struct LeftOut {
+    /// Hosts that were asked for and had no socket at the moment, and whether they had one at any other.
+    pub absent: Vec<(IpAddr, bool)>,
+    /// Sockets of other hosts, by host.
+    pub hosts: BTreeMap<IpAddr, u64>,
+    /// Sockets of the hosts that were asked for, in other states.
+    pub states: BTreeMap<State, u64>,
+}
+
+impl LeftOut {
+    /// How many sockets.
+    fn count(&self) -> u64 {
+        self.hosts.values().chain(self.states.values()).sum()
+    }
+
+    /// Why there is nothing, as far as filters did it.
+    fn words(&self) -> String {
+        let mut reasons: Vec<String> = Vec::new();
+        if !self.states.is_empty() {
+            let states: Vec<String> =
+                self.states.iter().map(|(state, sockets)| format!("{state} {}", count(*sockets))).collect();
+            reasons.push(format!("In other states than those asked for: {}.", states.join(", ")));
+        }
+        for (host, was_there) in &self.absent {
+            reasons.push(match was_there {
+                true => format!("{host} has sockets in this capture, but none at this moment."),
+                false => format!("{host} has no socket in the whole capture."),
+            });
+        }
+        if !self.absent.is_empty() && !self.hosts.is_empty() {
+            let mut hosts: Vec<(&IpAddr, &u64)> = self.hosts.iter().collect();
+            hosts.sort_by_key(|&(host, sockets)| (Reverse(*sockets), *host));
+            let named: Vec<String> =
+                hosts.iter().take(HOSTS_NAMED).map(|(host, sockets)| format!("{host} {}", count(**sockets))).collect();
+            let more = hosts.len().saturating_sub(HOSTS_NAMED);
+            let rest = if more > 0 { format!(" and {} more", counted(more as u64, "host")) } else { String::new() };
+            reasons.push(format!("Sockets of others: {}{rest}.", named.join(", ")));
+        }
+        reasons.join(" ")
+    }
+}
+
+/// Other hosts that an empty table names, those with most sockets.
+const HOSTS_NAMED: usize = 5;
 
 /// What a capture cannot show of a socket table, and what the columns mean where they are not ss's own.
 const NOTES: &str = "Recv-Q is what was received and not acknowledged yet: what an application has left unread is on no wire, \
@@ -40,6 +91,10 @@ pub fn sockets(out: &mut impl Write, canvas: &Canvas, list: &SocketList) -> io::
     let when = format!("{}, after frame {}", canvas.clock.date_time(list.at), list.frame);
     if list.sockets.is_empty() {
         writeln!(out, "No sockets at {when}.")?;
+        let reason = list.left_out.words();
+        for line in wrap(&reason, canvas.width.min(PROSE_WIDTH_MAX)).iter().filter(|line| !line.is_empty()) {
+            writeln!(out, "{line}")?;
+        }
     }
     let (local_title, peer_title) = ("Local Address:Port", "Peer Address:Port");
     for (index, host) in list.sockets.chunk_by(|one, other| one.local.ip == other.local.ip).enumerate() {
@@ -138,6 +193,7 @@ struct Moment {
     time: Word<Timestamp>,
     frame: u64,
     sockets: usize,
+    left_out: u64,
 }
 
 #[derive(serde::Serialize)]
@@ -184,7 +240,8 @@ impl From<Timer> for TimerRecord {
 /// The output could not be written.
 pub fn sockets_json<W: Write>(mut json: Json<W>, list: &SocketList) -> io::Result<()> {
     let (time, frame) = (Word(list.at), list.frame);
-    json.record(Moment { r#type: "moment", schema: SCHEMA, time, frame, sockets: list.sockets.len() })?;
+    let (sockets, left_out) = (list.sockets.len(), list.left_out.count());
+    json.record(Moment { r#type: "moment", schema: SCHEMA, time, frame, sockets, left_out })?;
     for socket in &list.sockets {
         json.record(Line {
             r#type: "socket",
@@ -209,7 +266,6 @@ pub fn sockets_json<W: Write>(mut json: Json<W>, list: &SocketList) -> io::Resul
 mod tests {
     use super::*;
     use crate::base::Side;
-    use crate::connection::State;
     use crate::population::Queues;
     use crate::report::sample::{assert_fits, assert_golden};
     use crate::report::style::Palette;
@@ -241,7 +297,7 @@ mod tests {
             queues: Queues { received: 17, sent: 20_140, ..Queues::default() },
             timer: Some(Timer::Retransmission { running_ns: 240_000_000, repeated: 2 }),
         };
-        SocketList { at, frame: 1_200, sockets: vec![waiting, sending] }
+        SocketList { at, frame: 1_200, sockets: vec![waiting, sending], left_out: LeftOut::default() }
     }
 
     #[test]
@@ -261,7 +317,7 @@ mod tests {
         sockets_json(Json::lines(&mut out), &list()).unwrap();
         let text = String::from_utf8(out).unwrap();
         let expected = concat!(
-            r#"{"type":"moment","schema":1,"time":"2026-11-21T03:31:00.000000000Z","frame":1200,"sockets":2}"#,
+            r#"{"type":"moment","schema":1,"time":"2026-11-21T03:31:00.000000000Z","frame":1200,"sockets":2,"left_out":0}"#,
             "\n",
             r#"{"type":"socket","host":"10.0.0.1","state":"TIME-WAIT","since":"2026-11-21T03:30:56.000000000Z","#,
             r#""frame":1100,"basis":"inferred","recv_q":0,"send_q":0,"local":{"ip":"10.0.0.1","port":51000},"#,
@@ -274,6 +330,36 @@ mod tests {
         sockets_json(Json::array(&mut out), &list()).unwrap();
         let array: Vec<serde_json::Value> = serde_json::from_slice(&out).unwrap();
         assert_eq!(array.len(), 3);
+    }
+
+    #[test]
+    fn an_empty_table_has_a_reason() {
+        let host = |ip: &str| ip.parse::<IpAddr>().unwrap();
+        let told = |left_out: LeftOut| {
+            let mut out = Vec::new();
+            let list = SocketList { at: Timestamp(0), frame: 7, sockets: Vec::new(), left_out };
+            sockets(&mut out, &Canvas::new(80, Palette::Plain, jiff::tz::TimeZone::UTC), &list).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert_fits(&text, 80);
+            text.split("\n\n").next().unwrap_or_default().replace('\n', " ")
+        };
+        let none = "No sockets at 1970-01-01 00:00:00.000000 UTC, after frame 7.";
+        assert_eq!(told(LeftOut::default()), none);
+        let states = [(State::Established, 1_200), (State::TimeWait, 1)].into();
+        let other_states = told(LeftOut { states, ..LeftOut::default() });
+        assert_eq!(
+            other_states,
+            format!("{none} In other states than those asked for: ESTABLISHED 1,200, TIME-WAIT 1.")
+        );
+        let absent = vec![(host("10.0.0.9"), false), (host("10.0.0.1"), true)];
+        let hosts = (1..9).map(|n| (host(&format!("10.0.1.{n}")), n)).collect();
+        assert_eq!(
+            told(LeftOut { absent, hosts, ..LeftOut::default() }),
+            format!(
+                "{none} 10.0.0.9 has no socket in the whole capture. 10.0.0.1 has sockets in this capture, but none at this \
+                 moment. Sockets of others: 10.0.1.8 8, 10.0.1.7 7, 10.0.1.6 6, 10.0.1.5 5, 10.0.1.4 4 and 3 hosts more."
+            )
+        );
     }
 
     #[test]

@@ -15,6 +15,9 @@ mod reading;
 /// Every fixture prints what was read and accepted.
 mod goldens;
 
+/// Piles of thousands of connections are as high as the kernel counted them.
+mod piles;
+
 /// README shows what the program prints.
 mod readme;
 

@@ -1,12 +1,12 @@
 //! `port-exhaustion`: a client runs out of ports toward one destination.
 
 use super::{PopulationFinding, PopulationThresholds, grouped, rate, share};
-use crate::base::{Endpoint, Side};
+use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Confidence, Severity};
-use crate::population::{Population, PortUse};
+use crate::population::{AtLimit, Population, PortUse};
 
 finding! {
     /// # What it is
@@ -18,7 +18,8 @@ finding! {
     ///
     /// When no port is free, connect() fails with EADDRNOTAVAIL ("Cannot assign requested address") before a packet is
     /// sent, so nothing of it is in a capture but that the SYNs stop coming. The load balancer in front of one backend and
-    /// the application with one database are the usual victims.
+    /// the application with one database are the usual victims. A NAT that runs out of ports drops SYNs, or uses a port
+    /// again that the server still knows.
     ///
     /// # How it is recognised
     ///
@@ -26,6 +27,11 @@ finding! {
     /// once are held against the range of the profile, or of --port-range. The forecast holds the rate of new connections
     /// against the rate at which ports come free: range / (connection + TIME-WAIT). 28,232 ports / 60 s are 470 connections
     /// a second.
+    ///
+    /// For how long the host stood at the limit is told, and what shows of it: connections that begin the moment a port's
+    /// TIME-WAIT has run out; attempts that get no answer, a refusal, or an acknowledgment of an older connection; and
+    /// how many SYNs fewer came than at the rate that led there. The last is as near as packets come to the number of
+    /// connect() calls that failed: each of these failed, waited, or was never made.
     ///
     /// ```trace fires 3000 times
     /// client > SYN
@@ -73,11 +79,11 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
         }
         let is_out = used >= thresholds.ports_share_out;
         let mut message = held(&ports, destination);
-        if is_out {
-            message.push_str("; connect() fails with EADDRNOTAVAIL while none is free");
+        if let Some(at_limit) = AtLimit::of(population, pile, thresholds.ports_share_out).filter(|_| is_out) {
+            message.push_str(&words(&at_limit));
         } else if let Some(at) = forecast {
             let after = duration(at.since(ports.stretch.from));
-            message.push_str(&format!("; at this rate they run out {after} after {}", ports.stretch.from));
+            message.push_str(&format!("; at this rate they run out {after} after {}", moment(ports.stretch.from)));
         }
         if pile.attempts.reused > 0 {
             message.push_str(&format!("; {} connections took a port out of TIME-WAIT", grouped(pile.attempts.reused)));
@@ -112,7 +118,7 @@ fn held(ports: &PortUse, destination: Endpoint) -> String {
         grouped(ports.peak.sockets),
         grouped(ports.range),
         share(ports.peak.sockets, ports.range),
-        ports.peak.at,
+        moment(ports.peak.at),
         grouped(ports.waiting),
         grouped(ports.range),
         duration(ports.held_ns),
@@ -120,4 +126,54 @@ fn held(ports: &PortUse, destination: Endpoint) -> String {
         rate(ports.stretch.per_second()),
         duration(ports.stretch.to.since(ports.stretch.from))
     )
+}
+
+/// For how long there was no port, and what shows of the connections that did not come about.
+fn words(at_limit: &AtLimit) -> String {
+    let mut words = format!(
+        "; connect() fails with EADDRNOTAVAIL, and sends nothing, while none is free: so it was for {} from {} on",
+        duration(at_limit.lasted_ns),
+        moment(at_limit.from)
+    );
+    if at_limit.begun > 0 {
+        words.push_str(&format!("; {} began meanwhile", many(at_limit.begun, "connection")));
+        if at_limit.renewed > 0 {
+            words.push_str(&format!(
+                ", {} of them as soon as a port's TIME-WAIT had run out",
+                grouped(at_limit.renewed)
+            ));
+        }
+    }
+    let shown = [
+        (at_limit.unanswered, "got no answer"),
+        (at_limit.refused, "refused"),
+        (at_limit.challenged, "answered from an older connection on the same ports"),
+    ];
+    let shown: Vec<String> = shown
+        .into_iter()
+        .filter(|&(attempts, _)| attempts > 0)
+        .map(|(attempts, what)| format!("{} {what}", grouped(attempts)))
+        .collect();
+    if !shown.is_empty() {
+        words.push_str(&format!("; {} failed visibly: {}", many(at_limit.failed(), "attempt"), shown.join(", ")));
+    }
+    if at_limit.missing > 0 {
+        words.push_str(&format!(
+            "; at the rate of before about {} more would have begun, which failed, waited or were not tried",
+            grouped(at_limit.missing)
+        ));
+    }
+    words
+}
+
+/// `1 attempt`, `1,200 attempts`.
+fn many(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// A time as RFC 3339 has it, to the millisecond: intervals are no finer.
+fn moment(time: Timestamp) -> String {
+    let text = time.to_string();
+    let second = text.find('.').map_or(text.len(), |dot| dot + 4);
+    format!("{}Z", text.get(..second).unwrap_or(&text).trim_end_matches('Z'))
 }
