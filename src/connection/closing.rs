@@ -165,16 +165,13 @@ impl Closing {
 
     /// connect() had its time, or tried again and again in vain, or did not when it would have.
     fn gave_up_connecting(&self, hindsight: &Hindsight<'_>) -> bool {
+        let Some(syns) = Retries::of_syns(&hindsight.notes, Side::Client) else { return false };
         let waited = hindsight.horizon.since(hindsight.connection.end);
-        match hindsight.connection.halves.client.syns {
-            0 | 1 => waited >= SYN_RTO_NS,
-            2 => {
-                let first = hindsight.notes.iter().find(|note| note.is_syn());
-                let interval = first.map_or(0, |first| hindsight.connection.end.since(first.time));
-                // The timer at most doubles (RFC 6298, section 5.5).
-                waited >= SYN_RTO_NS.max(2 * interval)
-            }
-            _ => true,
+        match syns.copies() {
+            1 => waited >= SYN_RTO_NS,
+            // The timer at most doubles (RFC 6298, section 5.5).
+            2 => waited >= SYN_RTO_NS.max(2 * syns.lasted_ns()),
+            _ => syns.is_regular() || syns.has_stopped(hindsight.horizon),
         }
     }
 
@@ -302,7 +299,9 @@ fn ends_connection(effect: &ResetEffect) -> bool {
 
 fn first_fin(hindsight: &Hindsight<'_>, side: Side) -> Option<Noted> {
     let fin = hindsight.connection.halves[side].fin?;
-    hindsight.notes.iter().find(|note| note.side == side && note.is_fin() && note.end() == fin + 1).copied()
+    let is_first = |note: &Noted| note.side == side && note.is_fin() && note.end() == fin + 1;
+    let at = hindsight.notes.iter().position(is_first)?;
+    (!hindsight.echoes_no_syn(at)).then(|| hindsight.notes[at])
 }
 
 /// New payload of `side` in segments that acknowledge the peer's FIN.

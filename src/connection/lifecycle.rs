@@ -67,6 +67,10 @@ pub struct ResetEffect {
     /// It refuses an acknowledgment that belongs to another incarnation, and leaves its sender's state alone (RFC 9293,
     /// section 3.10.7.3, first, and 3.10.7.4, fifth).
     pub refuses: bool,
+    /// The frame in which its supposed sender accepts, in the next stream, the SYN that it refuses.
+    pub accepted_next: Option<u64>,
+    /// It answers a SYN with a timestamp that this did not carry.
+    pub echoes_no_syn: bool,
     /// It answers data to an application that had closed, and whose FIN had to wait behind data of its own.
     pub withheld_fin: bool,
 }
@@ -270,7 +274,9 @@ impl Hindsight<'_> {
                 let receiver = !note.side;
                 let receiver_goes_on = self.goes_on(receiver, index, self.arrivals.crossing_ns(receiver));
                 let lost = seen.is_some_and(|seen| self.went_nowhere(index, seen.before[note.side].unanswered_probes));
-                let contradicted = self.goes_on(note.side, index, REORDERING_NS);
+                let accepted_next = self.is_accepted_next(index);
+                let echoes_no_syn = self.echoes_no_syn(index);
+                let contradicted = self.goes_on(note.side, index, REORDERING_NS) || accepted_next.is_some();
                 ResetEffect {
                     note: index,
                     receiver_state: None,
@@ -278,12 +284,15 @@ impl Hindsight<'_> {
                     acceptance,
                     receiver_goes_on,
                     sender: note.side,
-                    accepted: acceptance.resets() && !receiver_goes_on && !lost,
+                    accepted: acceptance.resets() && !receiver_goes_on && !lost && !echoes_no_syn,
                     contradicted,
+                    accepted_next,
+                    echoes_no_syn,
                     withheld_fin: !contradicted && seen.is_some_and(|seen| self.withheld_fin(index, seen)),
-                    refuses: self.notes[..index].iter().any(|earlier| {
-                        let foreign = earlier.class.contains(Class::WILD) && earlier.acknowledges();
-                        earlier.side != note.side && foreign && earlier.ack == note.seq
+                    refuses: (0..index).any(|at| {
+                        let earlier = &self.notes[at];
+                        let answered = earlier.side != note.side && earlier.acknowledges() && earlier.ack == note.seq;
+                        answered && (earlier.class.contains(Class::WILD) || self.echoes_no_syn(at))
                     }),
                 }
             })
@@ -304,6 +313,7 @@ impl Hindsight<'_> {
                 events.push(self.event((0, 0, 0), Cue::SendSyn, answer, Basis::Inferred));
             }
             let replayed = late_copy.is_some() || note.is_syn() && (self.syn_is_stale() || self.syn_is_nobodys());
+            let replayed = replayed || self.echoes_no_syn(index);
             if !note.class.contains(Class::WILD)
                 && !replayed
                 && let Some(event) = self.sent(own, index, note, resets)

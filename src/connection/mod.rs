@@ -46,7 +46,7 @@ pub use lifecycle::{Hindsight, Lifecycle, ResetEffect, Room, Surprise, is_hard};
 pub use noted::{Class, Noted};
 pub use opening::Opening;
 pub use orderly::{Orderly, Place, Steps};
-pub use predecessor::{PastHalf, Predecessor};
+pub use predecessor::{PastHalf, Predecessor, Successor};
 pub use profile::{Profile, ProfileBasis, SYN_REPEATED_NS, UnreadData};
 pub use reset::{Acceptance, ResetSeen};
 pub use retries::{Retries, Schedule};

@@ -132,6 +132,11 @@ impl Noted {
         self.flags & (Flags::ACK | Flags::RST) == Flags::ACK
     }
 
+    /// Acknowledges the SYN with the number `isn` and nothing more; a reset may, too.
+    pub(super) fn acknowledges_syn(&self, isn: Option<Seq>) -> bool {
+        self.flags.contains(Flags::ACK) && isn.is_some_and(|isn| self.ack == isn + 1)
+    }
+
     /// The sequence number after its last octet, SYN and FIN included.
     #[inline]
     pub fn end(&self) -> Seq {

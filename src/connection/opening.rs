@@ -105,12 +105,20 @@ fn kind(hindsight: &Hindsight<'_>) -> OpenKind {
 fn kind_unanswered(hindsight: &Hindsight<'_>) -> OpenKind {
     let connection = hindsight.connection;
     let client = &connection.halves.client;
-    let refusal = hindsight.notes.iter().any(|note| {
+    let refuses = |index: usize| {
+        let note = &hindsight.notes[index];
         note.is_rst()
             && note.side == Side::Server
             && note.flags.contains(Flags::ACK)
             && client.isn.is_some_and(|isn| note.ack.after(isn))
-    });
+    };
+    let is_foreign = |index: usize| hindsight.echoes_no_syn(index) || hindsight.is_accepted_next(index).is_some();
+    let mut refusals = (0..hindsight.notes.len()).filter(|&index| refuses(index)).peekable();
+    if refusals.peek().is_some() && refusals.clone().all(is_foreign) {
+        // Somebody else refuses: the handshake goes on in the next stream, or nobody knows how.
+        return OpenKind::Aborted;
+    }
+    let refusal = refusals.peek().is_some();
     let later = hindsight.notes.iter().any(|note| !note.is_syn() && !note.is_rst());
     if refusal && !later {
         return OpenKind::Refused;

@@ -16,6 +16,8 @@ const OVERTAKEN_UNDATED_NS: i64 = 50_000_000;
 const TICK_NS: i64 = 1_000_000;
 /// An IPv4 id this little below another was counted before it.
 const ID_STEP_MAX: u16 = 1_024;
+/// Sooner than this no SYN is sent again (RFC 6298, section 2.1), ns.
+const SYN_RTO_NS: i64 = 900_000_000;
 /// Who sent data less than this ago, ns, has not lost its state since.
 const ALIVE_NS: i64 = 1_000_000_000;
 /// The same of a sender whose peer keeps the window closed: probes come at growing intervals.
@@ -47,6 +49,34 @@ impl Hindsight<'_> {
                 && !note.class.contains(Class::WILD)
                 && (reacts || !was_overtaken(note, earlier, reset, grace_ns))
         })
+    }
+
+    /// The RST or FIN in note `index` answers the peer's SYN with a timestamp that no copy of it carried: who had that SYN
+    /// echoes it (RFC 7323, section 3.2), and Linux in SYN-SENT takes no other (`tcp_rcv_synsent_state_process`).
+    pub(super) fn echoes_no_syn(&self, index: usize) -> bool {
+        let note = &self.notes[index];
+        let Some(echo) = note.timestamps.map(|stamps| stamps.echo).filter(|&echo| echo != 0) else { return false };
+        let isn = self.connection.halves[!note.side].isn;
+        let ends = (note.is_rst() || note.is_fin()) && note.len == 0;
+        if !ends || !note.acknowledges_syn(isn) || self.connection.halves[!note.side].syns == 0 {
+            return false;
+        }
+        self.notes[..index].iter().all(|earlier| {
+            let carries = earlier.timestamps.is_some_and(|stamps| stamps.value == echo);
+            if earlier.side == note.side { !earlier.is_syn_ack() } else { earlier.is_syn() && !carries }
+        })
+    }
+
+    /// The address that refuses a SYN in note `index` accepts the same SYN in the next stream, which its SYN-ACK began,
+    /// sooner than a SYN is sent again: one of the two is not its own. Returns the frame of the SYN-ACK.
+    pub(super) fn is_accepted_next(&self, index: usize) -> Option<u64> {
+        let (reset, connection) = (&self.notes[index], self.connection);
+        let isn = connection.halves[!reset.side].isn?;
+        let next = connection.successor.filter(|next| next.sender == connection.endpoint(reset.side))?;
+        let refuses = reset.acknowledges_syn(Some(isn)) && reset.seq != next.isn + 1;
+        let at_once = next.time.since(reset.time) < SYN_RTO_NS;
+        (refuses && at_once && connection.halves[reset.side].isn.is_none() && next.ack == Some(isn + 1))
+            .then_some(next.frame)
     }
 
     /// The bare reset in note `index` answers payload, in the name of an end that had payload of its own under way an

@@ -3,6 +3,7 @@
 use super::half::Half;
 use super::step::Connection;
 use crate::base::{Endpoint, Seq, Side, Timestamp};
+use crate::segment::{Flags, Segment};
 
 /// One end of the earlier incarnation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -40,6 +41,28 @@ pub struct Predecessor {
     pub a: (Endpoint, PastHalf),
     /// The other end.
     pub b: (Endpoint, PastHalf),
+}
+
+/// The SYN or SYN-ACK that began the next incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Successor {
+    /// Its frame.
+    pub frame: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Whose.
+    pub sender: Endpoint,
+    /// Its own number.
+    pub isn: Seq,
+    /// What a SYN-ACK acknowledges.
+    pub ack: Option<Seq>,
+}
+
+impl Successor {
+    pub(super) fn of(opening: &Segment) -> Self {
+        let ack = opening.flags.contains(Flags::ACK).then_some(opening.ack);
+        Self { frame: opening.frame.0, time: opening.time, sender: opening.source, isn: opening.seq, ack }
+    }
 }
 
 impl Predecessor {

@@ -129,9 +129,19 @@ impl Retries {
         horizon.since(self.due()) > self.due().since(self.last) / 8 + LATE_NS
     }
 
+    /// How often a timer sent it, the first time included.
+    pub fn copies(&self) -> u32 {
+        self.copies
+    }
+
     /// It was sent once.
     pub fn is_alone(&self) -> bool {
         self.copies == 1
+    }
+
+    /// From the first copy to the last, ns.
+    pub fn lasted_ns(&self) -> i64 {
+        self.last.since(self.first)
     }
 
     /// When it was given up, as far as that shows by `horizon`: the next copy was due then and did not come, or the time of

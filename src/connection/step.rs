@@ -4,7 +4,7 @@ use super::brief::Brief;
 use super::half::Half;
 use super::journal::{Artefact, Journal};
 use super::noted::{Class, Noted};
-use super::predecessor::Predecessor;
+use super::predecessor::{Predecessor, Successor};
 use super::profile::{Greeting, Profile};
 use super::reset::ResetSeen;
 use super::sequence::{SequenceAnalysis, SequenceCounts};
@@ -85,6 +85,8 @@ pub struct Connection {
     pub history: String,
     /// The incarnation before this one on the same four-tuple.
     pub predecessor: Option<Predecessor>,
+    /// What began the incarnation after it, if that came while it was still followed.
+    pub successor: Option<Successor>,
     /// The tunnel or VLAN that it was first seen in.
     pub context: u32,
     /// Another one that segments of a side came through which had come through one before: the first such pair.
@@ -119,6 +121,7 @@ impl Connection {
             completeness: 0,
             history: String::new(),
             predecessor,
+            successor: None,
             context: first.context,
             context_change: None,
             evicted: false,
@@ -245,6 +248,11 @@ impl Connection {
             }
         }
         Class::empty()
+    }
+
+    /// `opening` begins the next incarnation: nothing more comes of this one.
+    pub fn succeed(&mut self, opening: &Segment) {
+        self.successor = Some(Successor::of(opening));
     }
 
     /// Takes an ICMP error that quotes a segment of this connection.

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::verdict::{Call, Cause, Errno, Family, ImpliedCall};
 use crate::base::{Side, Sides};
-use crate::connection::{CloseKind, Noted, OpenKind, ResetEffect, State, is_hard};
+use crate::connection::{CloseKind, Noted, OpenKind, ResetEffect, Retries, State, is_hard};
 use crate::segment::IcmpError;
 
 /// One application's view.
@@ -40,7 +40,7 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
             OpenKind::Refused => Some(Errno::ConnRefused),
             OpenKind::Rejected => connection.icmp_errors.iter().find(|error| is_hard(error)).map(icmp_errno),
             // No stack gives up a SYN that it repeated no more than once; then the application did.
-            OpenKind::Unanswered if life.closing.kind == CloseKind::TimedOut && connection.halves[side].syns > 2 => {
+            OpenKind::Unanswered if life.closing.kind == CloseKind::TimedOut && copies_of_syn(case, side) > 2 => {
                 Some(Errno::TimedOut)
             }
             _ => None,
@@ -60,6 +60,11 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
     } else if let Some(first) = accepted_by(case, side).filter(|_| established.is_some()) {
         view.calls.push(ImpliedCall { call: Call::Accept, errno: None, frame: Some(first.frame) });
     }
+}
+
+/// How often a timer sent the SYN of `side`.
+fn copies_of_syn(case: &Case<'_>, side: Side) -> u32 {
+    Retries::of_syns(&case.life.notes, side).map_or(0, |syns| syns.copies())
 }
 
 /// The first thing that only an application with an accepted socket does: it sends payload or a FIN. That accept() was

@@ -284,6 +284,7 @@ impl Table {
                 && opens_new_stream(segment.flags, segment.seq, known(connection, segment.source));
             if opens {
                 let predecessor = Some(Predecessor::of(connection)).filter(Predecessor::is_known);
+                connection.succeed(segment);
                 let left = self.remove(slot).map(|(left, number)| {
                     leave(left);
                     number

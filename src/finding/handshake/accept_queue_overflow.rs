@@ -1,7 +1,7 @@
 //! `accept-queue-overflow`: the application does not accept.
 
 use crate::base::Side;
-use crate::connection::{Class, Noted, OpenKind, Retries};
+use crate::connection::{Class, Noted, OpenKind, Retries, Tap};
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Cause, Family};
 
@@ -9,7 +9,7 @@ use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::times;
 use crate::finding::transfer::icmp_error;
-use crate::finding::verdict::Confidence;
+use crate::finding::verdict::{Confidence, Severity};
 
 finding! {
     /// # What it is
@@ -25,8 +25,10 @@ finding! {
     /// # How it is recognised
     ///
     /// The handshake's ACK and payload pass, and the server either repeats its SYN-ACK all the same or says nothing at
-    /// all while the client repeats itself at least three times. The second form is also what a path that died right
-    /// after the handshake looks like, so its confidence is lower.
+    /// all while the client repeats itself at least three times. The first is certain once SYN-ACK or payload came often over
+    /// what had passed, or at a tap beside the server; a single one may be two losses. The second form is also what a
+    /// path that died right after the handshake looks like, or a SYN proxy in front of a server that is gone, so its
+    /// confidence is low.
     ///
     /// ```trace fires
     ///    client > SYN
@@ -109,14 +111,22 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     if is_too_big || !(mute || repeats_syn_ack && !server_spoke || dropped_then_accepted) {
         return;
     }
-    let confidence = if repeats_syn_ack { Confidence::High } else { Confidence::Medium };
+    let Some(start) = case.notes(|note| note.side == Side::Client && note.len > 0).next() else { return };
+    let syn_acks_over_data = case.notes(|note| note.is_syn_ack() && note.frame > start.frame).count();
+    let beside_server = case.life.tap == Some(Tap::Server);
+    let is_certain = syn_acks_over_data > 1 || ignored >= REPETITIONS_MIN || beside_server;
+    let (confidence, severity) = match (repeats_syn_ack, server_spoke) {
+        (true, _) if is_certain => (Confidence::High, Severity::Error),
+        (true, _) | (false, true) => (Confidence::Medium, Severity::Error),
+        // Nothing of the server shows what became of it.
+        (false, false) => (Confidence::Low, Severity::Warning),
+    };
     let shown = case.notes(|note| {
         note.is_syn_ack()
             || note.side == Side::Client
                 && (note.class.contains(Class::FIRST_DATA) || note.class.contains(Class::RETRANSMISSION))
     });
     let frames = shown.map(|note| note.frame);
-    let Some(start) = case.notes(|note| note.side == Side::Client && note.len > 0).next() else { return };
     let how = if repeats_syn_ack {
         format!(
             "the server repeated its SYN-ACK {} although the client's ACK and data passed",
@@ -129,8 +139,16 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         )
     };
     let end = if server_spoke { ", until a place became free" } else { "" };
-    let message = format_args!("{} does not accept: {how}{end}", case.connection.server);
-    ENTRY.draft(confidence, start.time, frames, message).endpoint(Side::Server).push(found);
+    let doubt = match confidence {
+        Confidence::High => "",
+        Confidence::Medium if repeats_syn_ack => "; losses on the path look the same",
+        Confidence::Medium => "; an outage of the path looks the same",
+        Confidence::Low => {
+            "; a path that died then, or a SYN proxy or filter that answered for a server which is not there, looks the same"
+        }
+    };
+    let message = format_args!("{} does not accept: {how}{end}{doubt}", case.connection.server);
+    ENTRY.draft(confidence, start.time, frames, message).endpoint(Side::Server).severity(severity).push(found);
 }
 
 /// The ACK that completes the handshake was answered with a reset at once, by a server that had just offered the

@@ -43,10 +43,12 @@ fn reply(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     }
     let sender = inquiry.sender();
     if inquiry.effect.refuses {
-        let evidence = format!(
-            "it refuses frame {}, which acknowledges numbers of another connection on the same ports",
-            trigger.frame
-        );
+        let how = if trigger.class.contains(Class::WILD) {
+            "which acknowledges numbers of another connection on the same ports"
+        } else {
+            "which answers its SYN with a timestamp that this did not carry"
+        };
+        let evidence = format!("it refuses frame {}, {how}", trigger.frame);
         return Judgement::new(Cause::InvalidHandshake, Confidence::High, &[], evidence);
     }
     if trigger.is_syn_ack() {

@@ -19,6 +19,12 @@ pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Option<Jud
         let evidence = format!("it refuses a SYN that its supposed sender accepts (frame {frame})");
         return Some(Judgement::new(Cause::Injected, Confidence::High, &[], evidence));
     }
+    if let Some(frame) = inquiry.effect.accepted_next {
+        let evidence = format!(
+            "it refuses a SYN that its supposed sender accepts in the next stream (frame {frame}), where the handshake goes on"
+        );
+        return Some(Judgement::new(Cause::Injected, Confidence::High, &[], evidence));
+    }
     let disagreements = disagreements(inquiry, family);
     let opening = matches!(inquiry.effect.state_of(inquiry.from()), State::SynSent | State::Closed | State::Listen)
         && inquiry.trigger.is_some_and(|trigger| trigger.flags.contains(Flags::ACK));
@@ -34,7 +40,8 @@ pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Option<Jud
     }
     let confidence = if disagreements.len() > 2 { Confidence::High } else { Confidence::Medium };
     let evidence = format!("its header is not that of the supposed sender: {}", disagreements.join(", "));
-    Some(Judgement::new(Cause::Injected, confidence, &[Cause::Unknown], evidence))
+    let rival = if inquiry.trigger.is_some_and(|trigger| trigger.is_syn()) { Cause::Refused } else { Cause::Unknown };
+    Some(Judgement::new(Cause::Injected, confidence, &[rival], evidence))
 }
 
 /// A host refuses a SYN or answers it with SYN-ACK, and never both. A listener may begin between two copies, and those are
@@ -57,6 +64,12 @@ fn accepted_same_syn(inquiry: &Inquiry<'_>) -> Option<u64> {
 fn disagreements(inquiry: &Inquiry<'_>, family: Option<Family>) -> Vec<String> {
     let (noted, sender) = (inquiry.noted, inquiry.sender());
     let mut found = Vec::new();
+    if inquiry.effect.echoes_no_syn {
+        found.push("a timestamp that echoes none of the SYN's".to_owned());
+        if noted.window != 0 {
+            found.push(format!("window {} in a refusal, which has none", noted.window));
+        }
+    }
     let Some(last) = sender.last else { return found };
     if let Some(ttl) = sender.ttl.filter(|&ttl| ttl != noted.ttl && last.ttl == ttl) {
         found.push(format!("TTL {} where its other segments have {ttl}", noted.ttl));

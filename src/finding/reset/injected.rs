@@ -31,6 +31,23 @@ finding! {
     ///       client > ACK
     /// ```
     ///
+    /// Nobody refuses a SYN and accepts the same one. The SYN-ACK begins a new stream, as in Wireshark, in which the handshake
+    /// goes on:
+    ///
+    /// ```trace fires
+    ///       client > SYN
+    /// +50ms server > RST ACK
+    ///       server > SYN ACK
+    ///       client > ACK
+    /// ```
+    ///
+    /// Nor does anybody answer a SYN with a timestamp that it did not carry, and with a window in a refusal:
+    ///
+    /// ```trace fires
+    /// client > SYN <mss 1460, sackOK, TS val 5000 ecr 0>
+    /// server > RST ACK win 64240 <TS val 100 ecr 100>
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-idle-expired`, a middlebox that has merely forgotten.

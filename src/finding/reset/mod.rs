@@ -269,6 +269,9 @@ fn acceptance_words(effect: &ResetEffect) -> &'static str {
         (false, _) if effect.receiver_state == Some(State::Closed) => {
             "; its receiver had closed before, so it ends nothing"
         }
+        (false, _) if effect.echoes_no_syn => {
+            "; a host that waits for the answer to its SYN takes none with a timestamp that this did not carry (Linux)"
+        }
         (false, _) if effect.receiver_goes_on => {
             "; the receiver went on afterwards, so it did not arrive or was not taken"
         }

@@ -33,6 +33,15 @@ finding! {
     /// server > RST ACK
     /// ```
     ///
+    /// A forged refusal, if its supposed sender accepts the same SYN: `reset-injected`.
+    ///
+    /// ```trace quiet
+    ///       client > SYN
+    /// +50ms server > RST ACK
+    ///       server > SYN ACK
+    ///       client > ACK
+    /// ```
+    ///
     /// # What to do
     ///
     /// `ss -ltnp` on the server shows whether the process listens, on this port and this address. The rest is in
