@@ -51,6 +51,8 @@ pub struct Options {
     pub checksums: Checksums,
     /// Take over the names that the capture has for addresses.
     pub names: bool,
+    /// Count nothing across connections: every one is looked at by itself, and nothing is found that shows only in many.
+    pub alone: bool,
 }
 
 /// Decides which frames are analysed. It may be asked on another thread.

@@ -8,7 +8,7 @@ use std::{io, mem};
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
-use lastack::analysis::{self, analyse};
+use lastack::analysis::{Options, analyse};
 use lastack::base::Timestamp;
 use lastack::connection::{Connection, Lifecycle, Orderly, Profile, Room};
 use lastack::decode::{Decoder, FrameKind, Item, Items};
@@ -16,7 +16,7 @@ use lastack::finding::{Gist, Sketch, Thresholds, Verdict};
 use lastack::population::{Departure, INTERVAL_NS, Tally};
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
 use lastack::segment::Segment;
-use lastack::source::{self, Access, Input, Options, Source};
+use lastack::source::{self, Access, Input, Source};
 use lastack::table::{Left, Limits, Table};
 
 use crate::floor::{BATCH, Facts, Floor};
@@ -45,7 +45,9 @@ pub enum Rung {
     Alone,
     /// The same, and the counts across connections.
     Across,
-    /// The whole analysis, with what shows across connections; its results counted and not printed.
+    /// The whole analysis of every connection by itself; its results counted and not printed.
+    Plain,
+    /// The same, with what shows across connections.
     Whole,
     /// The same on two threads.
     Threads,
@@ -69,6 +71,7 @@ impl Rung {
             Rung::Hindsight => "hindsight",
             Rung::Alone => "alone",
             Rung::Across => "across",
+            Rung::Plain => "plain",
             Rung::Whole => "whole",
             Rung::Threads => "threads",
             Rung::Text => "text",
@@ -125,6 +128,7 @@ impl Rung {
                 black_box(tally.into_inner().finish());
                 Ok(frames)
             }
+            Rung::Plain => analyse_with(path, Options { alone: true, ..Options::default() }, &mut Counted),
             Rung::Whole => whole(path, 1, &mut Counted),
             Rung::Threads => whole(path, 2, &mut Counted),
             Rung::Text => {
@@ -199,7 +203,7 @@ fn floor(path: &Path) -> Result<u64> {
 }
 
 fn read(path: &Path, access: Access) -> Result<u64> {
-    let options = Options { access, ..Options::default() };
+    let options = source::Options { access, ..source::Options::default() };
     let mut source = source::open(vec![Input::Path(path.to_owned())], options)?;
     let mut frames = 0;
     while let Some(frame) = source.next_frame()? {
@@ -210,7 +214,7 @@ fn read(path: &Path, access: Access) -> Result<u64> {
 }
 
 fn decode(path: &Path, mut each: impl FnMut(&Segment)) -> Result<u64> {
-    let mut source = source::open(vec![Input::Path(path.to_owned())], Options::default())?;
+    let mut source = source::open(vec![Input::Path(path.to_owned())], source::Options::default())?;
     let mut decoder = Decoder::default();
     let (mut frames, mut segments) = (0, 0);
     while let Some(frame) = source.next_frame()? {
@@ -228,7 +232,7 @@ fn decode(path: &Path, mut each: impl FnMut(&Segment)) -> Result<u64> {
 
 /// In batches, as the analysis does it.
 fn table(path: &Path, mut leave: impl FnMut(Left, Timestamp)) -> Result<u64> {
-    let mut source = source::open(vec![Input::Path(path.to_owned())], Options::default())?;
+    let mut source = source::open(vec![Input::Path(path.to_owned())], source::Options::default())?;
     let (mut decoder, mut items) = (Decoder::default(), Items::default());
     let mut table = Table::new(Limits::default(), Profile::LINUX);
     let mut locators = Vec::new();
@@ -266,8 +270,11 @@ fn table(path: &Path, mut leave: impl FnMut(Left, Timestamp)) -> Result<u64> {
 }
 
 fn whole(path: &Path, threads: usize, sink: &mut dyn Sink) -> Result<u64> {
-    let mut source = source::open(vec![Input::Path(path.to_owned())], Options::default())?;
-    let options = analysis::Options { threads, ..analysis::Options::default() };
+    analyse_with(path, Options { threads, ..Options::default() }, sink)
+}
+
+fn analyse_with(path: &Path, options: Options, sink: &mut dyn Sink) -> Result<u64> {
+    let mut source = source::open(vec![Input::Path(path.to_owned())], source::Options::default())?;
     let outcome = analyse(&mut source, &options, None, sink, &mut ())?;
     let summary = outcome.summary;
     ensure!(outcome.source_error.is_none() && summary.segments == summary.frames, "{summary:?}");

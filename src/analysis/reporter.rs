@@ -23,6 +23,8 @@ pub(super) struct Reporter<'a> {
     policy: Policy,
     summary: Summary,
     interval_ns: i64,
+    /// Nothing is counted across connections.
+    is_alone: bool,
     tally: Tally,
     sockets: Option<SocketTable>,
     losses: Losses,
@@ -46,6 +48,7 @@ impl<'a> Reporter<'a> {
             policy: options.policy.clone(),
             summary: Summary::default(),
             interval_ns,
+            is_alone: options.alone,
             tally: Tally::new(options.profile, interval_ns),
             sockets: options.moment.map(SocketTable::new),
             losses: Losses::default(),
@@ -196,7 +199,9 @@ impl<'a> Reporter<'a> {
         self.summary.connections += 1;
         self.summary.ignored += ignored;
         self.summary.count(gist.findings);
-        self.tally.take_orderly(orderly, departure);
+        if !self.is_alone {
+            self.tally.take_orderly(orderly, departure);
+        }
         true
     }
 
@@ -206,7 +211,9 @@ impl<'a> Reporter<'a> {
         Unheard::of(connection).into_iter().for_each(|host| self.unheard(host));
         // A few of its packets say nothing of when its sockets were there.
         if !connection.is_sampled_alone() {
-            self.tally.take(connection, life, departure);
+            if !self.is_alone {
+                self.tally.take(connection, life, departure);
+            }
             if let Some(sockets) = &mut self.sockets {
                 sockets.take(connection, life);
             }
