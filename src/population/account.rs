@@ -2,71 +2,71 @@
 
 use super::clocks::Attempt;
 use super::dating::Dating;
+use super::distinct::hashed;
 use super::exits::Passage;
 use super::idle::IdleClose;
-use super::stay::{Departure, Stay, orderly_stays, stays};
-use super::visit::Attempted;
+use super::stay::{Departure, OrderlyStay, Stay, stays};
+use super::visit::{Attempted, Step, Visit, Visitor};
 use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
 use crate::connection::{
-    CloseKind, Connection, Initiator, Lifecycle, Noted, OpenKind, Orderly, Predecessor, Profile, RoleBasis, State,
+    CloseKind, Connection, Lifecycle, Noted, OpenKind, Orderly, Predecessor, Profile, RoleBasis, State,
 };
 use crate::segment::Timestamps;
 
 /// All that the counts across connections take from one, whichever way its life was told.
 #[derive(Debug, PartialEq)]
 pub struct Account {
-    pub(super) stream: u64,
-    pub(super) client: Endpoint,
-    pub(super) server: Endpoint,
-    pub(super) start: Timestamp,
-    pub(super) end: Timestamp,
-    pub(super) horizon: Timestamp,
-    pub(super) attempted: Attempted,
-    /// Who closed first.
-    pub(super) closer: Option<Initiator>,
-    /// The attempt was a single SYN and nothing else.
-    pub(super) is_single: bool,
-    /// Its roles are a guess.
-    pub(super) is_guess: bool,
-    /// A port lies outside of the range that its owner's profile gives to clients.
-    pub(super) is_outside: Sides<bool>,
-    /// The time in each state.
-    pub(super) stays: Stays,
-    pub(super) idle: Option<IdleClose>,
-    pub(super) attempt: Option<Attempt>,
-    pub(super) passage: Option<Passage>,
+    pub(super) about: About,
+    /// What the group of each socket takes; nothing of a client without a socket.
+    pub(super) visits: Sides<Vec<Visit>>,
 }
 
-/// The stays of both sockets; their memory goes from one account to the next.
-pub(super) type Stays = Sides<Vec<Stay>>;
+/// What is counted of a connection beside its sockets.
+#[derive(Debug, PartialEq)]
+pub(super) struct About {
+    pub stream: u64,
+    pub client: Endpoint,
+    pub server: Endpoint,
+    /// Of both addresses.
+    pub hashes: Sides<u64>,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    pub horizon: Timestamp,
+    pub idle: Option<IdleClose>,
+    pub attempt: Option<Attempt>,
+    pub passage: Option<Passage>,
+}
 
 impl Account {
     /// What is counted of a connection of which the life is known.
     pub fn of(connection: &Connection, life: &Lifecycle, departure: Departure) -> Self {
-        Self::within(Stays::default(), connection, life, departure)
+        let (mut visits, mut room) = (Sides::<Vec<Visit>>::default(), Vec::new());
+        for side in Side::BOTH {
+            visits_of(connection, life, (side, departure), &mut room, |visit| visits[side].push(*visit));
+        }
+        Self { about: About::of(connection, life), visits }
     }
 
-    pub(super) fn within(mut room: Stays, connection: &Connection, life: &Lifecycle, departure: Departure) -> Self {
-        for side in Side::BOTH {
-            stays(connection, life, side, departure, Dating::AtTap, &mut room[side]);
-        }
-        let is_closed = !matches!(life.closing.kind, CloseKind::None | CloseKind::Refused)
-            || life.closing.fins.client.is_some()
-            || life.closing.fins.server.is_some();
-        let is_outside = |side: Side| is_outside(connection.endpoint(side), &life.profiles[side]);
+    /// The same of a life that was told in short.
+    pub fn of_orderly(orderly: &Orderly, departure: Departure) -> Self {
+        let about = About::of_orderly(orderly);
+        let visits = visits_of_orderly(orderly, &about, departure);
+        Self { about, visits: Sides { client: Vec::from_iter(visits.client), server: Vec::from_iter(visits.server) } }
+    }
+}
+
+impl About {
+    /// That of a connection of which the life is known.
+    pub fn of(connection: &Connection, life: &Lifecycle) -> Self {
+        let &Connection { stream, client, server, start, end, .. } = connection;
         Self {
-            stream: connection.stream,
-            client: connection.client,
-            server: connection.server,
-            start: connection.start,
-            end: connection.end,
+            stream,
+            client,
+            server,
+            hashes: Sides { client: hashed(client.ip), server: hashed(server.ip) },
+            start,
+            end,
             horizon: life.horizon,
-            attempted: attempted(connection, life),
-            closer: life.closing.initiator.filter(|_| is_closed),
-            is_single: connection.halves.client.syns == 1 && connection.halves.client.frames == 1,
-            is_guess: connection.role_basis == RoleBasis::Guess,
-            is_outside: Sides { client: is_outside(Side::Client), server: is_outside(Side::Server) },
-            stays: room,
             idle: IdleClose::of(&life.closing),
             attempt: Attempt::of(connection, life),
             passage: Passage::of(connection, life),
@@ -74,56 +74,89 @@ impl Account {
     }
 
     /// The same of a life that was told in short.
-    pub fn of_orderly(orderly: &Orderly, departure: Departure) -> Self {
-        Self::orderly_within(Stays::default(), orderly, departure)
-    }
-
     #[inline]
-    pub(super) fn orderly_within(mut room: Stays, orderly: &Orderly, departure: Departure) -> Self {
-        for side in Side::BOTH {
-            orderly_stays(orderly, side, departure, &mut room[side]);
-        }
-        let &Orderly { stream, client, server, start, end, horizon, ref profiles, .. } = orderly;
-        let is_opened = orderly.open == OpenKind::ThreeWay;
+    pub fn of_orderly(orderly: &Orderly) -> Self {
+        let &Orderly { stream, client, server, start, end, horizon, .. } = orderly;
+        let hashes = Sides { client: hashed(client.ip), server: hashed(server.ip) };
         Self {
             stream,
             client,
             server,
+            hashes,
             start,
             end,
             horizon,
+            idle: IdleClose::of_orderly(orderly),
+            attempt: Attempt::of_orderly(orderly),
+            passage: Passage::of_orderly(orderly, hashes.client),
+        }
+    }
+}
+
+/// Gives `take` what the group of `side`'s socket takes; nothing of a client without a socket. `room` is memory.
+pub(super) fn visits_of(
+    connection: &Connection,
+    life: &Lifecycle,
+    (side, departure): (Side, Departure),
+    room: &mut Vec<Stay>,
+    take: impl FnMut(&Visit),
+) {
+    stays(connection, life, side, departure, Dating::AtTap, room);
+    if room.is_empty() && side == Side::Client {
+        return;
+    }
+    let is_closed = !matches!(life.closing.kind, CloseKind::None | CloseKind::Refused)
+        || life.closing.fins.client.is_some()
+        || life.closing.fins.server.is_some();
+    let visitor = Visitor {
+        stream: connection.stream,
+        start: connection.start,
+        peer: hashed(connection.endpoint(!side).ip),
+        held_ns: held_ns(room, life.horizon),
+        attempted: attempted(connection, life),
+        closer: life.closing.initiator.filter(|_| is_closed),
+        is_single: connection.halves.client.syns == 1 && connection.halves.client.frames == 1,
+        is_guess: connection.role_basis == RoleBasis::Guess,
+        is_outside: is_outside(connection.endpoint(side), &life.profiles[side]),
+    };
+    Visit::each(&visitor, room, life.horizon, take);
+}
+
+/// The same of a life that was told in short: a socket makes one visit, and one that a client had not makes none.
+#[inline]
+pub(super) fn visits_of_orderly(orderly: &Orderly, about: &About, departure: Departure) -> Sides<Option<Visit>> {
+    let of = |side: Side, local: Endpoint| {
+        let stay = OrderlyStay::of(orderly, side, departure);
+        let (steps, until, held_ns) =
+            stay.map_or((&[][..], None, None), |stay| (stay.entered, stay.until, stay.held_ns));
+        if steps.is_empty() && side == Side::Client {
+            return None;
+        }
+        let is_opened = orderly.open == OpenKind::ThreeWay;
+        let visitor = Visitor {
+            stream: orderly.stream,
+            start: orderly.start,
+            peer: about.hashes[!side],
+            held_ns,
             attempted: if is_opened { Attempted::Opened } else { Attempted::Unanswered },
             closer: orderly.initiator,
             is_single: !is_opened,
             is_guess: false,
-            is_outside: Sides {
-                client: is_outside(client, &profiles.client),
-                server: is_outside(server, &profiles.server),
-            },
-            stays: room,
-            idle: IdleClose::of_orderly(orderly),
-            attempt: Attempt::of_orderly(orderly),
-            passage: Passage::of_orderly(orderly),
-        }
-    }
+            is_outside: is_outside(local, &orderly.profiles[side]),
+        };
+        let steps = steps.iter().map(|step| Step::new(step.state, step.time, step.frame));
+        Some(Visit::of(&visitor, steps, until, orderly.horizon))
+    };
+    Sides { client: of(Side::Client, orderly.client), server: of(Side::Server, orderly.server) }
+}
 
-    /// Where the sockets of `side` are.
-    pub(super) fn endpoint(&self, side: Side) -> Endpoint {
-        match side {
-            Side::Client => self.client,
-            Side::Server => self.server,
-        }
-    }
-
-    /// A port is held from the first state to the end of the last one, TIME-WAIT included, even where that lies after
-    /// the horizon.
-    pub(super) fn held_ns(&self, side: Side) -> Option<i64> {
-        let stays = &self.stays[side];
-        let (first, last) = (stays.first()?, stays.last()?);
-        let expected = last.runs_out.filter(|_| last.state == State::TimeWait);
-        let until = expected.or(last.until.filter(|&until| until <= self.horizon))?;
-        Some(until.since(first.from).max(0))
-    }
+/// A port is held from the first state to the end of the last one, TIME-WAIT included, even where that lies after the
+/// horizon.
+fn held_ns(stays: &[Stay], horizon: Timestamp) -> Option<i64> {
+    let (first, last) = (stays.first()?, stays.last()?);
+    let expected = last.runs_out.filter(|_| last.state == State::TimeWait);
+    let until = expected.or(last.until.filter(|&until| until <= horizon))?;
+    Some(until.since(first.from).max(0))
 }
 
 #[inline]

@@ -10,18 +10,25 @@ const KEPT_MAX: usize = 128;
 #[derive(Clone, Debug, Default)]
 pub struct Distinct {
     smallest: Vec<u64>,
+    /// The one seen last, if any was.
+    newest: u64,
+    /// The last of as many as are kept.
+    largest: Option<u64>,
 }
 
 impl Distinct {
     /// Sees an address by its hash.
     #[inline]
     pub fn see(&mut self, hash: u64) {
-        if self.smallest.len() == KEPT_MAX && self.smallest.last().is_some_and(|&largest| hash > largest) {
+        let is_known = hash == self.newest && !self.smallest.is_empty();
+        if is_known || self.largest.is_some_and(|largest| hash > largest) {
             return;
         }
+        self.newest = hash;
         if let Err(place) = self.smallest.binary_search(&hash) {
             self.smallest.insert(place, hash);
             self.smallest.truncate(KEPT_MAX);
+            self.largest = self.smallest.get(KEPT_MAX - 1).copied();
         }
     }
 

@@ -145,6 +145,12 @@ impl Exits {
 
     /// The spell that holds `from` to `to`, with all joined that this touches.
     fn live(&mut self, from: Timestamp, to: Timestamp) -> &mut Spell {
+        // Mostly it begins within the newest one.
+        if self.spells.last().is_some_and(|newest| newest.from <= from && from <= newest.to) {
+            let newest = self.spells.len() - 1;
+            self.spells[newest].to = self.spells[newest].to.max(to);
+            return &mut self.spells[newest];
+        }
         let after = self.spells.iter().rposition(|spell| spell.from <= to).map_or(0, |at| at + 1);
         let touching = self.spells[..after].iter().rev().take_while(|spell| spell.to >= from).count();
         let first = after - touching;
@@ -220,15 +226,16 @@ impl Passage {
         }
     }
 
-    /// The same of a life that was told in short.
-    pub(super) fn of_orderly(orderly: &Orderly) -> Option<Self> {
+    /// The same of a life that was told in short, where the hash of the client's address is known.
+    #[inline]
+    pub(super) fn of_orderly(orderly: &Orderly, peer: u64) -> Option<Self> {
         let fin = orderly.fins.server?;
         let is_answer = is_answer(orderly.fins.client, fin);
         let end = End {
             at: fin.time,
             is_reset: false,
             has_answered: orderly.has_answered,
-            peer: hashed(orderly.client.ip),
+            peer,
             example: (orderly.stream, fin.frame),
         };
         Some(Self::Lived { from: orderly.start, to: fin.time, end: (!is_answer).then_some(end) })

@@ -1,15 +1,16 @@
 //! Sockets by group, the largest of the groups when there are too many.
 
-use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
-
-use foldhash::fast::RandomState;
+use std::cmp::Ordering;
+use std::hash::{BuildHasher, RandomState};
 
 use super::clocks::Clocks;
+use super::distinct::mixed;
 use super::exits::Exits;
 use super::idle::IdleEnds;
+use super::intervals::{Cursor, Intervals};
 use super::pile::Pile;
-use super::series::{INTERVAL_NS, Series};
+use super::places::Places;
+use super::series::INTERVAL_NS;
 use super::visit::Visit;
 use crate::base::Timestamp;
 
@@ -51,20 +52,13 @@ impl<K: PartialEq> PartialEq for Key<K> {
     }
 }
 
-impl<K: Eq> Eq for Key<K> {}
-
-impl<K> Hash for Key<K> {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
 /// When anything happened at all: where that takes many intervals, no group is counted in shorter ones. So most of a
 /// short connection falls into one of them, and a group with few connections has few.
 #[derive(Clone, Debug)]
 pub struct Pace {
-    moments: Series,
+    moments: Intervals,
+    /// Where connections begin, and where they end.
+    newest: [Cursor; 2],
     intervals_max: usize,
     /// How many there were when it was said last.
     told: usize,
@@ -72,25 +66,36 @@ pub struct Pace {
 
 impl Pace {
     pub fn new(interval_ns: i64) -> Self {
-        Self { moments: Series::new(interval_ns), intervals_max: intervals_max(interval_ns), told: 64 }
+        let (moments, intervals_max) = (Intervals::new(interval_ns), intervals_max(interval_ns));
+        Self { moments, newest: [Cursor::default(); 2], intervals_max, told: 64 }
     }
 
-    /// Something happened. Returns the length of an interval, ns, and how many there are, whenever that has doubled.
+    /// A connection lived from `start` to `end`. Returns the length of an interval, ns, and how many there are, whenever that
+    /// has doubled.
     #[inline]
-    pub fn touch(&mut self, time: Timestamp) -> Option<(i64, usize)> {
-        self.moments.touch(time);
-        if self.moments.len() < self.told.saturating_mul(2) {
-            return None;
+    pub fn touch(&mut self, start: Timestamp, end: Timestamp) -> Option<(i64, usize)> {
+        let mut pace = None;
+        for (at, time) in [start, end].into_iter().enumerate() {
+            self.moments.at(&mut self.newest[at], time);
+            if self.moments.len() >= self.told.saturating_mul(2) {
+                while self.moments.len() > self.intervals_max && self.moments.coarsen(|_, _| {}) {}
+                (self.newest, self.told) = ([Cursor::default(); 2], self.moments.len());
+                pace = Some((self.moments.ns(), self.told));
+            }
         }
-        self.moments.fit(self.intervals_max);
-        self.told = self.moments.len();
-        Some((self.moments.interval_ns(), self.told))
+        pace
     }
 }
 
 /// Intervals of one group at most, where they are this long to begin with.
 fn intervals_max(interval_ns: i64) -> usize {
     if interval_ns == INTERVAL_NS { INTERVALS_MAX } else { INTERVALS_MAX_ASKED }
+}
+
+/// The hash of a key that nobody can foretell.
+#[inline]
+fn seeded<K>(key: Key<K>, seed: u64) -> u64 {
+    mixed(key.hash ^ seed)
 }
 
 /// Groups while sockets are still being counted.
@@ -100,7 +105,9 @@ pub struct Gathering<K> {
     /// Intervals in which something has happened, at least.
     moments: usize,
     intervals_max: usize,
-    places: HashMap<Key<K>, usize, RandomState>,
+    places: Places,
+    /// Against addresses that were chosen to have the same place.
+    seed: u64,
     groups: Vec<Group<K>>,
     /// The place of the group found last: many sockets in a row are one service's.
     newest: usize,
@@ -133,7 +140,7 @@ pub struct Group<K> {
 
 /// What the intervals of one group may be.
 #[derive(Clone, Copy, Debug)]
-struct Intervals {
+struct Bounds {
     /// As long as this at least, ns.
     ns: i64,
     /// No more than so many.
@@ -146,22 +153,22 @@ impl<K> Group<K> {
         Self { key, sockets: 0, waiting, pile: None, idle, clocks, exits }
     }
 
+    /// Takes a socket; true when those that wait are to be counted.
     #[inline]
-    fn push(&mut self, visit: &Visit, intervals: Intervals) {
+    fn push(&mut self, visit: &Visit) -> bool {
         self.sockets += u64::from(visit.is_socket());
         self.waiting.push(*visit);
-        if self.waiting.len() >= WAITING_MAX {
-            self.count(intervals);
-        }
+        self.waiting.len() >= WAITING_MAX
     }
 
     /// Counts what waits.
-    fn count(&mut self, intervals: Intervals) -> &mut Pile {
-        let pile = self.pile.get_or_insert_with(|| Box::new(Pile::new(intervals.ns)));
-        pile.widen(intervals.ns);
-        self.waiting.drain(..).for_each(|visit| pile.take(&visit));
-        if pile.series().len() > intervals.max {
-            pile.fit(intervals.max - intervals.max / 4);
+    fn count(&mut self, bounds: Bounds) -> &mut Pile {
+        let pile = self.pile.get_or_insert_with(|| Box::new(Pile::new(bounds.ns)));
+        pile.widen(bounds.ns);
+        self.waiting.iter().for_each(|visit| pile.take(visit));
+        self.waiting.clear();
+        if pile.series().len() > bounds.max {
+            pile.fit(bounds.max - bounds.max / 4);
         }
         pile
     }
@@ -173,7 +180,8 @@ impl<K: Copy + Ord> Gathering<K> {
             interval_ns,
             moments: 0,
             intervals_max: intervals_max(interval_ns),
-            places: HashMap::default(),
+            places: Places::default(),
+            seed: RandomState::new().hash_one(0),
             groups: Vec::new(),
             newest: 0,
             newcomers: Vec::new(),
@@ -195,9 +203,10 @@ impl<K: Copy + Ord> Gathering<K> {
     /// Takes a socket into the group found last.
     #[inline]
     pub fn add(&mut self, visit: &Visit) {
-        let intervals = self.intervals();
-        if let Some(group) = self.groups.get_mut(self.newest) {
-            group.push(visit, intervals);
+        let newest = self.newest;
+        if self.groups.get_mut(newest).is_some_and(|group| group.push(visit)) {
+            let bounds = self.bounds();
+            self.groups[newest].count(bounds);
         }
     }
 
@@ -240,7 +249,10 @@ impl<K: Copy + Ord> Gathering<K> {
         if self.groups.get(self.newest).is_some_and(|group| group.key == key) {
             return true;
         }
-        let Some(&place) = self.places.get(&key) else { return false };
+        let groups = &self.groups;
+        let Some(place) = self.places.find(seeded(key, self.seed), |place| groups[place].key == key) else {
+            return false;
+        };
         self.newest = place;
         true
     }
@@ -251,8 +263,14 @@ impl<K: Copy + Ord> Gathering<K> {
         }
         let waiting = self.rooms.pop().unwrap_or_else(|| Vec::with_capacity(WAITING_MAX));
         self.newest = self.groups.len();
+        self.enter(key);
         self.groups.push(Group::begin(key, waiting));
-        self.places.insert(key, self.newest);
+    }
+
+    /// The next place is that of `key`.
+    fn enter(&mut self, key: Key<K>) {
+        let (groups, seed) = (&self.groups, self.seed);
+        self.places.push(seeded(key, seed), |place| seeded(groups[place].key, seed));
     }
 
     /// Takes over a group of other keys, and gives back its room.
@@ -262,14 +280,18 @@ impl<K: Copy + Ord> Gathering<K> {
         mut other: Group<O>,
         let_go: impl FnMut(Group<K>) -> Vec<Visit>,
     ) -> Vec<Visit> {
-        let intervals = self.intervals();
+        let bounds = self.bounds();
         let group = self.group(key, let_go);
         if other.pile.is_none() {
-            other.waiting.drain(..).for_each(|visit| group.push(&visit, intervals));
+            for visit in &other.waiting {
+                if group.push(visit) {
+                    group.count(bounds);
+                }
+            }
         } else {
-            let pile = other.count(intervals);
+            let pile = other.count(bounds);
             group.sockets += pile.sockets;
-            group.count(intervals).join(pile);
+            group.count(bounds).join(pile);
         }
         other.waiting
     }
@@ -281,15 +303,15 @@ impl<K: Copy + Ord> Gathering<K> {
 
     /// Everything that was counted.
     pub fn finish(mut self) -> Groups<K> {
-        let intervals = self.intervals();
+        let bounds = self.bounds();
         for (key, visit) in std::mem::take(&mut self.newcomers).into_iter().flatten() {
             let mut group = Group::begin(key, Vec::new());
-            group.push(&visit, intervals);
+            group.push(&visit);
             self.groups.push(group);
         }
         let piles = self.groups.into_iter().map(|mut group| {
-            group.count(intervals);
-            let mut pile = group.pile.unwrap_or_else(|| Box::new(Pile::new(intervals.ns)));
+            group.count(bounds);
+            let mut pile = group.pile.unwrap_or_else(|| Box::new(Pile::new(bounds.ns)));
             (pile.idle, pile.clocks, pile.exits) = (group.idle, group.clocks, group.exits);
             (group.key.of, pile)
         });
@@ -300,11 +322,11 @@ impl<K: Copy + Ord> Gathering<K> {
 
     /// As short as all groups together may have them.
     #[inline]
-    fn intervals(&self) -> Intervals {
+    fn bounds(&self) -> Bounds {
         let share = (self.intervals_max * self.groups.len() / INTERVALS_TOTAL + 1).next_power_of_two();
         let max = (self.intervals_max / share).max(INTERVALS_MIN);
         let longer = self.moments.div_ceil(max).max(1).next_power_of_two();
-        Intervals { ns: self.interval_ns.saturating_mul(longer as i64), max }
+        Bounds { ns: self.interval_ns.saturating_mul(longer as i64), max }
     }
 
     /// Ties go by the key, so that the same capture keeps the same groups.
@@ -318,14 +340,13 @@ impl<K: Copy + Ord> Gathering<K> {
         // From the last place on, so that what takes a place has stayed.
         self.order[GROUPS_KEPT..].sort_unstable_by(|a, b| b.cmp(a));
         for &place in &self.order[GROUPS_KEPT..] {
-            let group = self.groups.swap_remove(place);
-            self.places.remove(&group.key);
-            if let Some(moved) = self.groups.get(place) {
-                self.places.insert(moved.key, place);
-            }
-            let mut room = let_go(group);
+            let mut room = let_go(self.groups.swap_remove(place));
             room.clear();
             self.rooms.push(room);
+        }
+        self.places.clear();
+        for place in 0..self.groups.len() {
+            self.enter(self.groups[place].key);
         }
         let intervals_max = INTERVALS_TOTAL / GROUPS_MAX;
         self.groups.iter_mut().filter_map(|group| group.pile.as_mut()).for_each(|pile| pile.fit(intervals_max));
@@ -346,6 +367,13 @@ impl<K: Copy + Ord> Groups<K> {
     /// Every group by its key.
     pub fn sorted(&self) -> Vec<(K, &Pile)> {
         self.piles.iter().map(|(key, pile)| (*key, &**pile)).collect()
+    }
+
+    /// The groups whose keys compare as equal, by their keys; those that do must stand together.
+    pub fn within(&self, compare: impl Fn(&K) -> Ordering) -> impl Iterator<Item = (K, &Pile)> {
+        let first = self.piles.partition_point(|(key, _)| compare(key).is_lt());
+        let those = self.piles[first..].iter().take_while(move |(key, _)| compare(key).is_eq());
+        those.map(|(key, pile)| (*key, &**pile))
     }
 
     /// The pile of `key`, if it is kept.

@@ -5,7 +5,7 @@ use super::denials::{Denial, Denials};
 use super::distinct::Distinct;
 use super::exits::Exits;
 use super::idle::IdleEnds;
-use super::series::{Level, Peak, PerState, Series, Stretch};
+use super::series::{Event, Level, Peak, PerState, Series, Stretch};
 use super::visit::{Attempted, Visit, Visitor};
 use crate::base::Timestamp;
 use crate::connection::{Initiator, State};
@@ -151,6 +151,8 @@ pub struct Pile {
     pub denials: Denials,
     /// By the places of [`SHOWN`], the longest stays first.
     examples: [Vec<Example>; SHOWN.len()],
+    /// What a stay must exceed to be one of them, ns.
+    exceeded_ns: [i64; SHOWN.len()],
 }
 
 /// States of which examples are kept.
@@ -214,6 +216,7 @@ impl Pile {
             ports_outside: 0,
             denials: Denials::default(),
             examples: Default::default(),
+            exceeded_ns: [-1; SHOWN.len()],
         }
     }
 
@@ -221,9 +224,8 @@ impl Pile {
     pub(super) fn take(&mut self, visit: &Visit) {
         if let Some(visitor) = visit.visitor() {
             self.meet(&visitor);
-            if let Some(first) = visit.steps().first() {
+            if visit.is_socket() {
                 self.socket(&visitor);
-                self.series.born(first.from);
             }
         }
         self.series.visit(visit);
@@ -237,8 +239,8 @@ impl Pile {
                 durations.add(lasted_ns);
             }
             // A state that no frame shows proves nothing.
-            if step.frame().is_some() {
-                keep(&mut self.examples[place], Example { stream: visit.stream(), frame: step.frame(), lasted_ns });
+            if lasted_ns > self.exceeded_ns[place] && step.frame().is_some() {
+                self.keep(place, Example { stream: visit.stream(), frame: step.frame(), lasted_ns });
             }
         }
     }
@@ -269,9 +271,22 @@ impl Pile {
         self.failing_peers.join(&other.failing_peers);
         self.ports_outside += other.ports_outside;
         self.denials.join(&other.denials);
-        for (examples, others) in self.examples.iter_mut().zip(&other.examples) {
-            others.iter().for_each(|&example| keep(examples, example));
+        for (place, others) in other.examples.iter().enumerate() {
+            others.iter().for_each(|&example| self.keep(place, example));
         }
+    }
+
+    /// Keeps `example` if it is one of the longest; of equals those that came first.
+    fn keep(&mut self, place: usize, example: Example) {
+        if example.lasted_ns <= self.exceeded_ns[place] {
+            return;
+        }
+        let kept = &mut self.examples[place];
+        kept.reserve_exact(EXAMPLES_MAX + 1 - kept.len());
+        let at = kept.partition_point(|kept| kept.lasted_ns >= example.lasted_ns);
+        kept.insert(at, example);
+        kept.truncate(EXAMPLES_MAX);
+        self.exceeded_ns[place] = kept.get(EXAMPLES_MAX - 1).map_or(-1, |least| least.lasted_ns);
     }
 
     pub(super) fn fit(&mut self, intervals_max: usize) {
@@ -290,13 +305,13 @@ impl Pile {
 
     /// The most sockets in `state` at once.
     pub fn peak(&self, state: State) -> Peak {
-        self.series.peak(|level| level.of(state))
+        self.series.peak_of(state)
     }
 
     /// The densest stretch of at most `window_ns` in which sockets entered `state`, one of those that pile up
     /// ([`super::PILED`]).
     pub fn densest(&self, state: State, window_ns: i64) -> Option<Stretch> {
-        self.series.densest(window_ns, |level| level.entered(state))
+        self.series.densest(window_ns, Event::Entered(state))
     }
 
     /// Sockets that stayed longest in `state`, the longest first.
@@ -401,17 +416,6 @@ fn shown(state: State) -> Option<usize> {
         State::TimeWait => Some(5),
         State::Closed | State::Listen | State::Established | State::FinWait1 | State::Closing => None,
     }
-}
-
-/// Keeps `example` if it is one of the longest; of equals those that came first.
-#[inline]
-fn keep(kept: &mut Vec<Example>, example: Example) {
-    if kept.len() == EXAMPLES_MAX && kept.last().is_some_and(|least| example.lasted_ns <= least.lasted_ns) {
-        return;
-    }
-    let at = kept.partition_point(|kept| kept.lasted_ns >= example.lasted_ns);
-    kept.insert(at, example);
-    kept.truncate(EXAMPLES_MAX);
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::Population;
 use super::denials::Denial;
 use super::pile::Pile;
-use super::series::{Level, Peak, Stretch};
+use super::series::{Event, Level, Peak, Stretch};
 use crate::base::Timestamp;
 use crate::connection::State;
 
@@ -28,9 +28,9 @@ impl PortUse {
     /// Of the clients' sockets in `pile`; none when there was no connection.
     pub fn of(population: &Population, pile: &Pile) -> Option<Self> {
         let range = population.ports();
-        let peak = pile.series().peak(|level| level.total());
+        let peak = pile.series().peak();
         let at_peak = pile.series().levels().find(|level| level.from == peak.at);
-        let stretch = pile.series().densest(population.profile.time_wait_ns, |level| u64::from(level.born))?;
+        let stretch = pile.series().densest(population.profile.time_wait_ns, Event::Born)?;
         let held_ns = pile.held_ns().unwrap_or(population.profile.time_wait_ns).max(1);
         let is_too_fast = stretch.per_second() * (held_ns as f64 / 1e9) >= range as f64;
         let at = stretch.from.plus((range as f64 / stretch.per_second() * 1e9) as i64);

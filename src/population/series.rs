@@ -1,5 +1,6 @@
 //! How many sockets were in each state over time, in memory that does not grow with the time.
 
+use super::intervals::{Cursor, Intervals};
 use super::visit::Visit;
 use crate::base::Timestamp;
 use crate::connection::State;
@@ -10,14 +11,11 @@ pub type PerState<T> = [T; State::ALL.len()];
 /// The interval that is kept unless the user asks for another, ns.
 pub const INTERVAL_NS: i64 = 1_000_000;
 
-/// Intervals in which something changed. Those without a change are not kept, so that a pause costs nothing; when more
-/// than the bound have one, neighbours are joined and the interval doubles.
+/// Intervals in which something changed; when more than the bound have one, neighbours are joined and the interval doubles.
 #[derive(Clone, Debug)]
 pub struct Series {
-    interval_ns: i64,
-    /// Intervals since 1970, rising.
-    indexes: Vec<i64>,
-    /// What changed within each of them.
+    intervals: Intervals,
+    /// What changed within each of them, by their places.
     changes: Vec<Change>,
     /// Times come in two places: where sockets live, and where TIME-WAIT runs out.
     living: Cursor,
@@ -41,13 +39,15 @@ const _: () = assert!(size_of::<Change>() == 64);
 /// States that pile up: how often they were entered is told by interval.
 pub const PILED: [State; 5] = [State::SynReceived, State::FinWait2, State::CloseWait, State::LastAck, State::TimeWait];
 
-/// The interval found last.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cursor {
-    place: usize,
-    /// When it begins, and when the next one would; equal: it knows none.
-    from: i64,
-    to: i64,
+/// What is counted by the interval in which it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A socket entered this state, one of those that pile up ([`PILED`]).
+    Entered(State),
+    /// A socket came into being.
+    Born,
+    /// An attempt to connect began that never opened.
+    Failed,
 }
 
 /// The sockets at the end of one interval.
@@ -115,57 +115,54 @@ impl Stretch {
 impl Series {
     /// Nothing yet, in intervals of this many nanoseconds.
     pub fn new(interval_ns: i64) -> Self {
-        Self {
-            interval_ns: interval_ns.max(1),
-            indexes: Vec::new(),
-            changes: Vec::new(),
-            living: Cursor::default(),
-            ending: Cursor::default(),
-        }
+        let (living, ending) = (Cursor::default(), Cursor::default());
+        Self { intervals: Intervals::new(interval_ns), changes: Vec::new(), living, ending }
     }
 
     /// Length of an interval now, ns.
     pub fn interval_ns(&self) -> i64 {
-        self.interval_ns
+        self.intervals.ns()
     }
 
     /// Intervals kept.
     pub fn len(&self) -> usize {
-        self.indexes.len()
+        self.intervals.len()
     }
 
     /// Nothing happened.
     pub fn is_empty(&self) -> bool {
-        self.indexes.is_empty()
+        self.len() == 0
     }
 
-    /// A socket went through these states.
+    /// A socket went through these states. Of what it entered and left within one interval only the former remains.
     #[inline]
     pub(super) fn visit(&mut self, visit: &Visit) {
+        let mut rest = visit.steps();
         let mut before = None;
-        for step in visit.steps() {
-            let (state, change) = (step.state(), self.at(step.from));
-            if let Some(before) = before {
-                change.leave(before);
+        while let Some(first) = rest.first() {
+            let place = self.intervals.at(&mut self.living, first.from);
+            let living = self.living;
+            let len = 1 + rest[1..].iter().take_while(|step| living.knows(step.from)).count();
+            let (these, later) = rest.split_at(len);
+            let change = self.change(place);
+            match before {
+                Some(before) => change.add(before, -1),
+                None => change.born = change.born.saturating_add(u32::from(visit.is_socket())),
             }
-            change.enter(state);
-            before = Some(state);
+            these.iter().for_each(|step| change.enter(step.state()));
+            let last = these[len - 1].state();
+            change.add(last, 1);
+            (rest, before) = (later, Some(last));
         }
         if let (Some(last), true) = (before, visit.has_ended()) {
-            self.at_end(visit.until()).leave(last);
+            self.at_end(visit.until()).add(last, -1);
         }
-    }
-
-    /// Something happened, whatever it was.
-    #[inline]
-    pub(super) fn touch(&mut self, time: Timestamp) {
-        self.at(time);
     }
 
     /// Intervals become at least this long, and stay a power of two of what they were.
     #[inline]
     pub(super) fn widen(&mut self, interval_ns: i64) {
-        while self.interval_ns < interval_ns && self.coarsen() {}
+        while self.intervals.ns() < interval_ns && self.coarsen() {}
     }
 
     /// A socket came into being.
@@ -183,29 +180,29 @@ impl Series {
 
     /// Joins neighbouring intervals until no more than `intervals_max` are left.
     pub fn fit(&mut self, intervals_max: usize) {
-        while self.indexes.len() > intervals_max.max(1) && self.coarsen() {}
+        while self.len() > intervals_max.max(1) && self.coarsen() {}
     }
 
     /// Takes over what another one has, whatever its intervals.
     pub fn join(&mut self, other: &Self) {
-        while self.interval_ns < other.interval_ns && self.coarsen() {}
-        let parts = (self.interval_ns / other.interval_ns).max(1);
-        for (index, change) in other.indexes.iter().zip(&other.changes) {
-            let place = self.place(index.div_euclid(parts));
-            self.changes[place].join(change);
+        self.widen(other.intervals.ns());
+        let parts = (self.intervals.ns() / other.intervals.ns()).max(1);
+        for (number, change) in other.intervals.numbers().iter().zip(&other.changes) {
+            let place = self.intervals.of(number.div_euclid(parts));
+            self.change(place).join(change);
         }
     }
 
     /// The sockets after each interval in which something changed.
     pub fn levels(&self) -> impl Iterator<Item = Level> + '_ {
         let mut sockets = PerState::<i64>::default();
-        self.indexes.iter().zip(&self.changes).map(move |(index, change)| {
+        self.changes().map(move |(number, change)| {
             for (state, net) in State::OF_SOCKETS.iter().zip(change.net) {
                 sockets[*state as usize] += i64::from(net);
             }
             Level {
-                from: Timestamp(index.saturating_mul(self.interval_ns)),
-                to: Timestamp(index.saturating_add(1).saturating_mul(self.interval_ns)),
+                from: self.begin(number),
+                to: self.begin(number.saturating_add(1)),
                 sockets: sockets.map(|level| u64::try_from(level).unwrap_or(0)),
                 entered: change.entered,
                 born: change.born,
@@ -214,140 +211,140 @@ impl Series {
         })
     }
 
-    /// The highest value of `count` over the levels, and since when; the first of equals.
-    pub fn peak(&self, count: impl Fn(&Level) -> u64) -> Peak {
-        let mut peak = Peak { sockets: 0, at: Timestamp(0) };
-        for level in self.levels() {
-            let sockets = count(&level);
-            if sockets > peak.sockets {
-                peak = Peak { sockets, at: level.from };
-            }
-        }
-        peak
+    /// The most sockets at once, and since when; the first of equals.
+    pub fn peak(&self) -> Peak {
+        let mut levels = [0_i64; State::OF_SOCKETS.len()];
+        self.highest(|change| {
+            levels.iter_mut().zip(change.net).for_each(|(level, net)| *level += i64::from(net));
+            levels.iter().map(|&level| level.max(0)).sum()
+        })
     }
 
-    /// The stretch of at most `window_ns` with most of what `count` counts; none when it counts nothing.
-    pub fn densest(&self, window_ns: i64, count: impl Fn(&Level) -> u64) -> Option<Stretch> {
-        let active: Vec<(Timestamp, Timestamp, u64)> = self
-            .levels()
-            .map(|level| (level.from, level.to, count(&level)))
-            .filter(|&(_, _, count)| count > 0)
-            .collect();
-        let mut best: Option<Stretch> = None;
-        let (mut first, mut sum) = (0, 0);
-        for &(from, to, count) in &active {
-            sum += count;
-            while from.since(active[first].0) >= window_ns.max(1) {
-                sum -= active[first].2;
-                first += 1;
-            }
-            if best.is_none_or(|best| sum > best.count) {
-                best = Some(Stretch { from: active[first].0, to, count: sum });
+    /// The same of those in `state`.
+    pub fn peak_of(&self, state: State) -> Peak {
+        let mut level = 0_i64;
+        self.highest(|change| {
+            level += net_place(state).map_or(0, |place| i64::from(change.net[place]));
+            level
+        })
+    }
+
+    /// The highest of what `level` makes of one change after the other, and since when; the first of equals.
+    fn highest(&self, mut level: impl FnMut(&Change) -> i64) -> Peak {
+        let mut highest = (0, 0);
+        for (number, change) in self.changes() {
+            let level = level(change);
+            if level > highest.0 {
+                highest = (level, number);
             }
         }
-        best
+        match highest {
+            (0, _) => Peak { sockets: 0, at: Timestamp(0) },
+            (level, number) => Peak { sockets: level as u64, at: self.begin(number) },
+        }
+    }
+
+    /// The stretch of at most `window_ns` with most of `event`; none when there was none.
+    pub fn densest(&self, window_ns: i64, event: Event) -> Option<Stretch> {
+        let count = |change: &Change| match event {
+            Event::Entered(state) => piled(state).map_or(0, |place| u64::from(change.entered[place])),
+            Event::Born => u64::from(change.born),
+            Event::Failed => u64::from(change.failed),
+        };
+        let active: Vec<(i64, u64)> =
+            self.changes().map(|(number, change)| (number, count(change))).filter(|&(_, count)| count > 0).collect();
+        let mut best: Option<(i64, i64, u64)> = None;
+        let (mut first, mut sum) = (0, 0);
+        for &(number, count) in &active {
+            sum += count;
+            let from = self.begin(number);
+            while from.since(self.begin(active[first].0)) >= window_ns.max(1) {
+                sum -= active[first].1;
+                first += 1;
+            }
+            if best.is_none_or(|(.., most)| sum > most) {
+                best = Some((active[first].0, number, sum));
+            }
+        }
+        best.map(|(first, last, count)| Stretch {
+            from: self.begin(first),
+            to: self.begin(last.saturating_add(1)),
+            count,
+        })
+    }
+
+    /// When the interval of this number begins.
+    fn begin(&self, number: i64) -> Timestamp {
+        Timestamp(number.saturating_mul(self.intervals.ns()))
+    }
+
+    /// What changed, in order of time, with the number of its interval.
+    fn changes(&self) -> impl Iterator<Item = (i64, &Change)> {
+        let order = self.intervals.order();
+        let numbers = self.intervals.numbers();
+        (0..numbers.len()).map(move |at| {
+            let place = order.as_ref().map_or(at, |order| order[at] as usize);
+            (numbers[place], &self.changes[place])
+        })
     }
 
     #[inline]
     fn at(&mut self, time: Timestamp) -> &mut Change {
-        if !self.living.knows(time) {
-            self.living = self.look_up(time);
-        }
-        &mut self.changes[self.living.place]
+        let place = self.intervals.at(&mut self.living, time);
+        self.change(place)
     }
 
     #[inline]
     fn at_end(&mut self, time: Timestamp) -> &mut Change {
-        if self.living.knows(time) {
-            return &mut self.changes[self.living.place];
-        }
-        if !self.ending.knows(time) {
-            self.ending = self.look_up(time);
-        }
-        &mut self.changes[self.ending.place]
+        let cursor = if self.living.knows(time) { &mut self.living } else { &mut self.ending };
+        let place = self.intervals.at(cursor, time);
+        self.change(place)
     }
 
-    fn look_up(&mut self, time: Timestamp) -> Cursor {
-        let index = time.0.div_euclid(self.interval_ns);
-        let from = index.saturating_mul(self.interval_ns);
-        Cursor { place: self.place(index), from, to: from.saturating_add(self.interval_ns) }
-    }
-
-    /// The place of an interval, which is made if there is none.
-    fn place(&mut self, index: i64) -> usize {
-        if self.indexes.last().is_none_or(|&newest| newest < index) {
-            self.indexes.push(index);
+    /// What changed at `place`, which may be a new one.
+    #[inline]
+    fn change(&mut self, place: usize) -> &mut Change {
+        if place == self.changes.len() {
             self.changes.push(Change::default());
-            return self.indexes.len() - 1;
         }
-        // Where something happens all the time, intervals follow each other without a gap.
-        let near = self.indexes.get(self.living.place).map_or(0, |&here| index.wrapping_sub(here));
-        let near = self.living.place.wrapping_add(near as usize);
-        if self.indexes.get(near) == Some(&index) {
-            return near;
-        }
-        let place = self.indexes.partition_point(|&other| other < index);
-        if self.indexes[place] != index {
-            self.indexes.insert(place, index);
-            self.changes.insert(place, Change::default());
-            for cursor in [&mut self.living, &mut self.ending] {
-                cursor.place += usize::from(cursor.place >= place);
-            }
-        }
-        place
+        &mut self.changes[place]
     }
 
     /// Joins neighbours once, if the interval can still double.
     fn coarsen(&mut self) -> bool {
-        if self.interval_ns > i64::MAX / 2 {
-            return false;
-        }
-        self.interval_ns *= 2;
+        let changes = &mut self.changes;
         let mut kept = 0;
-        for place in 0..self.indexes.len() {
-            let index = self.indexes[place].div_euclid(2);
-            let change = self.changes[place];
-            if kept > 0 && self.indexes[kept - 1] == index {
-                self.changes[kept - 1].join(&change);
-            } else {
-                (self.indexes[kept], self.changes[kept]) = (index, change);
+        let is_longer = self.intervals.coarsen(|from, to| {
+            let change = changes[from];
+            if to == kept {
+                changes[to] = change;
                 kept += 1;
+            } else {
+                changes[to].join(&change);
             }
+        });
+        if is_longer {
+            changes.truncate(kept);
+            (self.living, self.ending) = (Cursor::default(), Cursor::default());
         }
-        self.indexes.truncate(kept);
-        self.changes.truncate(kept);
-        (self.living, self.ending) = (Cursor::default(), Cursor::default());
-        true
-    }
-}
-
-impl Cursor {
-    #[inline]
-    fn knows(self, time: Timestamp) -> bool {
-        (self.from..self.to).contains(&time.0)
+        is_longer
     }
 }
 
 impl Change {
     #[inline]
     fn enter(&mut self, state: State) {
-        self.add(state, 1);
         if let Some(place) = piled(state) {
             self.entered[place] = self.entered[place].saturating_add(1);
         }
     }
 
-    #[inline]
-    fn leave(&mut self, state: State) {
-        self.add(state, -1);
-    }
-
+    /// So many sockets more are in `state` at the end of the interval.
     /// CLOSED and LISTEN are no states of these sockets.
     #[inline]
     fn add(&mut self, state: State, count: i32) {
-        const FIRST: usize = State::OF_SOCKETS[0] as usize;
-        if let Some(net) = (state as usize).checked_sub(FIRST).and_then(|place| self.net.get_mut(place)) {
-            *net = net.saturating_add(count);
+        if let Some(place) = net_place(state) {
+            self.net[place] = self.net[place].saturating_add(count);
         }
     }
 
@@ -357,6 +354,13 @@ impl Change {
         self.born = self.born.saturating_add(other.born);
         self.failed = self.failed.saturating_add(other.failed);
     }
+}
+
+/// The place of `state` in [`State::OF_SOCKETS`].
+#[inline]
+fn net_place(state: State) -> Option<usize> {
+    const FIRST: usize = State::OF_SOCKETS[0] as usize;
+    (state as usize).checked_sub(FIRST).filter(|&place| place < State::OF_SOCKETS.len())
 }
 
 /// The place of `state` in [`PILED`].
@@ -385,8 +389,9 @@ mod tests {
     impl Series {
         fn stay(&mut self, state: State, from: Timestamp, until: Option<Timestamp>) {
             self.at(from).enter(state);
+            self.at(from).add(state, 1);
             if let Some(until) = until {
-                self.at_end(until).leave(state);
+                self.at_end(until).add(state, -1);
             }
         }
     }
@@ -402,7 +407,7 @@ mod tests {
         series.stay(State::TimeWait, at(5), Some(at(65)));
         series.stay(State::TimeWait, at(20), None);
         assert_eq!(waits(&series), [(5, 1), (10, 2), (20, 3), (65, 2), (70, 1)]);
-        assert_eq!(series.peak(|level| level.of(State::TimeWait)), Peak { sockets: 3, at: at(20) });
+        assert_eq!(series.peak_of(State::TimeWait), Peak { sockets: 3, at: at(20) });
     }
 
     #[test]
@@ -426,8 +431,8 @@ mod tests {
         for (mut sum, other) in [(fine.clone(), &coarse), (coarse.clone(), &fine)] {
             sum.join(other);
             assert_eq!(sum.interval_ns(), coarse.interval_ns());
-            assert_eq!(sum.peak(|level| level.of(State::CloseWait)).sockets, 100);
-            assert!((56..=60).contains(&sum.peak(|level| level.of(State::TimeWait)).sockets));
+            assert_eq!(sum.peak_of(State::CloseWait).sockets, 100);
+            assert!((56..=60).contains(&sum.peak_of(State::TimeWait).sockets));
             assert_eq!(sum.levels().map(|level| level.entered(State::TimeWait)).sum::<u64>(), 100);
             let from: Vec<Timestamp> = sum.levels().map(|level| level.from).collect();
             assert!(from.is_sorted());
@@ -438,8 +443,8 @@ mod tests {
     fn states_that_pile_up_are_found_by_their_place() {
         assert!(PILED.iter().enumerate().all(|(place, &state)| piled(state) == Some(place)));
         assert_eq!(State::ALL.iter().filter_map(|&state| piled(state)).count(), PILED.len());
-        let places = State::OF_SOCKETS.iter().map(|&state| state as usize - State::OF_SOCKETS[0] as usize);
-        assert!(places.eq(0..State::OF_SOCKETS.len()));
+        assert!(State::OF_SOCKETS.iter().enumerate().all(|(place, &state)| net_place(state) == Some(place)));
+        assert_eq!(State::ALL.iter().filter_map(|&state| net_place(state)).count(), State::OF_SOCKETS.len());
     }
 
     #[test]
@@ -474,13 +479,35 @@ mod tests {
         for n in 0..50 {
             series.born(Timestamp(100 * SECOND + n));
         }
-        let born = |level: &Level| u64::from(level.born);
-        let densest = series.densest(60 * SECOND, born).unwrap();
+        let densest = series.densest(60 * SECOND, Event::Born).unwrap();
         assert_eq!((densest.count, densest.from, densest.to), (100, at(0), at(10)));
         assert!((densest.per_second() - 10.0).abs() < 1e-9);
-        let second = series.densest(SECOND, born).unwrap();
+        let second = series.densest(SECOND, Event::Born).unwrap();
         assert_eq!((second.count, second.from), (50, at(100)));
         assert!((second.per_second() - 50.0).abs() < 1e-9);
-        assert_eq!(Series::new(1).densest(1, born), None);
+        assert_eq!(Series::new(1).densest(1, Event::Born), None);
+    }
+
+    #[test]
+    fn peaks_are_those_of_the_levels() {
+        let mut rng = fastrand::Rng::with_seed(6);
+        for _ in 0..200 {
+            let mut series = Series::new(SECOND);
+            for _ in 0..rng.usize(0..60) {
+                let from = rng.i64(0..40);
+                let until = rng.bool().then(|| at(from + rng.i64(0..20)));
+                series.stay(State::OF_SOCKETS[rng.usize(0..9)], at(from), until);
+            }
+            series.fit(rng.usize(1..60));
+            let highest = |count: &dyn Fn(&Level) -> u64| {
+                let levels = series.levels().filter(|level| count(level) > 0);
+                levels.fold(Peak { sockets: 0, at: Timestamp(0) }, |peak, level| match count(&level) {
+                    sockets if sockets > peak.sockets => Peak { sockets, at: level.from },
+                    _ => peak,
+                })
+            };
+            assert_eq!(series.peak(), highest(&Level::total));
+            State::ALL.iter().for_each(|&state| assert_eq!(series.peak_of(state), highest(&|level| level.of(state))));
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::absence::{gave_up, gone};
 use super::dating::{Dating, Road};
+use super::visit::STEPS_MAX;
 use crate::base::{Side, Timestamp};
 use crate::connection::{Basis, Connection, Lifecycle, OpenKind, Orderly, State, StateStep};
 
@@ -89,32 +90,36 @@ pub fn stays(
     }
 }
 
-/// Puts the stays of the socket of `side` at the tap into `stays`, which it empties first, from a life that was told in short.
-#[inline]
-pub(super) fn orderly_stays(orderly: &Orderly, side: Side, departure: Departure, stays: &mut Vec<Stay>) {
-    stays.clear();
-    let (profile, horizon) = (&orderly.profiles[side], orderly.horizon);
-    let is_alone = side == Side::Client && orderly.open == OpenKind::Unanswered;
-    if is_alone && horizon.since(orderly.start) >= SYN_ALONE_NS_MIN {
-        return;
-    }
-    let steps = &orderly.states[side];
-    for (at, &StateStep { state, time: from, frame, basis }) in steps.iter().enumerate() {
-        if state == State::Closed {
-            continue;
+/// The time that the socket of one end was there, in a life that was told in short: one state after the other.
+pub(super) struct OrderlyStay<'a> {
+    /// The states that it entered, not CLOSED.
+    pub entered: &'a [StateStep],
+    /// When it was gone; none when nothing shows that.
+    pub until: Option<Timestamp>,
+    /// For how long it held its port, if that is known, ns.
+    pub held_ns: Option<i64>,
+}
+
+impl<'a> OrderlyStay<'a> {
+    /// That of `side`, at the tap; none when there was no socket.
+    #[inline]
+    pub fn of(orderly: &'a Orderly, side: Side, departure: Departure) -> Option<Self> {
+        let (profile, horizon) = (&orderly.profiles[side], orderly.horizon);
+        let is_alone = side == Side::Client && orderly.open == OpenKind::Unanswered;
+        if is_alone && horizon.since(orderly.start) >= SYN_ALONE_NS_MIN {
+            return None;
         }
-        let next = steps.get(at + 1).map(|next| next.time);
-        let mut runs_out = match state {
-            State::TimeWait => Some(from.plus(profile.time_wait_ns)),
-            State::FinWait2 if profile.fin_wait_2_ns < i64::MAX => Some(from.plus(profile.fin_wait_2_ns)),
-            _ => None,
+        let states = &orderly.states[side][..];
+        let (entered, closed) = match states.split_last()? {
+            (last, before) if last.state == State::Closed => (before, Some(last.time)),
+            _ => (states, None),
         };
-        let until = next.or_else(|| ends_with(horizon, from, runs_out, departure));
-        if state == State::FinWait2 {
-            // The FIN that was taken later shows that the application had kept the socket.
-            runs_out = runs_out.filter(|&at| next.is_none_or(|next| next <= at));
-        }
-        stays.push(Stay { state, from, until, frame, basis, runs_out });
+        debug_assert!(entered.len() <= STEPS_MAX && entered.iter().all(|step| step.state != State::Closed));
+        let (first, last) = (entered.first()?, entered.last()?);
+        let time_wait_ends = (last.state == State::TimeWait).then(|| last.time.plus(profile.time_wait_ns));
+        let until = closed.or_else(|| ends_with(horizon, last.time, time_wait_ends, departure));
+        let free = time_wait_ends.or(until.filter(|&until| until <= horizon));
+        Some(Self { entered, until, held_ns: free.map(|free| free.since(first.time).max(0)) })
     }
 }
 

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::Population;
-use super::account::{Account, Stays};
+use super::account::{About, visits_of, visits_of_orderly};
 use super::distinct::{hashed, mixed};
 use super::groups::{Gathering, Group, Key, Pace};
-use super::stay::Departure;
-use super::visit::{Visit, Visitor};
+use super::stay::{Departure, Stay};
+use super::visit::Visit;
 use crate::base::{Endpoint, Side, Sides, Timestamp};
 use crate::connection::{Connection, Lifecycle, Orderly, Profile};
 
@@ -25,7 +25,7 @@ pub struct Tally {
     /// Sockets of services and destinations that were let go.
     hosts: Hosts,
     let_go: Sides<u64>,
-    room: Stays,
+    room: Vec<Stay>,
 }
 
 /// What hosts have beside the groups that are kept.
@@ -79,89 +79,83 @@ impl Tally {
             destinations: Gathering::new(interval_ns),
             hosts: Hosts { gathering: Gathering::new(interval_ns), let_go: 0 },
             let_go: Sides::default(),
-            room: Stays::default(),
+            room: Vec::new(),
         }
     }
 
     /// Takes a connection that leaves.
     pub fn take(&mut self, connection: &Connection, life: &Lifecycle, departure: Departure) {
-        let room = std::mem::take(&mut self.room);
-        let account = Account::within(room, connection, life, departure);
-        self.count(account);
+        let about = About::of(connection, life);
+        let service = self.begin(&about);
+        let mut room = std::mem::take(&mut self.room);
+        visits_of(connection, life, (Side::Client, departure), &mut room, |visit| {
+            self.count_client(&about, service.hash, visit);
+        });
+        self.meet_server(&about, service);
+        visits_of(connection, life, (Side::Server, departure), &mut room, |visit| self.services.add(visit));
+        self.room = room;
     }
 
     /// Takes a connection that leaves and of which the life was told in short.
     pub fn take_orderly(&mut self, orderly: &Orderly, departure: Departure) {
-        let room = std::mem::take(&mut self.room);
-        let account = Account::orderly_within(room, orderly, departure);
-        self.count(account);
+        let about = About::of_orderly(orderly);
+        let service = self.begin(&about);
+        let visits = visits_of_orderly(orderly, &about, departure);
+        if let Some(visit) = &visits.client {
+            self.count_client(&about, service.hash, visit);
+        }
+        self.meet_server(&about, service);
+        if let Some(visit) = &visits.server {
+            self.services.add(visit);
+        }
     }
 
-    fn count(&mut self, account: Account) {
-        let (first, last) = self.span.unwrap_or((account.start, account.horizon));
-        self.span = Some((first.min(account.start), last.max(account.horizon)));
-        for time in [account.start, account.end] {
-            if let Some(pace) = self.pace.touch(time) {
-                self.services.widen(pace);
-                self.destinations.widen(pace);
-                self.hosts.gathering.widen(pace);
-            }
+    /// Learns when a connection lived. Returns the group of its server's socket.
+    #[inline]
+    fn begin(&mut self, about: &About) -> Key<Endpoint> {
+        let (first, last) = self.span.unwrap_or((about.start, about.horizon));
+        self.span = Some((first.min(about.start), last.max(about.horizon)));
+        if let Some(pace) = self.pace.touch(about.start, about.end) {
+            self.services.widen(pace);
+            self.destinations.widen(pace);
+            self.hosts.gathering.widen(pace);
         }
-        let server = hashed(account.server.ip);
-        let service = of_service(account.server, server);
-        for side in Side::BOTH {
-            let stays = &account.stays[side];
-            let (local, peer) = (account.endpoint(side), account.endpoint(!side));
-            let visitor = Visitor {
-                stream: account.stream,
-                start: account.start,
-                peer: if side == Side::Client { server } else { hashed(peer.ip) },
-                held_ns: account.held_ns(side),
-                attempted: account.attempted,
-                closer: account.closer,
-                is_single: account.is_single,
-                is_guess: account.is_guess,
-                is_outside: account.is_outside[side],
-            };
-            match side {
-                Side::Client if stays.is_empty() => {}
-                Side::Client => {
-                    let hash = mixed(hashed(local.ip).rotate_left(32) ^ service.hash);
-                    let destination = Key { of: (local.ip, peer), hash };
-                    let (hosts, let_go) = (&mut self.hosts, &mut self.let_go.client);
-                    let destinations = &mut self.destinations;
-                    Visit::each(&visitor, stays, account.horizon, |visit| {
-                        let lone = destinations.take(destination, visit, |group| {
-                            *let_go += group.sockets;
-                            hosts.take_over(group.key.of.0, group)
-                        });
-                        if let Some((key, visit)) = lone {
-                            *let_go += u64::from(visit.is_socket());
-                            hosts.take(key.of.0, &visit);
-                        }
-                    });
-                }
-                Side::Server => {
-                    let (hosts, let_go) = (&mut self.hosts, &mut self.let_go.server);
-                    let group = self.services.group(service, |group| {
-                        *let_go += group.sockets;
-                        hosts.take_over(group.key.of.ip, group)
-                    });
-                    if let Some(idle) = &account.idle {
-                        group.idle.take(account.stream, account.end, idle);
-                    }
-                    if let Some(passage) = &account.passage {
-                        group.exits.take(passage);
-                    }
-                    if let Some(attempt) = account.attempt {
-                        group.clocks.take(attempt);
-                    }
-                    let services = &mut self.services;
-                    Visit::each(&visitor, stays, account.horizon, |visit| services.add(visit));
-                }
-            }
+        of_service(about.server, about.hashes.server)
+    }
+
+    /// Counts what the group of the server's socket knows beside, and finds it for that socket.
+    #[inline]
+    fn meet_server(&mut self, about: &About, service: Key<Endpoint>) {
+        let (hosts, let_go) = (&mut self.hosts, &mut self.let_go.server);
+        let group = self.services.group(service, |group| {
+            *let_go += group.sockets;
+            hosts.take_over(group.key.of.ip, group)
+        });
+        if let Some(idle) = &about.idle {
+            group.idle.take(about.stream, about.end, idle);
         }
-        self.room = account.stays;
+        if let Some(passage) = &about.passage {
+            group.exits.take(passage);
+        }
+        if let Some(attempt) = about.attempt {
+            group.clocks.take(attempt);
+        }
+    }
+
+    /// Counts a client's socket.
+    #[inline]
+    fn count_client(&mut self, about: &About, service: u64, visit: &Visit) {
+        let hash = mixed(about.hashes.client.rotate_left(32) ^ service);
+        let destination = Key { of: (about.client.ip, about.server), hash };
+        let (hosts, let_go) = (&mut self.hosts, &mut self.let_go.client);
+        let lone = self.destinations.take(destination, visit, |group| {
+            *let_go += group.sockets;
+            hosts.take_over(group.key.of.0, group)
+        });
+        if let Some((key, visit)) = lone {
+            *let_go += u64::from(visit.is_socket());
+            hosts.take(key.of.0, &visit);
+        }
     }
 
     /// What was counted so far.

@@ -55,7 +55,7 @@ pub struct Visitor {
 }
 
 /// A state that was entered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// When.
     pub from: Timestamp,
@@ -66,9 +66,10 @@ pub struct Step {
 impl Step {
     const NONE: Self = Self { from: Timestamp(0), packed: 0 };
 
+    /// The state that was entered at this time, and the frame that shows it.
     #[inline]
-    fn of(stay: &Stay) -> Self {
-        Self { from: stay.from, packed: stay.frame.unwrap_or(0) << 8 | stay.state as u64 }
+    pub fn new(state: State, from: Timestamp, frame: Option<u64>) -> Self {
+        Self { from, packed: frame.unwrap_or(0) << 8 | state as u64 }
     }
 
     /// Which one.
@@ -85,7 +86,7 @@ impl Step {
 }
 
 /// A socket's stays, one after the other without a gap.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub struct Visit {
     stream: u64,
@@ -135,21 +136,34 @@ impl Visit {
 
     #[inline]
     fn new(visitor: &Visitor, stays: &[Stay], horizon: Timestamp) -> Self {
+        let steps = stays.iter().map(|stay| Step::new(stay.state, stay.from, stay.frame));
+        Self::of(visitor, steps, stays.last().and_then(|last| last.until), horizon)
+    }
+
+    /// Enters `steps`, of which there are no more than [`STEPS_MAX`], one after the other until `until`, or goes on at `horizon`.
+    #[inline]
+    pub fn of(
+        visitor: &Visitor,
+        entered: impl Iterator<Item = Step>,
+        until: Option<Timestamp>,
+        horizon: Timestamp,
+    ) -> Self {
         let mut steps = [Step::NONE; STEPS_MAX];
-        for (step, stay) in steps.iter_mut().zip(stays) {
-            *step = Step::of(stay);
+        let (mut len, mut newest) = (0, horizon);
+        for (place, step) in steps.iter_mut().zip(entered) {
+            *place = step;
+            newest = horizon.max(step.from);
+            len += 1;
         }
-        let last = stays.last();
-        let until = last.and_then(|last| last.until);
         let mark = |holds: bool, mark: u8| if holds { mark } else { 0 };
         Self {
             stream: visitor.stream,
             start: visitor.start,
             peer: visitor.peer,
             held_ns: visitor.held_ns.unwrap_or(-1),
-            until: until.unwrap_or(last.map_or(horizon, |last| horizon.max(last.from))),
+            until: until.unwrap_or(newest),
             steps,
-            len: stays.len() as u8,
+            len,
             attempted: visitor.attempted,
             closer: visitor.closer,
             traits: mark(visitor.is_single, SINGLE)

@@ -220,7 +220,7 @@ fn time_wait_words(pile: &Pile, profile: &Profile) -> Option<String> {
     others.retain(|other| other.time_wait_ns != profile.time_wait_ns);
     let others: Vec<String> =
         others.iter().map(|other| format!("{} ({})", held(other.time_wait_ns), other.name)).collect();
-    let open = pile.series().peak(|level| level.of(State::Established)).sockets.max(1);
+    let open = pile.peak(State::Established).sockets.max(1);
     Some(format!(
         "TIME-WAIT: {rate:.1} a second entered at most, going on like this {}; with other stacks {}; none if the other \
          side closed first; kept open, about {}",
@@ -461,7 +461,7 @@ pub fn census_json<W: Write>(
         let_go,
     })?;
     for Group { host, service, pile, ports, at_limit } in groups {
-        let peak = pile.series().peak(Level::total);
+        let peak = pile.series().peak();
         let (closers, attempts) = (pile.closers, pile.attempts);
         json.record(GroupRecord {
             r#type: "group",

@@ -39,8 +39,11 @@ impl<'a> LongWait<'a> {
         let pile = role.pile;
         let long = |waits: &Waits| durations(waits).at_least(limit.ns_min);
         let (over, going_on) = (long(&pile.ended), long(&pile.going_on));
+        if over + going_on < limit.sockets_min {
+            return None;
+        }
         let peak = pile.peak(state);
-        if (over + going_on).min(peak.sockets) < limit.sockets_min {
+        if peak.sockets < limit.sockets_min {
             return None;
         }
         let stretch = pile.densest(state, i64::MAX)?;

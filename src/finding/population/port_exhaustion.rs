@@ -67,6 +67,12 @@ finding! {
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
     for ((host, destination), pile) in population.destinations.sorted() {
+        // A socket holds one port, whatever states it enters.
+        let entered: u64 = pile.entered.iter().sum();
+        let used_max = entered as f64 / population.ports() as f64;
+        if used_max < thresholds.ports_share_min.min(thresholds.ports_forecast_share_min) {
+            continue;
+        }
         let Some(ports) = PortUse::of(population, pile) else { continue };
         let used = ports.share();
         let forecast = ports.runs_out.filter(|_| used >= thresholds.ports_forecast_share_min);

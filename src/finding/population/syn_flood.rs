@@ -6,7 +6,7 @@ use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Confidence, Severity};
-use crate::population::{Pile, Population};
+use crate::population::{Event, Pile, Population};
 
 finding! {
     /// # What it is
@@ -74,8 +74,7 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
         }
         let attempts = pile.attempts;
         let failed = attempts.half_open + attempts.unanswered;
-        let Some(stretch) = pile.series().densest(population.profile.time_wait_ns, |level| u64::from(level.failed))
-        else {
+        let Some(stretch) = pile.series().densest(population.profile.time_wait_ns, Event::Failed) else {
             continue;
         };
         if stretch.count < thresholds.half_open_min {

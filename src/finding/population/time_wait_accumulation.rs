@@ -64,6 +64,9 @@ finding! {
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
     for (host, pile) in population.hosts.sorted() {
+        if pile.entered[State::TimeWait as usize] < thresholds.time_wait_sockets_min {
+            continue;
+        }
         let peak = pile.peak(State::TimeWait);
         if peak.sockets < thresholds.time_wait_sockets_min {
             continue;
@@ -113,8 +116,8 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
 /// Where the TIME-WAITs of `host` come from, most first.
 fn shares(population: &Population, host: IpAddr) -> Vec<(Side, Endpoint, u64, &Pile)> {
     let entered = |pile: &Pile| pile.entered[State::TimeWait as usize];
-    let services = population.services.sorted().into_iter().filter(|(service, _)| service.ip == host);
-    let destinations = population.destinations.sorted().into_iter().filter(|((client, _), _)| *client == host);
+    let services = population.services.within(|service| service.ip.cmp(&host));
+    let destinations = population.destinations.within(|(client, _)| client.cmp(&host));
     let mut shares: Vec<(Side, Endpoint, u64, &Pile)> = services
         .map(|(service, pile)| (Side::Server, service, entered(pile), pile))
         .chain(destinations.map(|((_, service), pile)| (Side::Client, service, entered(pile), pile)))
@@ -126,7 +129,7 @@ fn shares(population: &Population, host: IpAddr) -> Vec<(Side, Endpoint, u64, &P
 
 /// What the other order of closing, or persistent connections, would have made of it.
 pub(super) fn otherwise(owner: Side, pile: &Pile) -> String {
-    let open = pile.series().peak(|level| level.of(State::Established)).sockets.max(1);
+    let open = pile.peak(State::Established).sockets.max(1);
     let kept = match open {
         1 => "a single connection that is kept open would do".to_owned(),
         some => format!("{} connections that are kept open would do", grouped(some)),

@@ -62,11 +62,14 @@ finding! {
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
     for (service, pile) in population.services.sorted() {
-        let peak = pile.peak(State::TimeWait);
         let closes = pile.closers.total();
         let by_server = pile.closers.server + pile.closers.both;
         let is_owner = by_server as f64 > closes as f64 * thresholds.time_wait_owner_share_min;
-        if peak.sockets < thresholds.time_wait_sockets_min || !is_owner {
+        if pile.entered[State::TimeWait as usize] < thresholds.time_wait_sockets_min || !is_owner {
+            continue;
+        }
+        let peak = pile.peak(State::TimeWait);
+        if peak.sockets < thresholds.time_wait_sockets_min {
             continue;
         }
         let time_wait_ns = population.profile.time_wait_ns;

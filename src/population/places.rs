@@ -1,0 +1,86 @@
+//! Where things stand in a vector, found by their hash.
+
+/// No place.
+const FREE: u32 = u32::MAX;
+/// Slots to begin with.
+const SLOTS_MIN: usize = 8;
+
+/// Places `0..len` of things that live elsewhere: open addressing with four octets a slot, at most half of them taken.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// A power of two, or none.
+    slots: Vec<u32>,
+    len: usize,
+}
+
+impl Places {
+    /// The place for which `is` holds, among those of things with this hash, of which the upper bits count.
+    #[inline]
+    pub fn find(&self, hash: u64, is: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut slot = self.home(hash);
+        loop {
+            let place = *self.slots.get(slot)?;
+            if place == FREE {
+                return None;
+            }
+            if is(place as usize) {
+                return Some(place as usize);
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// Adds the next place, of a thing that is not there yet. `hash_of` gives the hashes of those that are.
+    pub fn push(&mut self, hash: u64, hash_of: impl Fn(usize) -> u64) {
+        if self.slots.len() < 2 * (self.len + 1) {
+            let slots = (4 * self.len).next_power_of_two().max(SLOTS_MIN);
+            self.slots.clear();
+            self.slots.resize(slots, FREE);
+            (0..self.len).for_each(|place| self.put(hash_of(place), place));
+        }
+        self.put(hash, self.len);
+        self.len += 1;
+    }
+
+    /// Forgets all; the memory stays.
+    pub fn clear(&mut self) {
+        self.slots.fill(FREE);
+        self.len = 0;
+    }
+
+    fn put(&mut self, hash: u64, place: usize) {
+        let mut slot = self.home(hash);
+        while self.slots[slot] != FREE {
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+        self.slots[slot] = place as u32;
+    }
+
+    #[inline]
+    fn home(&self, hash: u64) -> usize {
+        let mask = self.slots.len().wrapping_sub(1);
+        hash.rotate_left(mask.count_ones()) as usize & mask
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_found_whatever_their_hashes() {
+        for spread in [1, 0x9e37_79b9_7f4a_7c15, 1 << 52, 1 << 63, 0] {
+            let hash = |thing: u64| thing.wrapping_mul(spread);
+            let mut places = Places::default();
+            for round in 0..2 {
+                assert_eq!(places.find(hash(7), |place| place == 7), None, "round {round}");
+                for thing in 0..1_000 {
+                    places.push(hash(thing), |place| hash(place as u64));
+                }
+                assert!((0..1_000).all(|thing| places.find(hash(thing), |place| place as u64 == thing).is_some()));
+                assert_eq!(places.find(hash(1_000), |place| place == 1_000), None);
+                places.clear();
+            }
+        }
+    }
+}
