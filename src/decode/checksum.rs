@@ -36,7 +36,7 @@ pub(super) fn judge(source: IpAddr, destination: IpAddr, segment: &[u8]) -> Mark
     let Some((&[high, low], _)) = segment.get(16..).and_then(<[u8]>::split_first_chunk) else { return Marks::empty() };
     let hosts = sum_of_address(source) + sum_of_address(destination) + u64::from(ip_number::TCP.0);
     let pseudo = hosts + segment.len() as u64;
-    if fold(pseudo + sum(segment)) == 0xffff {
+    if fold(pseudo + u64::from(sum(segment))) == 0xffff {
         return Marks::CHECKSUM_GOOD;
     }
     // A host that leaves the rest to its network card writes the pseudo-header's sum; where the card cuts the segment
@@ -45,26 +45,52 @@ pub(super) fn judge(source: IpAddr, destination: IpAddr, segment: &[u8]) -> Mark
     if written == fold(pseudo) || written == fold(hosts) { Marks::CHECKSUM_PARTIAL } else { Marks::CHECKSUM_BAD }
 }
 
+/// Whether the checksum of a segment of `len` octets is right. `octets` are those of both addresses and of the segment, which
+/// stand behind one another where the IP header has no options.
+#[inline]
+pub(super) fn is_right(octets: &[u8], len: usize) -> bool {
+    let rest = (u32::from(ip_number::TCP.0) + len as u32).to_be();
+    fold(carry_around(add(octets), rest.into())) == 0xffff
+}
+
 #[inline]
 fn sum_of_address(ip: IpAddr) -> u64 {
     match ip {
         IpAddr::V4(ip) => u64::from(ip.to_bits()),
-        IpAddr::V6(ip) => sum(&ip.octets()),
+        IpAddr::V6(ip) => sum(&ip.octets()).into(),
     }
 }
 
-/// Adds big-endian words, which may be of any even length for a sum that is folded to 16 bits in the end.
+/// Adds words of 16 bits, the last one filled up with zeros. The sum does not depend on the order of octets in which it is
+/// computed, nor on how many words are taken at once (RFC 1071, section 2).
 #[inline]
-fn sum(bytes: &[u8]) -> u64 {
-    let word = |word: &[u8; 4]| u64::from(u32::from_be_bytes(*word));
-    let (words, rest) = bytes.as_chunks();
-    let last = match *rest {
-        [a, b, c] => word(&[a, b, c, 0]),
-        [a, b] => word(&[a, b, 0, 0]),
-        [a] => word(&[a, 0, 0, 0]),
-        _ => 0,
+fn sum(bytes: &[u8]) -> u16 {
+    u16::from_be(fold(add(bytes)))
+}
+
+/// The same, not folded and in the order of this machine.
+#[inline]
+fn add(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let sum = words.iter().fold(0, |sum, &word| carry_around(sum, u64::from_ne_bytes(word)));
+    let (word, rest) = match rest.split_first_chunk::<4>() {
+        Some((word, rest)) => (*word, rest),
+        None => ([0; 4], rest),
     };
-    words.iter().map(word).sum::<u64>() + last
+    let last = match *rest {
+        [a, b, c] => [a, b, c, 0],
+        [a, b] => [a, b, 0, 0],
+        [a] => [a, 0, 0, 0],
+        _ => [0; 4],
+    };
+    let both = u64::from(u32::from_ne_bytes(word)) + u64::from(u32::from_ne_bytes(last));
+    carry_around(sum, both)
+}
+
+#[inline]
+fn carry_around(sum: u64, word: u64) -> u64 {
+    let (sum, carry) = sum.overflowing_add(word);
+    sum + u64::from(carry)
 }
 
 /// The ones' complement sum of the four words.

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use super::Item;
+use crate::segment::Segment;
 
 /// Segments and ICMP errors of one frame or of several, in room that is used again. A place is written where it stands:
 /// building an item elsewhere to copy it in costs more than reading the header it comes from.
@@ -13,17 +14,39 @@ pub struct Items {
 }
 
 impl Items {
+    /// Adds a segment and lends its place, in which another stood before: each field is to be written.
+    #[inline]
+    pub(super) fn segment(&mut self) -> &mut Segment {
+        let place = self.place();
+        if !matches!(place, Item::Segment(_)) {
+            *place = Item::Segment(Segment::BLANK);
+        }
+        let Item::Segment(segment) = place else { unreachable!("it was just made one") };
+        segment
+    }
+
     /// Adds one and lends its place.
     #[inline]
     pub fn add(&mut self, item: Item) -> &mut Item {
-        let at = self.used;
-        self.used += 1;
-        if at == self.places.len() {
-            self.places.push(item);
-        } else {
-            self.places[at] = item;
+        let place = self.place();
+        *place = item;
+        place
+    }
+
+    #[inline]
+    fn place(&mut self) -> &mut Item {
+        if self.used == self.places.len() {
+            self.make_room();
         }
-        &mut self.places[at]
+        let place = &mut self.places[self.used];
+        self.used += 1;
+        place
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self) {
+        self.places.push(Item::Segment(Segment::BLANK));
     }
 
     /// Keeps the first `len` and the room of the others.

@@ -13,6 +13,7 @@ mod items;
 mod link;
 mod octets;
 mod options;
+mod plain;
 #[cfg(test)]
 mod sample;
 mod split;
@@ -102,6 +103,15 @@ impl Decoder {
     /// The same, with the segments and ICMP errors added to `items`.
     #[inline]
     pub fn decode_into(&mut self, frame: &Frame<'_>, items: &mut Items) -> FrameKind {
+        if plain::decode(&mut self.walk, frame, items) {
+            return FrameKind::Segment;
+        }
+        self.decode_layers(frame, items)
+    }
+
+    /// The same by the long way, which nothing is too odd for.
+    #[inline(never)]
+    fn decode_layers(&mut self, frame: &Frame<'_>, items: &mut Items) -> FrameKind {
         let walk = &mut self.walk;
         walk.restart();
         walk.time = frame.time;

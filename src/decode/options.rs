@@ -24,16 +24,26 @@ const FAST_OPEN_EXPERIMENT: u16 = 0xf989;
 /// Reads the options area, as far as it was captured.
 #[inline]
 pub(super) fn parse(area: Octets<'_>, options: &mut TcpOptions) -> Marks {
-    match *area.captured() {
-        // Nearly every segment of an established connection has just these twelve octets (RFC 7323, appendix A).
-        [1, 1, 8, 10, a, b, c, d, e, f, g, h] if !area.is_cut() => {
-            let [value, echo] = [[a, b, c, d], [e, f, g, h]].map(u32::from_be_bytes);
-            options.timestamps = Some(Timestamps { value, echo });
-            Marks::empty()
+    if !area.is_cut() {
+        if area.len() == 0 {
+            return Marks::empty();
         }
-        [] if !area.is_cut() => Marks::empty(),
-        _ => walk(area, options),
+        if let Some(timestamps) = timestamps_alone(area.captured()) {
+            options.timestamps = Some(timestamps);
+            return Marks::empty();
+        }
     }
+    walk(area, options)
+}
+
+/// The timestamps of an area that holds them and two octets of padding, as nearly every segment of an established connection
+/// has it (RFC 7323, appendix A).
+#[inline]
+pub(super) fn timestamps_alone(area: &[u8]) -> Option<Timestamps> {
+    let words: &[u8; 12] = area.try_into().ok()?;
+    let &[p, q, kind, size, a, b, c, d, e, f, g, h] = words;
+    (u32::from_be_bytes([p, q, kind, size]) == u32::from_be_bytes([NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10]))
+        .then(|| Timestamps { value: u32::from_be_bytes([a, b, c, d]), echo: u32::from_be_bytes([e, f, g, h]) })
 }
 
 fn walk(area: Octets<'_>, options: &mut TcpOptions) -> Marks {

@@ -103,6 +103,12 @@ impl Walk {
         if self.splits.is_idle() { 0 } else { self.splits.realm(context, self.interface, &self.contexts) }
     }
 
+    /// The realm of what came through no path, on `interface`.
+    #[inline]
+    pub fn realm_of_none(&mut self, interface: u32) -> u16 {
+        if self.splits.is_idle() { 0 } else { self.splits.realm(0, interface, &self.contexts) }
+    }
+
     /// The number of the path so far.
     #[inline]
     pub fn context(&mut self) -> u32 {

@@ -25,6 +25,7 @@ impl Catalog {
     }
 
     /// The interface of a number that [`Catalog::register`] gave.
+    #[inline]
     pub(super) fn interface_mut(&mut self, number: u32) -> &mut Interface {
         &mut self.interfaces[number as usize]
     }

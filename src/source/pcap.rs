@@ -1,6 +1,6 @@
 //! pcap files: micro- and nanoseconds, both byte orders, and the dialects that differ in their headers.
 
-use pcap_parser::{parse_pcap_frame, parse_pcap_frame_be, parse_pcap_header};
+use pcap_parser::parse_pcap_header;
 
 use super::byte_order::ByteOrder;
 use super::error::Fault;
@@ -132,17 +132,14 @@ impl PcapReader {
         if self.head_len != RECORD_HEADER_BYTES || self.lengths != Lengths::InOrder {
             return None;
         }
-        let bytes = window.available();
-        let (_, block) = match self.order {
-            ByteOrder::Little => parse_pcap_frame(bytes),
-            ByteOrder::Big => parse_pcap_frame_be(bytes),
-        }
-        .ok()?;
-        if block.caplen > RECORD_BYTES_MAX {
+        let (head, rest) = window.available().split_first_chunk::<RECORD_HEADER_BYTES>()?;
+        let (fields, _) = head.as_chunks();
+        let field = |at: usize| self.order.u32(fields[at]);
+        let (caplen, original_len) = (field(2), field(3));
+        if caplen > RECORD_BYTES_MAX || rest.len() < caplen as usize {
             return None;
         }
-        let time = self.time(block.ts_sec, block.ts_usec);
-        let (caplen, original_len) = (block.caplen, block.origlen);
+        let time = self.time(field(0), field(1));
         let start = window.step(RECORD_HEADER_BYTES + caplen as usize).start + RECORD_HEADER_BYTES;
         Some(self.tap.record(start, caplen, time, original_len))
     }
