@@ -47,6 +47,9 @@ struct Arguments {
     /// Write the captures into this folder and measure nothing.
     #[arg(long, value_name = "DIR")]
     write: Option<PathBuf>,
+    /// Run the rungs once over this capture and measure nothing: for counting instructions.
+    #[arg(long, value_name = "CAPTURE", conflicts_with = "write")]
+    read: Option<PathBuf>,
     /// Passed by `cargo bench`; without it, as under `cargo test`, one round over small captures shows that all works.
     #[arg(long, hide = true)]
     bench: bool,
@@ -61,6 +64,9 @@ struct Cost {
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::parse();
+    if let Some(path) = &arguments.read {
+        return arguments.rungs.iter().try_for_each(|rung| rung.run(path).map(drop));
+    }
     if !arguments.bench && arguments.write.is_none() {
         arguments.scale = 0.001;
         arguments.rounds = 1;

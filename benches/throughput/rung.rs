@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use lastack::analysis::{Options, analyse};
 use lastack::base::Timestamp;
 use lastack::connection::{Connection, Lifecycle, Orderly, Profile, Room};
-use lastack::decode::{Decoder, FrameKind, Item, Items};
+use lastack::decode::{Decoder, Item, Items};
 use lastack::finding::{Gist, Sketch, Thresholds, Verdict};
 use lastack::population::{Departure, INTERVAL_NS, Tally};
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
@@ -213,24 +213,44 @@ fn read(path: &Path, access: Access) -> Result<u64> {
     Ok(frames)
 }
 
+/// In batches, as the analysis does it.
 fn decode(path: &Path, mut each: impl FnMut(&Segment)) -> Result<u64> {
     let mut source = source::open(vec![Input::Path(path.to_owned())], source::Options::default())?;
-    let mut decoder = Decoder::default();
+    let (mut decoder, mut items) = (Decoder::default(), Items::default());
     let (mut frames, mut segments) = (0, 0);
-    while let Some(frame) = source.next_frame()? {
-        frames += 1;
-        let kind = decoder.decode(&frame, |item| {
-            if let Item::Segment(segment) = item {
-                each(segment);
-            }
-        });
-        segments += u64::from(kind == FrameKind::Segment);
+    loop {
+        let more = fill(&mut source, &mut decoder, &mut items, &mut frames)?;
+        for segment in items.iter().filter_map(segment) {
+            each(segment);
+            segments += 1;
+        }
+        if !more {
+            break;
+        }
+        items.clear();
     }
     ensure!(segments == frames, "{} of {frames} generated frames gave no segment", frames - segments);
     Ok(frames)
 }
 
-/// In batches, as the analysis does it.
+/// Decodes the next frames; false when there are no more.
+fn fill(source: &mut impl Source, decoder: &mut Decoder, items: &mut Items, frames: &mut u64) -> Result<bool> {
+    let before = *frames;
+    while let Some(frame) = source.next_frame()? {
+        *frames += 1;
+        decoder.decode_into(&frame, items);
+        if items.len() >= BATCH {
+            break;
+        }
+    }
+    Ok(*frames > before)
+}
+
+fn segment(item: &Item) -> Option<&Segment> {
+    if let Item::Segment(segment) = item { Some(segment) } else { None }
+}
+
+/// The same, and gives them to the table.
 fn table(path: &Path, mut leave: impl FnMut(Left, Timestamp)) -> Result<u64> {
     let mut source = source::open(vec![Input::Path(path.to_owned())], source::Options::default())?;
     let (mut decoder, mut items) = (Decoder::default(), Items::default());
@@ -238,21 +258,14 @@ fn table(path: &Path, mut leave: impl FnMut(Left, Timestamp)) -> Result<u64> {
     let mut locators = Vec::new();
     let (mut frames, mut segments, mut now) = (0u64, 0, Timestamp::default());
     loop {
-        let mut more = false;
-        while let Some(frame) = source.next_frame()? {
-            frames += 1;
-            more = true;
-            decoder.decode_into(&frame, &mut items);
-            if items.len() >= BATCH {
-                break;
-            }
+        let more = fill(&mut source, &mut decoder, &mut items, &mut frames)?;
+        for segment in items.iter().filter_map(segment) {
+            let locator = table.locate(segment);
+            table.look_up_soon(&locator);
+            locators.push(locator);
         }
-        let batch =
-            || items.iter().filter_map(|item| if let Item::Segment(segment) = item { Some(segment) } else { None });
-        locators.extend(batch().map(|segment| table.locate(segment)));
-        locators.iter().for_each(|locator| table.look_up_soon(locator));
-        locators.iter().for_each(|locator| table.update_soon(locator));
-        for (segment, locator) in batch().zip(&locators) {
+        locators.iter_mut().for_each(|locator| table.update_soon(locator));
+        for (segment, locator) in items.iter().filter_map(segment).zip(&locators) {
             now = segment.time;
             table.expire(now, |left| leave(left, now));
             table.take_at(locator, segment, |left| leave(left, now));

@@ -78,6 +78,7 @@ pub(super) struct Batch {
     pub items: Items,
     /// The time of each frame, and how many items there were when it ended.
     pub frames: Vec<(Timestamp, usize)>,
+    /// Where the connection of each of them is; the room is used again.
     locators: Vec<Option<Locator>>,
 }
 
@@ -96,12 +97,23 @@ impl Tracker {
     /// connections open that is a miss of the cache each, and so they are waited for together.
     pub fn take_batch(&mut self, batch: &mut Batch, outlet: &mut impl Outlet) -> io::Result<()> {
         let Batch { items, frames, locators } = batch;
-        locators.extend(items.iter().map(|item| match item {
-            Item::Segment(segment) => Some(self.table.locate(segment)),
-            Item::IcmpError(_) => None,
-        }));
-        locators.iter().flatten().for_each(|locator| self.table.look_up_soon(locator));
-        locators.iter().flatten().for_each(|locator| self.table.update_soon(locator));
+        if locators.len() < items.len() {
+            locators.resize_with(items.len(), || None);
+        }
+        let locators = &mut locators[..items.len()];
+        for (place, item) in locators.iter_mut().zip(items.iter()) {
+            *place = match item {
+                Item::Segment(segment) => {
+                    let locator = self.table.locate(segment);
+                    self.table.look_up_soon(&locator);
+                    Some(locator)
+                }
+                Item::IcmpError(_) => None,
+            };
+        }
+        for locator in locators.iter_mut().flatten() {
+            self.table.update_soon(locator);
+        }
         let mut from = 0;
         for &(time, to) in &*frames {
             self.advance(time, outlet)?;
@@ -115,7 +127,6 @@ impl Tracker {
         }
         items.clear();
         frames.clear();
-        locators.clear();
         Ok(())
     }
 

@@ -83,6 +83,7 @@ pub struct Noted {
 }
 
 impl Noted {
+    #[inline]
     pub(super) fn new(segment: &Segment, side: Side, class: Class) -> Self {
         Self {
             time: segment.time,

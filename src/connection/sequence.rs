@@ -191,6 +191,7 @@ impl SequenceAnalysis {
     }
 
     /// The first round trip: from the SYN to the first ACK after it.
+    #[inline]
     fn measure(&mut self, segment: &Segment) {
         match segment.flags & (Flags::SYN | Flags::ACK) {
             Flags::SYN => self.syn = Some(segment.time),

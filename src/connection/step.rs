@@ -187,6 +187,13 @@ impl Connection {
         }
     }
 
+    /// Takes the next segment if it is plain progress, which changes nothing about when the connection ends but the time from
+    /// which that is counted. Else nothing has changed.
+    #[inline]
+    pub fn step_plainly(&mut self, segment: &Segment) -> bool {
+        self.step_steadily(self.side_of(segment), segment)
+    }
+
     /// The long way, for a segment of `side` that may be anything.
     pub(super) fn step_anyhow(&mut self, mut side: Side, segment: &Segment) {
         if segment.marks.contains(Marks::SAMPLED) || self.halves[side].frames == 0 {
@@ -571,10 +578,11 @@ impl Connection {
         }
     }
 
+    #[inline]
     pub(super) fn is_duplicate(&mut self, side: Side, segment: &Segment) -> bool {
         let marked = segment.ip_id != 0 || segment.options.timestamps.is_some();
         let span = if marked { DUPLICATE_MARKED_NS } else { DUPLICATE_NS };
-        let packet = segment.packet_digest();
+        let packet = segment.sender_digest();
         let half = &self.halves[side];
         let is_again = half.frames > 1
             && half.digests.iter().any(|&(digest, time)| digest == packet && segment.time.since(time).abs() <= span);

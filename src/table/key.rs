@@ -27,6 +27,10 @@ impl Key {
     /// The same, and whether `a` is the lower endpoint.
     #[inline]
     pub(super) fn told_apart(a: Endpoint, b: Endpoint) -> (Self, bool) {
+        if let (IpAddr::V4(a_ip), IpAddr::V4(b_ip)) = (a.ip, b.ip) {
+            let (a, b) = ((a_ip.to_bits(), a.port), (b_ip.to_bits(), b.port));
+            return (Self::of_v4(a, b), a <= b);
+        }
         let ((a_ip, a_v6), (b_ip, b_v6)) = (words(a.ip), words(b.ip));
         let v6 = a_v6 || b_v6;
         let is_low = (a_ip[0], a_ip[1], a.port) <= (b_ip[0], b_ip[1], b.port);
@@ -52,10 +56,14 @@ impl Key {
     /// Multiplied and folded. The input chooses the keys, so the seed must not be known to it.
     #[inline]
     pub(super) fn hash(&self, seed: u64) -> u32 {
+        let rest = u64::from(self.ports) | u64::from(self.realm) << 32;
+        if !self.v6 {
+            let addresses = self.low[1] << 32 | self.high[1];
+            return (fold(addresses ^ seed, rest ^ seed.rotate_left(32) ^ 0xa076_1d64_78bd_642f) >> 32) as u32;
+        }
         let low = fold(self.low[0] ^ seed, self.low[1] ^ 0x9e37_79b9_7f4a_7c15);
         let high = fold(self.high[0] ^ seed.rotate_left(32), self.high[1] ^ 0xd6e8_feb8_6659_fd93);
-        (fold(low ^ u64::from(self.ports) ^ u64::from(self.realm) << 32, high ^ seed ^ 0xa076_1d64_78bd_642f) >> 32)
-            as u32
+        (fold(low ^ rest, high ^ seed ^ 0xa076_1d64_78bd_642f) >> 32) as u32
     }
 
     /// Both endpoints, the lower one first.

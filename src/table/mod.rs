@@ -5,6 +5,7 @@ mod deadlines;
 mod index;
 mod key;
 mod left;
+mod locator;
 mod numbering;
 mod past;
 mod prefetch;
@@ -14,6 +15,7 @@ mod slab;
 
 pub use key::Key;
 pub use left::Left;
+pub use locator::Locator;
 pub use numbering::{Known, opens_new_stream};
 pub use past::Past;
-pub use roster::{Entry, Limits, Locator, Table, TableCounts};
+pub use roster::{Entry, Limits, Table, TableCounts};

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::asked::Lone;
 use super::key::{Kept, Key};
 use super::left::{Left, Remains};
+use super::locator::Opening;
 use super::past::Past;
-use super::roster::Opening;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Brief, Connection, Predecessor, Profile};
 use crate::segment::Segment;
@@ -17,6 +17,19 @@ enum Body {
     Vacant,
     Brief(Brief),
     Whole(Box<Connection>),
+}
+
+/// What became of a segment that might be plain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is not, and nothing has changed.
+    No,
+    /// Nobody is here.
+    Vacant,
+    /// It was taken, and nothing ends the connection sooner than before.
+    Open,
+    /// It was taken, and the connection may end.
+    Ending,
 }
 
 /// A connection and when it may leave.
@@ -107,14 +120,29 @@ impl Record {
         }
     }
 
-    /// Gives it the next segment if it stays brief with it.
-    #[inline]
-    pub fn take_briefly(&mut self, segment: &Segment, from_low: bool) -> bool {
-        let side = if from_low == self.client_is_low { Side::Client } else { Side::Server };
-        match &mut self.body {
-            Body::Brief(brief) => brief.take(side, segment),
-            Body::Vacant | Body::Whole(_) => false,
-        }
+    /// Gives it the next segment if it is a plain one: if a packed connection stays packed with it, or a tracked one just goes
+    /// on. `paused_ns` is how much the table's clock is behind the packets'.
+    #[inline(always)]
+    pub fn take_plainly(&mut self, segment: &Segment, from_low: bool, paused_ns: i64, profile: &Profile) -> Taken {
+        let taken = match &mut self.body {
+            Body::Brief(brief) => {
+                let side = if from_low == self.client_is_low { Side::Client } else { Side::Server };
+                if !brief.take(side, segment) {
+                    return Taken::No;
+                }
+                if brief.ends_at(profile).is_some() { Taken::Ending } else { Taken::Open }
+            }
+            Body::Whole(connection) => {
+                if !connection.step_plainly(segment) {
+                    return Taken::No;
+                }
+                Taken::Open
+            }
+            Body::Vacant => return Taken::Vacant,
+        };
+        self.touched = true;
+        self.newest = segment.time.plus(-paused_ns);
+        taken
     }
 
     /// The connection, unpacked for good if it was brief; none in a vacant record.

@@ -8,10 +8,11 @@ use super::deadlines::Deadlines;
 use super::index::Index;
 use super::key::Key;
 use super::left::Left;
+use super::locator::{Locator, NOWHERE, Opening};
 use super::numbering::{Known, opens_new_stream};
 use super::past::{Past, Ring, Trace};
 use super::prefetch::prefetch;
-use super::record::Record;
+use super::record::{Record, Taken};
 use super::slab::Slab;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Connection, Predecessor, Profile, completeness};
@@ -210,7 +211,7 @@ impl Table {
     pub fn locate(&self, segment: &Segment) -> Locator {
         let (key, from_low) = Key::told_apart(segment.source, segment.destination);
         let key = key.within(segment.realm);
-        Locator { hash: key.hash(self.seed), key, from_low }
+        Locator { hash: key.hash(self.seed), key, from_low, guess: NOWHERE }
     }
 
     /// The first of two looks ahead at a batch of segments: brings the lines of the index into the cache.
@@ -219,13 +220,14 @@ impl Table {
         self.index.prefetch(locator.hash);
     }
 
-    /// The second: brings the records into the cache.
+    /// The second: brings the records into the cache, and remembers which ones.
     #[inline]
-    pub fn update_soon(&self, locator: &Locator) {
+    pub fn update_soon(&self, locator: &mut Locator) {
         match self.index.guess(locator.hash).map(Place::of) {
             Some(Place::Slot(slot)) => {
                 if let Some(record) = self.slab.get(slot as u32) {
                     prefetch(record);
+                    locator.guess = slot as u32;
                 }
             }
             Some(Place::Asked(number)) => self.asked.prefetch(number),
@@ -243,24 +245,58 @@ impl Table {
     /// The same, for a segment that was [located](Self::locate) already.
     #[inline]
     pub fn take_at(&mut self, locator: &Locator, segment: &Segment, mut leave: impl FnMut(Left)) -> Entry {
+        // Another may have got the record since then.
+        if let Some(record) = self.slab.get_mut(locator.guess)
+            && record.key.is(&locator.key)
+        {
+            let taken = record.take_plainly(segment, locator.from_low, self.paused_ns, &self.profile);
+            if taken == Taken::Open {
+                return Entry::Live(record.stream);
+            }
+            if taken != Taken::Vacant {
+                return self.take_not_so_plainly(taken, locator.guess as usize, locator, segment, &mut leave);
+            }
+        }
+        self.take_found(locator, segment, &mut leave)
+    }
+
+    /// The same, looked up anew.
+    #[inline(never)]
+    fn take_found(&mut self, locator: &Locator, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
         match self.find(&locator.key, locator.hash) {
-            Some(Place::Slot(slot)) => self.take_next(slot, locator, segment, &mut leave),
+            Some(Place::Slot(slot)) => self.take_next(slot, locator, segment, leave),
             Some(Place::Asked(number)) => {
                 let slot = self.settle(number, locator.hash);
-                self.take_next(slot, locator, segment, &mut leave)
+                self.take_next(slot, locator, segment, leave)
             }
-            Some(Place::Left(number)) => self.take_first(Some(number), locator, segment, &mut leave),
-            None => self.take_first(None, locator, segment, &mut leave),
+            Some(Place::Left(number)) => self.take_first(Some(number), locator, segment, leave),
+            None => self.take_first(None, locator, segment, leave),
         }
     }
 
     /// A segment of the connection in `slot`.
     #[inline]
     fn take_next(&mut self, slot: usize, locator: &Locator, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
-        if self.slab[slot].take_briefly(segment, locator.from_low) {
-            return Entry::Live(self.stepped(slot));
+        let taken = self.slab[slot].take_plainly(segment, locator.from_low, self.paused_ns, &self.profile);
+        self.take_not_so_plainly(taken, slot, locator, segment, leave)
+    }
+
+    /// Does what is left to do with a segment of the connection in `slot`.
+    #[inline]
+    fn take_not_so_plainly(
+        &mut self,
+        taken: Taken,
+        slot: usize,
+        locator: &Locator,
+        segment: &Segment,
+        leave: &mut impl FnMut(Left),
+    ) -> Entry {
+        match taken {
+            Taken::Open => {}
+            Taken::Ending => self.schedule_due(slot),
+            Taken::No | Taken::Vacant => return self.take_whole(slot, locator, segment, leave),
         }
-        self.take_whole(slot, locator, segment, leave)
+        Entry::Live(self.slab[slot].stream)
     }
 
     /// Gives a SYN alone a record of its own, since more comes. Returns the slot.
@@ -285,10 +321,7 @@ impl Table {
             if opens {
                 let predecessor = Some(Predecessor::of(connection)).filter(Predecessor::is_known);
                 connection.succeed(segment);
-                let left = self.remove(slot).map(|(left, number)| {
-                    leave(left);
-                    number
-                });
+                let left = self.remove(slot, leave);
                 let stream = self.number();
                 return self.open(&locator.opening(stream, predecessor, 0), left, segment, leave);
             }
@@ -345,10 +378,7 @@ impl Table {
                     connection.step_icmp(error);
                     return;
                 }
-                left = self.remove(slot).map(|(gone, number)| {
-                    leave(gone);
-                    number
-                });
+                left = self.remove(slot, &mut leave);
             }
             Some(Place::Left(number)) => {
                 left = Some(number);
@@ -375,6 +405,21 @@ impl Table {
     /// Packet time has reached `time`: lets every connection leave whose end lies before it, in the order of ending.
     #[inline]
     pub fn expire(&mut self, time: Timestamp, leave: impl FnMut(Left)) {
+        let silence = time.0.wrapping_sub(self.seen.0);
+        if (0..=PAUSE_MAX_NS).contains(&silence) && time.0 >= self.seen.0 {
+            self.seen = time;
+            let now = time.plus(-self.paused_ns);
+            if self.earliest < now {
+                self.expire_before(now, leave);
+            }
+        } else {
+            self.expire_after_pause(time, leave);
+        }
+    }
+
+    /// The same where time jumps, in either direction.
+    #[cold]
+    fn expire_after_pause(&mut self, time: Timestamp, leave: impl FnMut(Left)) {
         let pause = time.since(self.seen).clamp(0, PAUSE_MAX_NS);
         let skipped = if self.seen == Timestamp(i64::MIN) { 0 } else { time.since(self.seen).max(0) - pause };
         self.seen = self.seen.max(time);
@@ -435,9 +480,7 @@ impl Table {
             record.scheduled = Record::NEVER;
             match record.due(&self.profile) {
                 Some(at) if at == due => {
-                    if let Some((left, _)) = self.remove(slot as usize) {
-                        leave(left);
-                    }
+                    self.remove(slot as usize, leave);
                 }
                 // Segments came since: it stands in line again.
                 Some(at) => self.schedule(slot as usize, at),
@@ -562,19 +605,20 @@ impl Table {
         self.earliest = self.earliest.min(at);
     }
 
-    /// Takes a connection out and leaves its summary in its place. Returns the connection, and the summary's number in the
-    /// ring.
-    fn remove(&mut self, slot: usize) -> Option<(Left, u32)> {
+    /// Takes a connection out and leaves its summary in its place. The connection goes to `leave`; returns the summary's number
+    /// in the ring.
+    fn remove(&mut self, slot: usize, leave: &mut impl FnMut(Left)) -> Option<u32> {
         let record = &mut self.slab[slot];
         let key = record.key.key();
         let hash = key.hash(self.seed);
         let past = record.remains(&mut self.scratch)?;
-        let left = record.take()?;
         self.free.push(slot as u32);
         let number = self.past.push(key, &Trace::Past(past));
         self.index.change(hash, slot as u32, number | LEFT);
         self.forget();
-        Some((left, number))
+        // Last, for it is large and should be moved once.
+        leave(self.slab[slot].take()?);
+        Some(number)
     }
 
     /// The same for a SYN alone.
@@ -652,44 +696,7 @@ impl Table {
 
     fn drive_out(&mut self, slot: usize, leave: &mut impl FnMut(Left)) {
         self.counts.evicted += 1;
-        if let Some((left, _)) = self.remove(slot) {
-            leave(Left { evicted: true, ..left });
-        }
-    }
-}
-
-/// Where to look for a connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Locator {
-    hash: u32,
-    key: Key,
-    /// The segment comes from the lower endpoint of the key.
-    from_low: bool,
-}
-
-impl Locator {
-    fn opening(&self, stream: u64, predecessor: Option<Predecessor>, quoted: u8) -> Opening {
-        let &Self { hash, key, from_low } = self;
-        Opening { hash, key, from_low, stream, predecessor, quoted }
-    }
-}
-
-/// A connection that is about to begin.
-pub(super) struct Opening {
-    hash: u32,
-    pub key: Key,
-    /// Its first segment comes from the lower endpoint of the key.
-    pub from_low: bool,
-    pub stream: u64,
-    pub predecessor: Option<Predecessor>,
-    /// What ICMP errors that quoted it before it was seen add to its completeness.
-    pub quoted: u8,
-}
-
-impl Opening {
-    /// Nothing is known of the four-tuple from before.
-    fn is_plain(&self) -> bool {
-        self.predecessor.is_none() && self.quoted == 0
+        self.remove(slot, &mut |left| leave(Left { evicted: true, ..left }));
     }
 }
 

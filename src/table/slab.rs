@@ -45,6 +45,11 @@ impl Slab {
         self.chunks.get(slot as usize >> CHUNK_BITS)?.get(slot as usize & (CHUNK - 1))
     }
 
+    #[inline]
+    pub fn get_mut(&mut self, slot: u32) -> Option<&mut Record> {
+        self.chunks.get_mut(slot as usize >> CHUNK_BITS)?.get_mut(slot as usize & (CHUNK - 1))
+    }
+
     /// In the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = &Record> {
         self.chunks.iter().flatten()
