@@ -2,6 +2,7 @@
 
 mod apart;
 mod judge;
+mod onward;
 mod reading;
 mod reporter;
 mod short;
@@ -22,9 +23,10 @@ use crate::segment::{IcmpError, Segment};
 use crate::source::{CaptureFilter, CaptureSet, Frame, SourceError};
 use crate::table::{Limits, Table};
 
+use onward::{Here, count_frame};
 use reading::Reading;
 use reporter::Reporter;
-use tracker::{BATCH, Batch, Outlet, Tracker};
+use tracker::{BATCH, Batch, Outlet, Tracker, Witness};
 use ways::Ways;
 
 /// What the user can choose about the analysis itself.
@@ -43,7 +45,8 @@ pub struct Options {
     /// Length of the intervals in which sockets are counted, ns, if not [`crate::population::INTERVAL_NS`]; they grow when
     /// there are too many.
     pub interval_ns: Option<i64>,
-    /// Threads that share the work, the caller's among them; 0 and 1 are the caller's alone. The results are the same.
+    /// How many cores are to share the work; 0 and 1 are the caller's thread alone. With more, reading, tracking and telling
+    /// have a thread each, and those beyond two only judge. The results are the same.
     pub threads: usize,
     /// What tells equal four-tuples apart beside.
     pub split_by: SplitBy,
@@ -126,8 +129,8 @@ pub fn analyse(
     }
     let mut analysis = Analysis::new(options, sink);
     let Analysis { tracker, reporter, .. } = &mut analysis;
-    let (source_error, interrupted) =
-        Reading { source, filter, observer, names: options.names }.read(&mut decoder(options), tracker, reporter)?;
+    let (source_error, interrupted) = Reading { source, filter, observer, names: options.names }
+        .read(&mut decoder(options), &mut Here { tracker, outlet: reporter })?;
     let truncated = source_error.is_some() || interrupted;
     let streams = analysis.tracker.table.streams();
     let Finished { summary, watched, population, sockets } = analysis.finish(truncated)?;
@@ -187,7 +190,7 @@ impl<'a> Analysis<'a> {
         frames.push((frame.time, items.len()));
         let reporter = &mut self.reporter;
         Ways::beyond(&mut reporter.ways_known(), decoder.contexts(), |way| reporter.way(way));
-        reporter.count_frame(Some(kind));
+        count_frame(reporter.summary(), Some(kind));
         if frames.len() >= BATCH { self.settle() } else { Ok(()) }
     }
 
@@ -206,7 +209,7 @@ impl<'a> Analysis<'a> {
 
     /// Counts a frame by what it was; none when a filter kept it from the decoder.
     pub fn count_frame(&mut self, kind: Option<FrameKind>) {
-        self.reporter.count_frame(kind);
+        count_frame(self.reporter.summary(), kind);
     }
 
     /// The totals so far; connections and findings of those that have been reported.

@@ -1,17 +1,20 @@
-//! The work on several threads: reading and tracking on one, telling on the caller's, judging on whichever has time. Connections
-//! pass from one to the other in the order in which they leave, and are told in that order, so that nothing that is told can
-//! depend on how fast any of them is.
+//! The work on several threads: reading on one, tracking on another, telling on the caller's, judging on whichever has time.
+//! Connections pass from one to the other in the order in which they leave, and are told in that order, so that nothing that is
+//! told can depend on how fast any of them is.
 //!
-//! Judging takes most of the time and depends on no other connection. The tracker judges when the teller cannot keep up, and
-//! what nobody has judged when its turn comes, the teller judges itself. Threads beyond these two only judge.
+//! Judging depends on no other connection. The tracker judges when the teller cannot keep up, and what nobody has judged when
+//! its turn comes, the teller judges itself. Which of reading, tracking and telling takes most of the time depends on the
+//! traffic, so that two cores share it best among three threads; those beyond only judge.
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{panic, thread};
 
 use super::judge::{Judge, Judged, Spares};
+use super::onward::{self, Parcels, There};
 use super::reading::Reading;
 use super::reporter::Reporter;
 use super::tracker::{Outlet, Tracker};
@@ -83,8 +86,6 @@ struct Courier<'a> {
     judge: &'a Judge,
     spares: &'a Spares,
     letters: Vec<Letter>,
-    /// Frames as they were counted here.
-    summary: Summary,
     /// Nobody takes letters any more.
     is_over: bool,
 }
@@ -93,9 +94,13 @@ struct Courier<'a> {
 struct Read {
     source_error: Option<SourceError>,
     interrupted: bool,
+    summary: Summary,
+}
+
+/// What the tracking thread does.
+struct Tracked {
     streams: u64,
     counts: TableCounts,
-    summary: Summary,
     watched: SegmentLog,
 }
 
@@ -113,27 +118,26 @@ pub(super) fn analyse(
     let mut reporter = Reporter::new(options, sink);
     let (judge, spares) = (reporter.judge_elsewhere(), Spares::default());
     let (judge, spares, work) = (&judge, &spares, &work);
+    let streams = AtomicU64::new(0);
+    let (there, parcels) = onward::apart(&streams);
     thread::scope(|scope| {
-        let reading = thread::Builder::new().name("tracking".to_owned()).spawn_scoped(scope, move || {
-            let courier = Courier {
-                to,
-                helpers,
-                judge,
-                spares,
-                letters: Vec::new(),
-                summary: Summary::default(),
-                is_over: false,
-            };
-            read(Reading { source, filter, observer, names: options.names }, options, courier)
+        let start = |name: &str| thread::Builder::new().name(name.to_owned());
+        let reading = start("reading").spawn_scoped(scope, move || {
+            read(Reading { source, filter, observer, names: options.names }, options, there)
+        })?;
+        let tracking = start("tracking").spawn_scoped(scope, move || {
+            let courier = Courier { to, helpers, judge, spares, letters: Vec::new(), is_over: false };
+            track(parcels, options, courier)
         })?;
         for _ in 2..options.threads.min(THREADS_MAX) {
-            let helper = thread::Builder::new().name("judging".to_owned());
-            helper.spawn_scoped(scope, move || help(work, judge, spares))?;
+            start("judging").spawn_scoped(scope, move || help(work, judge, spares))?;
         }
         let told = tell(from, &mut reporter, spares);
+        let tracked = tracking.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
         let read = reading.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
         told?;
-        let Read { source_error, interrupted, streams, counts, summary, watched } = read?;
+        let Tracked { streams, counts, watched } = tracked?;
+        let Read { source_error, interrupted, summary } = read?;
         reporter.take_counts(summary);
         let truncated = source_error.is_some() || interrupted;
         let Finished { summary, watched, population, sockets } = reporter.finish(counts, watched, truncated)?;
@@ -141,14 +145,18 @@ pub(super) fn analyse(
     })
 }
 
-fn read(reading: Reading<'_, '_, '_>, options: &Options, mut courier: Courier<'_>) -> io::Result<Read> {
+fn read(reading: Reading<'_, '_, '_>, options: &Options, mut there: There<'_>) -> io::Result<Read> {
+    let (source_error, interrupted) = reading.read(&mut decoder(options), &mut there)?;
+    Ok(Read { source_error, interrupted, summary: there.into_summary() })
+}
+
+fn track(parcels: Parcels<'_>, options: &Options, mut courier: Courier<'_>) -> io::Result<Tracked> {
     let mut tracker = Tracker::new(options);
-    let (source_error, interrupted) = reading.read(&mut decoder(options), &mut tracker, &mut courier)?;
+    parcels.track(&mut tracker, &mut courier)?;
     let streams = tracker.table.streams();
     tracker.finish(&mut courier)?;
     courier.pause();
-    let counts = tracker.table.counts();
-    Ok(Read { source_error, interrupted, streams, counts, summary: courier.summary, watched: tracker.watched })
+    Ok(Tracked { streams, counts: tracker.table.counts(), watched: tracker.watched })
 }
 
 /// Judges what is on its way until nothing more comes.
@@ -203,16 +211,6 @@ impl Outlet for Courier<'_> {
     fn way(&mut self, way: Way) {
         self.put(Letter::Way(Box::new(way)));
     }
-
-    fn summary(&mut self) -> &mut Summary {
-        &mut self.summary
-    }
-
-    fn looks_before(&self) -> bool {
-        false
-    }
-
-    fn before(&mut self, _: u64, _: Timestamp, _: &Table) {}
 
     fn at_end(&mut self, _: &Table) {}
 

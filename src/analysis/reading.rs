@@ -1,19 +1,17 @@
-//! From the input to the tracker, a few frames at a time.
+//! From the input on to the tracker, a few frames at a time.
 
 use std::io;
 
-use super::tracker::{BATCH, Batch, Outlet, Tracker};
+use super::onward::{Onward, count_frame};
+use super::tracker::Batch;
 use super::ways::Ways;
 use super::{Filter, Observer, View};
 use crate::decode::{Decoder, FragmentCounts};
-use crate::report::{CaptureRecord, FileFrames, counted};
+use crate::report::{CaptureRecord, FileFrames, Summary, counted};
 use crate::source::{CaptureSet, Frame, Source, SourceError};
 
 /// How many frames pass between two looks at the observer.
 const OBSERVE_EVERY: u64 = 4_096;
-
-/// A capture that went on after its last frame is followed so far.
-pub(super) const SILENCE_MAX_NS: i64 = 60_000_000_000;
 
 /// What is read, and who has a say in it.
 pub(super) struct Reading<'a, 'f, 'o> {
@@ -27,14 +25,13 @@ pub(super) struct Reading<'a, 'f, 'o> {
 /// Where frames go.
 struct Work<'a, O> {
     decoder: &'a mut Decoder,
-    tracker: &'a mut Tracker,
-    outlet: &'a mut O,
+    onward: &'a mut O,
     batch: Batch,
     /// Frames that may wait in the batch.
     batch_max: usize,
     announced: bool,
     frames: u64,
-    /// Ways that the outlet has been told.
+    /// Ways that were told.
     ways: usize,
 }
 
@@ -42,16 +39,11 @@ impl<'f> Reading<'_, 'f, '_> {
     /// Reads to the end. Returns why it came early, and whether the observer wanted it so.
     ///
     /// # Errors
-    /// Only the outlet's.
-    pub fn read<O: Outlet>(
-        mut self,
-        decoder: &mut Decoder,
-        tracker: &mut Tracker,
-        outlet: &mut O,
-    ) -> io::Result<(Option<SourceError>, bool)> {
-        let batch_max = if outlet.looks_before() { 1 } else { BATCH };
+    /// Only those of who takes what was read.
+    pub fn read<O: Onward>(mut self, decoder: &mut Decoder, onward: &mut O) -> io::Result<(Option<SourceError>, bool)> {
+        let batch_max = onward.batch_max();
         let mut work =
-            Work { decoder, tracker, outlet, batch: Batch::default(), batch_max, announced: false, frames: 0, ways: 0 };
+            Work { decoder, onward, batch: Batch::default(), batch_max, announced: false, frames: 0, ways: 0 };
         let mut source_error = None;
         let mut interrupted = false;
         loop {
@@ -59,7 +51,7 @@ impl<'f> Reading<'_, 'f, '_> {
                 work.take(&frame, &mut self.filter)?;
             } else {
                 work.track()?;
-                work.outlet.pause();
+                work.onward.pause();
                 match self.source.next_frame() {
                     Ok(Some(frame)) => work.take(&frame, &mut self.filter)?,
                     Ok(None) => break,
@@ -73,7 +65,7 @@ impl<'f> Reading<'_, 'f, '_> {
                 work.announce(self.source);
             }
             if work.frames.is_multiple_of(OBSERVE_EVERY) {
-                let view = View { source: self.source, frames: work.frames, streams: work.tracker.table.streams() };
+                let view = View { source: self.source, frames: work.frames, streams: work.onward.streams() };
                 if self.observer.look(&view).is_break() {
                     interrupted = true;
                     break;
@@ -88,29 +80,28 @@ impl<'f> Reading<'_, 'f, '_> {
         // Those that have left were told before the capture spoke of it.
         let lost = dropped(self.source);
         if lost > 0 {
-            work.outlet.lost(lost, work.frames);
+            work.onward.lost(lost, work.frames);
         }
         if let Some(until) = self.source.interfaces().iter().filter_map(|interface| interface.counted_at).max() {
-            let until = until.min(work.tracker.horizon.plus(SILENCE_MAX_NS));
-            work.tracker.idle(until, work.outlet)?;
+            work.onward.silence(until)?;
         }
-        let Work { outlet, decoder, .. } = work;
-        account_for(outlet, self.source, decoder, self.names);
+        let Work { onward, decoder, .. } = work;
+        account_for(onward.summary(), self.source, decoder, self.names);
         Ok((source_error, interrupted))
     }
 }
 
-impl<O: Outlet> Work<'_, O> {
+impl<O: Onward> Work<'_, O> {
     #[inline]
     fn take(&mut self, frame: &Frame<'_>, filter: &mut Option<&mut (dyn Filter + '_)>) -> io::Result<()> {
         let passes = filter.as_mut().is_none_or(|filter| filter.passes(frame));
         let items = &mut self.batch.items;
         let kind = passes.then(|| self.decoder.decode_into(frame, items));
         self.frames += 1;
-        self.outlet.count_frame(kind);
-        Ways::beyond(&mut self.ways, self.decoder.contexts(), |way| self.outlet.way(way));
+        count_frame(self.onward.summary(), kind);
+        Ways::beyond(&mut self.ways, self.decoder.contexts(), |way| self.onward.way(way));
         if self.batch_max == 1 {
-            self.outlet.before(self.frames, frame.time, &self.tracker.table);
+            self.onward.before(self.frames, frame.time);
         }
         if kind.is_some() {
             self.batch.frames.push((frame.time, self.batch.items.len()));
@@ -119,7 +110,7 @@ impl<O: Outlet> Work<'_, O> {
     }
 
     fn track(&mut self) -> io::Result<()> {
-        self.tracker.take_batch(&mut self.batch, self.outlet)
+        self.onward.batch(&mut self.batch)
     }
 
     /// What fragments said whose rest never came.
@@ -129,7 +120,7 @@ impl<O: Outlet> Work<'_, O> {
             items.add(*item);
         });
         for item in std::mem::take(&mut self.batch.items).iter() {
-            self.tracker.take(item, self.outlet)?;
+            self.onward.leftover(item)?;
         }
         Ok(())
     }
@@ -140,7 +131,7 @@ impl<O: Outlet> Work<'_, O> {
         if std::mem::replace(&mut self.announced, true) {
             return;
         }
-        self.outlet.announce(CaptureRecord {
+        self.onward.announce(CaptureRecord {
             files: source.files().iter().map(|file| file.name.clone()).collect(),
             format: source.format().to_owned(),
             link_types: source.link_types(),
@@ -154,8 +145,7 @@ fn dropped(source: &CaptureSet) -> u64 {
 }
 
 /// Takes over what the source and the decoder say of themselves.
-fn account_for(outlet: &mut impl Outlet, source: &CaptureSet, decoder: &Decoder, names: bool) {
-    let summary = outlet.summary();
+fn account_for(summary: &mut Summary, source: &CaptureSet, decoder: &Decoder, names: bool) {
     summary.dropped = dropped(source);
     summary.unknown_blocks = source.unknown_blocks();
     summary.notices = source.notices().iter().map(ToString::to_string).collect();

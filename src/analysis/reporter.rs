@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use super::judge::{Judge, Judged, Said, Spare};
-use super::tracker::Outlet;
+use super::tracker::{Outlet, Witness};
 use super::ways::{Way, Ways};
 use super::{Finished, Options};
 use crate::base::Timestamp;
@@ -289,15 +289,7 @@ impl<'a> Reporter<'a> {
     }
 }
 
-impl Outlet for Reporter<'_> {
-    fn announce(&mut self, capture: CaptureRecord) {
-        self.failure = self.sink.capture(&capture).err();
-    }
-
-    fn way(&mut self, way: Way) {
-        self.ways.push(way);
-    }
-
+impl Witness for Reporter<'_> {
     fn summary(&mut self) -> &mut Summary {
         &mut self.summary
     }
@@ -310,6 +302,16 @@ impl Outlet for Reporter<'_> {
         if let Some(sockets) = &mut self.sockets {
             sockets.before(number, time, table);
         }
+    }
+}
+
+impl Outlet for Reporter<'_> {
+    fn announce(&mut self, capture: CaptureRecord) {
+        self.failure = self.sink.capture(&capture).err();
+    }
+
+    fn way(&mut self, way: Way) {
+        self.ways.push(way);
     }
 
     fn at_end(&mut self, table: &Table) {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::Options;
 use super::ways::Way;
 use crate::base::{Endpoint, Timestamp};
-use crate::decode::{FrameKind, Item, Items};
+use crate::decode::{Item, Items};
 use crate::finding::{Sieve, Unheard};
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
@@ -19,27 +19,8 @@ pub(super) trait Outlet {
     fn announce(&mut self, capture: CaptureRecord);
     /// Segments came through something new; ways are told in the order of their context numbers.
     fn way(&mut self, way: Way);
-    /// Where frames are counted.
-    fn summary(&mut self) -> &mut Summary;
-    /// Counts a frame by what it was; none when a filter kept it from the decoder.
-    #[inline]
-    fn count_frame(&mut self, kind: Option<FrameKind>) {
-        let summary = self.summary();
-        summary.frames += 1;
-        match kind {
-            Some(FrameKind::Segment) => summary.segments += 1,
-            None => summary.filtered += 1,
-            Some(FrameKind::NonTcp) => summary.non_tcp += 1,
-            Some(FrameKind::Fragment) => summary.fragments += 1,
-            Some(FrameKind::Skipped(reason)) => *summary.skipped.entry(reason.to_owned()).or_default() += 1,
-        }
-    }
-    /// Frame `number` of `time` comes next, and `table` is as the frames before left it.
-    fn before(&mut self, number: u64, time: Timestamp, table: &Table);
     /// The input has ended, and `table` still holds what is open.
     fn at_end(&mut self, table: &Table);
-    /// It looks at the table before every frame, so that no frame may wait in a batch.
-    fn looks_before(&self) -> bool;
     /// More is known of what kinds of segments the input has.
     fn kept(&mut self, sieve: Sieve);
     /// The capture says that it lost frames, and not when.
@@ -55,6 +36,19 @@ pub(super) trait Outlet {
     /// Whether there is any use in going on.
     fn so_far(&mut self) -> io::Result<()>;
 }
+
+/// Sees frames as they are read, on the same thread.
+pub(super) trait Witness {
+    /// Where frames are counted.
+    fn summary(&mut self) -> &mut Summary;
+    /// It looks at the table before every frame, so that no frame may wait in a batch.
+    fn looks_before(&self) -> bool;
+    /// Frame `number` of `time` comes next, and `table` is as the frames before left it.
+    fn before(&mut self, number: u64, time: Timestamp, table: &Table);
+}
+
+/// A capture that went on after its last frame is followed so far.
+const SILENCE_MAX_NS: i64 = 60_000_000_000;
 
 /// Gives segments to their connections, and what leaves to an outlet.
 pub(super) struct Tracker {
@@ -148,6 +142,11 @@ impl Tracker {
             self.table.expire_in_silence(time, |left| outlet.left(left, Departure::Over, time));
         }
         outlet.so_far()
+    }
+
+    /// The same at the end of a capture that says it went on until `time`, as far as that is believed.
+    pub fn silence(&mut self, time: Timestamp, outlet: &mut impl Outlet) -> io::Result<()> {
+        self.idle(time.min(self.horizon.plus(SILENCE_MAX_NS)), outlet)
     }
 
     /// Takes what a frame held.
