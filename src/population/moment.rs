@@ -266,9 +266,13 @@ impl SocketTable {
 
 /// What a state leaves of queues and timers.
 fn socket(at: Timestamp, mut socket: Socket, stay: &Stay) -> Socket {
-    if socket.state == State::SynSent && socket.queues.sent == 0 {
-        // A lone SYN is kept in too few octets to count what it leaves waiting.
+    if has_own_segment_out(socket.state) && socket.queues.sent == 0 {
+        // A lone SYN is kept in too few octets to count what it leaves waiting; and what has passed the tap has not come to the
+        // socket yet.
         (socket.queues.sent, socket.queues.unanswered) = (1, Some((socket.since, 0)));
+    }
+    if matches!(socket.state, State::SynSent | State::SynReceived | State::TimeWait) {
+        socket.queues.received = 0;
     }
     let unanswered = socket.queues.unanswered.filter(|_| socket.queues.sent > 0);
     socket.timer = match (stay.runs_out, unanswered) {
@@ -283,6 +287,11 @@ fn socket(at: Timestamp, mut socket: Socket, stay: &Stay) -> Socket {
         _ => {}
     }
     socket
+}
+
+/// What the state waits for is the acknowledgment of its own SYN or FIN.
+fn has_own_segment_out(state: State) -> bool {
+    matches!(state, State::SynSent | State::FinWait1 | State::Closing | State::LastAck)
 }
 
 fn queues(connection: &Connection, side: Side) -> Queues {
@@ -307,4 +316,29 @@ fn repeated(connection: &Connection, side: Side, since: Timestamp) -> u32 {
 fn on_the_way(half: &Half) -> u64 {
     let Some(first) = half.acked.or(half.isn).or(half.start) else { return 0 };
     u64::try_from(half.nxt.since(first)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_has_the_queues_of_its_own_state_and_not_of_what_has_passed_the_tap() {
+        let end = |port| Endpoint::new("10.0.0.1".parse().unwrap(), port);
+        let told = |state, queues| {
+            let (since, side, basis) = (Timestamp(0), Side::Client, Basis::Seen);
+            let (local, peer) = (end(1), end(2));
+            let of = Socket { local, peer, side, stream: 0, state, since, basis, frame: Some(1), queues, timer: None };
+            let stay = Stay { state, from: since, until: None, frame: Some(1), basis, runs_out: None };
+            let found = socket(Timestamp(7), of, &stay);
+            (found.queues.received, found.queues.sent, found.timer)
+        };
+        let waits = Some(Timer::Retransmission { running_ns: 7, repeated: 0 });
+        // Its FIN was acknowledged beside the tap, and the acknowledgment is on its way.
+        assert_eq!(told(State::LastAck, Queues::default()), (0, 1, waits));
+        // The SYN-ACK is on its way.
+        assert_eq!(told(State::SynSent, Queues { received: 1, ..Queues::default() }), (0, 1, waits));
+        assert_eq!(told(State::SynReceived, Queues { received: 1, sent: 1, ..Queues::default() }).1, 0);
+        assert_eq!(told(State::Established, Queues { received: 9, ..Queues::default() }), (9, 0, None));
+    }
 }

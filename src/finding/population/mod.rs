@@ -13,6 +13,7 @@ mod thresholds;
 pub mod time_wait_accumulation;
 pub mod time_wait_owner_server;
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
 pub use thresholds::PopulationThresholds;
@@ -71,12 +72,22 @@ pub struct PopulationFinding {
     pub message: String,
 }
 
-/// Looks for every finding across the connections of `population`.
+/// Looks for every finding across the connections of `population`: by the order of the catalogue, and of each the worst first.
 pub fn across(population: &Population, thresholds: &PopulationThresholds) -> Vec<PopulationFinding> {
     let mut found = Vec::new();
     for entry in CATALOGUE.iter() {
         if let Detect::Population(detect) = entry.detect {
+            let first = found.len();
             detect(population, thresholds, &mut found);
+            let sockets = |finding: &PopulationFinding| finding.peak.map_or(0, |peak| peak.sockets);
+            found[first..].sort_by_key(|finding| Reverse((finding.severity, sockets(finding))));
+        }
+    }
+    if let Some((began, ended)) = population.span {
+        // Intervals begin and end on their own marks.
+        for finding in &mut found {
+            finding.from = finding.from.clamp(began, ended);
+            finding.to = finding.to.clamp(finding.from, ended.max(finding.from));
         }
     }
     found

@@ -43,8 +43,9 @@ struct Pile {
     has_repeat: bool,
 }
 
-/// Orders examples: what is surest and costs most first, then the earliest. Last is the stream, if it is of one.
-type Rank = (Reverse<Severity>, Reverse<Confidence>, Timestamp, Option<u64>);
+/// Orders examples: what is surest and costs most first, then what is about most sockets, then the earliest. Last is the stream,
+/// if it is of one.
+type Rank = (Reverse<Severity>, Reverse<Confidence>, Reverse<u64>, Timestamp, Option<u64>);
 
 #[derive(Debug)]
 struct Example {
@@ -91,7 +92,8 @@ impl Findings {
 
     /// Takes in a finding across connections.
     pub fn population(&mut self, finding: &PopulationFinding) {
-        let rank = (Reverse(finding.severity), Reverse(finding.confidence), finding.from, None);
+        let sockets = finding.peak.map_or(0, |peak| peak.sockets);
+        let rank = (Reverse(finding.severity), Reverse(finding.confidence), Reverse(sockets), finding.from, None);
         self.group(finding.name, finding.severity).add(None, rank, || Example {
             rank,
             place: Place::Host { host: finding.host, to: finding.to, streams: finding.streams.len() },
@@ -176,7 +178,7 @@ struct Placing {
 /// The last of `ranks`, the best first, that is of the same connection as a better one.
 fn worst_repeat(ranks: &[&Rank]) -> Option<usize> {
     let repeats =
-        |at: &usize| ranks[*at].3.is_some_and(|stream| ranks[..*at].iter().any(|rank| rank.3 == Some(stream)));
+        |at: &usize| ranks[*at].4.is_some_and(|stream| ranks[..*at].iter().any(|rank| rank.4 == Some(stream)));
     (1..ranks.len()).rev().find(repeats)
 }
 
@@ -293,7 +295,7 @@ impl Example {
             Place::Late { stream } => format!("stream {stream}, after its end"),
             Place::Host { host, to, streams } => {
                 let streams = counted(*streams as u64, "stream");
-                let (from, to) = (canvas.clock.time(self.rank.2), canvas.clock.time(*to));
+                let (from, to) = (canvas.clock.time(self.rank.3), canvas.clock.time(*to));
                 format!("host {host}, {streams}, {from} to {to}")
             }
         };
@@ -301,7 +303,7 @@ impl Example {
             where_.push_str(&format!(", frame{}", frames_after_noun(&self.frames)));
         }
         if !matches!(self.place, Place::Host { .. }) {
-            where_.push_str(&format!(", {}", canvas.clock.time(self.rank.2)));
+            where_.push_str(&format!(", {}", canvas.clock.time(self.rank.3)));
         }
         if let Some(nature) = self.nature {
             where_.push_str(&format!(", {nature}"));
@@ -330,7 +332,7 @@ impl Example {
 }
 
 fn rank(stream: u64, finding: &Finding) -> Rank {
-    (Reverse(finding.severity), Reverse(finding.confidence), finding.time, Some(stream))
+    (Reverse(finding.severity), Reverse(finding.confidence), Reverse(0), finding.time, Some(stream))
 }
 
 /// The evidence of the reset that `finding` is about.
@@ -367,7 +369,7 @@ mod tests {
         let again = often.findings[0].clone();
         often.findings.resize(5, again);
         let streams = |findings: &Findings| -> Vec<Option<u64>> {
-            findings.groups["reset-unread-data"].examples.iter().map(|example| example.rank.3).collect()
+            findings.groups["reset-unread-data"].examples.iter().map(|example| example.rank.4).collect()
         };
         findings.connection(&often.gist());
         assert_eq!(streams(&findings), [Some(1); 3]);
