@@ -38,6 +38,7 @@ fn told(gist: &Gist<'_>) -> String {
 mod tests {
     use super::*;
     use crate::base::{Endpoint, FrameNumber, Seq, Side, Sides, Timestamp};
+    use crate::connection::State;
     use crate::segment::{Flags, Marks, Segment, TcpOptions, Timestamps};
     use crate::table::{Limits, Table};
 
@@ -107,6 +108,8 @@ mod tests {
                 self.had[side] = self.nxt[!side];
                 self.heard[side] = self.clock[!side];
             }
+            let is_update = self.rng.u32(0..6) == 0;
+            let mark = [Marks::DONT_FRAGMENT, Marks::empty(), Marks::OUTBOUND, Marks::PAYLOAD_CUT];
             let mut segment = Segment {
                 time: Timestamp(self.time),
                 frame: FrameNumber(self.frame),
@@ -115,11 +118,11 @@ mod tests {
                 seq: Seq(self.nxt[side]),
                 ack: Seq(if acks { self.had[side] } else { 0 }),
                 payload_len,
-                window: 502,
+                window: if is_update { self.rng.u16(1..) } else { 502 },
                 flags,
                 ip_id: self.id,
                 ttl: self.rng.choice([64, 128, 250]).unwrap_or(0),
-                marks: self.rng.choice([Marks::DONT_FRAGMENT, Marks::empty(), Marks::OUTBOUND]).unwrap_or_default(),
+                marks: mark[self.rng.usize(0..40).saturating_sub(36)],
                 interface: 0,
                 context: 0,
                 realm: 0,
@@ -175,11 +178,15 @@ mod tests {
             self.say(Side::Client, Flags::SYN, 0);
             self.say(Side::Server, Flags::SYN | ACK, 0);
             self.say(Side::Client, ACK, 0);
-            for _ in 0..self.rng.choice([0, 1, 3, 8, 30]).unwrap_or(0) {
+            let largest = self.rng.usize(4..6);
+            for _ in 0..self.rng.choice([0, 1, 3, 8, 30, 70]).unwrap_or(0) {
                 let side = if self.rng.bool() { Side::Client } else { Side::Server };
                 if self.rng.bool() {
-                    let len = self.rng.choice([1, 100, 536, 1_460]).unwrap_or(0);
+                    let len = [1, 100, 536, 1_460, 2_920][self.rng.usize(0..largest)];
                     self.say(side, ACK | Flags::PSH, len);
+                } else if self.rng.u32(0..20) == 0 {
+                    // Nothing new but the window, and not always that.
+                    self.say(side, ACK, 0);
                 } else {
                     self.acknowledge(side);
                 }
@@ -203,7 +210,7 @@ mod tests {
                 self.say(closer, Flags::RST, 0);
             }
             let whole = self.segments.len();
-            let part = if self.rng.u32(0..6) == 0 { self.rng.usize(1..whole + 1) } else { whole };
+            let part = if self.rng.u32(0..3) == 0 { self.rng.usize(1..whole + 1) } else { whole };
             self.segments.truncate(part);
             self.segments
         }
@@ -211,29 +218,41 @@ mod tests {
 
     #[test]
     fn a_life_in_short_is_what_the_whole_of_it_gives() {
-        let (mut orderly, mut lone, mut all) = (0, 0, 0);
+        let (mut orderly, mut lone, mut open, mut half_closed, mut large, mut all) = (0, 0, 0, 0, 0, 0);
         let mut later = fastrand::Rng::with_seed(1);
-        for seed in 0..6_000 {
-            let segments = Peers::new(seed).live();
-            let mut table = Table::new(Limits::default(), Profile::LINUX);
-            for segment in &segments {
-                table.take(segment, |_| {});
-            }
+        for seed in 0..8_000 {
+            let mut segments = Peers::new(seed).live();
             let newest = segments.iter().map(|segment| segment.time).max().unwrap_or_default();
-            let wait = [0, 1_000, 3_000, 3_500, 5_000, 60_000, 127_000, 400_000][later.usize(0..8)] * MS;
+            let wait = [0, 1_000, 3_000, 3_500, 5_000, 60_000, 127_000, 400_000, 8_000_000][later.usize(0..9)] * MS;
             let horizon = newest.plus(wait + later.i64(-1..2));
             let profile = Profile::ALL[later.usize(0..5)];
             let profile = if later.bool() { profile.known(crate::connection::ProfileBasis::Given) } else { profile };
-            table.finish(|left| {
+            let is_alone = segments.len() == 1;
+            // One in eight has to make room for another.
+            let is_evicted = seed % 8 == 0;
+            if is_evicted {
+                segments.push(Segment { source: Endpoint::new([10, 0, 0, 9].into(), 9), ..segments[0] });
+            }
+            let limits = Limits { connections_max: if is_evicted { 1 } else { 10 }, ..Limits::default() };
+            let mut table = Table::new(limits, Profile::LINUX);
+            let mut look = |left: Left| {
                 all += 1;
                 let Some(short) = left.orderly(horizon, profile) else { return };
                 orderly += 1;
-                lone += u32::from(segments.len() == 1);
+                lone += u32::from(is_alone);
+                open += u32::from(short.states.server.last().is_some_and(|step| step.state == State::Established));
+                half_closed += u32::from(short.close_waiting().is_some());
+                large += u32::from(short.large.is_some());
                 for departure in [Departure::Over, Departure::Replaced(horizon), Departure::Replaced(newest)] {
                     assert_same(&left, &short, departure, profile);
                 }
+            };
+            segments.iter().for_each(|segment| {
+                table.take(segment, &mut look);
             });
+            table.finish(look);
         }
-        assert!(orderly * 4 > all && lone > 100, "{orderly} of {all} lives are orderly, {lone} of them lone SYNs");
+        assert!(orderly * 4 > all, "{orderly} of {all} lives are orderly");
+        assert!(lone > 100 && open > 200 && half_closed > 50 && large > 100, "{lone} {open} {half_closed} {large}");
     }
 }

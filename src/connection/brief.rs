@@ -2,53 +2,29 @@
 //! packed and nothing is concluded from them: most connections end before it is worth knowing more. Played back, they
 //! make the [`Connection`](super::Connection) that tracking them at once would have made.
 
+mod packing;
 mod unpacking;
 
+use self::packing::{
+    ACCURATE_ECN, ACK, CLOCK, CONTEXT, ECHO_AT, FLAGS_AT, FRAMES_AT, IN_HEAD, INTERFACE, IP_ID, MARKS, PAYLOAD_AT,
+    Packing, SEQ, TTL, USUAL_MARKS, USUAL_TTL, VALUE_AT, WHOLE, WINDOW, bit, marks_to_head, option_bits,
+};
 use self::unpacking::Unpacking;
 use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
 use crate::base::{Endpoint, Seq, Side, Timestamp};
-use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions};
+use crate::segment::{Flags, Marks, Segment};
 
 /// Octets that lie in the record itself: a handshake, and without timestamps a close.
-const FIRST_MAX: usize = 84;
-/// Octets beyond those come in steps of so many: two or three packed segments.
-const REST_STEP: usize = 32;
-/// What an allocator adds to them, so that both together are a whole number of steps.
-const REST_BESIDE: usize = 8;
+const FIRST_MAX: usize = 60;
+/// Octets beyond those, at first: seven or eight packed segments.
+const REST_MIN: usize = 88;
+/// And then in steps of so many.
+const REST_STEP: usize = 64;
 /// The most of them; a connection that does not fit is tracked.
-const REST_MAX: usize = 512;
-/// More than a packed segment can take.
-const SCRATCH: usize = 96;
-/// What most packed segments fit in.
-const WHOLE: usize = 16;
+const REST_MAX: usize = 1_048;
 /// Longer payloads than any offload makes are somebody's joke.
 const PAYLOAD_MAX: u32 = 1 << 24;
-
-// The first octet of a packed segment.
-const FROM_SERVER: u8 = 0x01;
-const SEQ: u8 = 0x02;
-const ACK: u8 = 0x04;
-const WINDOW: u8 = 0x08;
-const IP_ID: u8 = 0x10;
-const CLOCK: u8 = 0x20;
-const ENVELOPE: u8 = 0x40;
-const OPTIONS: u8 = 0x80;
-
-// The octet before what changed of the envelope.
-const TTL: u8 = 0x01;
-const MARKS: u8 = 0x02;
-const INTERFACE: u8 = 0x04;
-const CONTEXT: u8 = 0x08;
-const ACCURATE_ECN: u8 = 0x10;
-
-// The octet before the options of a SYN.
-const MSS: u8 = 0x01;
-const SHIFT: u8 = 0x02;
-const SACK_PERMITTED: u8 = 0x04;
-const FAST_OPEN: u8 = 0x08;
-const MULTIPATH: u8 = 0x10;
-const ORDER: u8 = 0x20;
 
 // What a side has done.
 const CLOSED: u8 = 0x01;
@@ -91,10 +67,10 @@ impl Tail {
         clock: 0,
         window: 0,
         ip_id: 0,
-        marks: Marks::empty(),
+        marks: USUAL_MARKS,
         interface: 0,
         context: 0,
-        ttl: 0,
+        ttl: USUAL_TTL,
         deeds: 0,
     };
 
@@ -114,7 +90,7 @@ impl Tail {
         self.ack = segment.ack;
         self.window = segment.window;
         self.ip_id = segment.ip_id;
-        self.marks = segment.marks;
+        self.marks = segment.marks.difference(IN_HEAD);
         self.interface = segment.interface as u16;
         self.context = segment.context as u16;
         self.ttl = segment.ttl;
@@ -170,7 +146,7 @@ impl Brief {
     /// Begins an [empty](Self::EMPTY) one with a segment that it [can begin](Self::can_begin) with.
     #[inline]
     pub fn begin(&mut self, segment: &Segment) {
-        // A SYN takes less than half of the room.
+        // A SYN takes less than the room.
         self.pack(Side::Client, segment);
     }
 
@@ -179,7 +155,10 @@ impl Brief {
     #[inline]
     pub fn take(&mut self, side: Side, segment: &Segment) -> bool {
         let Some(stage) = self.stage_after(side, segment) else { return false };
-        if segment.time < self.newest || segment.frame.0 < self.frame || !is_packable(segment) {
+        if segment.time < self.newest || !is_packable(segment) {
+            return false;
+        }
+        if segment.frame.0.wrapping_sub(self.frame) > u64::from(u32::MAX) {
             return false;
         }
         if !self.pack(side, segment) {
@@ -196,6 +175,11 @@ impl Brief {
     /// The client has sent nothing but a SYN.
     pub fn is_half_open(&self) -> bool {
         matches!(self.stage, Stage::Asked | Stage::Answered)
+    }
+
+    /// The frame of its newest segment.
+    pub(super) fn last_frame(&self) -> u64 {
+        self.frame
     }
 
     /// When the newest segment was captured.
@@ -219,21 +203,26 @@ impl Brief {
 
     /// Gives the segments back, in order and as they were.
     pub fn replay(&self, client: Endpoint, server: Endpoint, mut each: impl FnMut(&Segment)) {
-        self.each(client, server, |_, segment| {
+        Self::each_of(Unpacking::dated(self, client, server), |_, segment| {
             each(segment);
             true
         });
     }
 
-    /// The same with their senders, as long as `each` wants more. Returns whether it wanted all.
+    /// The same with their senders, as long as `each` wants more. Returns whether it wanted all. Times and frames count from the
+    /// first, which makes it cheaper.
     #[inline]
-    pub(super) fn each(
+    pub(super) fn each_from_first(
         &self,
         client: Endpoint,
         server: Endpoint,
-        mut each: impl FnMut(Side, &Segment) -> bool,
+        each: impl FnMut(Side, &Segment) -> bool,
     ) -> bool {
-        let mut unpacking = Unpacking::of(self, client, server);
+        Self::each_of(Unpacking::of(self, client, server), each)
+    }
+
+    #[inline]
+    fn each_of(mut unpacking: Unpacking<'_>, mut each: impl FnMut(Side, &Segment) -> bool) -> bool {
         while let Some(side) = unpacking.advance() {
             if !each(side, unpacking.segment()) {
                 return false;
@@ -242,12 +231,11 @@ impl Brief {
         true
     }
 
-    /// It is a lone SYN, or both ends have closed and acknowledged that.
-    pub(super) fn is_complete(&self) -> bool {
+    /// It is a lone SYN, or open, and whoever closed had that acknowledged.
+    pub(super) fn is_settled(&self) -> bool {
         let [client, server] = &self.tails;
-        let is_closed = client.has(CLOSED) && server.has(CLOSED);
-        self.stage == Stage::Asked
-            || self.stage == Stage::Open && is_closed && client.ack == server.nxt && server.ack == client.nxt
+        let is_acked = |tail: &Tail, peer: &Tail| !tail.has(CLOSED) || peer.ack == tail.nxt;
+        self.stage == Stage::Asked || self.stage == Stage::Open && is_acked(client, server) && is_acked(server, client)
     }
 
     /// The same as [`Predecessor::of`] the connection played back; none when only that can tell.
@@ -309,94 +297,111 @@ impl Brief {
         (in_order && acks && !after_fin && segment.payload_len <= PAYLOAD_MAX).then_some(stage)
     }
 
-    /// Packs a segment behind the others; false when there is no room.
+    /// Packs a segment behind the others; false when there is no room. Times and frames count from the one before; those of
+    /// the newest are known, so the first needs none.
     #[inline]
     fn pack(&mut self, side: Side, segment: &Segment) -> bool {
-        let own = self.tails[side as usize];
-        let peer = self.tails[1 - side as usize];
-        let mut out = Packing { bytes: [0; SCRATCH], len: 2 };
-        let mut head = side as u8;
+        let (own, peer) = (&self.tails[side as usize], &self.tails[1 - side as usize]);
+        let flags = u32::from(segment.flags.bits() as u8) << FLAGS_AT;
+        let mut out = Packing::new(side as u32 | flags | marks_to_head(segment.marks));
         if segment.seq != own.nxt {
-            head |= SEQ;
+            out.head |= SEQ;
             out.put(segment.seq.0.to_le_bytes());
         }
         if segment.ack != expected_ack(segment.flags, peer.nxt) {
-            head |= ACK;
+            out.head |= ACK;
             out.put(segment.ack.0.to_le_bytes());
         }
         if segment.window != own.window {
-            head |= WINDOW;
+            out.head |= WINDOW;
             out.put(segment.window.to_le_bytes());
         }
         if segment.ip_id != own.next_id() {
-            head |= IP_ID;
+            out.head |= IP_ID;
             out.put(segment.ip_id.to_le_bytes());
         }
         if let Some(timestamps) = segment.options.timestamps {
-            head |= CLOCK;
-            out.signed(timestamps.value, own.clock);
-            out.signed(timestamps.echo, peer.clock);
+            out.head |= CLOCK;
+            out.signed(timestamps.value, own.clock, VALUE_AT);
+            out.signed(timestamps.echo, peer.clock, ECHO_AT);
+        }
+        out.word(segment.payload_len, PAYLOAD_AT);
+        let (span, frames) = if self.first_used == 0 {
+            (0, 1)
+        } else {
+            (segment.time.0 - self.newest.0, (segment.frame.0 - self.frame) as u32)
+        };
+        out.span(span.cast_unsigned());
+        // The next frame takes no room.
+        out.word(frames ^ 1, FRAMES_AT);
+        if segment.flags.contains(Flags::AE) {
+            out.head |= ACCURATE_ECN;
         }
         let changed = bit(segment.ttl != own.ttl, TTL)
-            | bit(segment.marks != own.marks, MARKS)
+            | bit(segment.marks.difference(IN_HEAD) != own.marks, MARKS)
             | bit(segment.interface != u32::from(own.interface), INTERFACE)
-            | bit(segment.context != u32::from(own.context), CONTEXT)
-            | bit(segment.flags.contains(Flags::AE), ACCURATE_ECN);
+            | bit(segment.context != u32::from(own.context), CONTEXT);
         if changed != 0 {
-            head |= ENVELOPE;
             out.envelope(changed, segment);
         }
         let options = option_bits(&segment.options);
         if options != 0 {
-            head |= OPTIONS;
             out.options(options, &segment.options);
         }
-        out.unsigned(u64::from(segment.payload_len));
-        out.span((segment.time.0 - self.newest.0).cast_unsigned());
-        out.unsigned(segment.frame.0 - self.frame);
-        out.bytes[0] = head;
-        out.bytes[1] = segment.flags.bits() as u8;
-        if !self.keep(&out.bytes, out.len) {
+        let peer_closed = peer.has(CLOSED);
+        let (octets, len) = out.finish();
+        if !self.keep(octets, len) {
             return false;
         }
         self.newest = segment.time;
         self.frame = segment.frame.0;
-        self.tails[side as usize].follow(segment, peer.has(CLOSED));
+        self.tails[side as usize].follow(segment, peer_closed);
         true
     }
 
     /// A packed segment lies whole in the record or whole behind it.
     #[inline]
-    fn keep(&mut self, packed: &[u8; SCRATCH], len: usize) -> bool {
+    fn keep(&mut self, packed: &[u8], len: usize) -> bool {
         let from = usize::from(self.first_used);
         if self.rest_used == 0 && from + len <= FIRST_MAX {
-            // Copies of a fixed length are two instructions; what lies behind is written later.
-            match (self.first[from..].first_chunk_mut::<WHOLE>(), packed.first_chunk()) {
-                (Some(place), Some(whole)) if len <= WHOLE => *place = *whole,
-                _ => self.first[from..from + len].copy_from_slice(&packed[..len]),
-            }
+            put_at(&mut self.first, from, packed, len);
             self.first_used += len as u8;
             return true;
         }
-        self.keep_behind(&packed[..len])
-    }
-
-    fn keep_behind(&mut self, packed: &[u8]) -> bool {
         let from = usize::from(self.rest_used);
-        let to = from + packed.len();
-        if to > REST_MAX {
+        if from + len > self.rest.as_ref().map_or(0, |rest| rest.len()) && !self.make_room(from + len) {
             return false;
         }
-        let rest = self.rest.get_or_insert_default();
-        if to > rest.len() {
-            let room = (to + REST_BESIDE).next_multiple_of(REST_STEP) - REST_BESIDE;
-            let mut more = vec![0; room.min(REST_MAX)].into_boxed_slice();
-            more[..from].copy_from_slice(&rest[..from]);
-            *rest = more;
-        }
-        rest[from..to].copy_from_slice(packed);
-        self.rest_used = to as u16;
+        let Some(rest) = &mut self.rest else { return false };
+        put_at(rest, from, packed, len);
+        self.rest_used += len as u16;
         true
+    }
+
+    /// Makes room for `len` octets behind the record, if so many may be there.
+    #[cold]
+    fn make_room(&mut self, len: usize) -> bool {
+        if len > REST_MAX {
+            return false;
+        }
+        let more = len.saturating_sub(REST_MIN).next_multiple_of(REST_STEP);
+        let room = (REST_MIN + more).min(REST_MAX);
+        let mut rest = self.rest.take().unwrap_or_default().into_vec();
+        // Mostly it grows where it is.
+        rest.reserve_exact(room - rest.len());
+        rest.resize(room, 0);
+        self.rest = Some(rest.into_boxed_slice());
+        true
+    }
+}
+
+/// Copies the first `len` octets of `packed` to `place`. What lies behind may be written over: it is written later.
+#[inline]
+fn put_at(place: &mut [u8], from: usize, packed: &[u8], len: usize) {
+    // Copies of a fixed length are two instructions.
+    match (place.get_mut(from..).and_then(<[u8]>::first_chunk_mut), packed.first_chunk::<WHOLE>()) {
+        (Some(place), Some(whole)) if len <= WHOLE => *place = *whole,
+        _ => place[from..from + len].copy_from_slice(&packed[..len]),
     }
 }
 
@@ -419,98 +424,12 @@ fn next_id(id: u16) -> u16 {
     if id == 0 { 0 } else { id.wrapping_add(1) }
 }
 
-#[inline]
-fn option_bits(options: &TcpOptions) -> u8 {
-    bit(options.mss.is_some(), MSS)
-        | bit(options.window_scale.is_some(), SHIFT)
-        | bit(options.sack_permitted, SACK_PERMITTED)
-        | bit(options.fast_open, FAST_OPEN)
-        | bit(options.multipath, MULTIPATH)
-        | bit(options.order != OptionOrder::USUAL, ORDER)
-}
-
-#[inline]
-fn bit(is: bool, bit: u8) -> u8 {
-    if is { bit } else { 0 }
-}
-
-/// One segment being packed.
-struct Packing {
-    bytes: [u8; SCRATCH],
-    len: usize,
-}
-
-impl Packing {
-    #[inline]
-    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
-        if let Some(place) = self.bytes[self.len..].first_chunk_mut() {
-            *place = bytes;
-        }
-        self.len += N;
-    }
-
-    /// Seven bits an octet, the lowest first.
-    #[inline]
-    fn unsigned(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.put([value as u8 | 0x80]);
-            value >>= 7;
-        }
-        self.put([value as u8]);
-    }
-
-    /// How far `value` is from `base`, either way round the circle.
-    #[inline]
-    fn signed(&mut self, value: u32, base: u32) {
-        let distance = value.wrapping_sub(base).cast_signed();
-        self.unsigned(u64::from(((distance << 1) ^ (distance >> 31)).cast_unsigned()));
-    }
-
-    /// A time in ns; most captures count in microseconds.
-    #[inline]
-    fn span(&mut self, ns: u64) {
-        let micros = ns / 1_000;
-        self.unsigned(if micros * 1_000 == ns { (micros << 1) | 1 } else { ns << 1 });
-    }
-
-    #[cold]
-    fn envelope(&mut self, changed: u8, segment: &Segment) {
-        self.put([changed]);
-        if changed & TTL != 0 {
-            self.put([segment.ttl]);
-        }
-        if changed & MARKS != 0 {
-            self.put(segment.marks.bits().to_le_bytes());
-        }
-        if changed & INTERFACE != 0 {
-            self.put((segment.interface as u16).to_le_bytes());
-        }
-        if changed & CONTEXT != 0 {
-            self.put((segment.context as u16).to_le_bytes());
-        }
-    }
-
-    #[cold]
-    fn options(&mut self, present: u8, options: &TcpOptions) {
-        self.put([present]);
-        if let Some(mss) = options.mss {
-            self.put(mss.to_le_bytes());
-        }
-        if let Some(shift) = options.window_scale {
-            self.put([shift]);
-        }
-        if options.order != OptionOrder::USUAL {
-            self.put([options.order.bits()]);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::FrameNumber;
     use crate::connection::Connection;
-    use crate::segment::Timestamps;
+    use crate::segment::{OptionOrder, TcpOptions, Timestamps};
 
     /// A peer that mostly does what is expected of it.
     struct Player {

@@ -1,10 +1,10 @@
 //! The life of a connection in which nothing went wrong, told from its packed segments in one pass.
 //!
 //! [`Lifecycle`](super::Lifecycle) is the authority. What stands here answers only where that could not say anything else:
-//! for a SYN that nothing followed, and for a handshake, data in order and one FIN of each side, each acknowledged before
-//! anything else came. Of such a life no comparison of times decides anything but how long its timers ran, and every number
-//! is the one that was due. Whatever else there is makes it none, a closed window as well as an acknowledgment that says
-//! nothing new. Debug builds tell every such life both ways and panic when the two differ.
+//! for a SYN that nothing followed, and for a handshake, data in order and one FIN of each side at most, each acknowledged
+//! before anything else came. Of such a life no comparison of times decides anything but how long its timers ran, and every
+//! number is the one that was due. Whatever else there is makes it none, a closed window or a reset for instance. Debug builds
+//! tell every such life both ways and panic when the two differ.
 
 use smallvec::SmallVec;
 
@@ -17,10 +17,10 @@ use super::words::{Basis, CloseKind, Initiator, OpenKind, StateStep};
 use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
 use crate::segment::{Flags, Marks, Segment};
 
-/// More segments than all that a journal keeps is not told of here.
-const SEGMENTS_MAX: u32 = 48;
-/// What an announced size is taken for where none was.
+/// More than one IP packet holds.
 const SIZE_MAX: u32 = u16::MAX as u32;
+/// A server that has not been heard since its SYN-ACK holds the connection for certain as long as the client said no more.
+const UNHEARD_MAX: u32 = 3;
 /// A FIN in a shorter life crosses no request of an idle connection, ns: half of what makes one idle.
 const BRIEF_NS: i64 = 500_000_000;
 
@@ -30,7 +30,8 @@ const ORDINARY: Marks = Marks::CHECKSUM_GOOD
     .union(Marks::OUTBOUND)
     .union(Marks::INBOUND)
     .union(Marks::REASSEMBLED)
-    .union(Marks::DONT_FRAGMENT);
+    .union(Marks::DONT_FRAGMENT)
+    .union(Marks::PAYLOAD_CUT);
 
 /// The states that one end entered.
 pub type Steps = SmallVec<[StateStep; 6]>;
@@ -74,6 +75,14 @@ pub struct Orderly {
     pub silence_ns: i64,
     /// The segment that ended it, if it was one of seconds.
     pub after_silence: Option<Noted>,
+    /// It had to make room for others before it ended.
+    pub evicted: bool,
+    /// The first segment of which the capture lacks payload.
+    pub cut: Option<Place>,
+    /// The first segment that is larger than its receiver takes in one.
+    pub large: Option<Place>,
+    /// Who sent such segments.
+    pub sends_large: Sides<bool>,
 }
 
 /// How far it has come.
@@ -114,9 +123,9 @@ impl Place {
 struct Way {
     nxt: Seq,
     ack: Seq,
-    /// What the other end takes in one segment.
-    len_max: u32,
-    /// Of the newest segments: equal ones would be taken for one frame captured twice.
+    /// What the other end takes in one segment, if it said so.
+    len_max: Option<u16>,
+    /// Of the newest segments, where they are compared.
     digests: [u32; 4],
     cursor: usize,
     greeting: Option<Greeting>,
@@ -125,10 +134,16 @@ struct Way {
 /// The pass over the packed segments.
 struct Pass {
     stage: Stage,
-    segments: u32,
+    server_segments: u32,
+    /// Segments of the client that ask for an answer.
+    client_transmissions: u32,
+    /// What the server sent shows that it had the handshake's end.
+    is_server_heard: bool,
     ways: Sides<Way>,
     syn: Place,
     syn_clock: Option<u32>,
+    /// The number after the SYN's.
+    syn_end: Seq,
     syn_ack: Place,
     opened: Place,
     /// The timestamp of the handshake's end, where the ends use timestamps.
@@ -145,6 +160,21 @@ struct Pass {
     newest: Place,
     silence_ns: i64,
     after_silence: Option<Noted>,
+    cut: Option<Place>,
+    large: Option<Place>,
+    sends_large: Sides<bool>,
+    twins: Twins,
+}
+
+/// Equal segments of one side would be taken for one frame captured twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Twins {
+    /// Each says something new, so no two can be equal.
+    None,
+    /// One says nothing new: it must be compared.
+    Possible,
+    /// They are compared.
+    Compared,
 }
 
 impl Orderly {
@@ -157,19 +187,25 @@ impl Orderly {
         horizon: Timestamp,
         profile: Profile,
     ) -> Option<Self> {
-        if !brief.is_complete() {
+        if !brief.is_settled() {
             return None;
         }
-        let mut pass = Pass::new();
-        if !brief.each(client, server, |side, segment| pass.take(side, segment)) {
+        let mut pass = Pass::new(Twins::None);
+        let mut is_orderly = brief.each_from_first(client, server, |side, segment| pass.take(side, segment));
+        if pass.twins == Twins::Possible {
+            pass = Pass::new(Twins::Compared);
+            is_orderly = brief.each_from_first(client, server, |side, segment| pass.take(side, segment));
+        }
+        if !is_orderly {
             return None;
         }
+        pass.count_to(Place { time: brief.end(), frame: brief.last_frame() });
         Self::tell(stream, (client, server), &pass, horizon, profile)
     }
 
     /// The same of a SYN that nothing followed.
     pub fn of_syn(stream: u64, syn: &Segment, horizon: Timestamp, profile: Profile) -> Option<Self> {
-        let mut pass = Pass::new();
+        let mut pass = Pass::new(Twins::None);
         let is_orderly = Brief::can_begin(syn) && pass.take(Side::Client, syn);
         is_orderly.then(|| Self::tell(stream, (syn.source, syn.destination), &pass, horizon, profile))?
     }
@@ -203,10 +239,15 @@ impl Orderly {
             syn_clock: pass.syn_clock,
             silence_ns: pass.silence_ns,
             after_silence: pass.after_silence,
+            evicted: false,
+            cut: pass.cut,
+            large: pass.large,
+            sends_large: pass.sends_large,
         };
         match pass.stage {
             Stage::Asked => orderly.tell_unanswered(pass),
-            Stage::Over => orderly.tell_closed(pass)?,
+            Stage::Open => orderly.tell_opened(pass)?,
+            Stage::HalfClosed | Stage::Over => orderly.tell_closed(pass)?,
             _ => return None,
         }
         Some(orderly)
@@ -222,20 +263,38 @@ impl Orderly {
         run_out(states, pass.syn.time.plus(self.profiles.client.syn_give_up_ns), self.horizon);
     }
 
+    /// Open, and as far as the capture goes it stays so.
+    fn tell_opened(&mut self, pass: &Pass) -> Option<()> {
+        let is_heard = pass.is_server_heard;
+        if !is_heard && (pass.server_segments > 0 || pass.client_transmissions > UNHEARD_MAX) {
+            return None;
+        }
+        self.open = OpenKind::ThreeWay;
+        let Sides { client, server } = &mut self.states;
+        enter(client, State::SynSent, pass.syn, Basis::Seen);
+        enter(client, State::Established, pass.syn_ack, Basis::Seen);
+        enter(server, State::SynReceived, pass.syn_ack, Basis::Seen);
+        enter(server, State::Established, pass.opened, if is_heard { Basis::Seen } else { Basis::Inferred });
+        Some(())
+    }
+
+    /// Closed by one end at least.
     fn tell_closed(&mut self, pass: &Pass) -> Option<()> {
         if !pass.is_drained && self.end.since(self.start) >= BRIEF_NS {
             return None;
         }
         let (closer, answerer) = (pass.closer, !pass.closer);
+        if pass.stage == Stage::Over {
+            let is_prompt = pass.fin_acked.frame == pass.second_fin.frame;
+            self.close = if is_prompt { CloseKind::ThreeSegment } else { CloseKind::FourSegment };
+            self.fins[answerer] = Some(pass.second_fin);
+        }
         self.open = OpenKind::ThreeWay;
-        let is_prompt = pass.fin_acked.frame == pass.second_fin.frame;
-        self.close = if is_prompt { CloseKind::ThreeSegment } else { CloseKind::FourSegment };
         self.initiator = Some(match closer {
             Side::Client => Initiator::Client,
             Side::Server => Initiator::Server,
         });
         self.fins[closer] = Some(pass.first_fin);
-        self.fins[answerer] = Some(pass.second_fin);
         let since = pass.last_data.unwrap_or(pass.syn.time);
         self.idle_ns = Some(if pass.first_fin_len > 0 { 0 } else { pass.first_fin.time.since(since).max(0) });
         let Sides { client, server } = &mut self.states;
@@ -246,13 +305,22 @@ impl Orderly {
         let active = &mut self.states[closer];
         enter(active, State::FinWait1, pass.first_fin, Basis::Seen);
         enter(active, State::FinWait2, pass.fin_acked, Basis::Inferred);
-        enter(active, State::TimeWait, pass.second_fin, Basis::Seen);
-        run_out(active, pass.second_fin.time.plus(self.profiles[closer].time_wait_ns), self.horizon);
         let passive = &mut self.states[answerer];
         enter(passive, State::CloseWait, pass.first_fin, Basis::Seen);
-        enter(passive, State::LastAck, pass.second_fin, Basis::Seen);
-        enter(passive, State::Closed, pass.newest, Basis::Inferred);
+        if pass.stage == Stage::Over {
+            enter(passive, State::LastAck, pass.second_fin, Basis::Seen);
+            enter(passive, State::Closed, pass.newest, Basis::Inferred);
+            let active = &mut self.states[closer];
+            enter(active, State::TimeWait, pass.second_fin, Basis::Seen);
+            run_out(active, pass.second_fin.time.plus(self.profiles[closer].time_wait_ns), self.horizon);
+        }
         Some(())
+    }
+
+    /// The side that was in CLOSE-WAIT to the end, and since when.
+    pub fn close_waiting(&self) -> Option<(Side, Timestamp)> {
+        let waiting = |side: Side| self.states[side].last().filter(|step| step.state == State::CloseWait);
+        Side::BOTH.into_iter().find_map(|side| Some((side, waiting(side)?.time)))
     }
 
     /// The frame of the first FIN.
@@ -281,18 +349,30 @@ fn run_out(states: &mut Steps, at: Timestamp, horizon: Timestamp) {
 }
 
 impl Way {
-    const NEW: Self = Self { nxt: Seq(0), ack: Seq(0), len_max: SIZE_MAX, digests: [0; 4], cursor: 0, greeting: None };
+    const NEW: Self = Self { nxt: Seq(0), ack: Seq(0), len_max: None, digests: [0; 4], cursor: 0, greeting: None };
+
+    /// Whether one of the newest segments equals `segment`, which is remembered.
+    fn has_twin(&mut self, segment: &Segment) -> bool {
+        let digest = segment.packet_digest();
+        let is_there = self.digests.contains(&digest);
+        self.digests[self.cursor % 4] = digest;
+        self.cursor += 1;
+        is_there
+    }
 }
 
 impl Pass {
-    fn new() -> Self {
+    fn new(twins: Twins) -> Self {
         let none = Place::default();
         Self {
             stage: Stage::Nothing,
-            segments: 0,
+            server_segments: 0,
+            client_transmissions: 0,
+            is_server_heard: false,
             ways: Sides { client: Way::NEW, server: Way::NEW },
             syn: none,
             syn_clock: None,
+            syn_end: Seq(0),
             syn_ack: none,
             opened: none,
             clock: None,
@@ -307,6 +387,33 @@ impl Pass {
             newest: none,
             silence_ns: 0,
             after_silence: None,
+            cut: None,
+            large: None,
+            sends_large: Sides::default(),
+            twins,
+        }
+    }
+
+    /// Times and frames were counted from the first segment; the newest was at `newest`.
+    fn count_to(&mut self, newest: Place) {
+        let (time, frame) = (newest.time.since(self.newest.time), newest.frame.wrapping_sub(self.newest.frame));
+        let count =
+            |place: &mut Place| *place = Place { time: place.time.plus(time), frame: place.frame.wrapping_add(frame) };
+        let places = [
+            &mut self.syn,
+            &mut self.syn_ack,
+            &mut self.opened,
+            &mut self.first_fin,
+            &mut self.fin_acked,
+            &mut self.second_fin,
+            &mut self.newest,
+        ];
+        for place in places.into_iter().chain(&mut self.cut).chain(&mut self.large) {
+            count(place);
+        }
+        self.last_data = self.last_data.map(|data| data.plus(time));
+        if let Some(note) = &mut self.after_silence {
+            (note.time, note.frame) = (note.time.plus(time), note.frame.wrapping_add(frame));
         }
     }
 
@@ -315,23 +422,25 @@ impl Pass {
     #[inline]
     fn take(&mut self, side: Side, segment: &Segment) -> bool {
         let now = Place { time: segment.time, frame: segment.frame.0 };
-        if self.segments > 0 && !self.goes_on(side, segment, now) {
+        if self.stage != Stage::Nothing && !self.goes_on(side, segment, now) || segment.marks.intersects(!ORDINARY) {
             return false;
         }
-        self.segments += 1;
         self.newest = now;
-        let digest = segment.packet_digest();
         let way = &mut self.ways[side];
-        if way.digests.contains(&digest) || self.segments > SEGMENTS_MAX || segment.marks.intersects(!ORDINARY) {
+        if self.twins == Twins::Compared && way.has_twin(segment) {
             return false;
         }
-        way.digests[way.cursor % 4] = digest;
-        way.cursor += 1;
+        if segment.marks.contains(Marks::PAYLOAD_CUT) {
+            self.cut.get_or_insert(now);
+        }
         let previous_ack = way.ack;
         way.ack = segment.ack;
         way.nxt = segment.seq_end();
         if segment.flags.contains(Flags::SYN) {
             return self.open(side, segment, now);
+        }
+        if self.is_too_large(side, segment, now) {
+            return false;
         }
         let is_clocked = match (self.clock, segment.options.timestamps) {
             (None, None) => true,
@@ -344,12 +453,15 @@ impl Pass {
             _ => false,
         };
         let is_bare = segment.payload_len == 0 && !segment.flags.contains(Flags::FIN);
-        let is_plain = is_clocked
-            && segment.window > 0
-            && segment.payload_len <= self.ways[side].len_max
-            && !segment.flags.contains(Flags::RST);
-        if !is_plain {
+        if !is_clocked || segment.window == 0 || segment.flags.contains(Flags::RST) {
             return false;
+        }
+        match side {
+            Side::Client => self.client_transmissions += u32::from(!is_bare),
+            Side::Server => {
+                self.server_segments += 1;
+                self.is_server_heard |= !is_bare || segment.ack != self.syn_end;
+            }
         }
         self.has_answered |= side == Side::Server && segment.payload_len > 0;
         match self.stage {
@@ -369,7 +481,11 @@ impl Pass {
                 if !is_bare {
                     self.last_data = Some(now.time);
                 }
-                !is_bare || segment.ack != previous_ack
+                if is_bare && segment.ack == previous_ack && self.twins == Twins::None {
+                    self.twins = Twins::Possible;
+                    return false;
+                }
+                true
             }
             Stage::Closing | Stage::HalfClosed => {
                 let answers = side != self.closer && segment.ack == self.ways[self.closer].nxt;
@@ -394,6 +510,20 @@ impl Pass {
         }
     }
 
+    /// A segment larger than its receiver takes in one was not cut yet, or put together again, where it was captured.
+    #[inline]
+    fn is_too_large(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
+        match self.ways[side].len_max {
+            Some(max) if segment.payload_len > u32::from(max) => {
+                self.large.get_or_insert(now);
+                self.sends_large[side] = true;
+                false
+            }
+            Some(_) => false,
+            None => segment.payload_len > SIZE_MAX,
+        }
+    }
+
     /// Measures the silence before a segment that is not the first.
     #[inline]
     fn goes_on(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
@@ -408,11 +538,12 @@ impl Pass {
     fn open(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
         let own = &mut self.ways[side];
         own.greeting = Some(Greeting::of(segment));
-        self.ways[!side].len_max = segment.options.mss.map_or(SIZE_MAX, u32::from);
+        self.ways[!side].len_max = segment.options.mss;
         let clock = segment.options.timestamps.map(|stamps| stamps.value);
         match (self.stage, side) {
             (Stage::Nothing, Side::Client) => {
                 (self.stage, self.syn, self.syn_clock) = (Stage::Asked, now, clock);
+                self.syn_end = segment.seq_end();
                 true
             }
             (Stage::Asked, Side::Server) => {

@@ -144,9 +144,19 @@ impl Sketch {
         self.resets.clear();
         if orderly.open == OpenKind::Unanswered {
             handshake::syn_unanswered::alone(orderly, &mut self.found);
+            capture::snaplen_cut::of_orderly(orderly, &mut self.found);
             return true;
         }
-        transfer::idle::of_orderly(orderly, thresholds, &mut self.found)
+        let found = &mut self.found;
+        // In the order of the catalogue.
+        teardown::close_wait_stuck::of_orderly(orderly, thresholds, found);
+        if !transfer::idle::of_orderly(orderly, thresholds, found) {
+            return false;
+        }
+        capture::ended_early::of_orderly(orderly, found);
+        capture::snaplen_cut::of_orderly(orderly, found);
+        capture::offload_segments::of_orderly(orderly, found);
+        true
     }
 
     /// The gist of the verdict on a connection which was looked at last, and of which the life was told in short.

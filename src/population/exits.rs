@@ -229,7 +229,13 @@ impl Passage {
     /// The same of a life that was told in short, where the hash of the client's address is known.
     #[inline]
     pub(super) fn of_orderly(orderly: &Orderly, peer: u64) -> Option<Self> {
-        let fin = orderly.fins.server?;
+        if orderly.open == OpenKind::Unanswered {
+            return None;
+        }
+        let Some(fin) = orderly.fins.server else {
+            // Nothing shows that its application has let it go.
+            return Some(Self::Lived { from: orderly.start, to: orderly.horizon, end: None });
+        };
         let is_answer = is_answer(orderly.fins.client, fin);
         let end = End {
             at: fin.time,

@@ -116,8 +116,13 @@ impl<'a> OrderlyStay<'a> {
         };
         debug_assert!(entered.len() <= STEPS_MAX && entered.iter().all(|step| step.state != State::Closed));
         let (first, last) = (entered.first()?, entered.last()?);
-        let time_wait_ends = (last.state == State::TimeWait).then(|| last.time.plus(profile.time_wait_ns));
-        let until = closed.or_else(|| ends_with(horizon, last.time, time_wait_ends, departure));
+        let runs_out = match last.state {
+            State::TimeWait => Some(last.time.plus(profile.time_wait_ns)),
+            State::FinWait2 if profile.fin_wait_2_ns < i64::MAX => Some(last.time.plus(profile.fin_wait_2_ns)),
+            _ => None,
+        };
+        let until = closed.or_else(|| ends_with(horizon, last.time, runs_out, departure));
+        let time_wait_ends = runs_out.filter(|_| last.state == State::TimeWait);
         let free = time_wait_ends.or(until.filter(|&until| until <= horizon));
         Some(Self { entered, until, held_ns: free.map(|free| free.since(first.time).max(0)) })
     }

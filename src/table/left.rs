@@ -37,11 +37,13 @@ impl Left {
     /// Its life, if it was an orderly one for certain, without unpacking it. `horizon` is the newest packet time of the
     /// capture so far, `profile` what is taken for the stack of an end that does not show its own.
     pub fn orderly(&self, horizon: Timestamp, profile: Profile) -> Option<Orderly> {
-        match &self.body {
+        let mut orderly = match &self.body {
             Remains::Brief(brief) => Orderly::of(self.stream, (self.client, self.server), brief, horizon, profile),
             Remains::Asked(syn) => Orderly::of_syn(self.stream, syn, horizon, profile),
             Remains::Whole(_) => None,
-        }
+        }?;
+        orderly.evicted = self.evicted;
+        Some(orderly)
     }
 
     /// Shows the connection, a brief one played back in `scratch`.
@@ -50,7 +52,9 @@ impl Left {
             Remains::Whole(connection) => Some(to(connection)),
             packed => {
                 self.play_back(packed, scratch);
-                scratch.as_deref().map(to)
+                let connection = scratch.as_mut()?;
+                connection.evicted = self.evicted;
+                Some(to(connection))
             }
         }
     }

@@ -47,7 +47,7 @@ pub(super) struct Record {
     body: Body,
 }
 
-const _: () = assert!(size_of::<Record>() == 216);
+const _: () = assert!(size_of::<Record>() == 192);
 
 impl Record {
     /// In no queue.

@@ -1,9 +1,11 @@
 //! What was packed, segment by segment.
 
-use super::{
-    ACCURATE_ECN, ACK, Brief, CLOCK, CONTEXT, ENVELOPE, FAST_OPEN, FROM_SERVER, INTERFACE, IP_ID, MARKS, MSS,
-    MULTIPATH, OPTIONS, ORDER, SACK_PERMITTED, SEQ, SHIFT, TTL, WINDOW, expected_ack, next_id,
+use super::packing::{
+    ACCURATE_ECN, ACK, CLOCK, CONTEXT, ECHO_AT, ENVELOPE, FAST_OPEN, FLAGS_AT, FRAMES_AT, FROM_SERVER, INTERFACE,
+    IP_ID, MARKS, MICROS, MSS, MULTIPATH, OPTIONS, ORDER, PAYLOAD_AT, SACK_PERMITTED, SEQ, SHIFT, SPAN_AT, TTL,
+    USUAL_MARKS, USUAL_TTL, VALUE_AT, WINDOW, envelope_len, marks_of_head, options_len, span_len, word_len,
 };
+use super::{Brief, expected_ack, next_id};
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
 use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions, Timestamps};
 
@@ -21,16 +23,24 @@ struct Trail {
 }
 
 impl Trail {
-    const NONE: Self =
-        Self { nxt: Seq(0), clock: 0, window: 0, ip_id: 0, marks: Marks::empty(), interface: 0, context: 0, ttl: 0 };
+    const NONE: Self = Self {
+        nxt: Seq(0),
+        clock: 0,
+        window: 0,
+        ip_id: 0,
+        marks: USUAL_MARKS,
+        interface: 0,
+        context: 0,
+        ttl: USUAL_TTL,
+    };
 }
 
 /// Reads a brief from its beginning. What it reads was written by [`Brief::pack`], so it is whole; were it not, octets
 /// that are missing read as zero.
 pub(super) struct Unpacking<'a> {
-    octets: &'a [u8],
+    octets: Octets<'a>,
     /// What lies behind the record.
-    rest: &'a [u8],
+    rest: Octets<'a>,
     trails: [Trail; 2],
     ends: [Endpoint; 2],
     /// The one unpacked last; what no packed segment has stays as it is.
@@ -40,10 +50,11 @@ pub(super) struct Unpacking<'a> {
 }
 
 impl<'a> Unpacking<'a> {
+    /// Counts times and frames from the first.
     #[inline]
     pub(super) fn of(brief: &'a Brief, client: Endpoint, server: Endpoint) -> Self {
-        let octets = brief.first.get(..usize::from(brief.first_used)).unwrap_or_default();
-        let rest = brief.rest.as_ref().and_then(|rest| rest.get(..usize::from(brief.rest_used))).unwrap_or_default();
+        let octets = Octets { all: &brief.first, at: 0, end: usize::from(brief.first_used) };
+        let rest = Octets { all: brief.rest.as_deref().unwrap_or_default(), at: 0, end: usize::from(brief.rest_used) };
         let segment = Segment {
             time: Timestamp(0),
             frame: FrameNumber(0),
@@ -66,100 +77,68 @@ impl<'a> Unpacking<'a> {
         Self { octets, rest, trails: [Trail::NONE; 2], ends: [client, server], segment, has_options: false }
     }
 
+    /// The same with times and frames as they were: they count from the first, and what is known is the newest.
+    pub(super) fn dated(brief: &'a Brief, client: Endpoint, server: Endpoint) -> Self {
+        let mut unpacking = Self::of(brief, client, server);
+        let (span, frames) = unpacking.octets.passed();
+        let (span_behind, frames_behind) = unpacking.rest.passed();
+        unpacking.segment.time = brief.newest.plus(-span - span_behind);
+        unpacking.segment.frame = FrameNumber(brief.frame.wrapping_sub(frames + frames_behind));
+        unpacking
+    }
+
     /// The segment that was unpacked last.
     #[inline]
     pub(super) fn segment(&self) -> &Segment {
         &self.segment
     }
 
-    #[inline]
-    fn octet(&mut self) -> u8 {
-        let [octet] = self.get();
-        octet
-    }
-
-    #[inline]
-    fn get<const N: usize>(&mut self) -> [u8; N] {
-        let Some((octets, rest)) = self.octets.split_first_chunk() else {
-            self.octets = &[];
-            return [0; N];
-        };
-        self.octets = rest;
-        *octets
-    }
-
-    #[inline]
-    fn unsigned(&mut self) -> u64 {
-        let first = self.octet();
-        if first < 0x80 { first.into() } else { self.unsigned_long(first & 0x7f) }
-    }
-
-    /// Goes on with a number of several octets.
-    fn unsigned_long(&mut self, first: u8) -> u64 {
-        let (mut value, mut shift) = (u64::from(first), 7);
-        while shift < 64 {
-            let octet = self.octet();
-            value |= u64::from(octet & 0x7f) << shift;
-            shift += 7;
-            if octet & 0x80 == 0 {
-                break;
-            }
-        }
-        value
-    }
-
-    #[inline]
-    fn signed(&mut self, base: u32) -> u32 {
-        let folded = self.unsigned() as u32;
-        base.wrapping_add((folded >> 1) ^ (folded & 1).wrapping_neg())
-    }
-
     /// Unpacks the next segment. Returns who sent it; none after the last one.
     #[inline]
     pub(super) fn advance(&mut self) -> Option<Side> {
-        if self.octets.is_empty() {
+        if self.octets.is_over() {
             // A packed segment lies whole in either part.
-            self.octets = std::mem::take(&mut self.rest);
-            if self.octets.is_empty() {
+            self.octets = std::mem::replace(&mut self.rest, Octets::NONE);
+            if self.octets.is_over() {
                 return None;
             }
         }
-        let [head, low_flags] = self.get();
-        let from_server = usize::from(head & FROM_SERVER);
+        let octets = &mut self.octets;
+        let head = octets.head();
+        let from_server = (head & FROM_SERVER) as usize;
         let (mut own, peer) = (self.trails[from_server], self.trails[1 - from_server]);
-        let has = |bit: u8| head & bit != 0;
-        let mut flags = Flags::from_bits_truncate(low_flags.into());
-        let seq = if has(SEQ) { Seq(u32::from_le_bytes(self.get())) } else { own.nxt };
-        let ack = if has(ACK) { Seq(u32::from_le_bytes(self.get())) } else { expected_ack(flags, peer.nxt) };
-        own.window = if has(WINDOW) { u16::from_le_bytes(self.get()) } else { own.window };
-        own.ip_id = if has(IP_ID) { u16::from_le_bytes(self.get()) } else { next_id(own.ip_id) };
+        let has = |bit: u32| head & bit != 0;
+        let mut flags = Flags::from_bits_truncate((head >> FLAGS_AT) as u8 as u16);
+        flags.set(Flags::AE, has(ACCURATE_ECN));
+        let seq = if has(SEQ) { Seq(octets.number(4) as u32) } else { own.nxt };
+        let ack = if has(ACK) { Seq(octets.number(4) as u32) } else { expected_ack(flags, peer.nxt) };
+        own.window = if has(WINDOW) { octets.number(2) as u16 } else { own.window };
+        own.ip_id = if has(IP_ID) { octets.number(2) as u16 } else { next_id(own.ip_id) };
         let mut timestamps = None;
         if has(CLOCK) {
-            own.clock = self.signed(own.clock);
-            timestamps = Some(Timestamps { value: own.clock, echo: self.signed(peer.clock) });
+            own.clock = octets.signed(own.clock, head >> VALUE_AT);
+            timestamps = Some(Timestamps { value: own.clock, echo: octets.signed(peer.clock, head >> ECHO_AT) });
         }
+        let payload_len = octets.number(word_len(head >> PAYLOAD_AT)) as u32;
+        let (span, frames) = octets.distance(head);
         if has(ENVELOPE) {
-            flags.set(Flags::AE, self.envelope(&mut own) & ACCURATE_ECN != 0);
+            octets.envelope(&mut own);
         }
         if self.has_options {
             self.segment.options = TcpOptions::NONE;
         }
         self.has_options = has(OPTIONS);
         if self.has_options {
-            self.options();
+            self.segment.options = octets.options();
         }
-        let payload_len = self.unsigned() as u32;
-        let span = self.unsigned();
-        let span = if span & 1 != 0 { (span >> 1) * 1_000 } else { span >> 1 };
-        let frames = self.unsigned();
         let segment = &mut self.segment;
         segment.options.timestamps = timestamps;
-        segment.time = Timestamp(segment.time.0 + span.cast_signed());
-        segment.frame = FrameNumber(segment.frame.0 + frames);
+        segment.time = Timestamp(segment.time.0 + span);
+        segment.frame = FrameNumber(segment.frame.0.wrapping_add(frames));
         (segment.source, segment.destination) = (self.ends[from_server], self.ends[1 - from_server]);
         (segment.seq, segment.ack, segment.payload_len) = (seq, ack, payload_len);
         (segment.window, segment.ip_id, segment.flags) = (own.window, own.ip_id, flags);
-        (segment.ttl, segment.marks) = (own.ttl, own.marks);
+        (segment.ttl, segment.marks) = (own.ttl, own.marks | marks_of_head(head));
         (segment.interface, segment.context) = (own.interface.into(), own.context.into());
         if !flags.contains(Flags::RST) {
             own.nxt = segment.seq_end();
@@ -167,37 +146,133 @@ impl<'a> Unpacking<'a> {
         self.trails[from_server] = own;
         Some(if from_server == 0 { Side::Client } else { Side::Server })
     }
+}
 
-    /// What changed of the envelope, and which bits say so.
+/// Packed octets and how far they have been read.
+#[derive(Clone, Copy)]
+struct Octets<'a> {
+    /// Those in use, and room behind them.
+    all: &'a [u8],
+    at: usize,
+    end: usize,
+}
+
+impl Octets<'_> {
+    const NONE: Self = Self { all: &[], at: 0, end: 0 };
+
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.at >= self.end
+    }
+
+    /// The next eight octets, without going on.
+    #[inline]
+    fn word(&self) -> u64 {
+        match self.all.get(self.at..).and_then(<[u8]>::first_chunk) {
+            Some(octets) => u64::from_le_bytes(*octets),
+            None => self.last_word(),
+        }
+    }
+
+    /// The same near the end.
     #[cold]
-    fn envelope(&mut self, own: &mut Trail) -> u8 {
+    fn last_word(&self) -> u64 {
+        let rest = self.all.get(self.at..).unwrap_or_default();
+        rest.iter().take(8).rev().fold(0, |word, &octet| word << 8 | u64::from(octet))
+    }
+
+    /// The next number, of up to eight octets.
+    #[inline]
+    fn number(&mut self, len: usize) -> u64 {
+        const MASKS: [u64; 9] = {
+            let mut masks = [u64::MAX; 9];
+            let mut len = 0;
+            while len < 8 {
+                masks[len] = (1 << (8 * len)) - 1;
+                len += 1;
+            }
+            masks
+        };
+        let value = self.word() & MASKS[len.min(8)];
+        self.at += len;
+        value
+    }
+
+    #[inline]
+    fn head(&mut self) -> u32 {
+        self.number(4) as u32
+    }
+
+    #[inline]
+    fn octet(&mut self) -> u8 {
+        self.number(1) as u8
+    }
+
+    #[inline]
+    fn signed(&mut self, base: u32, code: u32) -> u32 {
+        let folded = self.number(word_len(code)) as u32;
+        base.wrapping_add((folded >> 1) ^ (folded & 1).wrapping_neg())
+    }
+
+    /// The time in ns and the frames since the segment before.
+    #[inline]
+    fn distance(&mut self, head: u32) -> (i64, u64) {
+        let span = self.number(span_len(head >> SPAN_AT)).cast_signed();
+        let span = if head & MICROS != 0 { span * 1_000 } else { span };
+        (span, self.number(word_len(head >> FRAMES_AT)) ^ 1)
+    }
+
+    /// The time in ns and the frames from before the first to the last.
+    fn passed(mut self) -> (i64, u64) {
+        let (mut time, mut frame) = (0, 0);
+        while !self.is_over() {
+            let head = self.head();
+            let has = |bit: u32| usize::from(head & bit != 0);
+            self.at += 4 * (has(SEQ) + has(ACK)) + 2 * (has(WINDOW) + has(IP_ID));
+            self.at += word_len(head >> VALUE_AT) + word_len(head >> ECHO_AT) + word_len(head >> PAYLOAD_AT);
+            let (span, frames) = self.distance(head);
+            (time, frame) = (time + span, frame + frames);
+            if head & ENVELOPE != 0 {
+                let changed = self.octet();
+                self.at += envelope_len(changed);
+            }
+            if head & OPTIONS != 0 {
+                let present = self.octet();
+                self.at += options_len(present);
+            }
+        }
+        (time, frame)
+    }
+
+    /// What changed of the envelope.
+    #[cold]
+    fn envelope(&mut self, own: &mut Trail) {
         let changed = self.octet();
         if changed & TTL != 0 {
             own.ttl = self.octet();
         }
         if changed & MARKS != 0 {
-            own.marks = Marks::from_bits_retain(u16::from_le_bytes(self.get()));
+            own.marks = Marks::from_bits_retain(self.number(2) as u16);
         }
         if changed & INTERFACE != 0 {
-            own.interface = u16::from_le_bytes(self.get());
+            own.interface = self.number(2) as u16;
         }
         if changed & CONTEXT != 0 {
-            own.context = u16::from_le_bytes(self.get());
+            own.context = self.number(2) as u16;
         }
-        changed
     }
 
     #[cold]
-    fn options(&mut self) {
+    fn options(&mut self) -> TcpOptions {
         let present = self.octet();
-        self.segment.options = TcpOptions {
-            mss: (present & MSS != 0).then(|| u16::from_le_bytes(self.get())),
+        TcpOptions {
+            mss: (present & MSS != 0).then(|| self.number(2) as u16),
             window_scale: (present & SHIFT != 0).then(|| self.octet()),
             sack_permitted: present & SACK_PERMITTED != 0,
             fast_open: present & FAST_OPEN != 0,
             multipath: present & MULTIPATH != 0,
             order: OptionOrder::from_bits(if present & ORDER != 0 { self.octet() } else { 0 }),
             ..TcpOptions::NONE
-        };
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `ended-early`: the capture ends before the connection does.
 
 use crate::base::Side;
-use crate::connection::{CloseKind, OpenKind};
+use crate::connection::{CloseKind, OpenKind, Orderly};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::{Case, Found};
@@ -93,11 +93,11 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         None => ("open", "neither end had closed".to_owned()),
     };
     let after = if quiet > 0 { format!("{} after", duration(quiet)) } else { "with".to_owned() };
-    let (doubt, confidence) = if quiet < EXCERPT_NS {
-        ("", Confidence::High)
+    let confidence = weigh(quiet);
+    let doubt = if confidence == Confidence::High {
+        ""
     } else {
-        let words = "; in so long a time an application or a keepalive mostly speaks, so this may be an excerpt";
-        (words, Confidence::Low)
+        "; in so long a time an application or a keepalive mostly speaks, so this may be an excerpt"
     };
     let message = format_args!("the capture ends {after} its last segment, and {words}: its end is not known{doubt}");
     ENTRY.draft(confidence, connection.end, [connection.last_frame], message).kind(kind).push(found);
@@ -105,3 +105,19 @@ fn detect(case: &Case<'_>, found: &mut Found) {
 
 /// After so long a silence the first keepalive is due, ns: two hours (RFC 9293, section 3.8.4; tcp_keepalive_time).
 const EXCERPT_NS: i64 = 7_200_000_000_000;
+
+fn weigh(quiet: i64) -> Confidence {
+    if quiet < EXCERPT_NS { Confidence::High } else { Confidence::Low }
+}
+
+/// The same of a life that was told in short, without words. One end that has closed is told of by `close-wait-stuck`.
+pub(in crate::finding) fn of_orderly(orderly: &Orderly, found: &mut Found) {
+    if orderly.close != CloseKind::None || orderly.fins.client.is_some() || orderly.fins.server.is_some() {
+        return;
+    }
+    let (kind, confidence) = match orderly.evicted {
+        true => ("evicted", Confidence::High),
+        false => ("open", weigh(orderly.horizon.since(orderly.end))),
+    };
+    ENTRY.draft(confidence, orderly.end, None, ENTRY.name).kind(kind).push(found);
+}

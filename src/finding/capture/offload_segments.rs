@@ -1,7 +1,7 @@
 //! `offload-segments`: segments that no wire carried in this size.
 
 use crate::base::Side;
-use crate::connection::{Artefact, Exhibit};
+use crate::connection::{Artefact, Exhibit, Orderly};
 use crate::finding::phrase::count;
 
 use crate::finding::case::{Case, Found};
@@ -67,6 +67,17 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     match sides[..] {
         [side] => draft.endpoint(side),
         _ => draft,
+    }
+    .push(found);
+}
+
+/// The same of a life that was told in short, without words.
+pub(in crate::finding) fn of_orderly(orderly: &Orderly, found: &mut Found) {
+    let Some(large) = orderly.large else { return };
+    let draft = ENTRY.draft(Confidence::High, large.time, [large.frame], ENTRY.name);
+    match (orderly.sends_large.client, orderly.sends_large.server) {
+        (true, true) => draft,
+        (is_client, _) => draft.endpoint(if is_client { Side::Client } else { Side::Server }),
     }
     .push(found);
 }

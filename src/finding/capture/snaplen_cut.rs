@@ -1,6 +1,6 @@
 //! `snaplen-cut`: frames are not whole in the file.
 
-use crate::connection::{Artefact, Exhibit};
+use crate::connection::{Artefact, Exhibit, Orderly};
 use crate::finding::phrase::count;
 
 use crate::finding::case::{Case, Found};
@@ -71,4 +71,11 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     };
     let message = format_args!("{} of {} are in the capture {words}", cut, count(case.connection.frames(), "frame"));
     ENTRY.draft(Confidence::High, time, [frame], message).kind(kind).push(found);
+}
+
+/// The same of a life that was told in short, without words.
+pub(in crate::finding) fn of_orderly(orderly: &Orderly, found: &mut Found) {
+    if let Some(cut) = orderly.cut {
+        ENTRY.draft(Confidence::High, cut.time, [cut.frame], ENTRY.name).kind("payload").push(found);
+    }
 }

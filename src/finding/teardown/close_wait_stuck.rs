@@ -1,11 +1,12 @@
 //! `close-wait-stuck`: the peer closed and this application never did.
 
 use crate::base::{Side, Timestamp};
-use crate::connection::{Noted, State};
+use crate::connection::{Noted, Orderly, State};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
+use crate::finding::thresholds::Thresholds;
 use crate::finding::verdict::{Confidence, Severity};
 
 finding! {
@@ -66,11 +67,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let Some(waiting) = waiting(case, side) else { continue };
         let Waiting { since, fin, quiet } = waiting;
         let lasted = case.life.horizon.since(since);
-        let (confidence, severity) = match quiet {
-            ns if ns >= case.thresholds.close_wait_ns => (Confidence::High, Severity::Warning),
-            ns if ns >= STUCK_NS_MIN => (Confidence::Medium, Severity::Note),
-            _ => (Confidence::Low, Severity::Note),
-        };
+        let (confidence, severity) = weigh(quiet, case.thresholds);
         let doubt = match (confidence, case.connection.evicted) {
             (Confidence::Low, true) => "; it was followed too short to tell a leak from a slow close",
             (Confidence::Low, false) => "; the capture ends too soon to tell a leak from a slow close",
@@ -84,6 +81,22 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let ack = case.notes(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(fin.end())).next();
         let frames = [Some(fin.frame), ack.map(|ack| ack.frame)].into_iter().flatten();
         ENTRY.draft(confidence, since, frames, message).endpoint(side).severity(severity).push(found);
+    }
+}
+
+/// The same of a life that was told in short, without words.
+pub(in crate::finding) fn of_orderly(orderly: &Orderly, thresholds: &Thresholds, found: &mut Found) {
+    let Some((side, since)) = orderly.close_waiting() else { return };
+    let (confidence, severity) = weigh(orderly.horizon.since(since), thresholds);
+    let frames = orderly.closing_frame();
+    ENTRY.draft(confidence, since, frames, ENTRY.name).endpoint(side).severity(severity).push(found);
+}
+
+fn weigh(quiet: i64, thresholds: &Thresholds) -> (Confidence, Severity) {
+    match quiet {
+        ns if ns >= thresholds.close_wait_ns => (Confidence::High, Severity::Warning),
+        ns if ns >= STUCK_NS_MIN => (Confidence::Medium, Severity::Note),
+        _ => (Confidence::Low, Severity::Note),
     }
 }
 
