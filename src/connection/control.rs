@@ -14,8 +14,14 @@ impl Connection {
         let each = |of: fn(&Half) -> bool| of(&halves.client) && of(&halves.server);
         let either = |of: fn(&Half) -> bool| of(&halves.client) || of(&halves.server);
         self.controls() == self.frames()
-            && each(|half| half.frames > 0 && half.isn.is_some())
+            && each(|half| half.frames > 0 && half.is_known())
+            && halves.server.isn.is_some()
             && (either(|half| half.missing_bytes > 0 || !half.gaps.is_empty()) || either(|half| half.fins > 0))
+    }
+
+    /// Nothing was captured but segments that open, close or reset: others may have been left out.
+    pub fn has_controls_alone(&self) -> bool {
+        self.controls() >= self.frames()
     }
 
     /// Segments that open, close or reset, and copies of anything.
@@ -32,8 +38,9 @@ impl Connection {
         // The reset itself is counted among the frames already.
         self.controls() + 1 == self.frames()
             && segment.flags.contains(Flags::ACK)
-            && own.isn.is_some()
-            && peer.isn.is_some()
+            && own.is_known()
+            && peer.is_known()
+            && self.halves.server.isn.is_some()
             && (goes_beyond(segment.seq, own) || goes_beyond(segment.ack, peer))
             && !segment.seq.before(own.nxt)
             && !segment.ack.before(peer.nxt)

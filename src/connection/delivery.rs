@@ -370,9 +370,16 @@ fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>>
         .position(|note| note.side == Side::Client && isn.is_some_and(|isn| acknowledges_beyond(note, isn)));
     let last_syn_ack =
         ack.and_then(|ack| notes[..syn_ack + ack].iter().rfind(|note| note.side == Side::Server && note.is_syn_ack()));
-    // A repeated SYN leaves open which copy was answered (Karn): what answers by its timestamp is slower than the newest.
+    // A repeated SYN leaves open which copy was answered (Karn), unless the SYN-ACK echoes the newest alone: what answers by
+    // its timestamp is slower than the newest.
     let answered = syn.map(|syn| notes[syn_ack].time.since(syn.time).max(0));
-    let repeated = notes[..syn_ack].iter().filter(|note| note.side == Side::Client && note.is_syn()).count() > 1;
+    let echo = notes[syn_ack].timestamps.map(|stamps| stamps.echo);
+    let stamped = |note: &Noted| note.timestamps.map(|stamps| stamps.value);
+    let is_newest = echo.is_some() && syn.is_some_and(|syn| stamped(syn) == echo);
+    let mut copies = notes[..syn_ack].iter().filter(|note| note.side == Side::Client && note.is_syn());
+    let others = copies.clone().filter(|copy| syn.is_some_and(|syn| syn.frame != copy.frame));
+    let is_told = is_newest && others.into_iter().all(|copy| stamped(copy) != echo);
+    let repeated = copies.nth(1).is_some() && !is_told;
     let slower = if repeated { echoed_rtt(&notes[syn_ack..], Side::Server) } else { None };
     let completed = ack.zip(last_syn_ack).map(|(ack, sent)| (syn_ack + ack, sent));
     // What completes it and is no acknowledgment alone came when there was something to send: the acknowledgment was lost.

@@ -31,7 +31,13 @@ impl Hindsight<'_> {
         let before = |note: &&Noted| note.side == side && !note.is_rst();
         let Some(earlier) = self.notes[..from].iter().rfind(before) else {
             let mut later = self.notes[from + 1..].iter().filter(before);
-            return later.any(|note| note.time.since(reset.time) > grace_ns && !note.class.contains(Class::WILD));
+            return later.any(|note| {
+                let since_ns = note.time.since(reset.time);
+                let clock = note.timestamps.zip(reset.timestamps).filter(|_| side == reset.side);
+                // Written before the reset, it was overtaken by it.
+                let is_older = clock.is_some_and(|(now, then)| Seq(now.value).before(Seq(then.value)));
+                since_ns > grace_ns && !note.class.contains(Class::WILD) && !is_older
+            });
         };
         let peer_end = self.notes[..from].iter().filter(|note| note.side != side && !note.is_rst()).map(Noted::end);
         let peer_end = peer_end.reduce(Seq::later);

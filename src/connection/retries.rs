@@ -182,8 +182,8 @@ impl Retries {
             let began = self.first.plus(-fit.schedule.total_ns(fit.first));
             total_ns(stack, fit.schedule).map(|ns| began.plus(ns))
         });
-        // Of several that fit, the one that goes on longest.
-        ends.collect::<Option<SmallVec<[Timestamp; 4]>>>()?.into_iter().max()
+        // Of several that fit, the one that goes on longest; who still sends it after that has another limit.
+        ends.collect::<Option<SmallVec<[Timestamp; 4]>>>()?.into_iter().max().filter(|&at| at > self.last)
     }
 }
 
@@ -298,6 +298,8 @@ mod tests {
         assert_eq!(gives_up(&doubling, &Profile::FREEBSD), Some(75));
         assert_eq!(gives_up(&[0.0, 1.0], &Profile::LINUX), Some(131), "either timer");
         assert_eq!(gives_up(&[0.0, 0.7, 1.1], &Profile::LINUX), None);
+        let stubborn = [0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 123.0];
+        assert_eq!(gives_up(&stubborn, &Profile::FREEBSD), None, "it goes on after that");
         let given = Profile { syn_give_up_ns: 5 * SECOND_NS, ..Profile::LINUX }.known(ProfileBasis::Given);
         assert_eq!(gives_up(&doubling, &given), Some(5));
     }

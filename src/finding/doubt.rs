@@ -29,7 +29,7 @@ const GROUNDS: &[(&str, Ground)] = &[
     ("accept-queue-overflow", Ground::ABSENCE),
     ("half-open-handshake", Ground::ABSENCE),
     ("handshake-ack-lost", Ground::ABSENCE),
-    ("aborted-before-accept", Ground::HEADER),
+    ("aborted-before-accept", Ground::ABSENCE.union(Ground::HEADER)),
     ("half-close", Ground::ABSENCE.union(Ground::BEGINNING)),
     ("fin-unanswered", Ground::ABSENCE.union(Ground::BEGINNING)),
     ("fin-retransmitted", Ground::HEADER),

@@ -143,15 +143,14 @@ fn an_abort_after_shutdown_is_an_abort() {
 
 #[test]
 fn a_full_buffer_was_not_read() {
-    holds(
-        "client > SYN
-         server > SYN ACK
-         client > ACK
-         server > data 3000
-         client > ACK win 0
-         +1 client > RST ACK win 0",
-        &[("resets", "unread-data high")],
-    );
+    let full = "server > SYN ACK
+                client > ACK
+                server > data 3000
+                client > ACK win 0
+                +1 client > RST ACK win 0";
+    holds(&format!("client > SYN <mss 1460, sackOK, wscale 7>\n{full}"), &[("resets", "unread-data high")]);
+    // Of a stack that nobody knows it may have thrown the rest away.
+    holds(&format!("client > SYN\n{full}"), &[("resets", "unread-data medium")]);
 }
 
 #[test]
@@ -409,4 +408,42 @@ fn who_never_had_the_fin_was_not_in_time_wait() {
     let acknowledged =
         format!("{crossed}client > ACK\n+2 client > FIN ACK again\n+2 client > FIN ACK again\nserver > RST");
     holds(&acknowledged, &[("resets", "fin-wait-2-expired medium")]);
+}
+
+#[test]
+fn a_refusal_whose_sender_accepts_the_same_syn_refuses_nothing() {
+    let evaded = "client > SYN <mss 1460, sackOK, TS val 5000 ecr 0>\n\
+                  +60ms server > RST ACK win 64240 <TS val 100 ecr 100>\n\
+                  +1ms server > FIN ACK seq 0 ack 1 win 64240 <TS val 100 ecr 100>\n\
+                  client > RST seq 1";
+    holds(
+        evaded,
+        &[
+            ("open", "aborted"),
+            ("client", "SYN-SENT"),
+            ("server", ""),
+            ("client calls", ""),
+            ("server calls", ""),
+            ("resets", "injected medium, invalid-handshake high"),
+        ],
+    );
+    // Other clients take what its SYN's timestamp does not tell, and the reset alone looks like any refusal.
+    let plain = "client > SYN\n+60ms server > RST ACK";
+    holds(plain, &[("open", "refused"), ("client calls", "connect=ECONNREFUSED"), ("resets", "refused high")]);
+}
+
+#[test]
+fn syns_that_no_timer_sent_do_not_time_out() {
+    let at_once = "client > SYN\n+1ms client > SYN\n+1ms client > SYN";
+    holds(at_once, &[("open", "unanswered"), ("close", "none"), ("client calls", "")]);
+    let in_vain = "client > SYN\n+1 client > SYN\n+1 client > SYN";
+    holds(in_vain, &[("close", "timed-out"), ("client calls", "connect=ETIMEDOUT")]);
+}
+
+#[test]
+fn what_was_written_before_a_reset_does_not_contradict_it() {
+    let overtaken = "server > SYN ACK ack 1 <mss 536, sackOK, TS val 2 ecr 1>\n\
+                     +14ms client > RST ACK seq 1 ack 1 <TS val 4 ecr 2>\n\
+                     +44ms client > ACK seq 1 ack 1 <TS val 3 ecr 2>";
+    holds(overtaken, &[("resets", "linger-zero high")]);
 }

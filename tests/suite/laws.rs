@@ -146,15 +146,13 @@ impl Broken {
 }
 
 impl Drop for Broken {
-    /// Fails the test with the shortest example.
+    /// Fails the test with the shortest examples: one, or in longer runs some that are known by what they claim.
     fn drop(&mut self) {
         let count = self.examples.len();
-        let shortest = self.examples.iter().min_by_key(|text| text.len());
-        if let Some(shortest) = shortest
-            && count > self.known
-            && !std::thread::panicking()
-        {
-            panic!("broken {count} times, for example by {shortest}");
+        self.examples.sort_by_key(String::len);
+        let shown = if std::env::var("LASTACK_LAWS_LIVES").is_err() { 1 } else { 40 };
+        if count > self.known && !std::thread::panicking() {
+            panic!("broken {count} times, for example by {}", self.examples[..count.min(shown)].join("\nand by "));
         }
     }
 }
@@ -209,7 +207,7 @@ fn payload_is_never_looked_at() {
 
 #[test]
 fn options_that_were_cut_are_missed_and_not_invented() {
-    let mut broken = Broken::at_most(1);
+    let mut broken = Broken::never();
     for (name, segments) in lived() {
         let [whole] = &tell(&segments).verdicts[..] else { continue };
         let cut = each(&segments, |segment| {

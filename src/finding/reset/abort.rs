@@ -40,17 +40,20 @@ pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
             "{shape}; by its SYN it runs {}, whose close() throws unread data away and sends FIN, so this was SO_LINGER 0",
             stack.name
         );
-        return Judgement::new(
-            Cause::LingerZero,
-            Confidence::Medium,
-            &[Cause::UnreadData, Cause::ProcessExit],
-            evidence,
-        );
+        // Who sees nothing but openings and ends does not see what it may have answered.
+        let is_whole = !inquiry.connection.has_controls_alone();
+        let confidence = if is_whole { Confidence::Medium } else { Confidence::Low };
+        return Judgement::new(Cause::LingerZero, confidence, &[Cause::UnreadData, Cause::ProcessExit], evidence);
     }
     if closed_its_window(inquiry) {
         let evidence =
             format!("{shape}; the window that it had advertised last was zero, so its buffer was full of unread data");
-        return Judgement::new(Cause::UnreadData, Confidence::High, &[Cause::ProcessExit], evidence);
+        // Where close() throws unread data away this would be SO_LINGER 0.
+        let (confidence, rivals): (_, &[Cause]) = match stack.is_known() {
+            true => (Confidence::High, &[Cause::ProcessExit]),
+            false => (Confidence::Medium, &[Cause::LingerZero, Cause::ProcessExit]),
+        };
+        return Judgement::new(Cause::UnreadData, confidence, rivals, evidence);
     }
     let (sender, receiver) = (inquiry.sender(), inquiry.receiver());
     if receiver.last_data.is_none() {
@@ -70,7 +73,10 @@ pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
     let (more, less) = (odds.unread.max(odds.linger), odds.unread.min(odds.linger));
     // Counted on Linux; how programs abort elsewhere nobody has counted.
     let is_counted = !stack.is_known() || stack.name == Profile::LINUX.name;
-    let is_likely = is_counted && more >= CASES_MIN && more >= 5 * less;
+    // Without a round trip nobody knows how long the last payload had been there.
+    let rtt_ns = inquiry.life.arrivals.rtt_ns[inquiry.from()];
+    let is_timed = rtt_ns.is_some() || odds.last.is_none_or(|ns| ns == 0 || ns >= IDLE_NS);
+    let is_likely = is_counted && is_timed && more >= CASES_MIN && more >= 5 * less;
     let confidence = if is_likely { Confidence::Medium } else { Confidence::Low };
     let ago = match odds.last {
         None => String::new(),

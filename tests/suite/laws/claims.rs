@@ -14,6 +14,7 @@ const OF_THE_CAPTURE: &[&str] = &[
     "clock-stepped-back",
     "offload-segments",
     "bad-checksum",
+    "control-segments-only",
 ];
 
 /// One claim and how sure it is made.
@@ -73,15 +74,23 @@ impl Claims {
         Claims { open: verdict.open.kind, close: verdict.close.kind, claims }
     }
 
-    /// The sure claims that `whole` does not make at all, and those that it makes with less confidence.
+    /// The sure claims that `whole` does not make at all, and those that it makes with less confidence. That somebody who sent
+    /// a SYN waits for its answer holds until it shows that nobody stands behind the SYN.
     pub fn beyond(self, whole: &Claims) -> Vec<Claim> {
         let of_whole = |claim: &Claim| {
             whole.claims.iter().filter(|other| other.what == claim.what).max_by_key(|other| other.confidence)
         };
         let is_beyond = |claim: &Claim| match of_whole(claim) {
-            None => claim.sure,
+            None => claim.sure && !whole.is_of_nobody(claim),
             Some(other) => claim.confidence > other.confidence,
         };
         self.claims.into_iter().filter(is_beyond).collect()
+    }
+
+    /// `claim` is of an end in SYN-SENT that is in no state at all here, because its SYN-ACK was sent to nobody.
+    fn is_of_nobody(&self, claim: &Claim) -> bool {
+        let Some(end) = claim.what.strip_suffix(" in SYN-SENT") else { return false };
+        let begins = format!("{end} in ");
+        !self.claims.iter().any(|other| other.what.starts_with(&begins))
     }
 }
