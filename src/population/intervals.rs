@@ -3,14 +3,25 @@
 use super::places::Places;
 use crate::base::Timestamp;
 
-/// Intervals of one length, those in which something happened, in the order in which that was learned. Those without are not
-/// kept, so that a pause costs nothing.
+/// No interval here.
+const NONE: u32 = u32::MAX;
+/// A row may be so many times as long as there are intervals in it.
+const ROW_PER_INTERVAL: usize = 4;
+/// And as long as this.
+const ROW_MIN: usize = 256;
+
+/// Intervals of one length, those in which something happened, in the order in which that was learned. Those without take four
+/// octets at most, and nothing where there are many, so that a pause costs nothing.
 #[derive(Clone, Debug)]
 pub struct Intervals {
     ns: i64,
     /// Counted since 1970.
     numbers: Vec<i64>,
-    places: Places,
+    /// The places of the intervals from this number on, one after the other, as long as they lie near to each other.
+    row: Vec<u32>,
+    row_from: i64,
+    /// Their places by number once they do not.
+    scattered: Places,
 }
 
 /// The interval that somebody found last.
@@ -39,7 +50,7 @@ fn hashed(number: i64) -> u64 {
 impl Intervals {
     /// None yet, of this many nanoseconds each.
     pub fn new(ns: i64) -> Self {
-        Self { ns: ns.max(1), numbers: Vec::new(), places: Places::default() }
+        Self { ns: ns.max(1), numbers: Vec::new(), row: Vec::new(), row_from: 0, scattered: Places::default() }
     }
 
     /// Length of each, ns.
@@ -78,16 +89,69 @@ impl Intervals {
     /// The place of the one with this number; the next one where it is new.
     #[inline]
     pub fn of(&mut self, number: i64) -> usize {
-        let numbers = &self.numbers;
-        let found = self.places.find(hashed(number), |place| numbers[place] == number);
-        found.unwrap_or_else(|| self.push(number))
+        match self.row.get(self.offset(number)) {
+            Some(&place) if place != NONE => place as usize,
+            _ => self.of_new_or_scattered(number),
+        }
     }
 
-    fn push(&mut self, number: i64) -> usize {
-        let place = self.numbers.len();
-        self.places.push(hashed(number), |place| hashed(self.numbers[place]));
+    /// The place of the one that `time` falls into, if that is near at hand.
+    #[inline]
+    pub fn known(&self, time: Timestamp) -> Option<usize> {
+        let place = *self.row.get(self.offset(time.0.div_euclid(self.ns)))?;
+        (place != NONE).then_some(place as usize)
+    }
+
+    #[inline]
+    fn offset(&self, number: i64) -> usize {
+        usize::try_from(number.wrapping_sub(self.row_from) as u64).unwrap_or(usize::MAX)
+    }
+
+    #[inline(never)]
+    fn of_new_or_scattered(&mut self, number: i64) -> usize {
+        let numbers = &self.numbers;
+        if let Some(place) = self.scattered.find(hashed(number), |place| numbers[place] == number) {
+            return place;
+        }
+        let place = numbers.len();
         self.numbers.push(number);
+        if self.scattered.is_empty() && self.reach(number) {
+            let offset = self.offset(number);
+            self.row[offset] = place as u32;
+            return place;
+        }
+        self.row.clear();
+        let numbers = &self.numbers;
+        let hash_of = |place: usize| hashed(numbers[place]);
+        let first = if self.scattered.is_empty() { 0 } else { place };
+        (first..=place).for_each(|place| self.scattered.push(hash_of(place), hash_of));
         place
+    }
+
+    /// Makes the row reach to `number`; false where it would become too long.
+    fn reach(&mut self, number: i64) -> bool {
+        let row_max = (ROW_PER_INTERVAL * self.numbers.len()).max(ROW_MIN);
+        if self.row.is_empty() {
+            self.row_from = number;
+        }
+        if number >= self.row_from {
+            let offset = self.offset(number);
+            if offset >= self.row.len() {
+                if offset >= row_max {
+                    return false;
+                }
+                self.row.resize(offset + 1, NONE);
+            }
+            return true;
+        }
+        let more = self.row_from.checked_sub(number).and_then(|more| usize::try_from(more).ok());
+        let Some(more) = more.filter(|&more| more <= row_max && more + self.row.len() <= row_max) else { return false };
+        // What comes before the first comes more than once, mostly.
+        let more = more.max(row_max.saturating_sub(self.row.len()).min(self.row.len()));
+        let Some(row_from) = self.row_from.checked_sub(more as i64) else { return false };
+        self.row.splice(..0, std::iter::repeat_n(NONE, more));
+        self.row_from = row_from;
+        true
     }
 
     /// Doubles their length, so that some fall together, if it can still double. `moved` is told where the one at each place
@@ -97,20 +161,11 @@ impl Intervals {
             return false;
         }
         self.ns *= 2;
-        let Self { numbers, places, .. } = self;
-        places.clear();
-        let mut kept = 0;
-        for from in 0..numbers.len() {
-            let number = numbers[from].div_euclid(2);
-            let to = places.find(hashed(number), |place| numbers[place] == number).unwrap_or_else(|| {
-                places.push(hashed(number), |place| hashed(numbers[place]));
-                numbers[kept] = number;
-                kept += 1;
-                kept - 1
-            });
-            moved(from, to);
-        }
-        numbers.truncate(kept);
+        self.row.clear();
+        self.scattered.clear();
+        let numbers = std::mem::take(&mut self.numbers);
+        self.numbers.reserve(numbers.len() / 2);
+        numbers.iter().enumerate().for_each(|(from, number)| moved(from, self.of(number.div_euclid(2))));
         true
     }
 
@@ -137,6 +192,31 @@ mod tests {
         assert_eq!(places, [0, 1, 1, 2, 0, 1]);
         assert_eq!(intervals.numbers(), [5, 1, -1]);
         assert_eq!(intervals.order(), Some(vec![2, 1, 0]));
+    }
+
+    #[test]
+    fn they_may_lie_near_to_each_other_or_anywhere() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for round in 0..100 {
+            let mut intervals = Intervals::new(1);
+            let reach = [3, 40, 300, 5_000, i64::MAX][round % 5];
+            let middle = [0, 1_700_000_000_000, i64::MIN, i64::MAX][round % 4];
+            let mut expected: Vec<i64> = Vec::new();
+            for _ in 0..rng.usize(0..400) {
+                let number = middle.wrapping_add(rng.i64(-reach..reach));
+                let place = expected.iter().position(|&other| other == number).unwrap_or(expected.len());
+                if place == expected.len() {
+                    expected.push(number);
+                }
+                assert_eq!(intervals.of(number), place);
+                assert!(intervals.known(Timestamp(number)).is_none_or(|known| known == place));
+            }
+            assert_eq!(intervals.numbers(), expected);
+            assert!(intervals.row.len() <= (ROW_PER_INTERVAL * expected.len()).max(ROW_MIN));
+            if rng.bool() && intervals.coarsen(|from, to| expected[to] = expected[from].div_euclid(2)) {
+                assert_eq!(intervals.numbers(), &expected[..intervals.len()]);
+            }
+        }
     }
 
     #[test]

@@ -220,6 +220,15 @@ impl Pile {
         }
     }
 
+    /// Asks for the memory that taking `visit` will need.
+    #[inline]
+    pub(super) fn fetch(&self, visit: &Visit) {
+        if let [first, .., last] = visit.steps() {
+            self.series.fetch(first.from);
+            self.series.fetch(last.from);
+        }
+    }
+
     #[inline]
     pub(super) fn take(&mut self, visit: &Visit) {
         if let Some(visitor) = visit.visitor() {

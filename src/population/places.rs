@@ -1,30 +1,31 @@
 //! Where things stand in a vector, found by their hash.
 
 /// No place.
-const FREE: u32 = u32::MAX;
+const FREE: u64 = u64::MAX;
 /// Slots to begin with.
 const SLOTS_MIN: usize = 8;
 
-/// Places `0..len` of things that live elsewhere: open addressing with four octets a slot, at most half of them taken.
+/// Places `0..len` of things that live elsewhere: open addressing, at most half of the slots taken.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    /// A power of two, or none.
-    slots: Vec<u32>,
+    /// A power of two, or none: the lower half of a hash above the place, since looking at the thing is what costs.
+    slots: Vec<u64>,
     len: usize,
 }
 
 impl Places {
-    /// The place for which `is` holds, among those of things with this hash, of which the upper bits count.
+    /// The place for which `is` holds, among those of things with this hash.
     #[inline]
     pub fn find(&self, hash: u64, is: impl Fn(usize) -> bool) -> Option<usize> {
         let mut slot = self.home(hash);
         loop {
-            let place = *self.slots.get(slot)?;
-            if place == FREE {
+            let taken = *self.slots.get(slot)?;
+            if taken == FREE {
                 return None;
             }
-            if is(place as usize) {
-                return Some(place as usize);
+            let place = (taken & u64::from(u32::MAX)) as usize;
+            if taken >> 32 == hash & u64::from(u32::MAX) && is(place) {
+                return Some(place);
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }
@@ -42,6 +43,12 @@ impl Places {
         self.len += 1;
     }
 
+    /// There are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Forgets all; the memory stays.
     pub fn clear(&mut self) {
         self.slots.fill(FREE);
@@ -53,7 +60,7 @@ impl Places {
         while self.slots[slot] != FREE {
             slot = (slot + 1) & (self.slots.len() - 1);
         }
-        self.slots[slot] = place as u32;
+        self.slots[slot] = hash << 32 | place as u64;
     }
 
     #[inline]

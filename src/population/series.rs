@@ -4,6 +4,7 @@ use super::intervals::{Cursor, Intervals};
 use super::visit::Visit;
 use crate::base::Timestamp;
 use crate::connection::State;
+use crate::table::prefetch::prefetch;
 
 /// One number for each state, by [`State::ALL`]'s order.
 pub type PerState<T> = [T; State::ALL.len()];
@@ -21,6 +22,9 @@ pub struct Series {
     living: Cursor,
     ending: Cursor,
 }
+
+/// Few groups have fewer intervals.
+const CHANGES_MIN: usize = 16;
 
 /// What changed within one interval: a line of the cache.
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,6 +136,14 @@ impl Series {
     /// Nothing happened.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Asks for the memory that counting what began at `time` will need.
+    #[inline]
+    pub(super) fn fetch(&self, time: Timestamp) {
+        if let Some(change) = self.intervals.known(time).and_then(|place| self.changes.get(place)) {
+            prefetch(change);
+        }
     }
 
     /// A socket went through these states. Of what it entered and left within one interval only the former remains.
@@ -305,6 +317,9 @@ impl Series {
     #[inline]
     fn change(&mut self, place: usize) -> &mut Change {
         if place == self.changes.len() {
+            if place == 0 {
+                self.changes.reserve(CHANGES_MIN);
+            }
             self.changes.push(Change::default());
         }
         &mut self.changes[place]

@@ -32,12 +32,18 @@ pub struct Tally {
 #[derive(Clone, Debug)]
 struct Hosts {
     gathering: Gathering<IpAddr>,
+    /// The only sockets of their groups, on their way while the memory is fetched that they go to.
+    lone: Vec<(Key<IpAddr>, Visit)>,
     let_go: u64,
 }
+
+/// Lone sockets on their way at once.
+const LONE_MAX: usize = 16;
 
 impl Hosts {
     /// Takes over a group that was let go, and gives back its room.
     fn take_over<K>(&mut self, ip: IpAddr, group: Group<K>) -> Vec<Visit> {
+        self.settle();
         let let_go = &mut self.let_go;
         self.gathering.take_over(of_host(ip), group, |group| {
             *let_go += group.sockets;
@@ -48,12 +54,25 @@ impl Hosts {
     /// Takes the only socket of a group.
     #[inline]
     fn take(&mut self, ip: IpAddr, visit: &Visit) {
-        let let_go = &mut self.let_go;
-        let lone = self.gathering.take(of_host(ip), visit, |group| {
-            *let_go += group.sockets;
-            group.waiting
-        });
-        self.let_go += u64::from(lone.is_some_and(|(_, visit)| visit.is_socket()));
+        let host = of_host(ip);
+        self.gathering.fetch(host);
+        self.lone.push((host, *visit));
+        if self.lone.len() >= LONE_MAX {
+            self.settle();
+        }
+    }
+
+    /// Takes the sockets that are on their way.
+    fn settle(&mut self) {
+        let Self { gathering, lone, let_go } = self;
+        lone.iter().for_each(|(host, _)| gathering.fetch_room(*host));
+        for (host, visit) in lone.drain(..) {
+            let lone = gathering.take(host, &visit, |group| {
+                *let_go += group.sockets;
+                group.waiting
+            });
+            *let_go += u64::from(lone.is_some_and(|(_, visit)| visit.is_socket()));
+        }
     }
 }
 
@@ -77,7 +96,7 @@ impl Tally {
             pace: Pace::new(interval_ns),
             services: Gathering::new(interval_ns),
             destinations: Gathering::new(interval_ns),
-            hosts: Hosts { gathering: Gathering::new(interval_ns), let_go: 0 },
+            hosts: Hosts { gathering: Gathering::new(interval_ns), lone: Vec::new(), let_go: 0 },
             let_go: Sides::default(),
             room: Vec::new(),
         }
@@ -86,10 +105,10 @@ impl Tally {
     /// Takes a connection that leaves.
     pub fn take(&mut self, connection: &Connection, life: &Lifecycle, departure: Departure) {
         let about = About::of(connection, life);
-        let service = self.begin(&about);
+        let (service, destination) = self.begin(&about);
         let mut room = std::mem::take(&mut self.room);
         visits_of(connection, life, (Side::Client, departure), &mut room, |visit| {
-            self.count_client(&about, service.hash, visit);
+            self.count_client(destination, visit);
         });
         self.meet_server(&about, service);
         visits_of(connection, life, (Side::Server, departure), &mut room, |visit| self.services.add(visit));
@@ -99,10 +118,10 @@ impl Tally {
     /// Takes a connection that leaves and of which the life was told in short.
     pub fn take_orderly(&mut self, orderly: &Orderly, departure: Departure) {
         let about = About::of_orderly(orderly);
-        let service = self.begin(&about);
+        let (service, destination) = self.begin(&about);
         let visits = visits_of_orderly(orderly, &about, departure);
         if let Some(visit) = &visits.client {
-            self.count_client(&about, service.hash, visit);
+            self.count_client(destination, visit);
         }
         self.meet_server(&about, service);
         if let Some(visit) = &visits.server {
@@ -110,17 +129,24 @@ impl Tally {
         }
     }
 
-    /// Learns when a connection lived. Returns the group of its server's socket.
+    /// Learns when a connection lived, and asks for the memory that its sockets need. Returns the groups of its server's and
+    /// of its client's socket.
     #[inline]
-    fn begin(&mut self, about: &About) -> Key<Endpoint> {
+    fn begin(&mut self, about: &About) -> (Key<Endpoint>, Key<(IpAddr, Endpoint)>) {
         let (first, last) = self.span.unwrap_or((about.start, about.horizon));
         self.span = Some((first.min(about.start), last.max(about.horizon)));
         if let Some(pace) = self.pace.touch(about.start, about.end) {
+            self.hosts.settle();
             self.services.widen(pace);
             self.destinations.widen(pace);
             self.hosts.gathering.widen(pace);
         }
-        of_service(about.server, about.hashes.server)
+        let service = of_service(about.server, about.hashes.server);
+        let hash = mixed(about.hashes.client.rotate_left(32) ^ service.hash);
+        let destination = Key { of: (about.client.ip, about.server), hash };
+        self.services.fetch(service);
+        self.destinations.fetch(destination);
+        (service, destination)
     }
 
     /// Counts what the group of the server's socket knows beside, and finds it for that socket.
@@ -144,9 +170,7 @@ impl Tally {
 
     /// Counts a client's socket.
     #[inline]
-    fn count_client(&mut self, about: &About, service: u64, visit: &Visit) {
-        let hash = mixed(about.hashes.client.rotate_left(32) ^ service);
-        let destination = Key { of: (about.client.ip, about.server), hash };
+    fn count_client(&mut self, destination: Key<(IpAddr, Endpoint)>, visit: &Visit) {
         let (hosts, let_go) = (&mut self.hosts, &mut self.let_go.client);
         let lone = self.destinations.take(destination, visit, |group| {
             *let_go += group.sockets;
@@ -165,7 +189,8 @@ impl Tally {
 
     /// Everything that was counted.
     pub fn finish(self) -> Population {
-        let Self { profile, span, services, destinations, hosts, let_go, .. } = self;
+        let Self { profile, span, services, destinations, mut hosts, let_go, .. } = self;
+        hosts.settle();
         let (mut services, mut destinations) = (services.finish(), destinations.finish());
         services.lose(let_go.server);
         destinations.lose(let_go.client);

@@ -8,7 +8,7 @@ mod left;
 mod locator;
 mod numbering;
 mod past;
-mod prefetch;
+pub(crate) mod prefetch;
 mod record;
 mod roster;
 mod slab;
