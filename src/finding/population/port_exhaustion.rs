@@ -128,10 +128,15 @@ fn held(ports: &PortUse, destination: Endpoint) -> String {
         grouped(ports.waiting),
         grouped(ports.range),
         duration(ports.held_ns),
-        rate(ports.allowed_per_second()),
+        allowed(ports.allowed_per_second()),
         rate(ports.stretch.per_second()),
         duration(ports.stretch.to.since(ports.stretch.from))
     )
+}
+
+/// A rate that can go on, never rounded up to one that cannot.
+fn allowed(per_second: f64) -> String {
+    rate(if per_second >= 10.0 { per_second.floor() } else { per_second })
 }
 
 /// For how long there was no port, and what shows of the connections that did not come about.
