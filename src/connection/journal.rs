@@ -8,6 +8,8 @@ use crate::segment::Segment;
 
 /// Control segments kept from the beginning of a connection.
 const HEAD_MAX: usize = 64;
+/// Room for so many is made at a time.
+const HEAD_STEP: usize = 4;
 /// Control segments kept from its end once the head is full.
 const TAIL_MAX: usize = 64;
 /// Remarkable segments kept (retransmissions, probes, data after a FIN): the newest.
@@ -58,6 +60,10 @@ impl Journal {
     /// Remembers a segment that opens or closes.
     pub(super) fn control(&mut self, noted: Noted) {
         if self.head.len() < HEAD_MAX {
+            // Most keep few, and keep them long.
+            if self.head.len() == self.head.capacity() {
+                self.head.reserve_exact(HEAD_STEP);
+            }
             self.head.push(noted);
             return;
         }

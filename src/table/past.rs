@@ -1,9 +1,9 @@
 //! What is left of finished connections: enough for late segments and the next one on the same four-tuple, the oldest
 //! forgotten first.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use super::key::Key;
+use super::key::{Kept, Key};
 use super::numbering::Known;
 use crate::base::{Endpoint, Seq, Side, Timestamp};
 use crate::connection::{PastHalf, Predecessor};
@@ -40,18 +40,22 @@ pub(super) enum Trace {
     Numbered(u64, u8),
 }
 
-/// A [`PastHalf`] in 18 octets.
+/// A [`PastHalf`] in 14 octets.
 #[derive(Clone, Copy, Debug)]
 struct Half {
-    numbers: [u32; 4],
-    /// Which of the numbers are there, then the five answers.
+    /// The initial number, SND.NXT and the timestamp. What Wireshark takes for the first is hardly ever another one.
+    numbers: [u32; 3],
+    /// Which of a half's four numbers are there, then the five answers.
     bits: u16,
 }
 
+/// What Wireshark takes for a side's initial number where another one is known.
+type Other = Option<u32>;
+
 /// A [`Trace`] with its four-tuple, packed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Entry {
-    key: Key,
+    key: Kept,
     kind: Kind,
     completeness: u8,
     /// The client is the lower endpoint of the key.
@@ -72,10 +76,14 @@ enum Kind {
     Vacant,
 }
 
+const _: () = assert!(size_of::<Entry>() == 72);
+
 /// Entries in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     entries: VecDeque<Entry>,
+    /// Of the entries with a side that has two initial numbers, the client's other one and the server's.
+    others: BTreeMap<u32, [Other; 2]>,
     /// The number of the first entry; numbers wrap within [`NUMBERS`].
     base: u32,
 }
@@ -91,18 +99,24 @@ impl Ring {
     /// Adds an entry and gives its number.
     pub fn push(&mut self, key: Key, trace: &Trace) -> u32 {
         let number = self.base.wrapping_add(self.entries.len() as u32) % NUMBERS;
-        self.entries.push_back(Entry::pack(key, trace));
+        let (entry, others) = Entry::pack(key, trace);
+        self.entries.push_back(entry);
+        if others != [None; 2] {
+            self.others.insert(number, others);
+        }
         number
     }
 
-    /// The four-tuple of an entry, unless it was forgotten.
-    pub fn key(&self, number: u32) -> Option<&Key> {
-        self.entries.get(self.position(number)).map(|entry| &entry.key)
+    /// Whether an entry has this four-tuple; not when it was forgotten.
+    pub fn is(&self, number: u32, key: &Key) -> bool {
+        self.entries.get(self.position(number)).is_some_and(|entry| entry.key.is(key))
     }
 
     /// What an entry says; none when another connection has its place, or when it was forgotten.
     pub fn get(&self, number: u32) -> Option<Trace> {
-        self.entries.get(self.position(number))?.unpack()
+        let entry = self.entries.get(self.position(number))?;
+        let others = if self.others.is_empty() { None } else { self.others.get(&number) };
+        entry.unpack(others.copied().unwrap_or_default())
     }
 
     /// One more late segment came for the connection.
@@ -132,7 +146,8 @@ impl Ring {
         let entry = self.entries.pop_front()?;
         let number = self.base;
         self.base = (self.base + 1) % NUMBERS;
-        (entry.kind != Kind::Vacant).then_some((entry.key, number))
+        self.others.remove(&number);
+        (entry.kind != Kind::Vacant).then(|| (entry.key.key(), number))
     }
 
     pub fn clear(&mut self) {
@@ -145,23 +160,24 @@ impl Ring {
 }
 
 impl Half {
-    fn pack(half: &PastHalf) -> Self {
-        let numbers =
-            [half.isn.map(|seq| seq.0), half.base.map(|seq| seq.0), half.nxt.map(|seq| seq.0), half.timestamp];
+    fn pack(half: &PastHalf) -> (Self, Other) {
+        let [isn, base, nxt] = [half.isn, half.base, half.nxt].map(|seq| seq.map(|seq| seq.0));
+        let numbers = [isn, base, nxt, half.timestamp];
         let answers = [half.fin, half.fin_acked, half.rst, half.closed_first, half.syn_unanswered];
         let present = numbers.iter().map(Option::is_some).chain(answers);
         let bits = present.enumerate().fold(0, |bits, (at, is)| bits | u16::from(is) << at);
-        Self { numbers: numbers.map(Option::unwrap_or_default), bits }
+        let kept = [isn.or(base), nxt, half.timestamp].map(Option::unwrap_or_default);
+        (Self { numbers: kept, bits }, base.filter(|_| isn.is_some() && isn != base))
     }
 
-    fn unpack(&self) -> PastHalf {
+    fn unpack(&self, other: Other) -> PastHalf {
         let has = |at: usize| self.bits & 1 << at != 0;
-        let number = |at: usize| has(at).then_some(self.numbers[at]);
+        let [initial, nxt, timestamp] = self.numbers;
         PastHalf {
-            isn: number(0).map(Seq),
-            base: number(1).map(Seq),
-            nxt: number(2).map(Seq),
-            timestamp: number(3),
+            isn: has(0).then_some(Seq(initial)),
+            base: has(1).then_some(Seq(other.unwrap_or(initial))),
+            nxt: has(2).then_some(Seq(nxt)),
+            timestamp: has(3).then_some(timestamp),
             fin: has(4),
             fin_acked: has(5),
             rst: has(6),
@@ -172,13 +188,14 @@ impl Half {
 }
 
 impl Entry {
-    fn pack(key: Key, trace: &Trace) -> Self {
+    fn pack(key: Key, trace: &Trace) -> (Self, [Other; 2]) {
         match trace {
             Trace::Past(past) => {
                 // A predecessor names the client's end first.
-                let (client, server) = (&past.summary.a, &past.summary.b);
-                Self {
-                    key,
+                let ((client, other), (server, server_other)) =
+                    (Half::pack(&past.summary.a.1), Half::pack(&past.summary.b.1));
+                let entry = Self {
+                    key: Kept::of(key),
                     kind: Kind::Past,
                     completeness: 0,
                     client_is_low: key.is_low(past.client),
@@ -186,14 +203,15 @@ impl Entry {
                     late: u32::try_from(past.late).unwrap_or(u32::MAX),
                     stream: past.summary.stream,
                     end: past.summary.end,
-                    client: Half::pack(&client.1),
-                    server: Half::pack(&server.1),
-                }
+                    client,
+                    server,
+                };
+                (entry, [other, server_other])
             }
             Trace::Numbered(stream, completeness) => {
-                let nothing = Half::pack(&PastHalf::default());
-                Self {
-                    key,
+                let (nothing, _) = Half::pack(&PastHalf::default());
+                let entry = Self {
+                    key: Kept::of(key),
                     kind: Kind::Numbered,
                     completeness: *completeness,
                     client_is_low: false,
@@ -203,24 +221,25 @@ impl Entry {
                     end: Timestamp::default(),
                     client: nothing,
                     server: nothing,
-                }
+                };
+                (entry, [None; 2])
             }
         }
     }
 
-    fn unpack(&self) -> Option<Trace> {
+    fn unpack(&self, [other, server_other]: [Other; 2]) -> Option<Trace> {
         match self.kind {
             Kind::Vacant => None,
             Kind::Numbered => Some(Trace::Numbered(self.stream, self.completeness)),
             Kind::Past => {
-                let [low, high] = self.key.endpoints();
+                let [low, high] = self.key.key().endpoints();
                 let (client, server) = if self.client_is_low { (low, high) } else { (high, low) };
                 let summary = Predecessor {
                     stream: self.stream,
                     end: self.end,
                     closing: self.closing,
-                    a: (client, self.client.unpack()),
-                    b: (server, self.server.unpack()),
+                    a: (client, self.client.unpack(other)),
+                    b: (server, self.server.unpack(server_other)),
                 };
                 Some(Trace::Past(Past { summary, client, late: self.late.into() }))
             }
@@ -266,10 +285,6 @@ mod tests {
         ring.vacate(0);
         assert!(ring.get(0).is_none() && ring.get(1).is_some());
         assert!(ring.forget().is_none() && ring.forget().is_some());
-    }
-
-    #[test]
-    fn an_entry_stays_small() {
-        assert!(size_of::<Entry>() <= 112, "{}", size_of::<Entry>());
+        assert!(ring.others.is_empty());
     }
 }

@@ -529,7 +529,7 @@ impl Table {
         let is_it = |word| match Place::of(word) {
             Place::Slot(slot) => self.slab[slot].key.is(key),
             Place::Asked(number) => self.asked.is(number, key),
-            Place::Left(number) => self.past.key(number) == Some(key),
+            Place::Left(number) => self.past.is(number, key),
         };
         self.index.find(hash, is_it).map(Place::of)
     }
