@@ -6,7 +6,7 @@ use super::onward::{Onward, count_frame};
 use super::tracker::Batch;
 use super::ways::Ways;
 use super::{Filter, Observer, View};
-use crate::decode::{Decoder, FragmentCounts};
+use crate::decode::{Decoder, FragmentCounts, FrameKind};
 use crate::report::{CaptureRecord, FileFrames, Summary, counted};
 use crate::source::{CaptureSet, Frame, Source, SourceError};
 
@@ -31,6 +31,8 @@ struct Work<'a, O> {
     batch_max: usize,
     announced: bool,
     frames: u64,
+    /// Those of the batch that held a segment, which are nearly all: counted together.
+    segments: u64,
     /// Ways that were told.
     ways: usize,
 }
@@ -42,8 +44,16 @@ impl<'f> Reading<'_, 'f, '_> {
     /// Only those of who takes what was read.
     pub fn read<O: Onward>(mut self, decoder: &mut Decoder, onward: &mut O) -> io::Result<(Option<SourceError>, bool)> {
         let batch_max = onward.batch_max();
-        let mut work =
-            Work { decoder, onward, batch: Batch::default(), batch_max, announced: false, frames: 0, ways: 0 };
+        let mut work = Work {
+            decoder,
+            onward,
+            batch: Batch::default(),
+            batch_max,
+            announced: false,
+            frames: 0,
+            segments: 0,
+            ways: 0,
+        };
         let mut source_error = None;
         let mut interrupted = false;
         loop {
@@ -98,7 +108,10 @@ impl<O: Onward> Work<'_, O> {
         let items = &mut self.batch.items;
         let kind = passes.then(|| self.decoder.decode_into(frame, items));
         self.frames += 1;
-        count_frame(self.onward.summary(), kind);
+        match kind {
+            Some(FrameKind::Segment) => self.segments += 1,
+            other => count_frame(self.onward.summary(), other),
+        }
         Ways::beyond(&mut self.ways, self.decoder.contexts(), |way| self.onward.way(way));
         if self.batch_max == 1 {
             self.onward.before(self.frames, frame.time);
@@ -110,6 +123,9 @@ impl<O: Onward> Work<'_, O> {
     }
 
     fn track(&mut self) -> io::Result<()> {
+        let (segments, summary) = (std::mem::take(&mut self.segments), self.onward.summary());
+        summary.frames += segments;
+        summary.segments += segments;
         self.onward.batch(&mut self.batch)
     }
 

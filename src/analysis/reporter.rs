@@ -361,9 +361,9 @@ impl Outlet for Reporter<'_> {
 
     #[inline]
     fn so_far(&mut self) -> io::Result<()> {
-        match self.failure.take() {
-            None => Ok(()),
-            Some(failure) => Err(failure),
+        if self.failure.is_none() {
+            return Ok(());
         }
+        self.failure.take().map_or(Ok(()), Err)
     }
 }
