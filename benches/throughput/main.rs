@@ -175,10 +175,10 @@ fn measure_writing(path: &Path, rounds: usize) -> Result<()> {
 /// disturb both alike.
 fn floors_at_most(profile: Profile) -> f64 {
     match profile {
-        Profile::Web => 14.0,
-        Profile::Tiny => 31.0,
-        Profile::Bulk => 6.0,
-        Profile::Churn => 23.0,
+        Profile::Web => 12.0,
+        Profile::Tiny => 26.0,
+        Profile::Bulk => 5.0,
+        Profile::Churn => 20.0,
         Profile::Synflood => 7.0,
     }
 }
