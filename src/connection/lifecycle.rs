@@ -192,6 +192,11 @@ impl Lifecycle {
         self.notes.get(receipt.note)
     }
 
+    /// The last state of `side` that a segment brought about, and no timer.
+    pub fn last_shown(&self, side: Side) -> Option<&StateStep> {
+        self.states[side].iter().rfind(|step| step.state != State::Closed || step.frame.is_some())
+    }
+
     /// The last state of `side`.
     pub fn final_state(&self, side: Side) -> State {
         self.states[side].last().map_or(State::Closed, |step| step.state)
@@ -635,7 +640,9 @@ impl<'a> Machine<'a> {
                 .and_then(|syn_acks| syn_acks.given_up(syn_acks.offer_gives_up(stack), horizon)),
             _ => None,
         };
-        if let Some(at) = expired.filter(|&at| at < horizon) {
+        let ended = self.hindsight.ended_by_successor(self.side, self.state);
+        let expired = expired.filter(|&at| at < horizon && ended.is_none_or(|ended| at < ended));
+        if let Some(at) = expired.or(ended) {
             self.enter(State::Closed, at, None, Basis::Assumed);
         }
     }

@@ -30,6 +30,7 @@ mod sequence;
 mod state;
 mod steady;
 mod step;
+mod successor;
 mod transition;
 mod vantage;
 mod words;

@@ -56,12 +56,15 @@ pub struct Successor {
     pub isn: Seq,
     /// What a SYN-ACK acknowledges.
     pub ack: Option<Seq>,
+    /// Its TSval.
+    pub timestamp: Option<u32>,
 }
 
 impl Successor {
     pub(super) fn of(opening: &Segment) -> Self {
         let ack = opening.flags.contains(Flags::ACK).then_some(opening.ack);
-        Self { frame: opening.frame.0, time: opening.time, sender: opening.source, isn: opening.seq, ack }
+        let timestamp = opening.options.timestamps.map(|stamps| stamps.value);
+        Self { frame: opening.frame.0, time: opening.time, sender: opening.source, isn: opening.seq, ack, timestamp }
     }
 }
 

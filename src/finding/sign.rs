@@ -100,7 +100,7 @@ impl Sign {
         shows(either(|half| half.fins > 1), Self::FIN_AGAIN);
         shows(closing.fins_crossed(), Self::FINS_CROSSED);
         shows(closing.half_closed.client || closing.half_closed.server, Self::HALF_CLOSE);
-        let is_waiting = |side: Side| life.states[side].last().is_some_and(|step| step.state == State::CloseWait);
+        let is_waiting = |side: Side| life.last_shown(side).is_some_and(|step| step.state == State::CloseWait);
         shows(Side::BOTH.into_iter().any(is_waiting), Self::CLOSE_WAIT);
         shows(classes.contains(Class::BEYOND_FIN), Self::BEYOND_FIN);
         let newest = life.notes.last().map_or(0, |note| note.frame);

@@ -447,3 +447,33 @@ fn what_was_written_before_a_reset_does_not_contradict_it() {
                      +44ms client > ACK seq 1 ack 1 <TS val 3 ecr 2>";
     holds(overtaken, &[("resets", "linger-zero high")]);
 }
+
+/// The first connection of `trace` says so.
+fn began_with(trace: &str, expected: &[(&str, &str)]) {
+    let items = parse(trace).expect("a readable trace");
+    let told = tell_items(&items);
+    let verdict = told.verdicts.iter().min_by_key(|verdict| verdict.stream).expect("a connection");
+    for &(what, words) in expected {
+        assert_eq!(said(verdict, what), words, "{what} of\n{trace}");
+    }
+}
+
+#[test]
+fn the_next_incarnation_ends_what_the_peer_had_forgotten() {
+    let forgotten = "client > SYN seq 1000 <TS val 100 ecr 0>
+         +10ms server > SYN ACK seq 5000 ack 1001 <TS val 7 ecr 100>
+         client > ACK seq 1001 ack 5001 <TS val 110 ecr 7>
+         client > FIN ACK seq 1001 ack 5001 <TS val 110 ecr 7>
+         +10ms server > ACK seq 5001 ack 1002 <TS val 27 ecr 110>\n";
+    let next = "+3 client > SYN seq 90000000 <TS val 3200 ecr 0>
+         +10ms server > ACK seq 5001 ack 1002 <TS val 3027 ecr 110>
+         client > RST seq 1002 win 0";
+    let states = ("server", "SYN-RECEIVED ESTABLISHED CLOSE-WAIT CLOSED");
+    began_with(
+        &format!("{forgotten}{next}"),
+        &[states, ("client", "SYN-SENT ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 CLOSED")],
+    );
+    // An old duplicate, by its clock, ends nothing.
+    let old = "+3 client > SYN seq 90000000 <TS val 50 ecr 0>";
+    began_with(&format!("{forgotten}{old}"), &[("server", "SYN-RECEIVED ESTABLISHED CLOSE-WAIT")]);
+}

@@ -1,0 +1,42 @@
+//! What the next incarnation on the same addresses and ports tells of this one.
+
+use super::lifecycle::Hindsight;
+use super::predecessor::Successor;
+use super::state::State;
+use super::step::Connection;
+use crate::base::{Seq, Side, Timestamp};
+
+/// Initial numbers go once round in 274 s (Linux `seq_scale`: one every 64 ns); what is older than half of that compares to
+/// nothing, ns.
+const NUMBERS_COMPARE_NS: i64 = 120_000_000_000;
+
+impl Connection {
+    /// The side that opened the next incarnation with a SYN younger than this connection, by its sender's clock, else by its
+    /// number: no old duplicate.
+    fn opener_of(&self, next: &Successor) -> Option<Side> {
+        let side = if next.sender == self.client { Side::Client } else { Side::Server };
+        let half = &self.halves[side];
+        if next.ack.is_some() || half.isn == Some(next.isn) {
+            return None;
+        }
+        let clock = half.last.and_then(|last| last.timestamps).zip(next.timestamp);
+        let is_newer = match (clock, half.isn) {
+            (Some((then, now)), _) => Seq(now).at_or_after(Seq(then.value)),
+            (None, Some(isn)) if next.time.since(self.start) < NUMBERS_COMPARE_NS => next.isn.after(isn),
+            _ => true,
+        };
+        is_newer.then_some(side)
+    }
+}
+
+impl Hindsight<'_> {
+    /// When `side`, in `state`, was ended by the next incarnation: who opens that has no socket left of this one, and who has
+    /// acknowledges the strange SYN and is reset for it (RFC 9293, section 3.5.1, figure 9), or leaves TIME-WAIT for it.
+    pub(super) fn ended_by_successor(&self, side: Side, state: State) -> Option<Timestamp> {
+        let next = self.connection.successor.as_ref()?;
+        let opener = self.connection.opener_of(next)?;
+        let is_alive = !matches!(state, State::Closed | State::Listen);
+        let is_opening = state == State::SynSent && side != opener;
+        (is_alive && !is_opening).then_some(next.time)
+    }
+}
