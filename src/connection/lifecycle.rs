@@ -457,12 +457,9 @@ impl Hindsight<'_> {
         self.notes[..index].iter().filter(|note| note.side == side).count()
     }
 
-    /// How many segments of `side` were captured up to `until`.
+    /// How many segments of `side` had been sent when what passed the tap at `until` was.
     fn own_until(&self, side: Side, until: Timestamp) -> usize {
-        self.notes
-            .iter()
-            .rposition(|note| note.side == side && note.time <= until)
-            .map_or(0, |last| self.sent_by(side, last + 1))
+        self.last_sent_by(side, until).map_or(0, |last| self.sent_by(side, last + 1))
     }
 
     /// The place of an arrival in the order of `side`. A segment that passes the tap reaches the endpoint half a round

@@ -7,6 +7,7 @@
 //! [`transition`]. It may be asked at any time; asked again after more segments it may know better.
 
 mod brief;
+mod clocked;
 mod closing;
 mod control;
 mod cue;

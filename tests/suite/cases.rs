@@ -477,3 +477,19 @@ fn the_next_incarnation_ends_what_the_peer_had_forgotten() {
     let old = "+3 client > SYN seq 90000000 <TS val 50 ecr 0>";
     began_with(&format!("{forgotten}{old}"), &[("server", "SYN-RECEIVED ESTABLISHED CLOSE-WAIT")]);
 }
+
+#[test]
+fn what_the_road_delayed_was_sent_when_its_clock_says() {
+    // The server's FIN, 30 ms late, was sent in one breath with the data before the reset could have come.
+    holds(
+        "client > SYN <TS val 1 ecr 0>
+         +4ms server > SYN ACK <TS val 500 ecr 1>
+         +10us client > ACK <TS val 5 ecr 500>
+         client > FIN ACK <TS val 5 ecr 500>
+         +4ms server > ACK <TS val 504 ecr 5>
+         +800ms server > data 100 <TS val 1304 ecr 5>
+         +10us client > RST seq 2 win 0
+         +30ms server > FIN ACK <TS val 1304 ecr 5>",
+        &[("server", "SYN-RECEIVED ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED")],
+    );
+}
