@@ -269,6 +269,22 @@ impl Hindsight<'_> {
             && self.arrivals.tap != Some(Tap::beside(!reset.side))
     }
 
+    /// Note `index` is a reply whose number its receiver had passed when it came: the sender replied later with a higher one
+    /// that its receiver had acknowledged, and who is reset acknowledges nothing more.
+    fn fell_short(&self, index: usize) -> bool {
+        let is_reply = |note: &Noted| note.is_rst() && !note.flags.contains(Flags::ACK);
+        let reply = &self.notes[index];
+        let half = &self.connection.halves[reply.side];
+        let sent = half.nxt;
+        // What stands before the FIN is taken by who has that.
+        is_reply(reply)
+            && half.fin != Some(reply.seq)
+            && self.notes[index + 1..].iter().any(|later| {
+                let is_higher = later.seq.after(reply.seq) && later.seq.at_or_before(sent);
+                is_reply(later) && later.side == reply.side && is_higher
+            })
+    }
+
     /// Judges every remembered reset: acceptable by its numbers, and borne out by what both ends did next.
     fn reset_effects(&self) -> Vec<ResetEffect> {
         let resets = self.notes.iter().enumerate().filter(|(_, note)| note.is_rst());
@@ -289,7 +305,11 @@ impl Hindsight<'_> {
                     acceptance,
                     receiver_goes_on,
                     sender: note.side,
-                    accepted: acceptance.resets() && !receiver_goes_on && !lost && !echoes_no_syn,
+                    accepted: acceptance.resets()
+                        && !receiver_goes_on
+                        && !lost
+                        && !echoes_no_syn
+                        && !self.fell_short(index),
                     contradicted,
                     accepted_next,
                     echoes_no_syn,

@@ -493,3 +493,20 @@ fn what_the_road_delayed_was_sent_when_its_clock_says() {
         &[("server", "SYN-RECEIVED ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED")],
     );
 }
+
+#[test]
+fn of_replies_with_growing_numbers_the_last_is_taken() {
+    holds(
+        "client > SYN
+         +10ms server > SYN ACK
+         client > ACK
+         client > data 1000
+         client > data 1000
+         client > FIN ACK
+         +10ms server > data 100 ack 1
+         client > RST seq 1 win 0
+         +10us server > ACK seq 101 ack 2002
+         client > RST seq 2002 win 0",
+        &[("server", "SYN-RECEIVED ESTABLISHED CLOSE-WAIT CLOSED")],
+    );
+}
