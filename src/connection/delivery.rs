@@ -12,6 +12,8 @@ use crate::segment::{Flags, Timestamps};
 const CROSSING_SLACK_NS: i64 = 1_000_000;
 /// Taken for a round trip when none was measured, ns: longer than continental paths, shorter than any minimal RTO.
 const RTT_UNKNOWN_NS: i64 = 100_000_000;
+/// Roads that differ by more than this are rare, ns.
+const DETOUR_NS: i64 = 50_000_000;
 /// So many answers in a row that did not take effect mean that the next one did not either.
 const LOST_IN_A_ROW: usize = 4;
 /// A side that has said nothing since its SYN-ACK while the peer sent this often does not hold the connection.
@@ -85,6 +87,11 @@ impl Arrivals {
             if arrivals.fin[side].is_none() {
                 arrivals.fin[side] = arrivals.fin_with_ack(connection, notes, side);
             }
+            if let Some(refused) = refused_fin(connection, notes, side) {
+                for receipt in [&mut arrivals.fin[side], &mut arrivals.ack_of_fin[side]] {
+                    *receipt = receipt.filter(|receipt| receipt.note != refused);
+                }
+            }
         }
         arrivals
     }
@@ -138,6 +145,10 @@ impl Arrivals {
             return Some(Receipt { before: Some(cover), ..Receipt::of(cover, Arrival::Shown, 0) });
         }
         let mut chosen = self.copy_answered(notes, before, cover, side);
+        if notes[cover].timestamps.is_none() {
+            let missed = before.iter().take_while(|&&copy| self.is_missed(notes, side, copy, fin)).count();
+            chosen = chosen.max(missed.min(before.len() - 1));
+        }
         let had_it = notes[cover].sack.is_some_and(|block| block.left.at_or_before(fin) && block.right == fin + 1);
         if chosen > 0 && had_it && notes[cover].ack == fin + 1 {
             // It reports a duplicate (RFC 2883, section 4): an earlier copy had arrived.
@@ -157,6 +168,15 @@ impl Arrivals {
         }
         let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_fin());
         Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
+    }
+
+    /// `side` sent something that lacks the peer's FIN and nothing else, a good while after its copy in note `copy`.
+    fn is_missed(&self, notes: &[Noted], side: Side, copy: usize, fin: Seq) -> bool {
+        let span = self.crossing_ns(side) + DETOUR_NS;
+        notes[copy..].iter().any(|note| {
+            let lacks = note.side == side && note.acknowledges() && note.ack == fin;
+            lacks && note.time.since(notes[copy].time) > span
+        })
     }
 
     /// The peer's FIN is itself what acknowledged this side's: one arrives with the other, unless octets before it are
@@ -193,10 +213,13 @@ impl Arrivals {
         let quiet_after = !notes[reset..].iter().any(|note| {
             note.side == side && !note.is_rst() && note.time.since(notes[reset].time) > self.crossing_ns(side)
         });
+        let aborts_without = notes.iter().any(|note| {
+            note.side == side && note.flags.contains(Flags::RST | Flags::ACK) && note.ack.at_or_before(fin)
+        });
         // A FIN had to be repeated because it, or its acknowledgment, was lost: nothing says that the last copy fared better.
         let sent = &copies[..copies.partition_point(|&copy| copy < reset)];
         let [copy] = *sent else { return None };
-        (quiet_after && !without(copy)).then(|| Receipt::of(copy, Arrival::Presumed, 0))
+        (quiet_after && !aborts_without && !without(copy)).then(|| Receipt::of(copy, Arrival::Presumed, 0))
     }
 
     /// Which of `copies` the answer at `answer` answers: the newest whose timestamp it echoes or could echo, else the
@@ -230,7 +253,9 @@ impl Arrivals {
             Some(&first) if self.tap == Some(Tap::beside(side)) => (Some(Receipt::of(first, Arrival::Shown, 0)), 0),
             _ => self.effective(notes, side, &answers, repeated),
         };
-        let Some(receipt) = receipt else { return (None, lost) };
+        let Some(receipt) = receipt.or_else(|| self.came_with_fin(notes, side, &answers, repeated)) else {
+            return (None, lost);
+        };
         // A reply takes its number from the segment that it answers: whether that acknowledged the FIN, it shows. What
         // came within a crossing before it can have arrived after it.
         let is_reply = |note: &Noted| note.side == side && note.is_rst() && !note.flags.contains(Flags::ACK);
@@ -238,11 +263,30 @@ impl Arrivals {
         let before = notes.iter().position(shows).filter(|&shows| answers.iter().any(|&ack| ack < shows));
         // What it answers was sent before that acknowledgment; in order, it came before it, too.
         let first_reply = notes.iter().position(is_reply).filter(|&reply| notes[reply].seq.at_or_before(fin));
-        let after = first_reply.filter(|&without| {
-            notes[without].time.since(notes[receipt.note].time) <= self.crossing_ns(side)
-                && before.is_none_or(|shows| without < shows)
+        let after = first_reply.filter(|&without| match before {
+            // Replies come in the order of what they answer.
+            Some(shows) => without < shows,
+            None => notes[without].time.since(notes[receipt.note].time) <= self.crossing_ns(side),
         });
         (Some(Receipt { before: receipt.before.or(before), after, ..receipt }), lost)
+    }
+
+    /// However many of `answers` did not take effect: the peer's FIN came, and acknowledges, too. The first answer that
+    /// nothing contradicts up to then.
+    fn came_with_fin(
+        &self,
+        notes: &[Noted],
+        side: Side,
+        answers: &[usize],
+        repeated: impl Fn(&Noted) -> bool,
+    ) -> Option<Receipt> {
+        let fin = self.fin[side].filter(|fin| fin.arrival == Arrival::Shown && answers.contains(&fin.note))?;
+        let crossing = self.crossing_ns(side);
+        let contradicts = |answer: usize| {
+            notes[answer..].iter().any(|note| repeated(note) && note.time.since(notes[answer].time) > crossing)
+        };
+        let answer = answers.iter().copied().find(|&answer| answer <= fin.note && !contradicts(answer));
+        Some(Receipt::of(answer.unwrap_or(fin.note), Arrival::Shown, 0))
     }
 
     /// Which segment of the peer told `side` that its SYN-ACK had arrived, and how many did not.
@@ -319,17 +363,45 @@ impl Arrivals {
     }
 }
 
+/// The peer's bare FIN that `side` answered as a segment of no connection, and never acknowledged: whoever had a socket left
+/// would have (RFC 9293, section 3.10.7.4, eighth), even one without an application.
+fn refused_fin(connection: &Connection, notes: &[Noted], side: Side) -> Option<usize> {
+    let fin = connection.halves[!side].fin?;
+    let reply = notes.iter().position(|note| note.side == side && note.is_rst())?;
+    let refused = notes[..reply].iter().rposition(|note| note.side != side && note.is_fin())?;
+    let (asked, answer) = (&notes[refused], &notes[reply]);
+    let is_answer =
+        !answer.flags.contains(Flags::ACK) && answer.seq == asked.ack && asked.len == 0 && asked.end() == fin + 1;
+    let is_whole = connection.halves[!side].gaps.is_empty() && !asked.class.contains(Class::AFTER_GAP);
+    let between = notes[refused + 1..reply].iter().any(|note| note.side != side);
+    let had_it = notes.iter().any(|note| note.side == side && acknowledges_beyond(note, fin));
+    (is_answer && is_whole && !between && !had_it).then_some(refused)
+}
+
 /// The segment that filled the hole before a FIN which had overtaken data, if `side` reported that hole: the FIN takes
 /// effect with it (RFC 9293, section 3.10.7.4: segments are processed in sequence).
 fn filled_before(notes: &[Noted], copy: usize, cover: usize, side: Side, fin: Seq) -> Option<usize> {
     let reports = |note: &&Noted| {
         note.side == side && note.acknowledges() && note.sack.is_some_and(|block| block.right == fin + 1)
     };
-    let hole = notes[copy..cover].iter().rfind(reports).filter(|note| note.ack.at_or_before(fin))?.ack;
+    let told = notes[copy..cover].iter().rfind(reports).filter(|note| note.ack.at_or_before(fin));
+    let hole = told.map(|note| note.ack).or_else(|| silent_hole(notes, copy, cover, side, fin))?;
     let fills = |note: &Noted| {
         note.side != side && note.len > 0 && note.seq.at_or_before(hole) && note.end().after(hole) && !note.is_rst()
     };
     notes[copy..cover].iter().position(fills).map(|offset| copy + offset)
+}
+
+/// The same hole where nobody says SACK: `side` acknowledged no more than what came before it, and acknowledged the FIN when
+/// that had been sent again.
+fn silent_hole(notes: &[Noted], copy: usize, cover: usize, side: Side, fin: Seq) -> Option<Seq> {
+    if notes.iter().any(|note| note.sack.is_some()) {
+        return None;
+    }
+    let newest = notes[copy..cover].iter().rfind(|note| note.side == side && note.acknowledges())?;
+    let again = notes[copy..cover].iter().rfind(|note| note.side != side && note.len > 0)?;
+    let is_sent_again = again.class.intersects(Class::RETRANSMISSION | Class::FILLS_GAP);
+    (newest.ack.at_or_before(fin) && is_sent_again && again.seq == newest.ack).then_some(newest.ack)
 }
 
 /// Nothing that `side` sent after the SYN-ACK was captured, but the peer acknowledges more than its SYN, which only an open
@@ -419,6 +491,7 @@ pub(super) fn has_aborted(connection: &Connection, side: Side) -> bool {
 /// the SYN-ACK over the client's acknowledgments and repeated payload.
 fn does_not_hold(connection: &Connection, side: Side, lost: usize) -> bool {
     let (server, client) = (&connection.halves[side], &connection.halves[!side]);
+
     let has_aborted = has_aborted(connection, side);
     // A reset without ACK, in answer to the handshake's ACK or what came with it, is a listener's (tcp_abort_on_overflow).
     let refused = connection.resets.first().is_some_and(|seen| {

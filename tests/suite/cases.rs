@@ -495,6 +495,34 @@ fn what_the_road_delayed_was_sent_when_its_clock_says() {
 }
 
 #[test]
+fn a_fin_that_also_acknowledges_the_first_one_and_met_nobody_found_no_socket() {
+    holds(
+        "client > SYN
+         server > SYN ACK
+         client > ACK
+         client > data 100
+         client > FIN ACK
+         +5ms server > FIN ACK ack 102
+         client > RST seq 102 win 0",
+        &[("client", "SYN-SENT ESTABLISHED FIN-WAIT-1 CLOSED"), ("resets", "no-connection medium"), ("by", "client")],
+    );
+}
+
+#[test]
+fn an_abort_that_acknowledges_less_had_not_the_fin() {
+    holds(
+        "client > SYN
+         +50ms server > SYN ACK
+         client > ACK
+         +1 client > FIN ACK
+         +50ms server > data 4 ack 1
+         client > RST seq 1 win 0
+         +1ms server > RST ACK seq 5 ack 1",
+        &[("server", "SYN-RECEIVED ESTABLISHED CLOSED")],
+    );
+}
+
+#[test]
 fn of_replies_with_growing_numbers_the_last_is_taken() {
     holds(
         "client > SYN

@@ -149,6 +149,18 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::NoTimeWait], evidence);
     }
+    if first_fin
+        && receiver.fins == 1
+        && inquiry.life.arrivals.ack_of_fin[inquiry.from()].is_none()
+        && trigger.ack.after(sender.nxt - 1)
+    {
+        let evidence = format!(
+            "it answers the peer's first FIN (frame {}), which is also the first that acknowledges its own: who waits for that in FIN-WAIT-1 takes both, so it had lost its state, or was killed",
+            trigger.frame
+        );
+        let rivals = &[Cause::NoTimeWait, Cause::DataAfterClose];
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, rivals, evidence);
+    }
     if first_fin && in_fin_wait_2 {
         let waited = acked_for.unwrap_or(0);
         if waited < FIN_WAIT_2_MIN_NS {
