@@ -31,11 +31,11 @@ impl Connection {
 
 impl Hindsight<'_> {
     /// When `side`, in `state`, was ended by the next incarnation: who opens that has no socket left of this one, and who has
-    /// acknowledges the strange SYN and is reset for it (RFC 9293, section 3.5.1, figure 9), or leaves TIME-WAIT for it.
+    /// acknowledges the strange SYN and is reset for it (RFC 9293, section 3.5.1, figure 9). That TIME-WAIT gives way needs no saying.
     pub(super) fn ended_by_successor(&self, side: Side, state: State) -> Option<Timestamp> {
         let next = self.connection.successor.as_ref()?;
         let opener = self.connection.opener_of(next)?;
-        let is_alive = !matches!(state, State::Closed | State::Listen);
+        let is_alive = !matches!(state, State::Closed | State::Listen | State::TimeWait);
         let is_opening = state == State::SynSent && side != opener;
         (is_alive && !is_opening).then_some(next.time)
     }

@@ -1,7 +1,7 @@
 //! `ended-early`: the capture ends before the connection does.
 
 use crate::base::Side;
-use crate::connection::{CloseKind, OpenKind, Orderly};
+use crate::connection::{CloseKind, OpenKind, Orderly, State};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::{Case, Found};
@@ -76,7 +76,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let closed = Side::BOTH.into_iter().find(|&side| fins[side].is_some());
     let had_its_time =
         closed.is_some_and(|side| quiet >= case.thresholds.close_wait_ns || close_wait_stuck::is_waiting(case, !side));
-    if !is_open || !is_unfinished || both || had_its_time || case.is_one_sided() {
+    let is_replaced = Side::BOTH.into_iter().all(|side| case.life.final_state(side) == State::Closed);
+    if !is_open || !is_unfinished || is_replaced || both || had_its_time || case.is_one_sided() {
         return;
     }
     if connection.evicted {
