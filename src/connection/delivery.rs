@@ -87,7 +87,7 @@ impl Arrivals {
             if arrivals.fin[side].is_none() {
                 arrivals.fin[side] = arrivals.fin_with_ack(connection, notes, side);
             }
-            if let Some(refused) = refused_fin(connection, notes, side) {
+            if let Some(refused) = refused_unread(connection, notes, side) {
                 for receipt in [&mut arrivals.fin[side], &mut arrivals.ack_of_fin[side]] {
                     *receipt = receipt.filter(|receipt| receipt.note != refused);
                 }
@@ -363,19 +363,27 @@ impl Arrivals {
     }
 }
 
-/// The peer's bare FIN that `side` answered as a segment of no connection, and never acknowledged: whoever had a socket left
-/// would have (RFC 9293, section 3.10.7.4, eighth), even one without an application.
-fn refused_fin(connection: &Connection, notes: &[Noted], side: Side) -> Option<usize> {
-    let fin = connection.halves[!side].fin?;
+/// The peer's bare FIN, or its first acknowledgment of `side`'s, that `side` answered as a segment of no connection: whoever had
+/// a socket left would have taken it (RFC 9293, section 3.10.7.4, fifth and eighth), even one without an application.
+fn refused_unread(connection: &Connection, notes: &[Noted], side: Side) -> Option<usize> {
     let reply = notes.iter().position(|note| note.side == side && note.is_rst())?;
-    let refused = notes[..reply].iter().rposition(|note| note.side != side && note.is_fin())?;
+    let refused = notes[..reply].iter().rposition(|note| note.side != side)?;
     let (asked, answer) = (&notes[refused], &notes[reply]);
-    let is_answer =
-        !answer.flags.contains(Flags::ACK) && answer.seq == asked.ack && asked.len == 0 && asked.end() == fin + 1;
+    let is_answer = !answer.flags.contains(Flags::ACK) && answer.seq == asked.ack && asked.len == 0 && !asked.is_rst();
     let is_whole = connection.halves[!side].gaps.is_empty() && !asked.class.contains(Class::AFTER_GAP);
-    let between = notes[refused + 1..reply].iter().any(|note| note.side != side);
-    let had_it = notes.iter().any(|note| note.side == side && acknowledges_beyond(note, fin));
-    (is_answer && is_whole && !between && !had_it).then_some(refused)
+    // Past LAST-ACK there is no socket, and a copy of the last acknowledgment meets none.
+    let own_fin = notes[..refused].iter().find(|note| note.side == side && note.is_fin());
+    let is_last = own_fin.zip(connection.halves[!side].fin).is_some_and(|(own, fin)| own.ack.after(fin));
+    let acks_first = !is_last
+        && connection.halves[side].fin.is_some_and(|fin| {
+            asked.ack.after(fin)
+                && !notes[..refused].iter().any(|note| note.side != side && acknowledges_beyond(note, fin))
+        });
+    let is_fin = connection.halves[!side].fin.is_some_and(|fin| {
+        let had_it = notes.iter().any(|note| note.side == side && acknowledges_beyond(note, fin));
+        asked.is_fin() && asked.end() == fin + 1 && !had_it
+    });
+    (is_answer && is_whole && (is_fin || acks_first)).then_some(refused)
 }
 
 /// The segment that filled the hole before a FIN which had overtaken data, if `side` reported that hole: the FIN takes

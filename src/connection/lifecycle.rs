@@ -277,7 +277,8 @@ impl Hindsight<'_> {
         let half = &self.connection.halves[reply.side];
         let sent = half.nxt;
         // What stands before the FIN is taken by who has that.
-        is_reply(reply)
+        half.is_known()
+            && is_reply(reply)
             && half.fin != Some(reply.seq)
             && self.notes[index + 1..].iter().any(|later| {
                 let is_higher = later.seq.after(reply.seq) && later.seq.at_or_before(sent);
