@@ -109,7 +109,7 @@ impl Hindsight<'_> {
         let asked = peer.last_data.filter(is_data).is_some_and(|data| since(data.time) < ALIVE_NS);
         let at_ack = reset.seq.at_or_before(own.nxt) && own.start.is_some_and(|start| reset.seq.at_or_after(start));
         // What it answers was sent by a peer that did not have all.
-        let is_waiting = reset.seq.before(own.nxt) || is_blocked;
+        let is_waiting = reset.seq.before(own.nxt) || is_blocked || is_recovering(&last, reset);
         alive && asked && at_ack && is_waiting
     }
 
@@ -123,6 +123,13 @@ impl Hindsight<'_> {
         let is_soon = self.notes[later].time.since(reset.time) <= OVERTAKEN_NS;
         (is_soon && !reset.flags.contains(Flags::ACK)).then_some(later)
     }
+}
+
+/// `last`, the newest payload before `reset`, was itself sent again when a timer had run out: what its sender had besides had to
+/// wait for the acknowledgment of that (RFC 5681, section 3.1: the congestion window is one segment then).
+fn is_recovering(last: &Noted, reset: &Noted) -> bool {
+    let by_timer = last.class.contains(Class::RETRANSMISSION) && !last.class.intersects(Class::FAST | Class::COPY);
+    by_timer && last.end().at_or_before(reset.seq)
 }
 
 /// `note` came after `reset` and may have been sent before it: by the numbers of an abort, by its sender's clock or

@@ -1,15 +1,19 @@
 //! The cause of a reset that its sender made itself.
 
 use super::{Inquiry, Judgement, abort};
-use crate::connection::{Class, Noted, State};
+use crate::connection::{Class, Noted, ResetEffect, State};
 use crate::finding::phrase::{count, duration};
 use crate::finding::verdict::{Cause, Confidence, Family};
 
 /// A FIN-WAIT-2 shorter than this was not ended by its timer: the shortest that administrators set (tcp_fin_timeout is
 /// in whole seconds).
 const FIN_WAIT_2_MIN_NS: i64 = 900_000_000;
+/// The same where only an acknowledgment or a probe meets nobody: who answers so might as well be on the way, ns.
+const PROBED_WAIT_MIN_NS: i64 = 1_900_000_000;
 /// With an answer from nearer than the host, this much silence is enough to blame forgetting and not forgery, ns.
 const MIDDLEBOX_SILENCE_MIN_NS: i64 = 1_000_000_000;
+/// Keepalive intervals are set in whole seconds; less what the road delays, ns.
+const PROBE_INTERVAL_MIN_NS: i64 = 700_000_000;
 /// A path shorter than this does not tell an answer of the host from one on the way, ns.
 const PATH_MIN_NS: i64 = 2_000_000;
 /// Silence that points to a middlebox when nothing else does, ns.
@@ -54,6 +58,13 @@ fn reply(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     if trigger.is_syn_ack() {
         return answered_syn_ack(inquiry, trigger);
     }
+    if let Some(forged) = ended_by_forgery(inquiry) {
+        let evidence = format!(
+            "it answers frame {} with that segment's own acknowledgment as number and no window: there is no socket, since the forged reset in frame {} had ended it",
+            trigger.frame, forged.frame
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[], evidence);
+    }
     if sender.fin.is_some() {
         reply_after_fin(inquiry, trigger)
     } else if inquiry.effect.withheld_fin {
@@ -61,6 +72,13 @@ fn reply(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     } else {
         reply_without_socket(inquiry, trigger)
     }
+}
+
+/// The reset in the peer's name that the sender of this one had taken, and that the peer knew nothing of.
+fn ended_by_forgery<'a>(inquiry: &Inquiry<'a>) -> Option<&'a Noted> {
+    let forged = |effect: &&ResetEffect| effect.sender != inquiry.from() && effect.accepted && effect.contradicted;
+    let earlier = inquiry.life.resets.iter().filter(|effect| effect.note < inquiry.effect.note);
+    earlier.rev().find(forged).map(|effect| &inquiry.life.notes[effect.note])
 }
 
 /// Its FIN was due and never on the wire.
@@ -149,11 +167,7 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::NoTimeWait], evidence);
     }
-    if first_fin
-        && receiver.fins == 1
-        && inquiry.life.arrivals.ack_of_fin[inquiry.from()].is_none()
-        && trigger.ack.after(sender.nxt - 1)
-    {
+    if first_fin && receiver.fins == 1 && lost_before_acked(inquiry, trigger) {
         let evidence = format!(
             "it answers the peer's first FIN (frame {}), which is also the first that acknowledges its own: who waits for that in FIN-WAIT-1 takes both, so it had lost its state, or was killed",
             trigger.frame
@@ -199,8 +213,38 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::NoTimeWait, Confidence::High, &[], evidence);
     }
+    if !trigger.is_fin() && receiver.in_flight() > 0 && receiver.fin.is_none() {
+        let evidence = format!(
+            "it had sent FIN, and answers a segment (frame {}) behind {} octets that it never acknowledged: the application had closed and nobody reads",
+            trigger.frame,
+            receiver.in_flight()
+        );
+        return Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::AfterFin], evidence);
+    }
+    if !trigger.is_fin() && receiver.fin.is_none() && lost_before_acked(inquiry, trigger) {
+        let evidence = format!(
+            "it answers the first segment that acknowledges its FIN (frame {}), which FIN-WAIT-1 waits for: it had lost its state, or was killed",
+            trigger.frame
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::AfterFin], evidence);
+    }
+    let waited = acked_for.filter(|&ns| ns >= PROBED_WAIT_MIN_NS && receiver.fin.is_none());
+    if let Some(waited) = waited {
+        let evidence = format!(
+            "its FIN had been acknowledged {} before the segment that it answers (frame {}), which FIN-WAIT-2 would have taken: the wait had expired",
+            duration(waited),
+            trigger.frame
+        );
+        return Judgement::new(Cause::FinWait2Expired, Confidence::Medium, &[Cause::AfterFin], evidence);
+    }
     let evidence = format!("it had closed with FIN and answers a segment that still arrived (frame {})", trigger.frame);
     Judgement::new(Cause::AfterFin, Confidence::Medium, &[Cause::NoTimeWait], evidence)
+}
+
+/// Its FIN was acknowledged, and no such segment took effect before the one that it answers.
+fn lost_before_acked(inquiry: &Inquiry<'_>, trigger: &Noted) -> bool {
+    let acknowledges = inquiry.sender().fin.is_some_and(|fin| trigger.ack.after(fin));
+    acknowledges && inquiry.life.arrivals.ack_of_fin[inquiry.from()].is_none()
 }
 
 /// What was on its way when the FIN passed met a socket that its application had left.
@@ -268,7 +312,7 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
 
 fn active(inquiry: &Inquiry<'_>) -> Judgement {
     let sender = inquiry.sender();
-    if sender.unanswered_probes > 0 && sender.window_probes == 0 {
+    if sender.unanswered_probes > 0 && sender.window_probes == 0 && !follows_probe_at_once(inquiry) {
         let evidence = format!(
             "{} in a row had stayed unanswered; the prober gave up",
             count(u64::from(sender.unanswered_probes), "keepalive probe")
@@ -279,12 +323,36 @@ fn active(inquiry: &Inquiry<'_>) -> Judgement {
     if sender.fin.is_some() {
         return active_after_fin(inquiry);
     }
+    if let Some((silence, interval)) = missed_probes(inquiry) {
+        let evidence = format!(
+            "its keepalive probes came every {}, and none was seen in the last {}: they were lost before the tap, and the prober gave up",
+            duration(interval),
+            duration(silence)
+        );
+        return Judgement::new(Cause::KeepaliveTimeout, Confidence::Medium, &[Cause::LingerZero], evidence);
+    }
     let judgement = abort::judge(inquiry);
     if inquiry.connection.began_in_capture() {
         return judgement;
     }
     let evidence = judgement.evidence + "; what came before the capture is not known";
     Judgement { confidence: Confidence::Low, evidence, ..judgement }
+}
+
+/// The prober's timer, which counts in whole seconds, cannot have run out again since its last probe.
+fn follows_probe_at_once(inquiry: &Inquiry<'_>) -> bool {
+    let probe = inquiry.sender().last.filter(|last| last.class.contains(Class::KEEPALIVE));
+    probe.is_some_and(|probe| inquiry.noted.time.since(probe.time) < PROBE_INTERVAL_MIN_NS)
+}
+
+/// For how long the sender had said nothing, and the shortest interval of its probes, if some were due since.
+fn missed_probes(inquiry: &Inquiry<'_>) -> Option<(i64, i64)> {
+    let before = inquiry.life.notes[..inquiry.effect.note].iter();
+    let probes = before.filter(|note| note.side == inquiry.from() && note.class.contains(Class::KEEPALIVE));
+    let intervals = probes.clone().zip(probes.skip(1)).map(|(earlier, later)| later.time.since(earlier.time));
+    let interval = intervals.filter(|&ns| ns >= PROBE_INTERVAL_MIN_NS).min()?;
+    let silence = inquiry.noted.time.since(inquiry.sender().last?.time);
+    (silence > 2 * interval).then_some((silence, interval))
 }
 
 /// An abort after the own FIN: shutdown(SHUT_WR) and then close() with unread data or linger 0. Linux answers data that

@@ -7,7 +7,7 @@ use crate::finding::verdict::Cause;
 finding! {
     /// # What it is
     ///
-    /// The peer came back with data or its FIN after the first closer's FIN-WAIT-2 timer had run out.
+    /// The peer came back with data, its FIN or a probe after the first closer's FIN-WAIT-2 timer had run out.
     ///
     /// # Why it matters
     ///

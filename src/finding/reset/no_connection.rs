@@ -28,6 +28,19 @@ finding! {
     ///    server > RST
     /// ```
     ///
+    /// Or after its own FIN, to the first segment that acknowledges it, with the peer's own FIN or bare: who waits in FIN-WAIT-1
+    /// takes that, with its application gone or not. It was killed, or lost its state.
+    ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// client > FIN ACK
+    /// server > FIN ACK ack 102
+    /// client > RST seq 102
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-idle-expired`, where a middlebox answers after a long silence. `reset-refused`, where the segment was a
