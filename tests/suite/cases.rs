@@ -54,9 +54,18 @@ fn said(verdict: &Verdict, what: &str) -> String {
 
 /// The last connection of `trace` says so.
 fn holds(trace: &str, expected: &[(&str, &str)]) {
-    let items = parse(trace).expect("a readable trace");
-    let told = tell_items(&items);
-    let verdict = told.verdicts.iter().max_by_key(|verdict| verdict.stream).expect("a connection");
+    let told = tell_items(&parse(trace).expect("a readable trace"));
+    say_of(told.verdicts.iter().max_by_key(|verdict| verdict.stream), trace, expected);
+}
+
+/// The first connection of `trace` says so.
+fn began_with(trace: &str, expected: &[(&str, &str)]) {
+    let told = tell_items(&parse(trace).expect("a readable trace"));
+    say_of(told.verdicts.iter().min_by_key(|verdict| verdict.stream), trace, expected);
+}
+
+fn say_of(verdict: Option<&Verdict>, trace: &str, expected: &[(&str, &str)]) {
+    let verdict = verdict.expect("a connection");
     for &(what, words) in expected {
         assert_eq!(said(verdict, what), words, "{what} of\n{trace}");
     }
@@ -446,16 +455,6 @@ fn what_was_written_before_a_reset_does_not_contradict_it() {
                      +14ms client > RST ACK seq 1 ack 1 <TS val 4 ecr 2>\n\
                      +44ms client > ACK seq 1 ack 1 <TS val 3 ecr 2>";
     holds(overtaken, &[("resets", "linger-zero high")]);
-}
-
-/// The first connection of `trace` says so.
-fn began_with(trace: &str, expected: &[(&str, &str)]) {
-    let items = parse(trace).expect("a readable trace");
-    let told = tell_items(&items);
-    let verdict = told.verdicts.iter().min_by_key(|verdict| verdict.stream).expect("a connection");
-    for &(what, words) in expected {
-        assert_eq!(said(verdict, what), words, "{what} of\n{trace}");
-    }
 }
 
 #[test]
