@@ -10,7 +10,7 @@ use super::across::Across;
 use super::shared::Shared;
 use crate::analysis::Analysis;
 use crate::base::{Endpoint, Side};
-use crate::connection::Connection;
+use crate::connection::{Connection, State};
 use crate::finding::{Confidence, Finding, Verdict};
 use crate::report::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Sink, Summary};
 use crate::segment::{Flags, Item};
@@ -32,10 +32,12 @@ const ROUND_EVERY: Duration = Duration::from_secs(1);
 /// has not ended yet.
 const NO_NEWS: [&str; 2] = ["snaplen-cut", "ended-early"];
 
-/// Whether `finding` is worth a word while its connection lives: what is likely because of what has not come yet may be gone
-/// a moment later.
-pub fn is_settled(finding: &Finding) -> bool {
-    is_news(finding) && finding.confidence > Confidence::Low
+/// The findings of `verdict` that are worth a word before its record comes: what is likely because of what has not come yet may be
+/// gone a moment later, unless both sockets are.
+pub fn settled(verdict: &Verdict) -> impl Iterator<Item = &Finding> {
+    let is_over = Side::BOTH.iter().all(|&side| verdict.endpoints[side].final_state() == State::Closed);
+    let is_likely = move |finding: &Finding| is_over || finding.confidence > Confidence::Low;
+    verdict.findings.iter().filter(move |finding| is_news(finding) && is_likely(finding))
 }
 
 fn is_news(finding: &Finding) -> bool {
@@ -296,7 +298,7 @@ impl Watcher {
 
     /// Tells what is news of a connection.
     fn tell(&self, verdict: &Verdict, sink: &mut Option<&mut dyn Sink>) -> io::Result<()> {
-        for finding in verdict.findings.iter().filter(|finding| is_settled(finding)) {
+        for finding in settled(verdict) {
             if self.told.with(|told| told.is_new(verdict.stream, finding))
                 && let Some(sink) = sink
             {

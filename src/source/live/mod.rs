@@ -172,7 +172,14 @@ impl LiveCapture {
         if let Some(filter) = &options.filter {
             // The same words for a bad expression as offline.
             CaptureFilter::new(filter, &[link])?;
-            handle.filter(filter, true).map_err(|error| explained(name, error))?;
+        }
+        let wanted = options.filter.as_deref();
+        let is_set = once(name, link).is_some_and(|once| {
+            let both = wanted.map_or_else(|| once.to_owned(), |wanted| format!("{once} and ({wanted})"));
+            handle.filter(&both, true).is_ok()
+        });
+        if let Some(wanted) = wanted.filter(|_| !is_set) {
+            handle.filter(wanted, true).map_err(|error| explained(name, error))?;
         }
         let handle = handle.setnonblock().map_err(|error| explained(name, error))?;
         Ok(Self {
@@ -263,6 +270,15 @@ impl AsFd for LiveCapture {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.handle.as_fd()
     }
+}
+
+/// What lets a frame of the loopback interface through once: it goes out there and comes in, and libpcap lends only what comes in.
+/// When the kernel knows that, the ring holds twice as much, and what it counts as received is what is lent. On `lo` itself libpcap would
+/// have to ask for the direction of the first frames without a header that tells it.
+fn once(interface: &str, link: LinkType) -> Option<&'static str> {
+    // Linux numbers it first in every network namespace.
+    (cfg!(target_os = "linux") && interface == "any" && link == LinkType::LINUX_SLL2)
+        .then_some("not (ifindex 1 and outbound)")
 }
 
 fn activate(options: &LiveOptions, promiscuity: Promiscuity) -> Result<pcap::Capture<pcap::Active>, pcap::Error> {

@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 
 use crate::base::{Endpoint, Side, Sides, Timestamp};
 use crate::cli::live::shared::Shared;
-use crate::cli::live::watch::{Looker, Turn, is_settled};
+use crate::cli::live::watch::{Looker, Turn, settled};
 use crate::connection::{Connection, State};
 use crate::finding::{Finding, Severity, Verdict};
 use crate::report::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Sink, Summary};
@@ -321,8 +321,7 @@ impl Model {
         }
         let states =
             Sides { client: verdict.endpoints.client.final_state(), server: verdict.endpoints.server.final_state() };
-        let told = verdict.findings.iter().filter(|finding| is_settled(finding));
-        let worst = told.map(|finding| (finding.severity, finding.name)).max_by_key(|found| found.0);
+        let worst = settled(verdict).map(|finding| (finding.severity, finding.name)).max_by_key(|found| found.0);
         let Verdict { stream, client, server, .. } = *verdict;
         let bytes = verdict.endpoints.client.payload_bytes + verdict.endpoints.server.payload_bytes;
         self.rows.insert(stream, Row { stream, client, server, states, bytes, worst, life });

@@ -15,7 +15,7 @@ use super::screen::{Look, ladder_of};
 use crate::analysis::{Analysis, Options};
 use crate::base::{Endpoint, Timestamp};
 use crate::cli::live::shared::Shared;
-use crate::cli::live::watch::{Turn, is_settled};
+use crate::cli::live::watch::{Turn, settled};
 use crate::finding::{Confidence, Severity};
 use crate::report::{Canvas, FindingEvent, Palette, PopulationFinding, Sink};
 use crate::source::live::Counters;
@@ -64,7 +64,7 @@ fn with_model<T>(work: impl FnOnce(&mut Model, &Analysis<'_>) -> T) -> T {
     connections.sort_by_key(|connection| connection.stream);
     for connection in &connections {
         let verdict = analysis.judge(connection);
-        for finding in verdict.findings.iter().filter(|finding| is_settled(finding)) {
+        for finding in settled(&verdict) {
             let (stream, client, server) = (verdict.stream, verdict.client, verdict.server);
             feed.event(&FindingEvent { stream, client, server, finding: finding.clone() }).unwrap();
         }
