@@ -17,7 +17,7 @@ use crate::connection::{Connection, Profile};
 use crate::decode::{Checksums, DecodeOptions, Decoder, FrameKind, Item, SplitBy};
 use crate::finding::{Loss, Verdict};
 use crate::policy::Policy;
-use crate::population::{Moment, Population, SocketTable, Tally};
+use crate::population::{Breadth, Moment, Population, SocketTable, Tally};
 use crate::report::{CaptureRecord, InterfaceCounts, PopulationFinding, SegmentLog, Sink, Summary};
 use crate::segment::{IcmpError, Segment};
 use crate::source::{CaptureFilter, CaptureSet, Frame, SourceError};
@@ -45,6 +45,8 @@ pub struct Options {
     /// Length of the intervals in which sockets are counted, ns, if not [`crate::population::INTERVAL_NS`]; they grow when
     /// there are too many.
     pub interval_ns: Option<i64>,
+    /// How much is kept of the counts across connections.
+    pub breadth: Breadth,
     /// How many cores are to share the work; 0 and 1 are the caller's thread alone. With more, reading, tracking and telling
     /// have a thread each, and those beyond two only judge. The results are the same.
     pub threads: usize,
@@ -238,6 +240,12 @@ impl<'a> Analysis<'a> {
         self.tracker.idle(time, &mut self.reporter)
     }
 
+    /// Frames are being lost faster than they can be looked at: among so many places of the table, those connections leave that are out of
+    /// the ordinary and have been silent for so long. Mostly their end was lost, and they would stay.
+    pub fn let_go_silent(&mut self, silence_ns: i64, places_max: usize) -> io::Result<()> {
+        self.tracker.let_go_silent(silence_ns, places_max, &mut self.reporter)
+    }
+
     /// What is to be said of `connection` if nothing more comes of it.
     pub fn judge(&self, connection: &Connection) -> Verdict {
         self.reporter.judge(connection, self.tracker.horizon)
@@ -258,9 +266,9 @@ impl<'a> Analysis<'a> {
         self.reporter.found_across(population).0
     }
 
-    /// The sockets of the connections that have left so far.
-    pub fn population(&self) -> Population {
-        self.reporter.population()
+    /// What the connections that have left so far tell of their services beside how many sockets there were.
+    pub fn habits(&self) -> Population {
+        self.reporter.habits()
     }
 
     /// Takes the next segment.

@@ -49,7 +49,7 @@ impl<'a> Reporter<'a> {
             summary: Summary::default(),
             interval_ns,
             is_alone: options.alone,
-            tally: Tally::new(options.profile, interval_ns),
+            tally: Tally::new(options.profile, interval_ns).within(options.breadth),
             sockets: options.moment.map(SocketTable::new),
             losses: Losses::default(),
             unheard: Unheard::default(),
@@ -124,9 +124,9 @@ impl<'a> Reporter<'a> {
         Tally::new(self.profile, self.interval_ns)
     }
 
-    /// The sockets of all that has left so far.
-    pub fn population(&self) -> Population {
-        self.tally.so_far()
+    /// What all that has left so far tells of its services beside how many sockets there were.
+    pub fn habits(&self) -> Population {
+        self.tally.habits()
     }
 
     /// What shows across the connections of `population`, and how many findings the policy leaves out.

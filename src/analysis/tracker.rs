@@ -149,6 +149,13 @@ impl Tracker {
         self.idle(time.min(self.horizon.plus(SILENCE_MAX_NS)), outlet)
     }
 
+    /// Makes room: among so many places of the table, who is out of the ordinary and silent for so long leaves.
+    pub fn let_go_silent(&mut self, silence_ns: i64, places_max: usize, outlet: &mut impl Outlet) -> io::Result<()> {
+        let horizon = self.horizon;
+        self.table.let_go_silent(silence_ns, places_max, |left| outlet.left(left, Departure::Over, horizon));
+        outlet.so_far()
+    }
+
     /// Takes what a frame held.
     pub fn take(&mut self, item: &Item, outlet: &mut impl Outlet) -> io::Result<()> {
         match item {

@@ -29,6 +29,36 @@ const INTERVALS_MAX: usize = 1 << 10;
 const INTERVALS_MAX_ASKED: usize = 1 << 14;
 /// Intervals of one group, however many there are.
 const INTERVALS_MIN: usize = 128;
+
+/// How much is kept of groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breadth {
+    /// Groups of a kind that are certainly kept; twice as many before the smallest are let go.
+    groups_kept: usize,
+    /// Intervals of all groups of a kind together.
+    intervals_total: usize,
+    /// Intervals of one group, however many there are.
+    intervals_min: usize,
+}
+
+impl Breadth {
+    /// For what has an end: as much as a report can use.
+    pub const WHOLE: Self =
+        Self { groups_kept: GROUPS_KEPT, intervals_total: INTERVALS_TOTAL, intervals_min: INTERVALS_MIN };
+    /// For what goes on for days: so little that all of it is in use after some hours, and a process stays as large as it is.
+    pub const ENDLESS: Self = Self { groups_kept: 128, intervals_total: 1 << 14, intervals_min: 32 };
+
+    /// Groups before the smallest are let go.
+    fn groups_max(self) -> usize {
+        2 * self.groups_kept
+    }
+}
+
+impl Default for Breadth {
+    fn default() -> Self {
+        Self::WHOLE
+    }
+}
 /// Sockets that wait to be counted together: what a group has lies in many places, and reaching them is what costs. A
 /// group with fewer has no pile until the end.
 const WAITING_MAX: usize = 16;
@@ -102,6 +132,7 @@ fn seeded<K>(key: Key<K>, seed: u64) -> u64 {
 /// Groups while sockets are still being counted.
 #[derive(Clone, Debug)]
 pub struct Gathering<K> {
+    breadth: Breadth,
     interval_ns: i64,
     /// Intervals in which something has happened, at least.
     moments: usize,
@@ -180,6 +211,7 @@ impl<K> Group<K> {
 impl<K: Copy + Ord> Gathering<K> {
     pub fn new(interval_ns: i64) -> Self {
         Self {
+            breadth: Breadth::WHOLE,
             interval_ns,
             moments: 0,
             intervals_max: intervals_max(interval_ns),
@@ -191,6 +223,11 @@ impl<K: Copy + Ord> Gathering<K> {
             rooms: Vec::new(),
             order: Vec::new(),
         }
+    }
+
+    /// The same with so much of it.
+    pub fn within(self, breadth: Breadth) -> Self {
+        Self { breadth, ..self }
     }
 
     /// The group of `key`, and where its next sockets go. When there are too many, the smallest are given to `let_go`,
@@ -293,7 +330,7 @@ impl<K: Copy + Ord> Gathering<K> {
     }
 
     fn begin(&mut self, key: Key<K>, let_go: impl FnMut(Group<K>) -> Vec<Visit>) {
-        if self.groups.len() >= GROUPS_MAX {
+        if self.groups.len() >= self.breadth.groups_max() {
             self.let_the_smallest_go(let_go);
         }
         let waiting = self.rooms.pop().unwrap_or_else(|| Vec::with_capacity(WAITING_MAX));
@@ -355,11 +392,23 @@ impl<K: Copy + Ord> Gathering<K> {
         groups
     }
 
+    /// The groups without their sockets: what is known of them beside.
+    pub fn habits(&self) -> Groups<K> {
+        let with_habits = self.groups.iter().map(|group| {
+            let mut pile = Box::new(Pile::new(self.interval_ns));
+            (pile.idle, pile.clocks, pile.exits) = (group.idle.clone(), group.clocks.clone(), group.exits.clone());
+            (group.key.of, pile)
+        });
+        let mut groups = Groups { piles: with_habits.collect(), intervals_max: self.intervals_max, let_go: 0 };
+        groups.piles.sort_unstable_by_key(|&(key, _)| key);
+        groups
+    }
+
     /// As short as all groups together may have them.
     #[inline]
     fn bounds(&self) -> Bounds {
-        let share = (self.intervals_max * self.groups.len() / INTERVALS_TOTAL + 1).next_power_of_two();
-        let max = (self.intervals_max / share).max(INTERVALS_MIN);
+        let share = (self.intervals_max * self.groups.len() / self.breadth.intervals_total + 1).next_power_of_two();
+        let max = (self.intervals_max / share).max(self.breadth.intervals_min);
         let longer = self.moments.div_ceil(max).max(1).next_power_of_two();
         Bounds { ns: self.interval_ns.saturating_mul(longer as i64), max }
     }
@@ -369,12 +418,13 @@ impl<K: Copy + Ord> Gathering<K> {
         self.order.clear();
         self.order.extend(0..self.groups.len());
         let groups = &self.groups;
-        self.order.select_nth_unstable_by(GROUPS_KEPT, |&a, &b| {
+        let kept = self.breadth.groups_kept;
+        self.order.select_nth_unstable_by(kept, |&a, &b| {
             (groups[b].sockets, groups[a].key.of).cmp(&(groups[a].sockets, groups[b].key.of))
         });
         // From the last place on, so that what takes a place has stayed.
-        self.order[GROUPS_KEPT..].sort_unstable_by(|a, b| b.cmp(a));
-        for &place in &self.order[GROUPS_KEPT..] {
+        self.order[kept..].sort_unstable_by(|a, b| b.cmp(a));
+        for &place in &self.order[kept..] {
             let mut room = let_go(self.groups.swap_remove(place));
             room.clear();
             self.rooms.push(room);
@@ -383,7 +433,7 @@ impl<K: Copy + Ord> Gathering<K> {
         for place in 0..self.groups.len() {
             self.enter(self.groups[place].key);
         }
-        let intervals_max = INTERVALS_TOTAL / GROUPS_MAX;
+        let intervals_max = self.breadth.intervals_total / self.breadth.groups_max();
         self.groups.iter_mut().filter_map(|group| group.pile.as_mut()).for_each(|pile| pile.fit(intervals_max));
     }
 }

@@ -34,7 +34,7 @@ pub use clocks::{Attempt, Clocks};
 pub use denials::{Denial, Denials};
 pub use distinct::Distinct;
 pub use exits::{Ends, Exit, Exits, Refusal};
-pub use groups::{GROUPS_KEPT, Groups};
+pub use groups::{Breadth, GROUPS_KEPT, Groups};
 pub use idle::{IdleEnd, IdleEnds, IdleTimer, idle_timer};
 pub use moment::{Moment, Queues, Socket, SocketTable, Timer};
 pub use pile::{Attempts, Closers, Durations, Example, Pile, Waits};

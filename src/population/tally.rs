@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::Population;
 use super::account::{About, visits_of, visits_of_orderly};
 use super::distinct::{hashed, mixed};
-use super::groups::{Gathering, Group, Key, Pace};
+use super::groups::{Breadth, Gathering, Group, Key, Pace};
+use super::series::INTERVAL_NS;
 use super::stay::{Departure, Stay};
 use super::visit::Visit;
 use crate::base::{Endpoint, Side, Sides, Timestamp};
@@ -102,6 +103,13 @@ impl Tally {
         }
     }
 
+    /// The same with so much of it.
+    pub fn within(self, breadth: Breadth) -> Self {
+        let hosts = Hosts { gathering: self.hosts.gathering.within(breadth), ..self.hosts };
+        let (services, destinations) = (self.services.within(breadth), self.destinations.within(breadth));
+        Self { services, destinations, hosts, ..self }
+    }
+
     /// Takes a connection that leaves.
     pub fn take(&mut self, connection: &Connection, life: &Lifecycle, departure: Departure) {
         let about = About::of(connection, life);
@@ -185,6 +193,18 @@ impl Tally {
     /// What was counted so far.
     pub fn so_far(&self) -> Population {
         self.clone().finish()
+    }
+
+    /// What is known of services beside how many sockets they had, so far: how idle connections ended, the clients' clocks and
+    /// the ends of everything at once. Of little memory, where [`Tally::so_far`] copies every interval of every group.
+    pub fn habits(&self) -> Population {
+        Population {
+            profile: self.profile,
+            hosts: Gathering::new(INTERVAL_NS).finish(),
+            services: self.services.habits(),
+            destinations: Gathering::new(INTERVAL_NS).finish(),
+            span: self.span,
+        }
     }
 
     /// Everything that was counted.

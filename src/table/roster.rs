@@ -1,5 +1,7 @@
 //! The table: live connections, what is left of finished ones, and the order in which they leave.
 
+mod overload;
+
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
 
@@ -68,6 +70,8 @@ pub struct Table {
     earliest: Timestamp,
     past: Ring,
     hand: usize,
+    /// Where it goes on to be looked for who may be let go.
+    sweep: usize,
     next_stream: u64,
     counts: TableCounts,
     /// The newest packet time.
@@ -139,6 +143,7 @@ impl Table {
             earliest: Timestamp(i64::MAX),
             past: Ring::default(),
             hand: 0,
+            sweep: 0,
             next_stream: 0,
             counts: TableCounts::default(),
             seen: Timestamp(i64::MIN),
@@ -712,7 +717,7 @@ mod tests {
     use crate::segment::{Flags, Marks, TcpOptions};
 
     /// A SYN, or its third segment, of a client to one service.
-    fn segment(n: u64, host: u32, flags: Flags) -> Segment {
+    pub(super) fn segment(n: u64, host: u32, flags: Flags) -> Segment {
         Segment {
             time: Timestamp(n as i64 * 1_000),
             frame: FrameNumber(n),

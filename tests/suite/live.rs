@@ -353,6 +353,37 @@ fn events_come_while_their_connections_are_still_tracked() {
 }
 
 #[test]
+fn what_is_only_likely_is_told_when_both_sockets_are_gone() {
+    let Some(namespace) = Namespace::new() else { return };
+    let (event, records) = namespace.inside(|| {
+        let mut live = Live::start(&["--events", "--finding", "reset-linger-zero"]);
+        let (mut client, mut server) = pair();
+        client.write_all(b"question").unwrap();
+        server.read_exact(&mut [0; 8]).unwrap();
+        server.write_all(b"answer").unwrap();
+        client.read_exact(&mut [0; 6]).unwrap();
+        abort(client);
+        let event = live.read_until(|record| record["type"] == "finding");
+        (event, live.end(Signal::TERM).0)
+    });
+    assert_eq!((&event["name"], &event["confidence"]), (&"reset-linger-zero".into(), &"low".into()));
+    assert_eq!(connections(&records).len(), 1);
+}
+
+#[test]
+fn when_nobody_reads_any_more_it_ends_also_in_silence() {
+    let Some(namespace) = Namespace::new() else { return };
+    let kept = folder("abandoned").join("kept.pcapng");
+    let code = namespace.inside(|| {
+        let Live { mut process, out } = Live::start(&["--write", kept.to_str().unwrap()]);
+        drop(out);
+        process.wait().unwrap().code()
+    });
+    assert_eq!(code, Some(0));
+    assert_eq!(read_again(&kept).last().unwrap()["frames"], 0);
+}
+
+#[test]
 fn what_builds_up_across_connections_is_told_while_it_builds_up() {
     const LEAKED: usize = 12;
     let Some(namespace) = Namespace::new() else { return };

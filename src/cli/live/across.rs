@@ -19,7 +19,7 @@ const OF_THE_ENDED: [&str; 2] = ["idle-timeout", "syn-ignored-by-timestamp"];
 /// A round that takes longer is asked in the middle: of many connections the part that was seen may be many already.
 const PART_EVERY: Duration = Duration::from_secs(5);
 
-/// How often what has ended is asked. It is all that was ever seen, and so the answer costs some milliseconds.
+/// How often what has ended is asked. It is of every service that is kept, and so the answer costs some milliseconds.
 const ENDED_EVERY: Duration = Duration::from_secs(30);
 
 /// A finding is told again when its number has grown so many times.
@@ -104,7 +104,7 @@ impl Across {
         let mut found = counted.map(|counted| present(analysis, &counted.finish())).unwrap_or_default();
         if now.duration_since(self.asked_the_ended) >= ENDED_EVERY {
             self.asked_the_ended = now;
-            self.of_the_ended = analysis.across(&analysis.population());
+            self.of_the_ended = analysis.across(&analysis.habits());
             self.of_the_ended.retain(|found| OF_THE_ENDED.contains(&found.name));
         }
         found.extend(self.of_the_ended.iter().cloned());

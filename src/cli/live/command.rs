@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use anyhow::{Context, bail};
 
 use super::arguments::{CaptureArguments, LiveArguments, LiveFormat, LiveOutput, MetricsArguments};
 use super::companions::{Both, Companions, Numbers, Out};
+use super::heap::Heap;
 use super::keep::Keeper;
 use super::metrics::Metrics;
 use super::privileges::{self, Files};
@@ -16,7 +18,7 @@ use super::session::{self, End, Limits};
 use super::shared::Shared;
 use super::view::{Feed, Look, Model, Screen};
 use super::watch::{Events, Telling, Told, Watcher};
-use crate::analysis::{Analysis, decoder};
+use crate::analysis::{self, Analysis, decoder};
 use crate::cli::arguments::Talk;
 use crate::cli::explain::meant;
 use crate::cli::interrupt::Interrupt;
@@ -24,6 +26,7 @@ use crate::cli::output::{cannot_write, named};
 use crate::cli::sandbox::{self, Needs, Sandbox};
 use crate::cli::terminal::canvas;
 use crate::cli::{Outcome, say};
+use crate::population::Breadth;
 use crate::report::{CaptureRecord, Json, Rows, Selected, Selection, Sink, Text, counted};
 use crate::source::live::{Delivery, LiveCapture, LiveError, LiveOptions, Promiscuity, devices};
 
@@ -40,7 +43,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     for name in &mut selection.findings {
         *name = meant(name)?.name.to_owned();
     }
-    let options = arguments.timers.options()?;
+    let options = analysis::Options { breadth: Breadth::ENDLESS, ..arguments.timers.options()? };
     let mut interrupt = Interrupt::listen()?;
     interrupt.listen_to_termination()?;
     let interface = arguments.interface.unwrap_or_default();
@@ -122,8 +125,26 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         Shown::Text | Shown::Ndjson => Numbers::None,
     };
     let interrupt = Some(interrupt);
-    let mut companions =
-        Companions { events, out, keeper, watcher, told, model, numbers, screen, metrics, interrupt, begun };
+    let heap = Heap::new(begun);
+    let read_by = match named(file) {
+        None => Some(io::stdout().as_fd().try_clone_to_owned().context("standard output")?),
+        Some(_) => None,
+    };
+    let mut companions = Companions {
+        events,
+        out,
+        keeper,
+        watcher,
+        told,
+        model,
+        numbers,
+        screen,
+        metrics,
+        interrupt,
+        heap,
+        read_by,
+        begun,
+    };
     // Whoever reads knows now that frames are being captured.
     companions.out.flush().with_context(|| cannot_write(&place))?;
     let limits = Limits { duration: arguments.capture.duration, packets: arguments.capture.packets };
@@ -132,10 +153,9 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     companions.screen = None;
     let truncated = !matches!(ended, Ok((End::Limit | End::Asked, _)));
     // Also after a failure: what was seen until then is told.
-    let summary = analysis.finish(truncated).with_context(|| cannot_write(&place))?.summary;
-    companions.out.flush().with_context(|| cannot_write(&place))?;
-    companions.model.with(|model| companions.metrics.write(&summary, model)).context("cannot write the metrics")?;
-    if let Some(keeper) = companions.keeper {
+    let finished = analysis.finish(truncated);
+    // The frames are whole also where nobody reads the results any more.
+    if let Some(keeper) = companions.keeper.take() {
         let until = ended.as_ref().map_or(capture.newest(), |(_, until)| *until);
         let kept = keeper.finish(capture.counters(), capture.delivered(), until);
         // Why it ended is the news, not that the same file cannot be ended either.
@@ -143,6 +163,9 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
             kept.context("cannot keep the last frames")?;
         }
     }
+    let summary = finished.with_context(|| cannot_write(&place))?.summary;
+    companions.out.flush().with_context(|| cannot_write(&place))?;
+    companions.model.with(|model| companions.metrics.write(&summary, model)).context("cannot write the metrics")?;
     for (reason, count) in &summary.skipped {
         say(format_args!("skipped {}: {reason}", counted(*count, "frame")));
     }

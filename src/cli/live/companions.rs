@@ -1,9 +1,12 @@
 //! What runs beside the analysis: events, the view, metrics, and the frames that are kept.
 
-use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::heap::Heap;
 use super::keep::Keeper;
 use super::metrics::Metrics;
 use super::session::{Beside, End};
@@ -43,6 +46,10 @@ pub struct Companions {
     pub metrics: Metrics,
     /// Signals; without it nobody can end the session but its limits.
     pub interrupt: Option<Interrupt>,
+    /// What is allocated.
+    pub heap: Heap,
+    /// Standard output, where the results go there: whoever reads it may leave.
+    pub read_by: Option<OwnedFd>,
     /// When the session began.
     pub begun: Instant,
 }
@@ -79,6 +86,7 @@ impl Beside for Companions {
                 Numbers::None => watcher.tick(now, analysis, events, &mut ())?,
             }
         }
+        self.heap.settle(now);
         let fired = self.told.with(Told::take_fired);
         if let Some(keeper) = &mut self.keeper {
             for finding in fired {
@@ -87,6 +95,9 @@ impl Beside for Companions {
             keeper.flush()?;
         }
         self.out.flush()?;
+        if self.read_by.as_ref().is_some_and(is_abandoned) {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
         if self.numbers != Numbers::None {
             let streams = (analysis.table().streams(), analysis.table().live() as u64);
             let (elapsed, frames) = (now.duration_since(self.begun), analysis.summary().frames);
@@ -110,6 +121,13 @@ impl Beside for Companions {
         let keys = self.screen.iter().map(|_| rustix::stdio::stdin());
         bell.chain(keys).chain(self.metrics.waits_for()).collect()
     }
+}
+
+/// Whoever read the other end of this pipe has gone. A write would fail too, but on a quiet interface there is none for hours.
+fn is_abandoned(pipe: &OwnedFd) -> bool {
+    let mut pipes = [PollFd::new(pipe, PollFlags::empty())];
+    let is_told = poll(&mut pipes, Some(&Timespec::default())).is_ok();
+    is_told && pipes[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// Two sinks that are told the same.

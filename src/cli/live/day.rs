@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::arguments::KeepArguments;
 use super::companions::{Both, Companions, Numbers, Out};
+use super::heap::Heap;
 use super::keep::Keeper;
 use super::metrics::Metrics;
 use super::session::{self, Limits};
@@ -24,6 +25,7 @@ use super::watch::{Events, Telling, Told, Watcher};
 use crate::analysis::{Analysis, Options};
 use crate::base::{Endpoint, FrameNumber, Seq, Timestamp};
 use crate::decode::Decoder;
+use crate::population::Breadth;
 use crate::report::{CaptureRecord, Json, Selected, Selection, Sink, Summary};
 use crate::segment::{Flags, Item, Segment};
 use crate::source::live::{Counters, Increase};
@@ -325,7 +327,7 @@ fn live(hours: f64) -> (Vec<u64>, Summary, u64) {
     let events: Box<dyn Sink> = Box::new(Both(Json::lines(out.clone()), Feed(model.clone())));
     let mut sink = Telling::new(both(Both(Json::lines(out.clone()), Feed(model.clone()))), told.clone(), Events::Told);
     let limits = table::Limits { connections_max: CONNECTIONS_MAX, past_max: CONNECTIONS_MAX };
-    let mut analysis = Analysis::new(&Options { limits, ..Options::default() }, &mut sink);
+    let mut analysis = Analysis::new(&Options { limits, breadth: Breadth::ENDLESS, ..Options::default() }, &mut sink);
     analysis.begin(&CaptureRecord::default()).unwrap();
     let mut companions = Companions {
         out,
@@ -338,6 +340,8 @@ fn live(hours: f64) -> (Vec<u64>, Summary, u64) {
         screen: None,
         metrics: Metrics::default(),
         interrupt: None,
+        heap: Heap::new(day.now()),
+        read_by: None,
         begun: day.now(),
     };
     let limits = Limits { duration: Some(Duration::from_secs_f64(hours * 3_600.0)), packets: None };

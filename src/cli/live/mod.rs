@@ -10,6 +10,8 @@ mod companions;
 #[cfg(all(test, feature = "live", target_os = "linux"))]
 mod day;
 #[cfg(feature = "live")]
+mod heap;
+#[cfg(feature = "live")]
 mod keep;
 #[cfg(feature = "live")]
 mod metrics;

@@ -21,7 +21,7 @@ const BATCH_FRAMES: usize = 4_096;
 const TICK: Duration = Duration::from_millis(100);
 
 /// How long the end waits for frames that were received and have not come out of the ring.
-const DRAIN_MAX: Duration = Duration::from_millis(150);
+const DRAIN_MAX: Duration = Duration::from_millis(100);
 
 /// And looks for them so often.
 const DRAIN_PAUSE: Duration = Duration::from_millis(10);
@@ -31,6 +31,16 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 /// A clock is not taken further than this beyond the newest packet: a longer pause ends no connection, as offline.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// While frames are dropped and more connections than this are tracked, those of which the end was lost do not stay until there are as
+/// many as may be.
+const OVERLOADED_KEPT: usize = 50_000;
+
+/// Who is out of the ordinary and silent for so long is taken for one of them.
+const OVERLOADED_SILENCE_NS: i64 = 10_000_000_000;
+
+/// Places of the table that are looked at in one tick for them: some milliseconds' work where one in ten is.
+const OVERLOADED_STEP: usize = 8_192;
 
 /// When to end without being told to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -192,6 +202,9 @@ impl Taker<'_, '_> {
         if increase.dropped_by_kernel > 0 {
             let to = now.max(supply.newest());
             self.analysis.lost(Loss { from: from.min(to), to, frames: increase.dropped_by_kernel });
+            if self.analysis.table().live() > OVERLOADED_KEPT {
+                self.analysis.let_go_silent(OVERLOADED_SILENCE_NS, OVERLOADED_STEP)?;
+            }
         }
         Ok(())
     }

@@ -1,0 +1,64 @@
+//! Who is let go while frames are lost faster than connections end.
+
+use super::Table;
+use crate::table::Left;
+
+impl Table {
+    /// Looks at the next places of the table, `places_max` of them, and lets go who is out of the ordinary and has been silent for
+    /// `silence_ns`. Where frames are lost these are mostly connections of which the end was lost; each takes ten times the memory
+    /// of one that is in order, and they would stay for hours.
+    pub fn let_go_silent(&mut self, silence_ns: i64, places_max: usize, mut leave: impl FnMut(Left)) {
+        let before = self.seen.plus(-self.paused_ns).plus(-silence_ns);
+        for _ in 0..places_max.min(self.slab.len()) {
+            self.sweep = if self.sweep < self.slab.len() { self.sweep } else { 0 };
+            let record = &self.slab[self.sweep];
+            if record.tracked().is_some() && record.newest < before {
+                self.drive_out(self.sweep, &mut leave);
+            }
+            self.sweep += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Limits;
+    use super::super::tests::segment;
+    use super::*;
+    use crate::base::Seq;
+    use crate::connection::Profile;
+    use crate::segment::{Flags, Segment};
+
+    #[test]
+    fn of_the_silent_only_those_out_of_the_ordinary_are_let_go() {
+        const SECOND: u64 = 1_000_000;
+        let mut table = Table::new(Limits::default(), Profile::LINUX);
+        let take = |table: &mut Table, segment: Segment| {
+            table.expire(segment.time, |_| panic!("nobody is over"));
+            table.take(&segment, |_| panic!("nobody is over"));
+        };
+        let beyond_a_gap = |n: u64, host: u32| {
+            let next = segment(n, host, Flags::ACK);
+            Segment { seq: next.seq + 5_000, ack: Seq(8), payload_len: 100, ..next }
+        };
+        for host in 0..4 {
+            let (syn, ack) = (segment(0, host, Flags::SYN), segment(2, host, Flags::ACK));
+            let answer = segment(1, host, Flags::SYN | Flags::ACK);
+            take(&mut table, syn);
+            let (source, destination) = (answer.destination, answer.source);
+            take(&mut table, Segment { source, destination, ack: Seq(8), ..answer });
+            take(&mut table, Segment { ack: Seq(8), ..ack });
+        }
+        assert_eq!(table.tracked().count(), 0);
+        // Something of two of them was lost, and one of these goes on.
+        take(&mut table, beyond_a_gap(SECOND, 2));
+        take(&mut table, beyond_a_gap(SECOND, 3));
+        take(&mut table, beyond_a_gap(30 * SECOND, 3));
+        let mut gone = Vec::new();
+        for _ in 0..3 {
+            table.let_go_silent(20_000_000_000, 3, |left| gone.push((left.client().ip.to_string(), left.evicted)));
+        }
+        assert_eq!((gone, table.live()), (vec![("10.0.0.2".to_owned(), true)], 3));
+        assert_eq!(table.counts().evicted, 1);
+    }
+}
