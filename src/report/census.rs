@@ -245,14 +245,14 @@ fn port_words(canvas: &Canvas, ports: &PortUse, at_limit: Option<&AtLimit>) -> S
         words.push_str(&format!("; at this rate they run out {after} after {}", time(canvas, ports.stretch.from)));
     }
     if let Some(at_limit) = at_limit {
-        words.push_str(&format!(
-            "; none was free for {} from {} on, when {} began, {} failed visibly, and about {} fewer than at the rate of before",
-            duration(at_limit.lasted_ns),
-            time(canvas, at_limit.from),
-            count(at_limit.begun),
-            count(at_limit.failed()),
-            count(at_limit.missing)
-        ));
+        let (lasted, from) = (duration(at_limit.lasted_ns), time(canvas, at_limit.from));
+        words.push_str(&format!("; none was free for {lasted} from {from} on: {} began", count(at_limit.begun)));
+        if at_limit.failed() > 0 {
+            words.push_str(&format!(", {} failed visibly", count(at_limit.failed())));
+        }
+        if at_limit.missing > 0 {
+            words.push_str(&format!(", about {} fewer than at the rate of before", count(at_limit.missing)));
+        }
     }
     words
 }
