@@ -120,6 +120,10 @@ impl Intervals {
             self.row[offset] = place as u32;
             return place;
         }
+        // Those that were far from each other may have got neighbours since.
+        if !self.scattered.is_empty() && place.is_power_of_two() && self.line_up() {
+            return place;
+        }
         self.row.clear();
         let numbers = &self.numbers;
         let hash_of = |place: usize| hashed(numbers[place]);
@@ -128,9 +132,28 @@ impl Intervals {
         place
     }
 
+    /// Puts all places into a row, if it does not become too long.
+    fn line_up(&mut self) -> bool {
+        let (Some(&first), Some(&last)) = (self.numbers.iter().min(), self.numbers.iter().max()) else { return false };
+        let span = last.checked_sub(first).and_then(|span| usize::try_from(span).ok());
+        let Some(span) = span.filter(|&span| span < self.row_max()) else { return false };
+        self.scattered.clear();
+        self.row.clear();
+        self.row.resize(span + 1, NONE);
+        self.row_from = first;
+        for (place, &number) in self.numbers.iter().enumerate() {
+            self.row[(number - first) as usize] = place as u32;
+        }
+        true
+    }
+
+    fn row_max(&self) -> usize {
+        (ROW_PER_INTERVAL * self.numbers.len()).max(ROW_MIN)
+    }
+
     /// Makes the row reach to `number`; false where it would become too long.
     fn reach(&mut self, number: i64) -> bool {
-        let row_max = (ROW_PER_INTERVAL * self.numbers.len()).max(ROW_MIN);
+        let row_max = self.row_max();
         if self.row.is_empty() {
             self.row_from = number;
         }
@@ -166,6 +189,10 @@ impl Intervals {
         let numbers = std::mem::take(&mut self.numbers);
         self.numbers.reserve(numbers.len() / 2);
         numbers.iter().enumerate().for_each(|(from, number)| moved(from, self.of(number.div_euclid(2))));
+        // In the order in which they came the first may be far from each other.
+        if !self.scattered.is_empty() {
+            self.line_up();
+        }
         true
     }
 
@@ -217,6 +244,20 @@ mod tests {
                 assert_eq!(intervals.numbers(), &expected[..intervals.len()]);
             }
         }
+    }
+
+    #[test]
+    fn they_stand_in_a_row_again_once_there_are_enough_between() {
+        let mut intervals = Intervals::new(1);
+        [0, 1_000].into_iter().for_each(|number| _ = intervals.of(number));
+        assert_eq!((intervals.row.len(), intervals.scattered.is_empty()), (0, false));
+        (1..1_000).for_each(|number| _ = intervals.of(number));
+        assert_eq!((intervals.row.len(), intervals.scattered.is_empty()), (1_001, true));
+        assert_eq!([0, 1_000, 1, 999].map(|number| intervals.of(number)), [0, 1, 2, 1_000]);
+        [-5_000, 5_000].into_iter().for_each(|number| _ = intervals.of(number));
+        assert!(intervals.row.is_empty());
+        (0..4).for_each(|_| assert!(intervals.coarsen(|_, _| {})));
+        assert_eq!((intervals.row.is_empty(), intervals.len()), (true, 65));
     }
 
     #[test]
