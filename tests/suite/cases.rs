@@ -537,3 +537,21 @@ fn of_replies_with_growing_numbers_the_last_is_taken() {
         &[("server", "SYN-RECEIVED ESTABLISHED CLOSE-WAIT CLOSED")],
     );
 }
+
+#[test]
+fn a_socket_that_just_acknowledged_a_fin_had_not_lost_its_state() {
+    let closed = |options: &str, ttl: u8| {
+        format!(
+            "client > SYN\n\
+             server > SYN ACK <{options}> ttl {ttl}\n\
+             client > ACK\n\
+             client > data 100\n\
+             server > data 300 ttl {ttl}\n\
+             client > FIN ACK\n\
+             server > ACK ttl {ttl}\n\
+             +40us server > RST ttl {ttl} win 0"
+        )
+    };
+    holds(&closed("mss 1460, wscale 8, sackOK", 127), &[("resets", "linger-zero low")]);
+    holds(&closed("mss 1460, sackOK, wscale 7", 63), &[("resets", "no-connection medium")]);
+}

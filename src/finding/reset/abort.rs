@@ -30,7 +30,11 @@ struct Odds {
 
 /// The application or its death aborted a live socket.
 pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
-    let shape = "it acknowledges, and stands at its sender's next number: a live socket was aborted";
+    let shape = if inquiry.noted.flags.contains(Flags::ACK) {
+        "it acknowledges, and stands at its sender's next number: a live socket was aborted"
+    } else {
+        "it stands at the next number of a sender that was there a moment before, and the peer had closed: Windows aborts a live socket so, without ACK"
+    };
     if let Some(nothing) = nothing_received(inquiry, shape) {
         return nothing;
     }
@@ -180,5 +184,6 @@ fn odds(inquiry: &Inquiry<'_>) -> Odds {
 
 /// The peer's FIN had arrived.
 fn peer_closed(inquiry: &Inquiry<'_>, receiver: &Half) -> bool {
-    receiver.fin.is_some_and(|fin| inquiry.noted.flags.contains(Flags::ACK) && inquiry.noted.ack.after(fin))
+    let is_told = inquiry.noted.flags.contains(Flags::ACK);
+    receiver.fin.is_some_and(|fin| !is_told || inquiry.noted.ack.after(fin))
 }

@@ -384,9 +384,12 @@ fn unknown(inquiry: &Inquiry<'_>) -> Judgement {
         let evidence = "nothing but the reset was captured".to_owned();
         return Judgement::new(Cause::Unknown, Confidence::Low, &[], evidence);
     }
-    let evidence =
-        "it answers no segment that was captured within a round trip and is not at its sender's next number".to_owned();
-    Judgement::new(Cause::Unknown, Confidence::Low, &[Cause::NoConnection, Cause::Injected], evidence)
+    let evidence = if sender.is_known() && inquiry.noted.seq == sender.nxt {
+        "it stands at its sender's next number, but has no ACK as an abort has, and answers no segment that was captured within a round trip"
+    } else {
+        "it answers no segment that was captured within a round trip and is not at its sender's next number"
+    };
+    Judgement::new(Cause::Unknown, Confidence::Low, &[Cause::NoConnection, Cause::Injected], evidence.to_owned())
 }
 
 /// How long the sender's FIN had been acknowledged when the trigger came, ns.

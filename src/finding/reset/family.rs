@@ -1,7 +1,7 @@
 //! Active or reply: which of the two ways in which a stack makes a reset its header shows.
 
 use super::Inquiry;
-use crate::connection::State;
+use crate::connection::{Noted, Profile, State};
 use crate::finding::verdict::Family;
 use crate::segment::Flags;
 
@@ -11,6 +11,9 @@ use crate::segment::Flags;
 pub(super) fn of(inquiry: &Inquiry<'_>) -> Option<Family> {
     let (noted, sender) = (inquiry.noted, inquiry.sender());
     if !noted.flags.contains(Flags::ACK) {
+        if aborts_without_ack(inquiry) {
+            return Some(Family::Active);
+        }
         return (inquiry.trigger.is_some() || inquiry.answers_unnoted_data()).then_some(Family::Reply);
     }
     let answers_syn = inquiry.trigger.is_some_and(|trigger| trigger.is_syn());
@@ -24,3 +27,26 @@ pub(super) fn of(inquiry: &Inquiry<'_>) -> Option<Family> {
     }
     None
 }
+
+/// Windows leaves ACK and window out of the reset with which an application aborts what its peer has closed: it stands at its
+/// sender's next number, and either nothing was there to answer, or the sender had just acknowledged that itself, as only a
+/// live socket does (seen of an RDP server and of a browser; an abort of an open connection has ACK there, too).
+pub(super) fn aborts_without_ack(inquiry: &Inquiry<'_>) -> bool {
+    let (noted, sender) = (inquiry.noted, inquiry.sender());
+    let stack = &inquiry.life.profiles[inquiry.from()];
+    let is_windows = stack.is_known() && stack.name == Profile::WINDOWS.name;
+    let shape = !noted.flags.contains(Flags::ACK) && noted.window == 0 && sender.is_known() && noted.seq == sender.nxt;
+    if !is_windows || !shape || inquiry.effect.state_of(inquiry.from()) != State::CloseWait {
+        return false;
+    }
+    let alive = sender.last.is_some_and(|last| noted.time.since(last.time) < ALIVE_NS && last.ttl == noted.ttl);
+    let answered = |trigger: &Noted| {
+        sender.last.is_some_and(|last| {
+            last.frame > trigger.frame && last.acknowledges() && last.ack.at_or_after(trigger.end())
+        })
+    };
+    alive && inquiry.trigger.as_ref().is_none_or(answered)
+}
+
+/// Who spoke less than this ago, ns, has not lost its state since.
+const ALIVE_NS: i64 = 1_000_000_000;
