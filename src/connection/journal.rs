@@ -110,6 +110,13 @@ impl Journal {
         !self.artefacts.is_empty()
     }
 
+    /// Every segment was the other side's.
+    pub(super) fn exchange_sides(&mut self) {
+        for noted in self.head.iter_mut().chain(&mut self.tail).chain(&mut self.recent) {
+            noted.side = !noted.side;
+        }
+    }
+
     /// How many segments had to make room.
     pub fn dropped(&self) -> u64 {
         self.dropped

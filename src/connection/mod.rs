@@ -26,6 +26,7 @@ mod profile;
 mod repeat;
 mod reset;
 mod retries;
+mod roles;
 mod sampled;
 mod sequence;
 mod state;

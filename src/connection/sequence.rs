@@ -77,6 +77,12 @@ impl SequenceAnalysis {
         self.counts[side]
     }
 
+    /// Every segment was the other side's.
+    pub(super) fn exchange_sides(&mut self) {
+        std::mem::swap(&mut self.ways.client, &mut self.ways.server);
+        std::mem::swap(&mut self.counts.client, &mut self.counts.server);
+    }
+
     /// Takes the next segment of `side`, whose `half` does not know of it yet.
     pub(super) fn step(&mut self, side: Side, segment: &Segment, half: &Half) {
         // Wireshark reports a malformed header and analyses nothing of it.

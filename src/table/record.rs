@@ -244,6 +244,11 @@ impl Record {
         Some(self.newest.plus(at.since(end)))
     }
 
+    /// The connection has learned that its ends are the other way round.
+    pub fn exchange_ends(&mut self) {
+        self.client_is_low = !self.client_is_low;
+    }
+
     fn ends(&self) -> (Endpoint, Endpoint) {
         let [low, high] = self.key.key().endpoints();
         if self.client_is_low { (low, high) } else { (high, low) }

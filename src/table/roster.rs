@@ -326,6 +326,9 @@ impl Table {
             if opens {
                 let predecessor = Some(Predecessor::of(connection)).filter(Predecessor::is_known);
                 connection.succeed(segment);
+                if connection.learn_roles(segment) {
+                    self.slab[slot].exchange_ends();
+                }
                 let left = self.remove(slot, leave);
                 let stream = self.number();
                 return self.open(&locator.opening(stream, predecessor, 0), left, segment, leave);

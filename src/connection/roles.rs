@@ -1,0 +1,99 @@
+//! Who had been the client of a connection that began before the capture, told by who opens its four numbers again.
+
+use super::half::Half;
+use super::step::Connection;
+use super::words::RoleBasis;
+use crate::base::{Endpoint, Sides};
+use crate::segment::{Flags, Segment};
+
+impl Connection {
+    /// `opening`, the SYN or SYN-ACK of the next incarnation, tells who opens these four numbers: a client takes its port
+    /// again, and a server stays at its own. Where the roles were a guess, and another one, the ends change places. True if
+    /// they did. It remains a guess: nobody saw this incarnation begin.
+    pub fn learn_roles(&mut self, opening: &Segment) -> bool {
+        let client = opener(opening);
+        if self.role_basis != RoleBasis::Guess || self.client == self.server || client != Some(self.server) {
+            return false;
+        }
+        std::mem::swap(&mut self.client, &mut self.server);
+        exchange(&mut self.halves);
+        self.journal.exchange_sides();
+        for seen in &mut self.resets {
+            seen.noted.side = !seen.noted.side;
+            exchange(&mut seen.before);
+        }
+        self.sequence.exchange_sides();
+        self.history = self.history.chars().map(other_case).collect();
+        true
+    }
+}
+
+/// Who opens with `segment`.
+fn opener(segment: &Segment) -> Option<Endpoint> {
+    match segment.flags & (Flags::SYN | Flags::ACK) {
+        Flags::SYN => Some(segment.source),
+        both if both == Flags::SYN | Flags::ACK => Some(segment.destination),
+        _ => None,
+    }
+}
+
+fn exchange(halves: &mut Sides<Half>) {
+    std::mem::swap(&mut halves.client, &mut halves.server);
+    for half in [&mut halves.client, &mut halves.server] {
+        for noted in [&mut half.last, &mut half.last_data].into_iter().flatten() {
+            noted.side = !noted.side;
+        }
+    }
+}
+
+/// Zeek writes what the originator did in capitals.
+fn other_case(letter: char) -> char {
+    if letter.is_ascii_uppercase() { letter.to_ascii_lowercase() } else { letter.to_ascii_uppercase() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Side, Timestamp};
+    use crate::connection::{Lifecycle, Profile};
+    use crate::source::script::segments;
+
+    /// A connection whose service has a higher port than its client, midstream, with the SYN that follows it.
+    fn taken(client: &str, server: &str) -> (Connection, Segment) {
+        let ends = format!("client {client}\nserver {server}\n");
+        let trace = "client > data 100 seq 1 ack 1\nserver > ACK\nserver > data 300\nserver > FIN ACK\nclient > ACK\n\
+                     client > RST ACK\n+1 client > SYN seq 90000";
+        let mut segments = segments(&format!("{ends}{trace}")).expect("a trace");
+        let syn = segments.pop().expect("a SYN");
+        let mut connection = Connection::new(0, &segments[0], None);
+        segments.iter().for_each(|segment| connection.step(segment));
+        (connection, syn)
+    }
+
+    #[test]
+    fn a_later_syn_corrects_the_guess_as_if_it_had_been_right() {
+        let (mut wrong, syn) = taken("10.0.0.1:40000", "10.0.0.2:50051");
+        assert_eq!((wrong.role_basis, wrong.client.port), (RoleBasis::Guess, 50_051), "ports mislead");
+        assert!(wrong.learn_roles(&syn));
+        let (right, _) = taken("10.0.0.1:60000", "10.0.0.2:50051");
+        assert_eq!((wrong.client.port, right.client.port), (40_000, 60_000));
+        assert_eq!(wrong.history, right.history);
+        assert_eq!(wrong.completeness, right.completeness);
+        let lives = [&wrong, &right].map(|one| Lifecycle::of(one, Timestamp(1 << 40), Profile::LINUX));
+        for side in Side::BOTH {
+            assert_eq!(wrong.halves[side].payload_bytes, right.halves[side].payload_bytes);
+            assert_eq!(wrong.sequence_counts(side), right.sequence_counts(side));
+            assert_eq!(lives[0].states[side], lives[1].states[side]);
+        }
+        assert_eq!(lives[0].closing.initiator, lives[1].closing.initiator);
+        assert_eq!(lives[0].resets.len(), lives[1].resets.len());
+    }
+
+    #[test]
+    fn a_guess_that_was_right_stays() {
+        let (mut right, syn) = taken("10.0.0.1:60000", "10.0.0.2:50051");
+        let before = right.clone();
+        assert!(!right.learn_roles(&syn));
+        assert_eq!((right.client, right.history), (before.client, before.history));
+    }
+}
