@@ -99,6 +99,13 @@ impl Hindsight<'_> {
         if has_closed || reset.flags.contains(Flags::ACK) || own.ttl.is_some_and(|ttl| ttl != reset.ttl) {
             return false;
         }
+        let aborts = |note: &Noted| note.side == reset.side && note.flags.contains(Flags::RST | Flags::ACK);
+        let is_live = |note: &Noted| note.window != 0 || note.timestamps.is_some();
+        let is_soon = |note: &Noted| note.time.since(reset.time) <= OVERTAKEN_NS;
+        if self.notes[index..].iter().any(|note| aborts(note) && is_live(note) && is_soon(note)) {
+            // It overtook the abort that had taken its sender's socket.
+            return false;
+        }
         let room = peer.right_edge.map(|edge| edge.since(own.nxt));
         let is_blocked = room.is_some_and(|room| room < i32::from(peer.mss.unwrap_or(0).min(1 << 14)));
         let since = |time: Timestamp| reset.time.since(time);

@@ -211,7 +211,9 @@ fn ip_endpoint(endpoint: Endpoint) -> IpEndpoint {
     IpEndpoint::new(address(endpoint), endpoint.port)
 }
 
+/// The time for smoltcp, and that of its clock from here on.
 fn instant(time: Timestamp) -> Instant {
+    NOW.set(time);
     Instant::from_micros(time.0 / 1000)
 }
 
@@ -219,17 +221,11 @@ fn timestamp(instant: Instant) -> Timestamp {
     Timestamp(instant.total_micros() * 1000)
 }
 
-thread_local!(static TICKS: Cell<u32> = const { Cell::new(0) });
+thread_local!(static NOW: Cell<Timestamp> = const { Cell::new(Timestamp(0)) });
 
-/// smoltcp asks for its clock without saying who asks or when, so that every segment gets the next tick.
+/// Milliseconds, as the clocks of Linux, macOS and FreeBSD count; smoltcp asks without saying when.
 fn clock() -> u32 {
-    TICKS.set(TICKS.get().wrapping_add(1));
-    TICKS.get()
-}
-
-/// Begins a life whose timestamps do not depend on the lives before it.
-pub fn restart_clock() {
-    TICKS.set(0);
+    1 + (NOW.get().0 / 1_000_000) as u32
 }
 
 /// A link that holds one arriving packet and collects those sent.

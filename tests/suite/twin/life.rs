@@ -11,7 +11,7 @@ use lastack::decode::Decoder;
 use lastack::segment::{Item, Segment};
 use lastack::source::{Frame, LinkType};
 
-use super::host::{self, Call, Host, Plan};
+use super::host::{Call, Host, Plan};
 
 pub const CLIENT: Endpoint = Endpoint::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 40_000);
 pub const SERVER: Endpoint = Endpoint::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), 80);
@@ -151,7 +151,6 @@ pub fn live(seed: u64) -> Life {
         _ => Wire { client_hop: near, server_hop: far },
     };
     let (client, server) = plans(&mut rng);
-    host::restart_clock();
     let hosts = Sides {
         client: Host::new(CLIENT, SERVER, client, rng.u64(..)),
         server: Host::new(SERVER, CLIENT, server, rng.u64(..)),
