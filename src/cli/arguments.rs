@@ -89,13 +89,37 @@ impl Arguments {
         let mut args: Vec<OsString> = args.into_iter().collect();
         let is_word = |arg: &OsString| arg == "-" || !arg.as_encoded_bytes().starts_with(b"-");
         let asks = |arg: &OsString| ["-h", "--help", "-V", "--version"].iter().any(|option| arg == option);
-        let first_word = args.iter().skip(1).find(|arg| is_word(arg));
+        let values = ValueOptions::global();
+        let is_value = |index: usize| index > 1 && values.take_next(&args[index - 1]);
+        let first_word = (1..args.len()).find(|&index| is_word(&args[index]) && !is_value(index)).map(|at| &args[at]);
         let has_command = first_word.is_some_and(|word| COMMANDS.iter().any(|command| word == command));
         let is_bare = args.len() < 2 || first_word.is_none() && args.iter().skip(1).any(asks);
         if !has_command && !is_bare {
             args.insert(1, "read".into());
         }
         args
+    }
+}
+
+/// Options that may stand before the command and whose value is a word of its own.
+struct ValueOptions(Vec<String>);
+
+impl ValueOptions {
+    fn global() -> Self {
+        let command = Talk::augment_args(clap::Command::new("lastack"));
+        let takes_value = |arg: &&clap::Arg| arg.get_action().takes_values();
+        Self(
+            command
+                .get_arguments()
+                .filter(takes_value)
+                .filter_map(|arg| Some(format!("--{}", arg.get_long()?)))
+                .collect(),
+        )
+    }
+
+    /// What follows `arg` is its value.
+    fn take_next(&self, arg: &OsString) -> bool {
+        self.0.iter().any(|option| arg == option.as_str())
     }
 }
 
@@ -585,6 +609,9 @@ mod tests {
         assert_eq!(with_default("lastack --format ndjson web.pcap"), "lastack read --format ndjson web.pcap");
         assert_eq!(with_default("lastack -q show web.pcap"), "lastack -q show web.pcap");
         assert_eq!(with_default("lastack show web.pcap"), "lastack show web.pcap");
+        assert_eq!(with_default("lastack --sandbox off live -D"), "lastack --sandbox off live -D");
+        assert_eq!(with_default("lastack --color=never ss web.pcap"), "lastack --color=never ss web.pcap");
+        assert_eq!(with_default("lastack --tz utc web.pcap"), "lastack read --tz utc web.pcap");
         assert_eq!(with_default("lastack --help"), "lastack --help");
         assert_eq!(with_default("lastack"), "lastack");
     }
