@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::base::{Endpoint, FrameNumber, Seq};
-use crate::segment::{Flags, Marks, Segment, TcpOptions, Timestamps};
+use crate::segment::{Flags, Marks, Segment, Timestamps};
 
 /// Two peers, of which each segment is odd with some probability.
 struct Lives {
@@ -43,12 +43,7 @@ impl Lives {
             flags,
             ip_id: self.frame as u16,
             ttl: 64,
-            marks: Marks::empty(),
-            interface: 0,
-            context: 0,
-            realm: 0,
-            digest: 0,
-            options: TcpOptions::NONE,
+            ..Segment::BLANK
         };
         if flags.contains(Flags::SYN) {
             segment.options.mss = Some(1_460);

@@ -717,7 +717,7 @@ fn known(connection: &Connection, sender: Endpoint) -> Known {
 mod tests {
     use super::*;
     use crate::base::FrameNumber;
-    use crate::segment::{Flags, Marks, TcpOptions};
+    use crate::segment::Flags;
 
     /// A SYN, or its third segment, of a client to one service.
     pub(super) fn segment(n: u64, host: u32, flags: Flags) -> Segment {
@@ -727,18 +727,10 @@ mod tests {
             source: Endpoint::new(std::net::Ipv4Addr::from(0x0a00_0000 + host).into(), 40_000),
             destination: Endpoint::new([10, 255, 0, 1].into(), 80),
             seq: crate::base::Seq(if flags.contains(Flags::SYN) { 7 } else { 8 }),
-            ack: crate::base::Seq(0),
-            payload_len: 0,
             window: 500,
             flags,
-            ip_id: 0,
             ttl: 64,
-            marks: Marks::empty(),
-            interface: 0,
-            context: 0,
-            realm: 0,
-            digest: 0,
-            options: TcpOptions::NONE,
+            ..Segment::BLANK
         }
     }
 

@@ -55,25 +55,7 @@ impl<'a> Unpacking<'a> {
     pub(super) fn of(brief: &'a Brief, client: Endpoint, server: Endpoint) -> Self {
         let octets = Octets { all: &brief.first, at: 0, end: usize::from(brief.first_used) };
         let rest = Octets { all: brief.rest.as_deref().unwrap_or_default(), at: 0, end: usize::from(brief.rest_used) };
-        let segment = Segment {
-            time: Timestamp(0),
-            frame: FrameNumber(0),
-            source: client,
-            destination: server,
-            seq: Seq(0),
-            ack: Seq(0),
-            payload_len: 0,
-            window: 0,
-            flags: Flags::empty(),
-            ip_id: 0,
-            ttl: 0,
-            marks: Marks::empty(),
-            interface: 0,
-            context: 0,
-            realm: 0,
-            digest: 0,
-            options: TcpOptions::NONE,
-        };
+        let segment = Segment { source: client, destination: server, ..Segment::BLANK };
         Self { octets, rest, trails: [Trail::NONE; 2], ends: [client, server], segment, has_options: false }
     }
 

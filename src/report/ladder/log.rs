@@ -64,30 +64,11 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::base::{Endpoint, FrameNumber, Seq, Timestamp};
-    use crate::segment::{Marks, TcpOptions};
+    use crate::base::{Endpoint, FrameNumber};
 
     fn segment(frame: u64, flags: Flags) -> Segment {
         let end = Endpoint::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
-        Segment {
-            time: Timestamp(0),
-            frame: FrameNumber(frame),
-            source: end,
-            destination: end,
-            seq: Seq(0),
-            ack: Seq(0),
-            payload_len: 0,
-            window: 0,
-            flags,
-            ip_id: 0,
-            ttl: 0,
-            marks: Marks::empty(),
-            interface: 0,
-            context: 0,
-            realm: 0,
-            digest: 0,
-            options: TcpOptions::default(),
-        }
+        Segment { frame: FrameNumber(frame), source: end, destination: end, flags, ..Segment::BLANK }
     }
 
     #[test]
