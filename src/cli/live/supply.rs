@@ -41,7 +41,7 @@ pub trait Supply {
     /// The clock that stamps frames.
     fn wall_clock(&self) -> Timestamp;
 
-    /// Sleeps until frames wait, one of `bells` can be read or `time` has passed.
+    /// Sleeps until one of `bells` can be read, `time` has passed, or frames wait, perhaps a moment longer so that they are many.
     ///
     /// # Errors
     /// The system cannot wait.
@@ -79,7 +79,9 @@ impl Supply for LiveCapture {
     }
 
     fn wait(&mut self, bells: &[BorrowedFd<'_>], time: Duration) -> anyhow::Result<()> {
-        let all = std::iter::once(self.as_fd()).chain(bells.iter().copied());
+        let patience = self.patience();
+        let (frames, time) = if patience.is_zero() { (Some(self.as_fd()), time) } else { (None, time.min(patience)) };
+        let all = frames.into_iter().chain(bells.iter().copied());
         let mut all: Vec<PollFd<'_>> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         let time = Timespec::try_from(time).context("a time to wait")?;
         match poll(&mut all, Some(&time)) {

@@ -3,6 +3,7 @@
 mod counters;
 
 use std::fmt;
+use std::time::Duration;
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
@@ -58,6 +59,15 @@ pub const SNAPLEN: u32 = 128;
 /// Size of the ring by default, in bytes. With 128 octets a frame it holds about a tenth of a second of the smallest frames
 /// of a 1 Gbit/s link.
 pub const RING_BYTES: u32 = 32 << 20;
+
+/// What the fastest interface puts into a ring: ten million frames a second, with what the kernel writes beside each.
+const RING_BYTES_PER_SECOND_MAX: u64 = 2_000_000_000;
+
+/// Frames are left to gather in the ring so long at most, well below [`BATCH_DELAY_MS`].
+const PATIENCE_MAX: Duration = Duration::from_millis(16);
+
+/// Less than that is no rest.
+const PATIENCE_MIN: Duration = Duration::from_millis(2);
 
 /// Why there is no capture, or no more.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +141,9 @@ pub struct LiveCapture {
     delivered: u64,
     newest: Timestamp,
     warning: Option<String>,
+    patience: Duration,
+    /// [`LiveCapture::delivered`] when it was last asked whether frames flow.
+    delivered_before: u64,
 }
 
 impl fmt::Debug for LiveCapture {
@@ -191,6 +204,11 @@ impl LiveCapture {
             delivered: 0,
             newest: Timestamp(i64::MIN),
             warning,
+            patience: match options.delivery {
+                Delivery::Immediate => Duration::ZERO,
+                Delivery::Batched => patience(options.buffer_bytes),
+            },
+            delivered_before: 0,
         })
     }
 
@@ -212,6 +230,13 @@ impl LiveCapture {
     /// What could not be had as asked for, and was not needed.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
+    }
+
+    /// How long frames may be left to gather in the ring; not at all where none came since this was last asked. While they flow,
+    /// waking up for every block of them costs as much as many frames, and where they do not, each is news.
+    pub fn patience(&mut self) -> Duration {
+        let before = std::mem::replace(&mut self.delivered_before, self.delivered);
+        if before == self.delivered { Duration::ZERO } else { self.patience }
     }
 
     /// Frames lent so far.
@@ -281,6 +306,12 @@ fn once(interface: &str, link: LinkType) -> Option<&'static str> {
         .then_some("not (ifindex 1 and outbound)")
 }
 
+/// As long as it takes [`RING_BYTES_PER_SECOND_MAX`] to fill so large a ring, up to a moment that nobody notices.
+fn patience(ring_bytes: u32) -> Duration {
+    let until_full = Duration::from_nanos(u64::from(ring_bytes) * 1_000_000_000 / RING_BYTES_PER_SECOND_MAX);
+    if until_full < PATIENCE_MIN { Duration::ZERO } else { until_full.min(PATIENCE_MAX) }
+}
+
 fn activate(options: &LiveOptions, promiscuity: Promiscuity) -> Result<pcap::Capture<pcap::Active>, pcap::Error> {
     let within = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let inactive = pcap::Capture::from_device(options.interface.as_str())?
@@ -318,4 +349,20 @@ fn explained(interface: &str, error: pcap::Error) -> LiveError {
         return LiveError::NoSuchInterface { interface, present };
     }
     LiveError::Failed { interface, words }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_ring_overflows_while_frames_gather_in_it() {
+        assert_eq!(patience(1 << 20), Duration::ZERO);
+        for mib in [4, 32, 128, 2_047] {
+            let rest = patience(mib << 20);
+            assert!((PATIENCE_MIN..=PATIENCE_MAX).contains(&rest), "{mib} MiB: {rest:?}");
+            let gathered = rest.as_secs_f64() * RING_BYTES_PER_SECOND_MAX as f64;
+            assert!(gathered <= f64::from(mib << 20), "{mib} MiB: {gathered}");
+        }
+    }
 }
