@@ -47,9 +47,9 @@ pub(super) struct Spare {
 pub(super) struct Spares(Mutex<Vec<Spare>>);
 
 impl Judge {
-    /// The life of a connection in short, if that can be all that is wanted of it.
+    /// The life of a connection in short, if that is enough to tell it.
     pub fn in_short(&self, left: &Left, horizon: Timestamp) -> Option<Orderly> {
-        if self.takes_gists { left.orderly(horizon, self.profile) } else { None }
+        left.orderly(horizon, self.profile)
     }
 
     /// Unpacks and judges a connection that left when packet time had reached `horizon`.

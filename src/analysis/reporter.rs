@@ -7,9 +7,9 @@ use super::judge::{Judge, Judged, Said, Spare};
 use super::tracker::{Outlet, Witness};
 use super::ways::{Way, Ways};
 use super::{Finished, Options};
-use crate::base::Timestamp;
+use crate::base::{Endpoint, Timestamp};
 use crate::connection::{Connection, Lifecycle, Orderly, Profile, Room};
-use crate::finding::{self, Loss, Losses, Sieve, Sketch, Unheard, Verdict};
+use crate::finding::{self, Loss, Losses, Sieve, Sketch, Thresholds, Unheard, Verdict};
 use crate::policy::Policy;
 use crate::population::{Departure, INTERVAL_NS, Population, SocketTable, Tally};
 use crate::report::{CaptureRecord, LateRecord, PopulationFinding, SegmentLog, Sink, Summary};
@@ -37,6 +37,8 @@ pub(super) struct Reporter<'a> {
     scratch: Option<Box<Connection>>,
     room: Room,
     sketch: Sketch,
+    /// Where a verdict on a life in short is written.
+    verdict: Verdict,
 }
 
 impl<'a> Reporter<'a> {
@@ -59,6 +61,7 @@ impl<'a> Reporter<'a> {
             scratch: None,
             room: Room::default(),
             sketch: Sketch::default(),
+            verdict: Verdict::blank(),
         }
     }
 
@@ -177,32 +180,59 @@ impl<'a> Reporter<'a> {
         self.room = life.into_room();
     }
 
-    /// Tells a connection that left, of which the life is known in short. False, and nothing has been told, when more is
-    /// wanted than that: words, or what connections before change.
+    /// Tells a connection that left, of which the life is known in short. False, and nothing has been told, when only the whole
+    /// of it says what is wanted.
     fn is_told_in_short(&mut self, left: &Left, orderly: &Orderly, departure: Departure) -> bool {
-        let is_reworded = !self.losses.is_empty() || self.unheard.has(orderly.server.ip);
-        if is_reworded || self.sockets.is_some() || !self.sink.takes_gists() {
+        if self.sockets.is_some() {
             return false;
         }
         if cfg!(debug_assertions) {
             super::short::assert_same(left, orderly, departure, self.profile);
         }
         let thresholds = self.policy.thresholds(orderly.client, orderly.server);
-        if self.sieve.hides_completion(orderly.syn_acks()) || !self.sketch.draw_orderly(orderly, &thresholds) {
-            return false;
-        }
-        let ignored = self.policy.apply_to(self.sketch.findings_mut(), orderly.client, orderly.server);
-        let gist = self.sketch.gist_of_orderly(orderly);
-        if !self.sink.gist(&gist) {
+        if !self.is_gist_of_orderly_enough(orderly, &thresholds) && !self.is_orderly_told_whole(orderly, &thresholds) {
             return false;
         }
         self.summary.connections += 1;
-        self.summary.ignored += ignored;
-        self.summary.count(gist.findings);
         if !self.is_alone {
             self.tally.take_orderly(orderly, departure);
         }
         true
+    }
+
+    /// The sink counts an orderly connection and wants no words. Where frames are missing, what was found is said in other words.
+    fn is_gist_of_orderly_enough(&mut self, orderly: &Orderly, thresholds: &Thresholds) -> bool {
+        let is_reworded = self.is_reworded(orderly.syn_acks(), orderly.server);
+        if is_reworded || !self.sink.takes_gists() || !self.sketch.draw_orderly(orderly, thresholds) {
+            return false;
+        }
+        let ignored = self.policy.apply_to(self.sketch.findings_mut(), orderly.client, orderly.server);
+        let gist = self.sketch.gist_of_orderly(orderly);
+        let is_content = self.sink.gist(&gist);
+        if is_content {
+            self.summary.ignored += ignored;
+            self.summary.count(gist.findings);
+        }
+        is_content
+    }
+
+    /// Tells the whole verdict on an orderly connection; false, and it has not been told, when its life in short does not give
+    /// that.
+    fn is_orderly_told_whole(&mut self, orderly: &Orderly, thresholds: &Thresholds) -> bool {
+        let mut verdict = std::mem::replace(&mut self.verdict, Verdict::blank());
+        let is_known = finding::conclude_orderly(orderly, thresholds, &mut verdict);
+        if is_known {
+            self.weaken(&mut verdict, orderly.horizon);
+            self.ways.name(orderly.context, None, &mut verdict);
+            self.tell(&mut verdict);
+        }
+        self.verdict = verdict;
+        is_known
+    }
+
+    /// What other connections and the whole capture show changes what is said of those to `server`, with so many SYN-ACKs.
+    fn is_reworded(&self, syn_acks: u32, server: Endpoint) -> bool {
+        self.sieve.hides_completion(syn_acks) || !self.losses.is_empty() || self.unheard.has(server.ip)
     }
 
     /// Tells a connection of which `said` is known already, without what connections before it change.
@@ -231,16 +261,20 @@ impl<'a> Reporter<'a> {
             Some(verdict) => self.among_others(connection, life, *verdict),
             None => self.conclude(connection, life),
         };
-        self.summary.ignored += self.policy.apply(&mut verdict);
+        self.tell(&mut verdict);
+    }
+
+    /// Counts what the policy leaves of `verdict` and hands it to the sink.
+    fn tell(&mut self, verdict: &mut Verdict) {
+        self.summary.ignored += self.policy.apply(verdict);
         self.summary.count(&verdict.findings);
-        self.failure = self.sink.connection(&verdict).err();
+        self.failure = self.sink.connection(verdict).err();
     }
 
     /// The sink counts `connection` and wants no words. Where frames are missing, what was found is said in other words.
     fn is_content_with_gist(&mut self, connection: &Connection, life: &Lifecycle, sketch: Option<Sketch>) -> bool {
-        let is_reworded = self.sieve.hides_completion(connection.halves.server.syn_acks);
-        if is_reworded || !self.sink.takes_gists() || !self.losses.is_empty() || self.unheard.has(connection.server.ip)
-        {
+        let is_reworded = self.is_reworded(connection.halves.server.syn_acks, connection.server);
+        if is_reworded || !self.sink.takes_gists() {
             return false;
         }
         match sketch {
@@ -268,13 +302,16 @@ impl<'a> Reporter<'a> {
 
     /// Says of `verdict` what other connections and the whole capture change.
     fn among_others(&self, connection: &Connection, life: &Lifecycle, mut verdict: Verdict) -> Verdict {
-        self.losses.weaken(&mut verdict, life.horizon);
-        self.unheard.weaken(&mut verdict);
-        self.sieve.weaken(&mut verdict);
-        if connection.context != 0 || connection.context_change.is_some() {
-            self.ways.name(connection, &mut verdict);
-        }
+        self.weaken(&mut verdict, life.horizon);
+        self.ways.name(connection.context, connection.context_change, &mut verdict);
         verdict
+    }
+
+    /// Takes from `verdict` what other connections and the whole capture make doubtful.
+    fn weaken(&self, verdict: &mut Verdict, horizon: Timestamp) {
+        self.losses.weaken(verdict, horizon);
+        self.unheard.weaken(verdict);
+        self.sieve.weaken(verdict);
     }
 
     /// What shows across connections.
@@ -336,7 +373,7 @@ impl Outlet for Reporter<'_> {
         if self.failure.is_some() {
             return;
         }
-        let orderly = if self.sink.takes_gists() { left.orderly(horizon, self.profile) } else { None };
+        let orderly = left.orderly(horizon, self.profile);
         if !orderly.is_some_and(|orderly| self.is_told_in_short(&left, &orderly, departure)) {
             self.left_whole(left, departure, horizon);
         }

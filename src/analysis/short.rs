@@ -1,7 +1,7 @@
 //! Holds lives that were told in short to what the whole of them gives. Debug builds look at every one.
 
 use crate::connection::{Lifecycle, Orderly, Profile};
-use crate::finding::{Gist, Sketch, Thresholds};
+use crate::finding::{self, Gist, Sketch, Thresholds, Verdict};
 use crate::population::{Account, Departure};
 use crate::table::Left;
 
@@ -25,6 +25,10 @@ pub(super) fn assert_same(left: &Left, orderly: &Orderly, departure: Departure, 
                 whole.draw(connection, &life, &thresholds);
                 let (short, whole) = (short.gist_of_orderly(orderly), whole.gist(connection, &life));
                 assert_eq!(told(&short), told(&whole), "{connection:?}");
+            }
+            let mut verdict = Verdict::blank();
+            if finding::conclude_orderly(orderly, &thresholds, &mut verdict) {
+                assert_eq!(verdict, finding::conclude(connection, &life, &thresholds), "{connection:?}");
             }
         }
     });
@@ -219,6 +223,7 @@ mod tests {
     #[test]
     fn a_life_in_short_is_what_the_whole_of_it_gives() {
         let (mut orderly, mut lone, mut open, mut half_closed, mut large, mut all) = (0, 0, 0, 0, 0, 0);
+        let (mut whole, mut reading, mut placed) = (0, 0, 0);
         let mut later = fastrand::Rng::with_seed(1);
         for seed in 0..8_000 {
             let mut segments = Peers::new(seed).live();
@@ -243,6 +248,9 @@ mod tests {
                 open += u32::from(short.states.server.last().is_some_and(|step| step.state == State::Established));
                 half_closed += u32::from(short.close_waiting().is_some());
                 large += u32::from(short.large.is_some());
+                whole += u32::from(!short.is_mixed);
+                reading += u32::from(short.reads_on);
+                placed += u32::from(short.tap().is_some());
                 for departure in [Departure::Over, Departure::Replaced(horizon), Departure::Replaced(newest)] {
                     assert_same(&left, &short, departure, profile);
                 }
@@ -254,5 +262,7 @@ mod tests {
         }
         assert!(orderly * 4 > all, "{orderly} of {all} lives are orderly");
         assert!(lone > 100 && open > 200 && half_closed > 50 && large > 100, "{lone} {open} {half_closed} {large}");
+        assert!(whole * 2 > orderly && whole < orderly, "{whole} of {orderly} verdicts follow from lives in short");
+        assert!(reading > 50 && placed > 50, "{reading} {placed}");
     }
 }

@@ -1,6 +1,5 @@
 //! The tunnels and networks that segments came through, by name.
 
-use crate::connection::Connection;
 use crate::decode::Contexts;
 use crate::finding::Verdict;
 
@@ -39,10 +38,14 @@ impl Ways {
         self.0.get((context as usize).checked_sub(1)?)
     }
 
-    /// Says what `connection` came through. Another way of the same side is said only where it must be another network.
-    pub fn name(&self, connection: &Connection, verdict: &mut Verdict) {
-        verdict.through = self.of(connection.context).map(|way| way.name.clone());
-        let change = connection.context_change.map(|(one, other)| (self.of(one), self.of(other)));
+    /// Says what a connection came through that was first seen in `context` and then perhaps in others. Another way of the same
+    /// side is said only where it must be another network.
+    pub fn name(&self, context: u32, change: Option<(u32, u32)>, verdict: &mut Verdict) {
+        if context == 0 && change.is_none() {
+            return;
+        }
+        verdict.through = self.of(context).map(|way| way.name.clone());
+        let change = change.map(|(one, other)| (self.of(one), self.of(other)));
         let shared = |way: Option<&Way>| way.map_or(String::new(), |way| way.shared.clone());
         verdict.also_through = change
             .filter(|&(one, other)| shared(one) != shared(other))

@@ -6,32 +6,24 @@
 //! number is the one that was due. Whatever else there is makes it none, a closed window or a reset for instance. Debug builds
 //! tell every such life both ways and panic when the two differ.
 
+mod pass;
+
 use smallvec::SmallVec;
 
+use self::pass::{Pass, Stage, Twins};
 use super::brief::Brief;
-use super::noted::{Class, Noted};
-use super::profile::{Greeting, Profile};
+use super::noted::Noted;
+use super::profile::Profile;
 use super::state::State;
-use super::step::SILENCE_NS;
-use super::words::{Basis, CloseKind, Initiator, OpenKind, StateStep};
-use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
-use crate::segment::{Flags, Marks, Segment};
+use super::vantage::Tap;
+use super::words::{Basis, CloseKind, Frames, Initiator, OpenKind, StateStep};
+use crate::base::{Endpoint, Side, Sides, Timestamp};
+use crate::segment::Segment;
 
-/// More than one IP packet holds.
-const SIZE_MAX: u32 = u16::MAX as u32;
 /// A server that has not been heard since its SYN-ACK holds the connection for certain as long as the client said no more.
 const UNHEARD_MAX: u32 = 3;
 /// A FIN in a shorter life crosses no request of an idle connection, ns: half of what makes one idle.
 const BRIEF_NS: i64 = 500_000_000;
-
-/// What of a frame's marks tells nothing about a connection.
-const ORDINARY: Marks = Marks::CHECKSUM_GOOD
-    .union(Marks::CHECKSUM_PARTIAL)
-    .union(Marks::OUTBOUND)
-    .union(Marks::INBOUND)
-    .union(Marks::REASSEMBLED)
-    .union(Marks::DONT_FRAGMENT)
-    .union(Marks::PAYLOAD_CUT);
 
 /// The states that one end entered.
 pub type Steps = SmallVec<[StateStep; 6]>;
@@ -61,14 +53,32 @@ pub struct Orderly {
     pub idle_ns: Option<i64>,
     /// The FIN of each side.
     pub fins: Sides<Option<Place>>,
-    /// The server sent payload.
-    pub has_answered: bool,
+    /// What each end sent.
+    pub sent: Sides<Sent>,
+    /// The closer's application was still reading when its FIN went out.
+    pub reads_on: bool,
+    /// Zeek's history letters.
+    pub history: Letters,
+    /// Frames show that they left the host that captured them.
+    pub left_here: Sides<bool>,
+    /// The tunnel or VLAN that it was seen in.
+    pub context: u32,
+    /// Not all frames of an end show the same of where they were captured, or came through the same tunnel or VLAN.
+    pub is_mixed: bool,
+    /// The SYN-ACK, if there was one.
+    pub syn_ack: Option<Place>,
+    /// The end of the handshake, if it was seen.
+    pub opened: Option<Place>,
+    /// The acknowledgment of the first FIN.
+    pub fin_acked: Option<Place>,
     /// The states of each endpoint.
     pub states: Sides<Steps>,
     /// The stack of each end.
     pub profiles: Sides<Profile>,
     /// The SYN's frame.
     pub syn_frame: u64,
+    /// The newest segment's.
+    pub last_frame: u64,
     /// The SYN's timestamp.
     pub syn_clock: Option<u32>,
     /// The longest silence, ns.
@@ -77,29 +87,12 @@ pub struct Orderly {
     pub after_silence: Option<Noted>,
     /// It had to make room for others before it ended.
     pub evicted: bool,
-    /// The first segment of which the capture lacks payload.
-    pub cut: Option<Place>,
-    /// The first segment that is larger than its receiver takes in one.
-    pub large: Option<Place>,
+    /// Segments of which the capture lacks payload.
+    pub cut: Option<Sighting>,
+    /// Segments that are larger than their receiver takes in one.
+    pub large: Option<Sighting>,
     /// Who sent such segments.
     pub sends_large: Sides<bool>,
-}
-
-/// How far it has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Nothing,
-    Asked,
-    Answered,
-    Open,
-    /// The first FIN was sent.
-    Closing,
-    /// And acknowledged.
-    HalfClosed,
-    /// And the other.
-    Closed,
-    /// And acknowledged.
-    Over,
 }
 
 /// A segment's place in the capture.
@@ -111,70 +104,66 @@ pub struct Place {
     pub frame: u64,
 }
 
+/// Segments that have something in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// The first of them.
+    pub first: Place,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// What one end sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Its segments.
+    pub frames: u64,
+    /// Their payload, octets.
+    pub payload_bytes: u64,
+    /// The frame of its first segment with payload.
+    pub first_payload: Option<u64>,
+    /// Its last segment with payload.
+    pub last_payload: Option<LastPayload>,
+}
+
+/// The last segment with payload of one end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastPayload {
+    /// Where it stands.
+    pub place: Place,
+    /// Its payload, octets.
+    pub octets: u32,
+    /// The peer acknowledged all of them.
+    pub is_acknowledged: bool,
+}
+
+/// Letters of [Zeek's history](super::Connection::history): two that open and three of each side.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Letters {
+    all: [u8; 8],
+    len: u8,
+}
+
+impl Letters {
+    /// As words.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.all[..usize::from(self.len)]).unwrap_or_default()
+    }
+
+    #[cold]
+    fn push(&mut self, side: Side, letter: u8) {
+        if let Some(place) = self.all.get_mut(usize::from(self.len)) {
+            *place = if side == Side::Client { letter } else { letter.to_ascii_lowercase() };
+            self.len += 1;
+        }
+    }
+}
+
 impl Place {
     /// That of a remembered segment.
     pub fn of(note: &Noted) -> Self {
         Self { time: note.time, frame: note.frame }
     }
-}
-
-/// One direction.
-#[derive(Clone, Copy, Debug)]
-struct Way {
-    nxt: Seq,
-    ack: Seq,
-    /// What the other end takes in one segment, if it said so.
-    len_max: Option<u16>,
-    /// Of the newest segments, where they are compared.
-    digests: [u32; 4],
-    cursor: usize,
-    greeting: Option<Greeting>,
-}
-
-/// The pass over the packed segments.
-struct Pass {
-    stage: Stage,
-    server_segments: u32,
-    /// Segments of the client that ask for an answer.
-    client_transmissions: u32,
-    /// What the server sent shows that it had the handshake's end.
-    is_server_heard: bool,
-    ways: Sides<Way>,
-    syn: Place,
-    syn_clock: Option<u32>,
-    /// The number after the SYN's.
-    syn_end: Seq,
-    syn_ack: Place,
-    opened: Place,
-    /// The timestamp of the handshake's end, where the ends use timestamps.
-    clock: Option<Seq>,
-    last_data: Option<Timestamp>,
-    has_answered: bool,
-    closer: Side,
-    first_fin: Place,
-    first_fin_len: u32,
-    /// All that the other end had sent had reached the closer.
-    is_drained: bool,
-    fin_acked: Place,
-    second_fin: Place,
-    newest: Place,
-    silence_ns: i64,
-    after_silence: Option<Noted>,
-    cut: Option<Place>,
-    large: Option<Place>,
-    sends_large: Sides<bool>,
-    twins: Twins,
-}
-
-/// Equal segments of one side would be taken for one frame captured twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Twins {
-    /// Each says something new, so no two can be equal.
-    None,
-    /// One says nothing new: it must be compared.
-    Possible,
-    /// They are compared.
-    Compared,
 }
 
 impl Orderly {
@@ -220,6 +209,9 @@ impl Orderly {
         let horizon = horizon.max(pass.newest.time);
         let profile_of = |side: Side| profile.of(pass.ways[side].greeting);
         let profiles = Sides { client: profile_of(Side::Client), server: profile_of(Side::Server) };
+        let left_here = |side: Side| pass.ways[side].left_here();
+        let left_here =
+            left_here(Side::Client).zip(left_here(Side::Server)).map(|(client, server)| Sides { client, server });
         let mut orderly = Self {
             stream,
             client,
@@ -232,10 +224,19 @@ impl Orderly {
             initiator: None,
             idle_ns: None,
             fins: Sides::default(),
-            has_answered: pass.has_answered,
+            sent: Sides { client: pass.sent(Side::Client), server: pass.sent(Side::Server) },
+            reads_on: false,
+            history: pass.history,
+            left_here: left_here.unwrap_or_default(),
+            context: pass.ways.client.context,
+            is_mixed: pass.is_mixed || left_here.is_none(),
+            syn_ack: None,
+            opened: None,
+            fin_acked: None,
             states: Sides { client: Steps::new(), server: Steps::new() },
             profiles,
             syn_frame: pass.syn.frame,
+            last_frame: pass.newest.frame,
             syn_clock: pass.syn_clock,
             silence_ns: pass.silence_ns,
             after_silence: pass.after_silence,
@@ -269,13 +270,18 @@ impl Orderly {
         if !is_heard && (pass.server_segments > 0 || pass.client_transmissions > UNHEARD_MAX) {
             return None;
         }
+        self.tell_handshake(pass, if is_heard { Basis::Seen } else { Basis::Inferred });
+        Some(())
+    }
+
+    fn tell_handshake(&mut self, pass: &Pass, basis: Basis) {
         self.open = OpenKind::ThreeWay;
+        (self.syn_ack, self.opened) = (Some(pass.syn_ack), Some(pass.opened));
         let Sides { client, server } = &mut self.states;
         enter(client, State::SynSent, pass.syn, Basis::Seen);
         enter(client, State::Established, pass.syn_ack, Basis::Seen);
         enter(server, State::SynReceived, pass.syn_ack, Basis::Seen);
-        enter(server, State::Established, pass.opened, if is_heard { Basis::Seen } else { Basis::Inferred });
-        Some(())
+        enter(server, State::Established, pass.opened, basis);
     }
 
     /// Closed by one end at least.
@@ -286,22 +292,23 @@ impl Orderly {
         let (closer, answerer) = (pass.closer, !pass.closer);
         if pass.stage == Stage::Over {
             let is_prompt = pass.fin_acked.frame == pass.second_fin.frame;
+            // It acknowledges payload that came after its FIN, or the peer's FIN later than its own was acknowledged, and not
+            // as the mini socket would that Linux keeps of one that was closed, which has id 0.
+            let is_full = !is_prompt && pass.first_fin_id != 0 && pass.last_id != 0;
+            self.reads_on = !pass.is_drained || is_full;
             self.close = if is_prompt { CloseKind::ThreeSegment } else { CloseKind::FourSegment };
             self.fins[answerer] = Some(pass.second_fin);
         }
-        self.open = OpenKind::ThreeWay;
+        self.tell_handshake(pass, Basis::Seen);
+        self.fin_acked = Some(pass.fin_acked);
         self.initiator = Some(match closer {
             Side::Client => Initiator::Client,
             Side::Server => Initiator::Server,
         });
         self.fins[closer] = Some(pass.first_fin);
-        let since = pass.last_data.unwrap_or(pass.syn.time);
+        let last_payload = |side: Side| self.sent[side].last_payload.map(|last| last.place.time);
+        let since = last_payload(Side::Client).max(last_payload(Side::Server)).unwrap_or(pass.syn.time);
         self.idle_ns = Some(if pass.first_fin_len > 0 { 0 } else { pass.first_fin.time.since(since).max(0) });
-        let Sides { client, server } = &mut self.states;
-        enter(client, State::SynSent, pass.syn, Basis::Seen);
-        enter(client, State::Established, pass.syn_ack, Basis::Seen);
-        enter(server, State::SynReceived, pass.syn_ack, Basis::Seen);
-        enter(server, State::Established, pass.opened, Basis::Seen);
         let active = &mut self.states[closer];
         enter(active, State::FinWait1, pass.first_fin, Basis::Seen);
         enter(active, State::FinWait2, pass.fin_acked, Basis::Inferred);
@@ -321,6 +328,70 @@ impl Orderly {
     pub fn close_waiting(&self) -> Option<(Side, Timestamp)> {
         let waiting = |side: Side| self.states[side].last().filter(|step| step.state == State::CloseWait);
         Side::BOTH.into_iter().find_map(|side| Some((side, waiting(side)?.time)))
+    }
+
+    /// Who closed first, if anybody did.
+    pub fn closer(&self) -> Option<Side> {
+        match self.initiator? {
+            Initiator::Client => Some(Side::Client),
+            Initiator::Server => Some(Side::Server),
+            Initiator::Both => None,
+        }
+    }
+
+    /// The server sent payload.
+    pub fn has_answered(&self) -> bool {
+        self.sent.server.payload_bytes > 0
+    }
+
+    /// The address and port of a side.
+    pub fn endpoint(&self, side: Side) -> Endpoint {
+        match side {
+            Side::Client => self.client,
+            Side::Server => self.server,
+        }
+    }
+
+    /// Its segments.
+    pub fn frames(&self) -> u64 {
+        self.sent.client.frames + self.sent.server.frames
+    }
+
+    /// The frames of its handshake.
+    pub fn opening_frames(&self) -> Frames {
+        let syn = Some(self.syn_frame);
+        let answers = [self.syn_ack, self.opened].map(|place| place.map(|place| place.frame));
+        syn.into_iter().chain(answers.into_iter().flatten()).collect()
+    }
+
+    /// Where on its path the capture was taken, if that shows.
+    pub fn tap(&self) -> Option<Tap> {
+        let between = |from: Timestamp, to: Option<Place>| to.map(|to| to.time.since(from));
+        let client = self.syn_ack.and_then(|sent| between(sent.time, self.opened));
+        Tap::shown_by(self.left_here, Sides { client, server: between(self.start, self.syn_ack) })
+    }
+
+    /// From the SYN to the end of the handshake, ns.
+    pub fn rtt_ns(&self) -> Option<i64> {
+        Some(self.opened?.time.since(self.start))
+    }
+
+    /// The frames of its close: FINs and what acknowledged them, or the SYN that was not answered in time.
+    pub fn closing_frames(&self) -> Frames {
+        let mut frames = Frames::new();
+        match self.close {
+            CloseKind::TimedOut => frames.push(self.syn_frame),
+            _ => {
+                let first = self.closing_frame();
+                frames.extend(first);
+                frames.extend(self.fin_acked.map(|place| place.frame));
+                if let (Some(client), Some(server)) = (self.fins.client, self.fins.server) {
+                    frames.extend([client.frame.max(server.frame), self.last_frame]);
+                }
+                frames.dedup();
+            }
+        }
+        frames
     }
 
     /// The frame of the first FIN.
@@ -345,212 +416,5 @@ fn enter(states: &mut Steps, state: State, at: Place, basis: Basis) {
 fn run_out(states: &mut Steps, at: Timestamp, horizon: Timestamp) {
     if at < horizon {
         states.push(StateStep { state: State::Closed, time: at, frame: None, basis: Basis::Assumed });
-    }
-}
-
-impl Way {
-    const NEW: Self = Self { nxt: Seq(0), ack: Seq(0), len_max: None, digests: [0; 4], cursor: 0, greeting: None };
-
-    /// Whether one of the newest segments equals `segment`, which is remembered.
-    fn has_twin(&mut self, segment: &Segment) -> bool {
-        let digest = segment.packet_digest();
-        let is_there = self.digests.contains(&digest);
-        self.digests[self.cursor % 4] = digest;
-        self.cursor += 1;
-        is_there
-    }
-}
-
-impl Pass {
-    fn new(twins: Twins) -> Self {
-        let none = Place::default();
-        Self {
-            stage: Stage::Nothing,
-            server_segments: 0,
-            client_transmissions: 0,
-            is_server_heard: false,
-            ways: Sides { client: Way::NEW, server: Way::NEW },
-            syn: none,
-            syn_clock: None,
-            syn_end: Seq(0),
-            syn_ack: none,
-            opened: none,
-            clock: None,
-            last_data: None,
-            has_answered: false,
-            closer: Side::Client,
-            first_fin: none,
-            first_fin_len: 0,
-            is_drained: false,
-            fin_acked: none,
-            second_fin: none,
-            newest: none,
-            silence_ns: 0,
-            after_silence: None,
-            cut: None,
-            large: None,
-            sends_large: Sides::default(),
-            twins,
-        }
-    }
-
-    /// Times and frames were counted from the first segment; the newest was at `newest`.
-    fn count_to(&mut self, newest: Place) {
-        let (time, frame) = (newest.time.since(self.newest.time), newest.frame.wrapping_sub(self.newest.frame));
-        let count =
-            |place: &mut Place| *place = Place { time: place.time.plus(time), frame: place.frame.wrapping_add(frame) };
-        let places = [
-            &mut self.syn,
-            &mut self.syn_ack,
-            &mut self.opened,
-            &mut self.first_fin,
-            &mut self.fin_acked,
-            &mut self.second_fin,
-            &mut self.newest,
-        ];
-        for place in places.into_iter().chain(&mut self.cut).chain(&mut self.large) {
-            count(place);
-        }
-        self.last_data = self.last_data.map(|data| data.plus(time));
-        if let Some(note) = &mut self.after_silence {
-            (note.time, note.frame) = (note.time.plus(time), note.frame.wrapping_add(frame));
-        }
-    }
-
-    /// Takes the next segment; false when the life is not orderly with it. That numbers are in order and
-    /// acknowledgments within what was sent, the brief holds.
-    #[inline]
-    fn take(&mut self, side: Side, segment: &Segment) -> bool {
-        let now = Place { time: segment.time, frame: segment.frame.0 };
-        if self.stage != Stage::Nothing && !self.goes_on(side, segment, now) || segment.marks.intersects(!ORDINARY) {
-            return false;
-        }
-        self.newest = now;
-        let way = &mut self.ways[side];
-        if self.twins == Twins::Compared && way.has_twin(segment) {
-            return false;
-        }
-        if segment.marks.contains(Marks::PAYLOAD_CUT) {
-            self.cut.get_or_insert(now);
-        }
-        let previous_ack = way.ack;
-        way.ack = segment.ack;
-        way.nxt = segment.seq_end();
-        if segment.flags.contains(Flags::SYN) {
-            return self.open(side, segment, now);
-        }
-        if self.is_too_large(side, segment, now) {
-            return false;
-        }
-        let is_clocked = match (self.clock, segment.options.timestamps) {
-            (None, None) => true,
-            // Who echoes less than the handshake's end may not have had it.
-            (Some(clock), Some(stamps)) => {
-                side == Side::Client
-                    || self.stage == Stage::Answered
-                    || stamps.echo != 0 && Seq(stamps.echo).at_or_after(clock)
-            }
-            _ => false,
-        };
-        let is_bare = segment.payload_len == 0 && !segment.flags.contains(Flags::FIN);
-        if !is_clocked || segment.window == 0 || segment.flags.contains(Flags::RST) {
-            return false;
-        }
-        match side {
-            Side::Client => self.client_transmissions += u32::from(!is_bare),
-            Side::Server => {
-                self.server_segments += 1;
-                self.is_server_heard |= !is_bare || segment.ack != self.syn_end;
-            }
-        }
-        self.has_answered |= side == Side::Server && segment.payload_len > 0;
-        match self.stage {
-            Stage::Answered => {
-                self.stage = Stage::Open;
-                self.opened = now;
-                self.clock = segment.options.timestamps.map(|stamps| Seq(stamps.value));
-                is_bare && side == Side::Client && segment.ack == self.ways.server.nxt
-            }
-            Stage::Open if segment.flags.contains(Flags::FIN) => {
-                self.stage = Stage::Closing;
-                (self.closer, self.first_fin, self.first_fin_len) = (side, now, segment.payload_len);
-                self.is_drained = segment.ack == self.ways[!side].nxt;
-                true
-            }
-            Stage::Open => {
-                if !is_bare {
-                    self.last_data = Some(now.time);
-                }
-                if is_bare && segment.ack == previous_ack && self.twins == Twins::None {
-                    self.twins = Twins::Possible;
-                    return false;
-                }
-                true
-            }
-            Stage::Closing | Stage::HalfClosed => {
-                let answers = side != self.closer && segment.ack == self.ways[self.closer].nxt;
-                if self.stage == Stage::Closing {
-                    self.fin_acked = now;
-                }
-                if segment.flags.contains(Flags::FIN) {
-                    self.stage = Stage::Closed;
-                    self.second_fin = now;
-                } else if self.stage == Stage::Closing {
-                    self.stage = Stage::HalfClosed;
-                } else {
-                    return false;
-                }
-                answers && segment.payload_len == 0
-            }
-            Stage::Closed => {
-                self.stage = Stage::Over;
-                is_bare && side == self.closer && segment.ack == self.ways[!side].nxt
-            }
-            Stage::Nothing | Stage::Asked | Stage::Over => false,
-        }
-    }
-
-    /// A segment larger than its receiver takes in one was not cut yet, or put together again, where it was captured.
-    #[inline]
-    fn is_too_large(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
-        match self.ways[side].len_max {
-            Some(max) if segment.payload_len > u32::from(max) => {
-                self.large.get_or_insert(now);
-                self.sends_large[side] = true;
-                false
-            }
-            Some(_) => false,
-            None => segment.payload_len > SIZE_MAX,
-        }
-    }
-
-    /// Measures the silence before a segment that is not the first.
-    #[inline]
-    fn goes_on(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
-        let silence = now.time.since(self.newest.time);
-        if silence > self.silence_ns {
-            self.silence_ns = silence;
-            self.after_silence = (silence >= SILENCE_NS).then(|| Noted::new(segment, side, Class::AFTER_SILENCE));
-        }
-        silence >= 0 && now.frame > self.newest.frame
-    }
-
-    fn open(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
-        let own = &mut self.ways[side];
-        own.greeting = Some(Greeting::of(segment));
-        self.ways[!side].len_max = segment.options.mss;
-        let clock = segment.options.timestamps.map(|stamps| stamps.value);
-        match (self.stage, side) {
-            (Stage::Nothing, Side::Client) => {
-                (self.stage, self.syn, self.syn_clock) = (Stage::Asked, now, clock);
-                self.syn_end = segment.seq_end();
-                true
-            }
-            (Stage::Asked, Side::Server) => {
-                (self.stage, self.syn_ack, self.clock) = (Stage::Answered, now, clock.map(Seq));
-                clock.is_none() || self.syn_clock.is_some()
-            }
-            _ => false,
-        }
     }
 }

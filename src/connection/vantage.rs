@@ -39,7 +39,12 @@ impl Tap {
             connection.halves[side].partial_checksums > 0
                 || notes.iter().any(|note| note.side == side && note.marks.intersects(marks))
         };
-        match (left_here(Side::Client), left_here(Side::Server)) {
+        Self::shown_by(Sides { client: left_here(Side::Client), server: left_here(Side::Server) }, rtt_ns)
+    }
+
+    /// The same, where it is known whose frames tell that they left the host of the tap.
+    pub(super) fn shown_by(left_here: Sides<bool>, rtt_ns: Sides<Option<i64>>) -> Option<Self> {
+        match (left_here.client, left_here.server) {
             (true, false) => return Some(Self::Client),
             (false, true) => return Some(Self::Server),
             // Both ends on one host.

@@ -77,6 +77,12 @@ impl Found {
     pub const fn new(words: Words) -> Self {
         Self { findings: Vec::new(), words }
     }
+
+    /// The same in the memory of earlier findings, which are forgotten.
+    pub fn within(mut findings: Vec<Finding>, words: Words) -> Self {
+        findings.clear();
+        Self { findings, words }
+    }
 }
 
 /// A finding being written. Its frames and words are looked for only when it is wanted with them.

@@ -14,6 +14,7 @@ mod loss;
 mod phrase;
 mod population;
 mod reset;
+mod short;
 mod sieve;
 mod sign;
 mod teardown;
@@ -30,6 +31,7 @@ pub use gist::Gist;
 pub use late::stray;
 pub use loss::{Loss, Losses};
 pub use population::{PopulationFinding, PopulationThresholds, across};
+pub use short::conclude_orderly;
 pub use sieve::Sieve;
 pub use sign::Sign;
 pub use thresholds::Thresholds;
@@ -135,28 +137,6 @@ impl Sketch {
         self.resets = reset::judge(connection, life);
         detect(&Case { connection, life, resets: &self.resets, thresholds }, &mut self.found);
         doubt::cast(&mut self.found.findings, &mut self.resets);
-    }
-
-    /// Looks at a connection of which the life was told in short. False when that is not enough to say what is found: then
-    /// nothing is known of it.
-    pub fn draw_orderly(&mut self, orderly: &Orderly, thresholds: &Thresholds) -> bool {
-        self.found.findings.clear();
-        self.resets.clear();
-        if orderly.open == OpenKind::Unanswered {
-            handshake::syn_unanswered::alone(orderly, &mut self.found);
-            capture::snaplen_cut::of_orderly(orderly, &mut self.found);
-            return true;
-        }
-        let found = &mut self.found;
-        // In the order of the catalogue.
-        teardown::close_wait_stuck::of_orderly(orderly, thresholds, found);
-        if !transfer::idle::of_orderly(orderly, thresholds, found) {
-            return false;
-        }
-        capture::ended_early::of_orderly(orderly, found);
-        capture::snaplen_cut::of_orderly(orderly, found);
-        capture::offload_segments::of_orderly(orderly, found);
-        true
     }
 
     /// The gist of the verdict on a connection which was looked at last, and of which the life was told in short.

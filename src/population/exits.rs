@@ -240,7 +240,7 @@ impl Passage {
         let end = End {
             at: fin.time,
             is_reset: false,
-            has_answered: orderly.has_answered,
+            has_answered: orderly.has_answered(),
             peer,
             example: (orderly.stream, fin.frame),
         };

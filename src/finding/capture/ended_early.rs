@@ -1,7 +1,9 @@
 //! `ended-early`: the capture ends before the connection does.
 
+use std::fmt;
+
 use crate::base::Side;
-use crate::connection::{CloseKind, OpenKind, Orderly, State};
+use crate::connection::{CloseKind, OpenKind, Orderly, Place, State};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::{Case, Found};
@@ -80,20 +82,30 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     if !is_open || !is_unfinished || is_replaced || both || had_its_time || case.is_one_sided() {
         return;
     }
-    if connection.evicted {
+    let last = Place { time: connection.end, frame: connection.last_frame };
+    tell((quiet, closed), last, connection.evicted, found);
+}
+
+/// `quiet` ns after its last segment the capture ends, or it was `evicted`.
+fn tell((quiet, closed): (i64, Option<Side>), last: Place, evicted: bool, found: &mut Found) {
+    if evicted {
         let message = format_args!(
             "{} after its last segment it had to make room for others and was followed no further: its end is not known, and what came later \
              of it is only counted",
             duration(quiet)
         );
-        ENTRY.draft(Confidence::High, connection.end, [connection.last_frame], message).kind("evicted").push(found);
+        ENTRY.draft(Confidence::High, last.time, [last.frame], message).kind("evicted").push(found);
         return;
     }
-    let (kind, words) = match closed {
-        Some(side) => ("closing", format!("the {side} had closed and the {} not yet", !side)),
-        None => ("open", "neither end had closed".to_owned()),
-    };
-    let after = if quiet > 0 { format!("{} after", duration(quiet)) } else { "with".to_owned() };
+    let kind = if closed.is_some() { "closing" } else { "open" };
+    let words = fmt::from_fn(|f| match closed {
+        Some(side) => write!(f, "the {side} had closed and the {} not yet", !side),
+        None => f.write_str("neither end had closed"),
+    });
+    let after = fmt::from_fn(|f| match quiet {
+        1.. => write!(f, "{} after", duration(quiet)),
+        _ => f.write_str("with"),
+    });
     let confidence = weigh(quiet);
     let doubt = if confidence == Confidence::High {
         ""
@@ -101,7 +113,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         "; in so long a time an application or a keepalive mostly speaks, so this may be an excerpt"
     };
     let message = format_args!("the capture ends {after} its last segment, and {words}: its end is not known{doubt}");
-    ENTRY.draft(confidence, connection.end, [connection.last_frame], message).kind(kind).push(found);
+    ENTRY.draft(confidence, last.time, [last.frame], message).kind(kind).push(found);
 }
 
 /// After so long a silence the first keepalive is due, ns: two hours (RFC 9293, section 3.8.4; tcp_keepalive_time).
@@ -111,14 +123,11 @@ fn weigh(quiet: i64) -> Confidence {
     if quiet < EXCERPT_NS { Confidence::High } else { Confidence::Low }
 }
 
-/// The same of a life that was told in short, without words. One end that has closed is told of by `close-wait-stuck`.
+/// The same of a life that was told in short. One end that has closed is told of by `close-wait-stuck`.
 pub(in crate::finding) fn of_orderly(orderly: &Orderly, found: &mut Found) {
     if orderly.close != CloseKind::None || orderly.fins.client.is_some() || orderly.fins.server.is_some() {
         return;
     }
-    let (kind, confidence) = match orderly.evicted {
-        true => ("evicted", Confidence::High),
-        false => ("open", weigh(orderly.horizon.since(orderly.end))),
-    };
-    ENTRY.draft(confidence, orderly.end, None, ENTRY.name).kind(kind).push(found);
+    let last = Place { time: orderly.end, frame: orderly.last_frame };
+    tell((orderly.horizon.since(orderly.end), None), last, orderly.evicted, found);
 }

@@ -1,7 +1,7 @@
 //! `offload-segments`: segments that no wire carried in this size.
 
-use crate::base::Side;
-use crate::connection::{Artefact, Exhibit, Orderly};
+use crate::base::{Side, Sides};
+use crate::connection::{Artefact, Exhibit, Orderly, Place, Sighting};
 use crate::finding::phrase::count;
 
 use crate::finding::case::{Case, Found};
@@ -55,7 +55,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let Some(Exhibit { frame, time, count: segments, .. }) = connection.journal.exhibit(Artefact::Offload) else {
         return;
     };
-    let sides: Vec<Side> = Side::BOTH.into_iter().filter(|&side| connection.halves[side].super_segments > 0).collect();
+    let is_of = Sides {
+        client: connection.halves.client.super_segments > 0,
+        server: connection.halves.server.super_segments > 0,
+    };
+    tell((segments, is_of), Place { time, frame }, found);
+}
+
+fn tell((segments, is_of): (u64, Sides<bool>), first: Place, found: &mut Found) {
     let message = format_args!(
         "{} larger than the receiver's MSS or without a length: captured on one of the hosts, with segmentation offload",
         match segments {
@@ -63,9 +70,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             more => format!("{} are", count(more, "segment")),
         }
     );
-    let draft = ENTRY.draft(Confidence::High, time, [frame], message);
-    match sides[..] {
-        [side] => draft.endpoint(side),
+    let draft = ENTRY.draft(Confidence::High, first.time, [first.frame], message);
+    match (is_of.client, is_of.server) {
+        (true, false) => draft.endpoint(Side::Client),
+        (false, true) => draft.endpoint(Side::Server),
         _ => draft,
     }
     .push(found);
@@ -73,11 +81,6 @@ fn detect(case: &Case<'_>, found: &mut Found) {
 
 /// The same of a life that was told in short, without words.
 pub(in crate::finding) fn of_orderly(orderly: &Orderly, found: &mut Found) {
-    let Some(large) = orderly.large else { return };
-    let draft = ENTRY.draft(Confidence::High, large.time, [large.frame], ENTRY.name);
-    match (orderly.sends_large.client, orderly.sends_large.server) {
-        (true, true) => draft,
-        (is_client, _) => draft.endpoint(if is_client { Side::Client } else { Side::Server }),
-    }
-    .push(found);
+    let Some(Sighting { first, count }) = orderly.large else { return };
+    tell((count, orderly.sends_large), first, found);
 }

@@ -1,6 +1,6 @@
 //! `snaplen-cut`: frames are not whole in the file.
 
-use crate::connection::{Artefact, Exhibit, Orderly};
+use crate::connection::{Artefact, Exhibit, Orderly, Place, Sighting};
 use crate::finding::phrase::count;
 
 use crate::finding::case::{Case, Found};
@@ -65,17 +65,21 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         (None, Some(cut)) => ("payload", cut),
         (None, None) => return,
     };
+    tell((kind, cut), Place { time, frame }, case.connection.frames(), found);
+}
+
+fn tell((kind, cut): (&'static str, u64), first: Place, frames: u64, found: &mut Found) {
     let words = match kind {
         "options" => "without all of their TCP options, which weakens what rests on them",
         _ => "without all of their payload, which changes nothing here: the lengths are known",
     };
-    let message = format_args!("{} of {} are in the capture {words}", cut, count(case.connection.frames(), "frame"));
-    ENTRY.draft(Confidence::High, time, [frame], message).kind(kind).push(found);
+    let message = format_args!("{} of {} are in the capture {words}", cut, count(frames, "frame"));
+    ENTRY.draft(Confidence::High, first.time, [first.frame], message).kind(kind).push(found);
 }
 
 /// The same of a life that was told in short, without words.
 pub(in crate::finding) fn of_orderly(orderly: &Orderly, found: &mut Found) {
-    if let Some(cut) = orderly.cut {
-        ENTRY.draft(Confidence::High, cut.time, [cut.frame], ENTRY.name).kind("payload").push(found);
+    if let Some(Sighting { first, count }) = orderly.cut {
+        tell(("payload", count), first, orderly.frames(), found);
     }
 }

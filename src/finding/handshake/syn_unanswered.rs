@@ -104,21 +104,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             let due = duration(retries.due().since(last.time));
             write!(f, "it stopped trying: the next was due {due} after the last ({timer})")
         } else if stopped {
-            let quiet = duration(quiet);
-            write!(
-                f,
-                "it was not repeated in the {quiet} that followed, so its sender stopped waiting before its stack gave up"
-            )
-        } else if case.connection.evicted {
-            write!(
-                f,
-                "{} after {last_one} the connection had to make room for others, and was followed no further",
-                duration(quiet)
-            )
-        } else if quiet == 0 {
-            write!(f, "the capture ended with {last_one}")
+            f.write_str(&stopped_waiting(quiet))
         } else {
-            write!(f, "the capture ended {} after {last_one}", duration(quiet))
+            f.write_str(&broke_off(quiet, last_one, case.connection.evicted))
         }
     });
     let which = fmt::from_fn(|f| if syns == 1 { f.write_str("the SYN") } else { write!(f, "any of the {syns} SYNs") });
@@ -127,11 +115,35 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     ENTRY.draft(confidence, first.time, frames, message).endpoint(Side::Client).severity(severity).push(found);
 }
 
-/// A SYN that nothing followed. Its life was told in short, and nobody asks for words.
+/// Its sender let a lone SYN be.
+fn stopped_waiting(quiet: i64) -> String {
+    let quiet = duration(quiet);
+    format!("it was not repeated in the {quiet} that followed, so its sender stopped waiting before its stack gave up")
+}
+
+/// The capture ended too soon to say more, or the connection was let go.
+fn broke_off(quiet: i64, last_one: &str, is_evicted: bool) -> String {
+    match quiet {
+        _ if is_evicted => {
+            let quiet = duration(quiet);
+            format!("{quiet} after {last_one} the connection had to make room for others, and was followed no further")
+        }
+        0 => format!("the capture ended with {last_one}"),
+        _ => format!("the capture ended {} after {last_one}", duration(quiet)),
+    }
+}
+
+/// A SYN that nothing followed. Its life was told in short.
 pub(in crate::finding) fn alone(orderly: &Orderly, found: &mut Found) {
-    let has_stopped = orderly.horizon.since(orderly.start) >= SYN_REPEATED_NS;
+    let quiet = orderly.horizon.since(orderly.start);
+    let has_stopped = quiet >= SYN_REPEATED_NS;
     let (confidence, severity) = weigh(has_stopped, false);
-    let draft = ENTRY.draft(confidence, orderly.start, [orderly.syn_frame], ENTRY.name);
+    let end = fmt::from_fn(|f| match has_stopped {
+        true => f.write_str(&stopped_waiting(quiet)),
+        false => f.write_str(&broke_off(quiet, "it", orderly.evicted)),
+    });
+    let message = format_args!("nobody answered the SYN from {} to {}; {end}", orderly.client, orderly.server);
+    let draft = ENTRY.draft(confidence, orderly.start, [orderly.syn_frame], message);
     draft.endpoint(Side::Client).severity(severity).push(found);
 }
 

@@ -1,6 +1,6 @@
 //! `close-wait-stuck`: the peer closed and this application never did.
 
-use crate::base::{Side, Timestamp};
+use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Noted, Orderly, State};
 use crate::finding::phrase::duration;
 
@@ -66,30 +66,55 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let Some(waiting) = waiting(case, side) else { continue };
         let Waiting { since, fin, quiet } = waiting;
-        let lasted = case.life.horizon.since(since);
-        let (confidence, severity) = weigh(quiet, case.thresholds);
-        let doubt = match (confidence, case.connection.evicted) {
+        let ack = case.notes(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(fin.end())).next();
+        let frames = [Some(fin.frame), ack.map(|ack| ack.frame)];
+        let stuck = Stuck {
+            side,
+            endpoint: case.connection.endpoint(side),
+            since,
+            lasted: case.life.horizon.since(since),
+            weight: weigh(quiet, case.thresholds),
+            evicted: case.connection.evicted,
+        };
+        stuck.tell(frames, found);
+    }
+}
+
+/// An endpoint that did not close when its peer had.
+struct Stuck {
+    side: Side,
+    endpoint: Endpoint,
+    since: Timestamp,
+    lasted: i64,
+    weight: (Confidence, Severity),
+    evicted: bool,
+}
+
+impl Stuck {
+    /// `frames` are its peer's FIN and the acknowledgment of that.
+    fn tell(self, frames: [Option<u64>; 2], found: &mut Found) {
+        let Self { side, endpoint, since, lasted, weight: (confidence, severity), evicted } = self;
+        let doubt = match (confidence, evicted) {
             (Confidence::Low, true) => "; it was followed too short to tell a leak from a slow close",
             (Confidence::Low, false) => "; the capture ends too soon to tell a leak from a slow close",
             _ => "",
         };
         let message = format_args!(
-            "{} has been in CLOSE-WAIT for {}: its peer closed, it acknowledged that and never closed{doubt}",
-            case.name(side),
+            "{side} ({endpoint}) has been in CLOSE-WAIT for {}: its peer closed, it acknowledged that and never closed{doubt}",
             duration(lasted)
         );
-        let ack = case.notes(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(fin.end())).next();
-        let frames = [Some(fin.frame), ack.map(|ack| ack.frame)].into_iter().flatten();
+        let frames = frames.into_iter().flatten();
         ENTRY.draft(confidence, since, frames, message).endpoint(side).severity(severity).push(found);
     }
 }
 
-/// The same of a life that was told in short, without words.
+/// The same of a life that was told in short.
 pub(in crate::finding) fn of_orderly(orderly: &Orderly, thresholds: &Thresholds, found: &mut Found) {
     let Some((side, since)) = orderly.close_waiting() else { return };
-    let (confidence, severity) = weigh(orderly.horizon.since(since), thresholds);
-    let frames = orderly.closing_frame();
-    ENTRY.draft(confidence, since, frames, ENTRY.name).endpoint(side).severity(severity).push(found);
+    let lasted = orderly.horizon.since(since);
+    let weight = weigh(lasted, thresholds);
+    let stuck = Stuck { side, endpoint: orderly.endpoint(side), since, lasted, weight, evicted: orderly.evicted };
+    stuck.tell([orderly.closing_frame(), orderly.fin_acked.map(|ack| ack.frame)], found);
 }
 
 fn weigh(quiet: i64, thresholds: &Thresholds) -> (Confidence, Severity) {

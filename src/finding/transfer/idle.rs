@@ -1,5 +1,8 @@
 //! `idle`: a long silence and what ended it.
 
+use std::fmt;
+
+use crate::base::Endpoint;
 use crate::connection::{Class, Noted, Orderly};
 use crate::finding::phrase::{count, duration, whose_default};
 use crate::population::idle_timer;
@@ -69,42 +72,53 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         return;
     }
     let Some(end) = case.notes(|note| note.frame == frame).next() else { return };
-    let (outcome, words) = ended_by(end);
-    let owner = match outcome {
-        "close" | "reset" => idle_timer(silence).map(|timer| format!("; {}", whose_default(timer))).unwrap_or_default(),
-        _ => String::new(),
-    };
-    let message =
-        format_args!("nothing was sent for {}; then {} {words}{owner}", duration(silence), case.name(end.side));
     // Who sees nothing but openings and closes may have left out what was said between them.
     let confidence = if case.connection.has_controls_alone() { Confidence::Medium } else { Confidence::High };
-    ENTRY.draft(confidence, end.time, [frame], message).endpoint(end.side).outcome(outcome).push(found);
+    tell((silence, confidence), end, case.connection.endpoint(end.side), found);
 }
 
-/// The same of a life that was told in short, without words. False when the segment that ended the silence is not known.
+fn tell((silence, confidence): (i64, Confidence), end: &Noted, endpoint: Endpoint, found: &mut Found) {
+    let outcome = ended_by(end);
+    let words = fmt::from_fn(|f| match outcome {
+        "reset" => f.write_str("reset the connection"),
+        "close" => f.write_str("closed"),
+        "keepalive" => f.write_str("sent a probe"),
+        "retransmission" => f.write_str("sent again what it had sent before"),
+        "data" => write!(f, "sent {}", count(u64::from(end.len), "octet")),
+        _ => f.write_str("sent an acknowledgment"),
+    });
+    let owner = fmt::from_fn(|f| match (outcome, idle_timer(silence)) {
+        ("close" | "reset", Some(timer)) => write!(f, "; {}", whose_default(timer)),
+        _ => Ok(()),
+    });
+    let quiet = duration(silence);
+    let message = format_args!("nothing was sent for {quiet}; then {} ({endpoint}) {words}{owner}", end.side);
+    ENTRY.draft(confidence, end.time, [end.frame], message).endpoint(end.side).outcome(outcome).push(found);
+}
+
+/// The same of a life that was told in short. False when the segment that ended the silence is not known.
 pub(in crate::finding) fn of_orderly(orderly: &Orderly, thresholds: &Thresholds, found: &mut Found) -> bool {
     if !thresholds.is_idle(orderly.silence_ns) {
         return true;
     }
     let Some(end) = &orderly.after_silence else { return false };
-    let draft = ENTRY.draft(Confidence::High, end.time, [end.frame], ENTRY.name);
-    draft.endpoint(end.side).outcome(ended_by(end).0).push(found);
+    tell((orderly.silence_ns, Confidence::High), end, orderly.endpoint(end.side), found);
     true
 }
 
 /// What a segment after a silence was.
-fn ended_by(note: &Noted) -> (&'static str, String) {
+fn ended_by(note: &Noted) -> &'static str {
     if note.is_rst() {
-        ("reset", "reset the connection".to_owned())
+        "reset"
     } else if note.is_fin() {
-        ("close", "closed".to_owned())
+        "close"
     } else if note.class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE) {
-        ("keepalive", "sent a probe".to_owned())
+        "keepalive"
     } else if note.class.contains(Class::RETRANSMISSION) {
-        ("retransmission", "sent again what it had sent before".to_owned())
+        "retransmission"
     } else if note.len > 0 {
-        ("data", format!("sent {}", count(u64::from(note.len), "octet")))
+        "data"
     } else {
-        ("acknowledgment", "sent an acknowledgment".to_owned())
+        "acknowledgment"
     }
 }

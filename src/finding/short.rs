@@ -1,0 +1,205 @@
+//! What is found and said of a connection of which the life was told in short: the same as of the whole of it, which debug builds
+//! hold it to.
+
+use super::verdict::{Call, Close, EndpointView, ImpliedCall, Open, OpenKind, Payload, RoleBasis, Verdict};
+use super::{Found, Sketch, Thresholds, Words, capture, handshake, teardown, transfer};
+use crate::base::{Side, Sides};
+use crate::connection::{CloseKind, Orderly, SequenceCounts, State};
+
+/// Wireshark's `tcp.completeness`: a SYN alone, a whole handshake, payload, a FIN.
+const ASKED: u8 = 1;
+const OPENED: u8 = 7;
+const DATA: u8 = 8;
+const FIN: u8 = 16;
+
+impl Sketch {
+    /// Looks at a connection of which the life was told in short. False when that is not enough to say what is found: then
+    /// nothing is known of it.
+    pub fn draw_orderly(&mut self, orderly: &Orderly, thresholds: &Thresholds) -> bool {
+        self.found.findings.clear();
+        self.resets.clear();
+        detect(orderly, thresholds, &mut self.found)
+    }
+}
+
+/// Asks the findings that can concern such a connection, in the order of the catalogue. False when the life in short is not
+/// enough to say.
+fn detect(orderly: &Orderly, thresholds: &Thresholds, found: &mut Found) -> bool {
+    if orderly.open == OpenKind::Unanswered {
+        handshake::syn_unanswered::alone(orderly, found);
+        capture::snaplen_cut::of_orderly(orderly, found);
+        return true;
+    }
+    teardown::close_wait_stuck::of_orderly(orderly, thresholds, found);
+    if !transfer::idle::of_orderly(orderly, thresholds, found) {
+        return false;
+    }
+    capture::ended_early::of_orderly(orderly, found);
+    capture::snaplen_cut::of_orderly(orderly, found);
+    capture::offload_segments::of_orderly(orderly, found);
+    true
+}
+
+/// Diagnoses a connection of which the life was told in short: writes what [`conclude`](super::conclude) would return over
+/// `verdict`, whose memory is used again. False when only the whole life tells; `verdict` is then that of nothing.
+pub fn conclude_orderly(orderly: &Orderly, thresholds: &Thresholds, verdict: &mut Verdict) -> bool {
+    let mut found = Found::within(std::mem::take(&mut verdict.findings), Words::Written);
+    if orderly.is_mixed || !detect(orderly, thresholds, &mut found) {
+        return false;
+    }
+    found.findings.sort_by_key(|finding| (finding.frames.first().copied(), finding.name));
+    // All of it is named, so that what is added to a verdict is not forgotten here.
+    let Verdict {
+        stream,
+        client,
+        server,
+        role_basis,
+        tap,
+        start,
+        end,
+        first_frame,
+        last_frame,
+        through,
+        also_through,
+        is_sampled_alone,
+        open,
+        close,
+        endpoints,
+        completeness,
+        history,
+        conn_state,
+        resets,
+        findings,
+    } = verdict;
+    (*stream, *client, *server) = (orderly.stream, orderly.client, orderly.server);
+    (*role_basis, *tap) = (RoleBasis::Syn, orderly.tap());
+    (*start, *end, *first_frame, *last_frame) = (orderly.start, orderly.end, orderly.syn_frame, orderly.last_frame);
+    (*through, *also_through, *is_sampled_alone) = (None, None, false);
+    write_open(orderly, open);
+    write_close(orderly, close);
+    for side in Side::BOTH {
+        write_view(orderly, side, &mut endpoints[side]);
+    }
+    *completeness = completeness_of(orderly);
+    history.clear();
+    history.push_str(orderly.history.as_str());
+    *conn_state = conn_state_of(orderly);
+    resets.clear();
+    *findings = found.findings;
+    true
+}
+
+fn write_open(orderly: &Orderly, open: &mut Open) {
+    let Open { kind, frames, rtt_ns, syn_count, syn_ack_count } = open;
+    (*kind, *rtt_ns) = (orderly.open, orderly.rtt_ns());
+    frames.clear();
+    frames.extend(orderly.opening_frames());
+    (*syn_count, *syn_ack_count) = (1, orderly.syn_acks());
+}
+
+fn write_close(orderly: &Orderly, close: &mut Close) {
+    let Close { kind, initiator, frames, idle_ns } = close;
+    (*kind, *initiator, *idle_ns) = (orderly.close, orderly.initiator, orderly.idle_ns);
+    frames.clear();
+    frames.extend(orderly.closing_frames());
+}
+
+fn write_view(orderly: &Orderly, side: Side, view: &mut EndpointView) {
+    let EndpointView {
+        stack,
+        states,
+        frames,
+        payload_bytes,
+        retransmitted_bytes,
+        missing_bytes,
+        sequence,
+        last_payload,
+        calls,
+        error,
+    } = view;
+    let sent = &orderly.sent[side];
+    *stack = orderly.profiles[side];
+    states.clear();
+    states.extend_from_slice(&orderly.states[side]);
+    (*frames, *payload_bytes) = (sent.frames, sent.payload_bytes);
+    (*retransmitted_bytes, *missing_bytes, *sequence) = (0, 0, SequenceCounts::default());
+    *last_payload = sent.last_payload.map(|last| Payload {
+        frame: last.place.frame,
+        time: last.place.time,
+        octets: last.octets,
+        is_acknowledged: last.is_acknowledged,
+        is_repeated: false,
+    });
+    calls.clear();
+    write_calls(orderly, side, calls);
+    *error = None;
+}
+
+/// The calls that the packets imply: as [`application`](super::application) has them.
+fn write_calls(orderly: &Orderly, side: Side, calls: &mut Vec<ImpliedCall>) {
+    let mut call = |call: Call, frame: u64| calls.push(ImpliedCall { call, errno: None, frame: Some(frame) });
+    let fin = orderly.fins[side].map(|fin| fin.frame);
+    if orderly.states[side].iter().any(|step| step.state == State::Established) {
+        // What only an application with an accepted socket does.
+        let acts = [orderly.sent[side].first_payload, fin].into_iter().flatten().min();
+        match (side, orderly.syn_ack, acts) {
+            (Side::Client, Some(syn_ack), _) => call(Call::Connect, syn_ack.frame),
+            (Side::Server, _, Some(acts)) => call(Call::Accept, acts),
+            _ => {}
+        }
+    }
+    if let Some(fin) = fin {
+        let reads_on = orderly.reads_on && orderly.closer() == Some(side);
+        call(if reads_on { Call::Shutdown } else { Call::Close }, fin);
+    }
+}
+
+fn completeness_of(orderly: &Orderly) -> u8 {
+    let either = |is: fn(&Orderly, Side) -> bool| Side::BOTH.into_iter().any(|side| is(orderly, side));
+    let opening = if orderly.opened.is_some() { OPENED } else { ASKED };
+    let data = if either(|orderly, side| orderly.sent[side].payload_bytes > 0) { DATA } else { 0 };
+    let fin = if either(|orderly, side| orderly.fins[side].is_some()) { FIN } else { 0 };
+    opening | data | fin
+}
+
+/// Zeek's word for it.
+fn conn_state_of(orderly: &Orderly) -> &'static str {
+    let Sides { client, server } = orderly.fins;
+    match (orderly.open, client.is_some(), server.is_some()) {
+        (OpenKind::Unanswered, ..) => "S0",
+        (_, true, true) => "SF",
+        (_, true, false) => "S2",
+        (_, false, true) => "S3",
+        (_, false, false) => "S1",
+    }
+}
+
+impl Verdict {
+    /// That of nothing yet: room for one.
+    pub fn blank() -> Self {
+        let nowhere = crate::base::Endpoint::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
+        let zero = crate::base::Timestamp(0);
+        Self {
+            stream: 0,
+            client: nowhere,
+            server: nowhere,
+            role_basis: RoleBasis::Guess,
+            tap: None,
+            start: zero,
+            end: zero,
+            first_frame: 0,
+            last_frame: 0,
+            through: None,
+            also_through: None,
+            is_sampled_alone: false,
+            open: Open { kind: OpenKind::Midstream, frames: Vec::new(), rtt_ns: None, syn_count: 0, syn_ack_count: 0 },
+            close: Close { kind: CloseKind::None, initiator: None, frames: Vec::new(), idle_ns: None },
+            endpoints: Sides::default(),
+            completeness: 0,
+            history: String::new(),
+            conn_state: "OTH",
+            resets: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+}
