@@ -17,7 +17,7 @@ use super::judge::{Judge, Judged, Spares};
 use super::onward::{self, Parcels, There};
 use super::reading::Reading;
 use super::reporter::Reporter;
-use super::tracker::{Outlet, Tracker};
+use super::tracker::{Lost, Outlet, Tracker};
 use super::ways::Way;
 use super::{Filter, Finished, Observer, Options, Outcome, decoder};
 use crate::base::Timestamp;
@@ -42,10 +42,7 @@ enum Letter {
     Capture(CaptureRecord),
     Way(Box<Way>),
     Unheard(IpAddr),
-    Lost {
-        lost: u64,
-        frames: u64,
-    },
+    Lost(Lost),
     Kept(Sieve),
     Left(Left, Departure, Timestamp),
     Judged(Box<Judged>, Departure),
@@ -178,7 +175,7 @@ fn tell(from: Receiver<Batch>, reporter: &mut Reporter<'_>, spares: &Spares) -> 
                 Letter::Way(way) => reporter.way(*way),
                 Letter::Kept(sieve) => reporter.kept(sieve),
                 Letter::Unheard(host) => reporter.unheard(host),
-                Letter::Lost { lost, frames } => Outlet::lost(reporter, lost, frames),
+                Letter::Lost(lost) => Outlet::lost(reporter, lost),
                 Letter::Left(left, departure, horizon) => reporter.left(left, departure, horizon),
                 Letter::Judged(judged, departure) => spares.put(reporter.judged(*judged, departure)),
                 Letter::InShort(short, departure) => {
@@ -218,8 +215,8 @@ impl Outlet for Courier<'_> {
         self.put(Letter::Kept(sieve));
     }
 
-    fn lost(&mut self, lost: u64, frames: u64) {
-        self.put(Letter::Lost { lost, frames });
+    fn lost(&mut self, lost: Lost) {
+        self.put(Letter::Lost(lost));
     }
 
     fn unheard(&mut self, host: IpAddr) {

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::tracker::{BATCH, Batch, Outlet, Tracker, Witness};
+use super::tracker::{BATCH, Batch, Lost, Outlet, Tracker, Witness};
 use super::ways::Way;
 use crate::base::Timestamp;
 use crate::decode::{FrameKind, Item};
@@ -33,8 +33,8 @@ pub(super) trait Onward {
     fn leftover(&mut self, item: &Item) -> io::Result<()>;
     /// The input has nothing more at hand: what was read should not wait for it.
     fn pause(&mut self);
-    /// The capture says that it lost frames, and not when.
-    fn lost(&mut self, lost: u64, frames: u64);
+    /// The capture says that it lost frames, here or any time.
+    fn lost(&mut self, lost: Lost);
     /// The capture went on until `time` without a frame, as far as that is believed.
     fn silence(&mut self, time: Timestamp) -> io::Result<()>;
     /// Streams numbered so far, perhaps of a moment ago.
@@ -94,8 +94,8 @@ impl<O: Outlet + Witness> Onward for Here<'_, O> {
         self.outlet.pause();
     }
 
-    fn lost(&mut self, lost: u64, frames: u64) {
-        self.outlet.lost(lost, frames);
+    fn lost(&mut self, lost: Lost) {
+        self.outlet.lost(lost);
     }
 
     fn silence(&mut self, time: Timestamp) -> io::Result<()> {
@@ -114,7 +114,7 @@ enum Parcel {
     Load(Load),
     Leftover(Box<Item>),
     Pause,
-    Lost { lost: u64, frames: u64 },
+    Lost(Lost),
     Silence(Timestamp),
 }
 
@@ -220,9 +220,9 @@ impl Onward for There<'_> {
         self.send(Parcel::Pause);
     }
 
-    fn lost(&mut self, lost: u64, frames: u64) {
+    fn lost(&mut self, lost: Lost) {
         self.send_load();
-        self.send(Parcel::Lost { lost, frames });
+        self.send(Parcel::Lost(lost));
     }
 
     fn silence(&mut self, time: Timestamp) -> io::Result<()> {
@@ -256,7 +256,7 @@ impl Parcels<'_> {
                 }
                 Parcel::Leftover(item) => tracker.take(&item, outlet)?,
                 Parcel::Pause => outlet.pause(),
-                Parcel::Lost { lost, frames } => outlet.lost(lost, frames),
+                Parcel::Lost(lost) => outlet.lost(lost),
                 Parcel::Silence(time) => tracker.silence(time, outlet)?,
             }
         }

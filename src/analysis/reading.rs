@@ -3,12 +3,13 @@
 use std::io;
 
 use super::onward::{Onward, count_frame};
-use super::tracker::Batch;
+use super::tracker::{Batch, Lost};
 use super::ways::Ways;
 use super::{Filter, Observer, View};
 use crate::decode::{Decoder, FragmentCounts, FrameKind};
+use crate::finding::Loss;
 use crate::report::{CaptureRecord, FileFrames, Summary, counted};
-use crate::source::{CaptureSet, Frame, Source, SourceError};
+use crate::source::{CaptureSet, Frame, Gap, Interface, Source, SourceError};
 
 /// How many frames pass between two looks at the observer.
 const OBSERVE_EVERY: u64 = 4_096;
@@ -62,6 +63,7 @@ impl<'f> Reading<'_, 'f, '_> {
             } else {
                 work.track()?;
                 work.onward.pause();
+                work.tell_gaps(self.source);
                 match self.source.next_frame() {
                     Ok(Some(frame)) => work.take(&frame, &mut self.filter)?,
                     Ok(None) => break,
@@ -87,10 +89,11 @@ impl<'f> Reading<'_, 'f, '_> {
         if !interrupted {
             work.end()?;
         }
+        work.tell_gaps(self.source);
         // Those that have left were told before the capture spoke of it.
-        let lost = dropped(self.source);
+        let lost = lost_some_time(self.source);
         if lost > 0 {
-            work.onward.lost(lost, work.frames);
+            work.onward.lost(Lost::SomeTime { lost, frames: work.frames });
         }
         if let Some(until) = self.source.interfaces().iter().filter_map(|interface| interface.counted_at).max() {
             work.onward.silence(until)?;
@@ -129,6 +132,13 @@ impl<O: Onward> Work<'_, O> {
         self.onward.batch(&mut self.batch)
     }
 
+    /// What was lost between the frames taken and the next one.
+    fn tell_gaps(&mut self, source: &mut CaptureSet) {
+        for Gap { from, to, frames } in source.gaps_ahead() {
+            self.onward.lost(Lost::Then(Loss { from, to, frames }));
+        }
+    }
+
     /// What fragments said whose rest never came.
     fn end(&mut self) -> io::Result<()> {
         let items = &mut self.batch.items;
@@ -158,6 +168,12 @@ impl<O: Onward> Work<'_, O> {
 /// Frames that the capture says it lost.
 fn dropped(source: &CaptureSet) -> u64 {
     source.interfaces().iter().map(|interface| interface.drops.total()).fold(0, u64::saturating_add)
+}
+
+/// Those that are missing, and it does not say when they came.
+fn lost_some_time(source: &CaptureSet) -> u64 {
+    let of = |interface: &Interface| interface.drops.missing().saturating_sub(interface.dated);
+    source.interfaces().iter().map(of).fold(0, u64::saturating_add)
 }
 
 /// Takes over what the source and the decoder say of themselves.
@@ -277,6 +293,36 @@ mod tests {
         );
         // All ones say that nobody counted.
         assert_eq!(told(u64::MAX), told(0));
+    }
+
+    #[test]
+    fn frames_that_were_lost_between_two_counts_were_lost_then() {
+        let text = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > RST ACK\n\
+                    b.client 10.0.0.9:40000\n+5s b.client > SYN\nb.server > SYN ACK\nb.client > ACK\n";
+        let mut writer = PcapngWriter::new(Vec::new(), ByteOrder::Little, "test").unwrap();
+        writer.interface(LinkType::ETHERNET, &InterfaceOptions::default()).unwrap();
+        let mut frames = Script::parse(text).unwrap();
+        let mut number = 0;
+        while let Some(frame) = frames.next_frame().unwrap() {
+            let counted = |lost| Drops { by_system: Some(lost), by_interface: Some(1_000), ..Drops::default() };
+            number += 1;
+            if number == 7 {
+                writer.statistics(0, frame.time.plus(-2_000_000), counted(0)).unwrap();
+                writer.statistics(0, frame.time.plus(-1_000_000), counted(9)).unwrap();
+            }
+            writer.frame(0, frame.time, frame.bytes, frame.original_len, PacketOptions::default()).unwrap();
+        }
+        for threads in [1, 2] {
+            let file = std::io::Cursor::new(writer.get_ref().clone());
+            let mut source = open(vec![Input::Reader("gap".to_owned(), Box::new(file))], Default::default()).unwrap();
+            let mut last = Last::default();
+            let outcome =
+                analyse(&mut source, &Options { threads, ..Options::default() }, None, &mut last, &mut ()).unwrap();
+            assert_eq!(outcome.summary.dropped, 1_009);
+            let gaps = last.1.iter().filter(|found| found.0 == "capture-gap").count();
+            assert_eq!(gaps, 1, "only of the one that lived then: {:?}", last.1);
+            assert!(last.1.contains(&("reset-linger-zero", Confidence::High)), "{:?}", last.1);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use super::judge::{Judge, Judged, Said, Spare};
-use super::tracker::{Outlet, Witness};
+use super::tracker::{Lost, Outlet, Witness};
 use super::ways::{Way, Ways};
 use super::{Finished, Options};
 use crate::base::{Endpoint, Timestamp};
@@ -361,8 +361,11 @@ impl Outlet for Reporter<'_> {
         self.sieve.join(sieve);
     }
 
-    fn lost(&mut self, lost: u64, frames: u64) {
-        self.losses.push_undated(lost, frames);
+    fn lost(&mut self, lost: Lost) {
+        match lost {
+            Lost::Then(loss) => self.losses.push(loss),
+            Lost::SomeTime { lost, frames } => self.losses.push_undated(lost, frames),
+        }
     }
 
     fn unheard(&mut self, host: IpAddr) {

@@ -7,7 +7,7 @@ use super::Options;
 use super::ways::Way;
 use crate::base::{Endpoint, Timestamp};
 use crate::decode::{Item, Items};
-use crate::finding::{Sieve, Unheard};
+use crate::finding::{Loss, Sieve, Unheard};
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
 use crate::segment::{Marks, Segment};
@@ -23,8 +23,8 @@ pub(super) trait Outlet {
     fn at_end(&mut self, table: &Table);
     /// More is known of what kinds of segments the input has.
     fn kept(&mut self, sieve: Sieve);
-    /// The capture says that it lost frames, and not when.
-    fn lost(&mut self, lost: u64, frames: u64);
+    /// The capture says that it lost frames.
+    fn lost(&mut self, lost: Lost);
     /// Frames of `host` are missing in the capture.
     fn unheard(&mut self, host: IpAddr);
     /// A connection left when packet time had reached `horizon`.
@@ -35,6 +35,15 @@ pub(super) trait Outlet {
     fn pause(&mut self);
     /// Whether there is any use in going on.
     fn so_far(&mut self) -> io::Result<()>;
+}
+
+/// Frames that the capture says it lost.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lost {
+    /// Between two moments.
+    Then(Loss),
+    /// Any time, `lost` beside the `frames` that there are.
+    SomeTime { lost: u64, frames: u64 },
 }
 
 /// Sees frames as they are read, on the same thread.

@@ -26,8 +26,21 @@ pub struct Interface {
     pub untimed: u64,
     /// Frames that the capture says were lost: by the interface, by the system and between packets, where it counts.
     pub drops: Drops,
+    /// Of these, those that the capture says were lost between two moments ([`Gap`]).
+    pub dated: u64,
     /// When that was last counted (Interface Statistics Block): until then the capture went on, whether frames came or not.
     pub counted_at: Option<Timestamp>,
+}
+
+/// Frames that the capture says were lost between two moments: what was counted at both differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Not before.
+    pub from: Timestamp,
+    /// Not after.
+    pub to: Timestamp,
+    /// How many.
+    pub frames: u64,
 }
 
 /// What the capture says was lost or counted. A field is none where the capture is silent.
@@ -54,6 +67,12 @@ impl Drops {
         counted.max(self.in_packets.unwrap_or(0))
     }
 
+    /// Frames that were on the wire and are missing: where the system's drops are counted apart, those of the interface are what this
+    /// host never had, or had no use for.
+    pub fn missing(&self) -> u64 {
+        self.by_system.or(self.by_interface).unwrap_or(0).max(self.in_packets.unwrap_or(0))
+    }
+
     /// Adds a count that stood in a packet.
     pub(super) fn add_in_packet(&mut self, count: u64) {
         self.in_packets = Some(self.in_packets.unwrap_or(0).saturating_add(count));
@@ -74,6 +93,7 @@ impl Interface {
             frames: 0,
             untimed: 0,
             drops: Drops::default(),
+            dated: 0,
             counted_at: None,
         }
     }

@@ -13,6 +13,9 @@ pub const TRACE_BYTES_MAX: usize = 1 << 20;
 /// Most interfaces kept for one input. Real captures have tens; a merge of ten thousand files stays below.
 pub const INTERFACES_MAX: usize = 1 << 16;
 
+/// Most gaps of a capture told one by one between two frames; more are one.
+pub const GAPS_MAX: usize = 256;
+
 /// Most names kept from Name Resolution Blocks.
 pub const NAMES_MAX: usize = 1 << 16;
 

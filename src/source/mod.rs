@@ -33,7 +33,7 @@ pub use compression::Compression;
 pub use error::SourceError;
 pub use filter::{CaptureFilter, FilterError};
 pub use inputs::Input;
-pub use interface::{Drops, Interface};
+pub use interface::{Drops, Gap, Interface};
 pub use link_type::LinkType;
 pub use names::Names;
 pub use notice::Notice;

@@ -13,7 +13,7 @@ use super::byte_order::ByteOrder;
 use super::catalog::Catalog;
 use super::clock::Clock;
 use super::error::Fault;
-use super::interface::Interface;
+use super::interface::{Gap, Interface};
 use super::limits::RECORD_BYTES_MAX;
 use super::names::text;
 use super::window::Window;
@@ -269,11 +269,13 @@ impl PcapngReader {
         let index = self.order.u32_at(block, 8).unwrap_or(u32::MAX);
         // Statistics of nobody harm nobody.
         let Some(interface) = self.interfaces.get(index as usize) else { return Ok(()) };
-        let counted = catalog.interface_mut(interface.tap.interface);
-        if let (Some(high), Some(low)) = (self.order.u32_at(block, 12), self.order.u32_at(block, 16)) {
-            counted.counted_at =
-                counted.counted_at.max(Some(interface.clock.timestamp((u64::from(high) << 32) | u64::from(low))));
-        }
+        let (Some(high), Some(low)) = (self.order.u32_at(block, 12), self.order.u32_at(block, 16)) else {
+            return Ok(());
+        };
+        let to = interface.clock.timestamp((u64::from(high) << 32) | u64::from(low));
+        let number = interface.tap.interface;
+        let counted = catalog.interface_mut(number);
+        let before = (counted.counted_at.replace(to), counted.drops.missing());
         let drops = &mut counted.drops;
         for option in options(self.order, block.get(HEAD_BYTES..block.len() - TRAILER_BYTES).unwrap_or_default()) {
             let count = option.as_bytes().ok().and_then(|value| self.u64(value));
@@ -288,6 +290,11 @@ impl PcapngReader {
                 OptionCode::IsbUsrDeliv => drops.delivered = Some(count),
                 _ => {}
             }
+        }
+        // What the first block of an interface says may have been lost any time before.
+        let frames = drops.missing().saturating_sub(before.1);
+        if let (Some(from), 1..) = (before.0, frames) {
+            catalog.lost(number, Gap { from: from.min(to), to, frames });
         }
         Ok(())
     }

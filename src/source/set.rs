@@ -11,7 +11,7 @@ use super::catalog::Catalog;
 use super::compression::Compression;
 use super::error::Fault;
 use super::inputs::{self, Input, Member, Origin};
-use super::{Frame, Interface, LinkType, Names, Notice, Record, Source, SourceError, limits};
+use super::{Frame, Gap, Interface, LinkType, Names, Notice, Record, Source, SourceError, limits};
 use crate::base::{FrameNumber, Timestamp};
 
 /// How the bytes of a regular file are reached.
@@ -218,6 +218,16 @@ impl CaptureSet {
     /// What the user should hear about the input, so far.
     pub fn notices(&self) -> &[Notice] {
         &self.notices
+    }
+
+    /// What the capture says was lost between the frame lent last and the next one, once. Waits for that, as [`Source::next_frame`]
+    /// does, where not several files are being merged.
+    pub fn gaps_ahead(&mut self) -> Vec<Gap> {
+        if let [active] = self.active.as_mut_slice() {
+            // A fault is dealt with when its turn comes.
+            let _ = active.capture.read_ahead(&mut self.catalog);
+        }
+        std::mem::take(&mut self.catalog.gaps)
     }
 
     /// Frames lent so far. The number of the last one is greater where the capture holds records that are no frames and

@@ -138,10 +138,16 @@ fn folder(name: &str) -> PathBuf {
 
 /// The records that `lastack read` gives of what was kept.
 fn read_again(capture: &Path) -> Vec<Value> {
+    read_again_with(capture, &[])
+}
+
+/// The same with further arguments.
+fn read_again_with(capture: &Path, arguments: &[&str]) -> Vec<Value> {
     let output = Command::new(env!("CARGO_BIN_EXE_lastack"))
         .arg("read")
         .arg(capture)
         .args(["--format", "ndjson"])
+        .args(arguments)
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -293,8 +299,9 @@ fn everything_received_is_accounted_for_and_ctrl_c_tells_what_was_seen() {
 fn who_lived_while_the_ring_was_full_says_so_and_every_frame_is_accounted_for() {
     const FLOOD: usize = 20_000;
     let Some(namespace) = Namespace::new() else { return };
+    let kept = folder("dropped").join("kept.pcapng");
     let (before, after, (records, _, said)) = namespace.inside(|| {
-        let mut live = Live::start(&["-B", "1", "--time-wait", "1"]);
+        let mut live = Live::start(&["-B", "1", "--time-wait", "1", "--write", kept.to_str().unwrap()]);
         let (mut client, server) = pair();
         let before = port(&client);
         client.write_all(b"seen").unwrap();
@@ -333,6 +340,12 @@ fn who_lived_while_the_ring_was_full_says_so_and_every_frame_is_accounted_for() 
         Some(connection["findings"].as_array().unwrap().iter().any(|finding| finding["name"] == "capture-gap"))
     };
     assert_eq!((has_gap(before), has_gap(after)), (Some(true), Some(false)));
+    let again = read_again_with(&kept, &["--time-wait", "1"]);
+    let again_told = connections(&again);
+    for connection in connections(&records) {
+        assert!(again_told.contains(&connection), "{connection} is not among {again_told:?}");
+    }
+    assert_eq!(again.last().unwrap()["dropped"], summary["dropped"]);
 }
 
 #[test]

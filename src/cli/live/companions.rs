@@ -15,7 +15,7 @@ use super::view::{Feed, Model, Screen, Tally};
 use super::watch::{Told, Watcher};
 use crate::analysis::Analysis;
 use crate::cli::interrupt::Interrupt;
-use crate::finding::Verdict;
+use crate::finding::{Loss, Verdict};
 use crate::report::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Selected, Sink, Summary};
 use crate::segment::Item;
 use crate::source::Frame;
@@ -74,6 +74,10 @@ impl Beside for Companions {
             self.model.with(|model| model.keep(items));
         }
         self.keeper.as_mut().map_or(Ok(()), |keeper| keeper.frame(frame))
+    }
+
+    fn lost(&mut self, loss: Loss) -> io::Result<()> {
+        self.keeper.as_mut().map_or(Ok(()), |keeper| keeper.lost(loss))
     }
 
     fn tick(&mut self, now: Instant, analysis: &mut Analysis<'_>, counters: Counters) -> io::Result<()> {

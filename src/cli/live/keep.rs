@@ -10,6 +10,7 @@ use anyhow::Context;
 use super::arguments::KeepArguments;
 use crate::base::Timestamp;
 use crate::cli::explain::meant;
+use crate::finding::Loss;
 use crate::source::live::Counters;
 use crate::source::write::{InterfaceOptions, PacketOptions, PcapngWriter};
 use crate::source::{ByteOrder, Drops, Frame, LinkType};
@@ -52,21 +53,40 @@ struct Open {
     writer: PcapngWriter<Counted>,
     begun: Option<Timestamp>,
     path: PathBuf,
+    /// Frames that were lost since it began.
+    lost: u64,
 }
 
 /// Frames of the last while, kept for the case that a finding comes.
 #[derive(Default)]
 struct Ring {
-    frames: VecDeque<Held>,
+    held: VecDeque<Held>,
     bytes: usize,
     /// Frames are written until then.
     until: Option<Timestamp>,
 }
 
-struct Held {
-    time: Timestamp,
-    bytes: Box<[u8]>,
-    original_len: u32,
+/// What would be written.
+enum Held {
+    Frame { time: Timestamp, bytes: Box<[u8]>, original_len: u32 },
+    Lost(Loss),
+}
+
+impl Held {
+    fn time(&self) -> Timestamp {
+        match self {
+            Held::Frame { time, .. } => *time,
+            Held::Lost(loss) => loss.to,
+        }
+    }
+
+    /// What it takes of the memory.
+    fn cost(&self) -> usize {
+        match self {
+            Held::Frame { bytes, .. } => bytes.len() + RING_FRAME_BYTES,
+            Held::Lost(_) => RING_FRAME_BYTES,
+        }
+    }
 }
 
 impl Keeper {
@@ -122,15 +142,16 @@ impl Keeper {
     /// The file cannot be written.
     pub fn frame(&mut self, frame: &Frame<'_>) -> io::Result<()> {
         if let Some(ring) = &mut self.ring {
+            let held = || Held::Frame { time: frame.time, bytes: frame.bytes.into(), original_len: frame.original_len };
             match ring.until {
                 Some(until) if frame.time <= until => {}
                 Some(_) => {
                     ring.until = None;
-                    ring.hold(frame, self.plan.before_ns);
+                    ring.hold(held(), self.plan.before_ns);
                     return self.end(None);
                 }
                 None => {
-                    ring.hold(frame, self.plan.before_ns);
+                    ring.hold(held(), self.plan.before_ns);
                     return Ok(());
                 }
             }
@@ -138,6 +159,20 @@ impl Keeper {
             self.end(None)?;
         }
         self.write(frame.time, frame.bytes, frame.original_len, "")
+    }
+
+    /// Frames were lost: who reads the file again should know when.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn lost(&mut self, loss: Loss) -> io::Result<()> {
+        match &mut self.ring {
+            Some(ring) if ring.until.is_none() => {
+                ring.hold(Held::Lost(loss), self.plan.before_ns);
+                Ok(())
+            }
+            _ => self.write_lost(loss, ""),
+        }
     }
 
     /// A finding came, known at `time`: if it was waited for, what is in memory and what follows is written.
@@ -148,8 +183,11 @@ impl Keeper {
         let Some(ring) = self.ring.as_mut().filter(|_| self.plan.triggers.contains(&finding)) else { return Ok(()) };
         ring.until = Some(time.plus(self.plan.after_ns));
         ring.bytes = 0;
-        for held in std::mem::take(&mut ring.frames) {
-            self.write(held.time, &held.bytes, held.original_len, finding)?;
+        for held in std::mem::take(&mut ring.held) {
+            match held {
+                Held::Frame { time, bytes, original_len } => self.write(time, &bytes, original_len, finding)?,
+                Held::Lost(loss) => self.write_lost(loss, finding)?,
+            }
         }
         Ok(())
     }
@@ -173,17 +211,27 @@ impl Keeper {
     }
 
     fn write(&mut self, time: Timestamp, bytes: &[u8], original_len: u32, why: &str) -> io::Result<()> {
+        self.put(time, why, |open| open.writer.frame(0, time, bytes, original_len, PacketOptions::default()))
+    }
+
+    /// Between what was counted before and after, frames are missing.
+    fn write_lost(&mut self, loss: Loss, why: &str) -> io::Result<()> {
+        self.put(loss.to, why, |open| {
+            let counted = |lost| Drops { by_system: Some(lost), ..Drops::default() };
+            open.writer.statistics(0, loss.from, counted(open.lost))?;
+            open.lost = open.lost.saturating_add(loss.frames);
+            open.writer.statistics(0, loss.to, counted(open.lost))
+        })
+    }
+
+    /// Writes what happened at `time` to the open file, or a new one.
+    fn put(&mut self, time: Timestamp, why: &str, write: impl FnOnce(&mut Open) -> io::Result<()>) -> io::Result<()> {
         if self.open.is_none() {
             self.begin(Some(time), why)?;
         }
-        match &mut self.open {
-            Some(open) => {
-                open.begun.get_or_insert(time);
-                let written = open.writer.frame(0, time, bytes, original_len, PacketOptions::default());
-                written.map_err(|error| of_file(&open.path, error))
-            }
-            None => Ok(()),
-        }
+        let Some(open) = &mut self.open else { return Ok(()) };
+        open.begun.get_or_insert(time);
+        write(open).map_err(|error| of_file(&open.path, error))
     }
 
     fn is_full(&self, time: Timestamp) -> bool {
@@ -207,7 +255,7 @@ impl Keeper {
         let name = Some(self.interface.clone());
         writer
             .interface(self.link, &InterfaceOptions { name, snaplen: self.snaplen, ..InterfaceOptions::default() })?;
-        self.open = Some(Open { writer, begun, path });
+        self.open = Some(Open { writer, begun, path, lost: 0 });
         Ok(())
     }
 
@@ -218,7 +266,8 @@ impl Keeper {
         if let Some((counters, delivered, until)) = counted {
             let drops = Drops {
                 received: Some(counters.received),
-                by_system: Some(counters.dropped_by_kernel),
+                // Of several files each tells of what was lost in its own time.
+                by_system: Some(open.lost),
                 by_interface: Some(counters.dropped_by_interface),
                 delivered: Some(delivered),
                 ..Drops::default()
@@ -247,17 +296,16 @@ impl Plan {
 }
 
 impl Ring {
-    fn hold(&mut self, frame: &Frame<'_>, before_ns: i64) {
-        let cost = |held: &Held| held.bytes.len() + RING_FRAME_BYTES;
-        let held = Held { time: frame.time, bytes: frame.bytes.into(), original_len: frame.original_len };
-        self.bytes += cost(&held);
-        self.frames.push_back(held);
-        let is_old = |oldest: &Held| frame.time.since(oldest.time) > before_ns;
-        while let Some(oldest) = self.frames.front()
+    fn hold(&mut self, held: Held, before_ns: i64) {
+        let time = held.time();
+        self.bytes += held.cost();
+        self.held.push_back(held);
+        let is_old = |oldest: &Held| time.since(oldest.time()) > before_ns;
+        while let Some(oldest) = self.held.front()
             && (self.bytes > RING_BYTES_MAX || is_old(oldest))
         {
-            self.bytes -= cost(oldest);
-            self.frames.pop_front();
+            self.bytes -= oldest.cost();
+            self.held.pop_front();
         }
     }
 }

@@ -70,6 +70,12 @@ pub trait Beside {
     /// What it is kept in is full.
     fn frame(&mut self, frame: &Frame<'_>, items: &[Item]) -> io::Result<()>;
 
+    /// Frames were lost; those taken before it were handed over before.
+    ///
+    /// # Errors
+    /// What is kept of it is full.
+    fn lost(&mut self, loss: Loss) -> io::Result<()>;
+
     /// It is `now`: [`TICK`] or more after the last time.
     ///
     /// # Errors
@@ -201,7 +207,9 @@ impl Taker<'_, '_> {
         self.counted = now;
         if increase.dropped_by_kernel > 0 {
             let to = now.max(supply.newest());
-            self.analysis.lost(Loss { from: from.min(to), to, frames: increase.dropped_by_kernel });
+            let loss = Loss { from: from.min(to), to, frames: increase.dropped_by_kernel };
+            self.analysis.lost(loss);
+            self.beside.lost(loss)?;
             if self.analysis.table().live() > OVERLOADED_KEPT {
                 self.analysis.let_go_silent(OVERLOADED_SILENCE_NS, OVERLOADED_STEP)?;
             }
