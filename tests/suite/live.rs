@@ -7,19 +7,60 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 
 mod recorded;
 
+/// What takes longer does not come any more, however busy the machine is: the tests here take a second or two each.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Ends a process, and so every wait for it and for what it says, when a test has waited for it in vain. A test that fails leaves no
+/// process behind.
+struct Guard {
+    process: Pid,
+    _over: Sender<()>,
+}
+
+impl Guard {
+    fn of(child: &Child) -> Self {
+        let process = Pid::from_child(child);
+        let (over, is_over) = channel();
+        thread::spawn(move || {
+            if is_over.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                eprintln!(
+                    "what process {process} should have said or done did not come within {PATIENCE:?}: it is ended"
+                );
+                end_at_once(process);
+            }
+        });
+        Self { process, _over: over }
+    }
+}
+
+/// And those of its group, if it leads one.
+fn end_at_once(process: Pid) {
+    let _ = kill_process_group(process, Signal::KILL);
+    let _ = kill_process(process, Signal::KILL);
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            end_at_once(self.process);
+        }
+    }
+}
+
 /// A network namespace that lives as long as this.
 struct Namespace {
     holder: Child,
+    _guard: Guard,
 }
 
 impl Namespace {
@@ -40,9 +81,10 @@ impl Namespace {
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut holder) = holder else { return skipped("there is no unshare") };
+        let guard = Guard::of(&holder);
         let mut said = String::new();
         BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        let namespace = Self { holder };
+        let namespace = Self { holder, _guard: guard };
         if said == "up\n" {
             Some(namespace)
         } else {
@@ -72,6 +114,7 @@ impl Drop for Namespace {
 struct Live {
     process: Child,
     out: BufReader<ChildStdout>,
+    guard: Guard,
 }
 
 impl Live {
@@ -91,8 +134,9 @@ impl Live {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut live = Self { out: BufReader::new(process.stdout.take().unwrap()), process };
-        assert_eq!(live.next().unwrap()["type"], "capture");
+        let (out, guard) = (BufReader::new(process.stdout.take().unwrap()), Guard::of(&process));
+        let mut live = Self { process, out, guard };
+        assert_eq!(live.next().expect("a capture record")["type"], "capture");
         live
     }
 
@@ -173,7 +217,11 @@ fn listener() -> (TcpListener, SocketAddr) {
 fn pair() -> (TcpStream, TcpStream) {
     let (listener, address) = listener();
     let client = TcpStream::connect(address).unwrap();
-    (client, listener.accept().unwrap().0)
+    let server = listener.accept().unwrap().0;
+    for socket in [&client, &server] {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    }
+    (client, server)
 }
 
 fn abort(socket: TcpStream) {
@@ -388,7 +436,7 @@ fn when_nobody_reads_any_more_it_ends_also_in_silence() {
     let Some(namespace) = Namespace::new() else { return };
     let kept = folder("abandoned").join("kept.pcapng");
     let code = namespace.inside(|| {
-        let Live { mut process, out } = Live::start(&["--write", kept.to_str().unwrap()]);
+        let Live { mut process, out, guard: _guard } = Live::start(&["--write", kept.to_str().unwrap()]);
         drop(out);
         process.wait().unwrap().code()
     });
@@ -523,6 +571,7 @@ fn metrics_are_served_and_written_without_an_address_in_them() {
         let (client, server) = pair();
         let ask = || {
             let mut socket = TcpStream::connect(address).unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
             socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
             let mut answer = String::new();
             socket.read_to_string(&mut answer).unwrap();

@@ -2,12 +2,13 @@
 //! again, and the states that the kernel's trace events name.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::{connections, folder, read_again};
+use super::{Guard, connections, folder, read_again};
 
 /// Quick ones, of every family. At the vantage of an end, the packets show each state that its socket was in.
 const SCENARIOS: [&str; 8] = [
@@ -30,11 +31,18 @@ fn live_records_equal_those_of_the_frames_kept_and_the_kernels_states() {
         .args(SCENARIOS)
         .args(["--jobs", "4", "--vantage", "client,server", "--live", env!("CARGO_BIN_EXE_lastack"), "--out"])
         .arg(&out)
-        .output();
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let Ok(recorder) = recorder else {
         eprintln!("skipped: the recorder wants python3");
         return;
     };
+    let guard = Guard::of(&recorder);
+    let recorder = recorder.wait_with_output().unwrap();
+    drop(guard);
     let said = format!("{}{}", String::from_utf8_lossy(&recorder.stdout), String::from_utf8_lossy(&recorder.stderr));
     if recorder.status.code() == Some(2) && said.contains("cannot record here") {
         eprintln!("skipped: {said}");
