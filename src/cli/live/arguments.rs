@@ -53,12 +53,35 @@ pub struct CaptureArguments {
     /// Size of the ring in which frames wait, in MiB
     #[arg(short = 'B', long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1_024))]
     pub buffer_size: u32,
+    /// Whose clock stamps frames, as far as the interface has it; the host's when it is not given
+    #[arg(short = 'j', long, value_enum, value_name = "TYPE")]
+    pub time_stamp_type: Option<StampType>,
     /// End after so many seconds; 60, or 0.5
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub duration: Option<Duration>,
     /// End after so many frames
     #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub packets: Option<u64>,
+}
+
+/// Clocks that stamp frames, by tcpdump's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StampType {
+    /// The host's
+    #[value(name = "host")]
+    Host,
+    /// The host's, cheap and less exact
+    #[value(name = "host_lowprec")]
+    HostLowPrecision,
+    /// The host's, exact
+    #[value(name = "host_hiprec")]
+    HostHighPrecision,
+    /// The network adapter's, in step with the host's
+    #[value(name = "adapter")]
+    Adapter,
+    /// The network adapter's, which goes its own way
+    #[value(name = "adapter_unsynced")]
+    AdapterUnsynced,
 }
 
 /// What is told, and where.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use super::arguments::{CaptureArguments, LiveArguments, LiveFormat, LiveOutput, MetricsArguments};
+use super::arguments::{CaptureArguments, LiveArguments, LiveFormat, LiveOutput, MetricsArguments, StampType};
 use super::companions::{Both, Companions, Numbers, Out};
 use super::heap::Heap;
 use super::keep::Keeper;
@@ -28,7 +28,7 @@ use crate::cli::terminal::canvas;
 use crate::cli::{Outcome, say};
 use crate::population::Breadth;
 use crate::report::{CaptureRecord, Json, Rows, Selected, Selection, Sink, Text, counted};
-use crate::source::live::{Delivery, LiveCapture, LiveError, LiveOptions, Promiscuity, devices};
+use crate::source::live::{Delivery, LiveCapture, LiveError, LiveOptions, Promiscuity, Stamps, devices};
 
 /// Runs the command.
 ///
@@ -228,6 +228,13 @@ fn open(
         snaplen: arguments.snaplen,
         buffer_bytes: arguments.buffer_size << 20,
         delivery,
+        stamps: arguments.time_stamp_type.map(|stamps| match stamps {
+            StampType::Host => Stamps::Host,
+            StampType::HostLowPrecision => Stamps::HostLowPrecision,
+            StampType::HostHighPrecision => Stamps::HostHighPrecision,
+            StampType::Adapter => Stamps::Adapter,
+            StampType::AdapterUnsynced => Stamps::AdapterUnsynced,
+        }),
     };
     match LiveCapture::open(&options) {
         Err(error @ LiveError::NotAllowed { .. }) => {

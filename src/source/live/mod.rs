@@ -1,6 +1,8 @@
 //! Frames of a running interface, through libpcap: lent out of the kernel's ring, batch by batch, never copied.
 
 mod counters;
+mod libpcap;
+mod stamps;
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +11,9 @@ use std::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd};
 
 pub use counters::{Counters, Increase};
+pub use stamps::Stamps;
 
+use self::libpcap::Status;
 use super::{CaptureFilter, FilterError, Frame, LinkType};
 use crate::base::{FrameNumber, Timestamp};
 
@@ -28,6 +32,8 @@ pub struct LiveOptions {
     pub buffer_bytes: u32,
     /// How soon frames are handed over.
     pub delivery: Delivery,
+    /// Whose clock stamps frames; libpcap's choice, the host's, when it is not said.
+    pub stamps: Option<Stamps>,
 }
 
 /// Which frames an interface lets through.
@@ -88,6 +94,16 @@ pub enum LiveError {
         interface: String,
         /// Those that there are.
         present: Vec<String>,
+    },
+    /// The device cannot stamp frames so.
+    #[error("{interface}: no time stamps of type {wanted}; it has {}", offered.iter().map(|stamps| stamps.name()).collect::<Vec<_>>().join(", "))]
+    NoSuchStamps {
+        /// Which interface.
+        interface: String,
+        /// What was asked for.
+        wanted: Stamps,
+        /// What it has.
+        offered: Vec<Stamps>,
     },
     /// The capture filter is none.
     #[error(transparent)]
@@ -166,17 +182,14 @@ impl LiveCapture {
     /// Not allowed, no such interface, a filter that libpcap refuses.
     pub fn open(options: &LiveOptions) -> Result<Self, LiveError> {
         let name = options.interface.as_str();
-        let (mut handle, warning) = match activate(options, options.promiscuity) {
-            Ok(handle) => (handle, None),
-            // A warning comes as an error too: `any` and some tunnels know no promiscuous mode.
-            Err(refusal) => match options.promiscuity {
-                Promiscuity::Own => return Err(explained(name, refusal)),
-                Promiscuity::All => match activate(options, Promiscuity::Own) {
-                    Ok(handle) => (handle, Some(words_of(refusal))),
-                    Err(_) => return Err(explained(name, refusal)),
-                },
-            },
-        };
+        let (mut handle, warning) = activate(options).map_err(|status| refused(name, status))?;
+        // Asked for and not to be had, it is left out in silence.
+        if let Some(wanted) = options.stamps {
+            let offered = stamps::offered(&inactive(options).map_err(|status| refused(name, status))?);
+            if !offered.contains(&wanted) {
+                return Err(LiveError::NoSuchStamps { interface: name.to_owned(), wanted, offered });
+            }
+        }
         if name == "any" && handle.list_datalinks().is_ok_and(|links| links.contains(&LINUX_SLL2)) {
             // An old libpcap keeps its older cooked header, which is read as well.
             let _ = handle.set_datalink(LINUX_SLL2);
@@ -203,7 +216,7 @@ impl LiveCapture {
             counters: Counters::default(),
             delivered: 0,
             newest: Timestamp(i64::MIN),
-            warning,
+            warning: warning.map(|status| status.words),
             patience: match options.delivery {
                 Delivery::Immediate => Duration::ZERO,
                 Delivery::Batched => patience(options.buffer_bytes),
@@ -271,7 +284,11 @@ impl LiveCapture {
                 flags: 0,
             });
         });
-        taken.map_err(|error| explained(&self.interface, error))
+        match taken {
+            // Of devices without a ring (nflog), some libpcaps take that nothing waits for a failure.
+            Err(error) if is_nothing_there(&error) => Ok(0),
+            taken => taken.map_err(|error| explained(&self.interface, error)),
+        }
     }
 
     /// Asks libpcap what was received and dropped, and gives what came since the last time.
@@ -312,16 +329,25 @@ fn patience(ring_bytes: u32) -> Duration {
     if until_full < PATIENCE_MIN { Duration::ZERO } else { until_full.min(PATIENCE_MAX) }
 }
 
-fn activate(options: &LiveOptions, promiscuity: Promiscuity) -> Result<pcap::Capture<pcap::Active>, pcap::Error> {
+fn inactive(options: &LiveOptions) -> Result<pcap::Capture<pcap::Inactive>, Status> {
+    let created = pcap::Capture::from_device(options.interface.as_str());
+    created.map_err(|error| Status { code: -1, words: words_of(error) })
+}
+
+fn activate(options: &LiveOptions) -> Result<(pcap::Capture<pcap::Active>, Option<Status>), Status> {
     let within = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-    let inactive = pcap::Capture::from_device(options.interface.as_str())?
-        .promisc(promiscuity == Promiscuity::All)
+    let inactive = inactive(options)?
+        .promisc(options.promiscuity == Promiscuity::All)
         .snaplen(within(options.snaplen))
         .buffer_size(within(options.buffer_bytes))
         .immediate_mode(options.delivery == Delivery::Immediate)
         .timeout(BATCH_DELAY_MS);
+    let inactive = match options.stamps {
+        Some(stamps) => inactive.tstamp_type(stamps.of_libpcap()),
+        None => inactive,
+    };
     let inactive = if FRACTION_NS == 1 { inactive.precision(pcap::Precision::Nano) } else { inactive };
-    inactive.open()
+    libpcap::activate(inactive)
 }
 
 #[allow(clippy::unnecessary_cast, reason = "the widths of the two fields differ between systems")]
@@ -337,18 +363,25 @@ fn words_of(error: pcap::Error) -> String {
     }
 }
 
-/// libpcap has one kind of error and many words.
+/// Why a device does not open.
+fn refused(interface: &str, Status { code, words }: Status) -> LiveError {
+    let interface = interface.to_owned();
+    let present = || pcap::Device::list().unwrap_or_default().into_iter().map(|device| device.name).collect();
+    match code {
+        Status::PERM_DENIED | Status::PROMISC_PERM_DENIED => LiveError::NotAllowed { interface, words },
+        Status::NO_SUCH_DEVICE => LiveError::NoSuchInterface { interface, present: present() },
+        _ => LiveError::Failed { interface, words },
+    }
+}
+
+/// The system's words for EAGAIN stand at the end of libpcap's; nobody sets another language here.
+fn is_nothing_there(error: &pcap::Error) -> bool {
+    matches!(error, pcap::Error::PcapError(words) if words.ends_with("Resource temporarily unavailable"))
+}
+
+/// Why what is open does not go on.
 fn explained(interface: &str, error: pcap::Error) -> LiveError {
-    let (interface, words) = (interface.to_owned(), words_of(error));
-    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
-    if says(&["permission", "Operation not permitted"]) {
-        return LiveError::NotAllowed { interface, words };
-    }
-    let present: Vec<String> = pcap::Device::list().unwrap_or_default().into_iter().map(|device| device.name).collect();
-    if says(&["No such device"]) && !present.is_empty() {
-        return LiveError::NoSuchInterface { interface, present };
-    }
-    LiveError::Failed { interface, words }
+    LiveError::Failed { interface: interface.to_owned(), words: words_of(error) }
 }
 
 #[cfg(test)]
