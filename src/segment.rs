@@ -165,14 +165,30 @@ impl TcpOptions {
 
     /// The same as two bits each, the lowest are the last's, and how many there are.
     pub fn order_and_count(&self) -> (u8, u8) {
-        let present = [self.mss.is_some(), self.sack_permitted, self.timestamps.is_some(), self.window_scale.is_some()];
-        let (mut usual, mut count) = (0, 0);
-        for (kind, _) in (0_u8..).zip(present).filter(|(_, is)| *is) {
-            usual = usual << 2 | kind;
-            count += 1;
-        }
-        let bits = usize::from(self.order.0) & ((1 << (2 * count)) - 1);
-        (if self.order == OptionOrder::USUAL { usual } else { bits as u8 }, count)
+        /// Those that are present, a bit each, in the order of [`OptionKind`].
+        const USUAL: [u8; 16] = {
+            let mut orders = [0; 16];
+            let mut present = 0;
+            while present < 16 {
+                let mut kind = 0;
+                while kind < 4 {
+                    if present >> kind & 1 != 0 {
+                        orders[present] = orders[present] << 2 | kind as u8;
+                    }
+                    kind += 1;
+                }
+                present += 1;
+            }
+            orders
+        };
+        let bit = |is: bool, kind: OptionKind| u8::from(is) << kind as u8;
+        let present = bit(self.mss.is_some(), OptionKind::MaximumSegmentSize)
+            | bit(self.sack_permitted, OptionKind::SackPermitted)
+            | bit(self.timestamps.is_some(), OptionKind::Timestamps)
+            | bit(self.window_scale.is_some(), OptionKind::WindowScale);
+        let count = present.count_ones() as u8;
+        let stored = usize::from(self.order.0) & ((1 << (2 * count)) - 1);
+        (if self.order == OptionOrder::USUAL { USUAL[usize::from(present & 15)] } else { stored as u8 }, count)
     }
 
     /// No options at all; the default, as a constant that costs nothing to build.

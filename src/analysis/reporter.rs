@@ -38,7 +38,7 @@ pub(super) struct Reporter<'a> {
     room: Room,
     sketch: Sketch,
     /// Where a verdict on a life in short is written.
-    verdict: Verdict,
+    verdict: Option<Box<Verdict>>,
 }
 
 impl<'a> Reporter<'a> {
@@ -61,7 +61,7 @@ impl<'a> Reporter<'a> {
             scratch: None,
             room: Room::default(),
             sketch: Sketch::default(),
-            verdict: Verdict::blank(),
+            verdict: None,
         }
     }
 
@@ -219,14 +219,14 @@ impl<'a> Reporter<'a> {
     /// Tells the whole verdict on an orderly connection; false, and it has not been told, when its life in short does not give
     /// that.
     fn is_orderly_told_whole(&mut self, orderly: &Orderly, thresholds: &Thresholds) -> bool {
-        let mut verdict = std::mem::replace(&mut self.verdict, Verdict::blank());
+        let mut verdict = self.verdict.take().unwrap_or_else(|| Box::new(Verdict::blank()));
         let is_known = finding::conclude_orderly(orderly, thresholds, &mut verdict);
         if is_known {
             self.weaken(&mut verdict, orderly.horizon);
             self.ways.name(orderly.context, None, &mut verdict);
             self.tell(&mut verdict);
         }
-        self.verdict = verdict;
+        self.verdict = Some(verdict);
         is_known
     }
 

@@ -95,6 +95,23 @@ pub struct Orderly {
     pub sends_large: Sides<bool>,
 }
 
+/// What is known of a connection beside its segments when it is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    /// Wireshark's `tcp.stream`.
+    pub stream: u64,
+    /// The end that opened.
+    pub client: Endpoint,
+    /// The other end.
+    pub server: Endpoint,
+    /// It had to make room for others before it ended.
+    pub evicted: bool,
+    /// The newest packet time of the capture so far.
+    pub horizon: Timestamp,
+    /// What is taken for the stack of an end that does not show its own.
+    pub profile: Profile,
+}
+
 /// A segment's place in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
@@ -167,15 +184,9 @@ impl Place {
 }
 
 impl Orderly {
-    /// Tells the life of what `brief` holds; none when it is not certain to be orderly. `profile` is what is taken for the
-    /// stack of an end that does not show its own.
-    pub fn of(
-        stream: u64,
-        (client, server): (Endpoint, Endpoint),
-        brief: &Brief,
-        horizon: Timestamp,
-        profile: Profile,
-    ) -> Option<Self> {
+    /// Tells the life of what `brief` holds; none when it is not certain to be orderly.
+    pub fn of(circumstances: &Circumstances, brief: &Brief) -> Option<Self> {
+        let &Circumstances { client, server, .. } = circumstances;
         if !brief.is_settled() {
             return None;
         }
@@ -189,23 +200,17 @@ impl Orderly {
             return None;
         }
         pass.count_to(Place { time: brief.end(), frame: brief.last_frame() });
-        Self::tell(stream, (client, server), &pass, horizon, profile)
+        Self::tell(circumstances, &pass)
     }
 
     /// The same of a SYN that nothing followed.
-    pub fn of_syn(stream: u64, syn: &Segment, horizon: Timestamp, profile: Profile) -> Option<Self> {
+    pub fn of_syn(circumstances: &Circumstances, syn: &Segment) -> Option<Self> {
         let mut pass = Pass::new(Twins::None);
-        let is_orderly = Brief::can_begin(syn) && pass.take(Side::Client, syn);
-        is_orderly.then(|| Self::tell(stream, (syn.source, syn.destination), &pass, horizon, profile))?
+        if Brief::can_begin(syn) && pass.take(Side::Client, syn) { Self::tell(circumstances, &pass) } else { None }
     }
 
-    fn tell(
-        stream: u64,
-        (client, server): (Endpoint, Endpoint),
-        pass: &Pass,
-        horizon: Timestamp,
-        profile: Profile,
-    ) -> Option<Self> {
+    fn tell(circumstances: &Circumstances, pass: &Pass) -> Option<Self> {
+        let &Circumstances { stream, client, server, evicted, horizon, profile } = circumstances;
         let horizon = horizon.max(pass.newest.time);
         let profile_of = |side: Side| profile.of(pass.ways[side].greeting);
         let profiles = Sides { client: profile_of(Side::Client), server: profile_of(Side::Server) };
@@ -240,7 +245,7 @@ impl Orderly {
             syn_clock: pass.syn_clock,
             silence_ns: pass.silence_ns,
             after_silence: pass.after_silence,
-            evicted: false,
+            evicted,
             cut: pass.cut,
             large: pass.large,
             sends_large: pass.sends_large,

@@ -1,7 +1,7 @@
 //! A connection that has left the table.
 
 use crate::base::{Endpoint, Timestamp};
-use crate::connection::{Brief, Connection, Orderly, Profile};
+use crate::connection::{Brief, Circumstances, Connection, Orderly, Profile};
 use crate::segment::Segment;
 
 /// A connection that has left the table: whoever wants to know more of it than its ends unpacks it, on whatever thread.
@@ -37,13 +37,13 @@ impl Left {
     /// Its life, if it was an orderly one for certain, without unpacking it. `horizon` is the newest packet time of the
     /// capture so far, `profile` what is taken for the stack of an end that does not show its own.
     pub fn orderly(&self, horizon: Timestamp, profile: Profile) -> Option<Orderly> {
-        let mut orderly = match &self.body {
-            Remains::Brief(brief) => Orderly::of(self.stream, (self.client, self.server), brief, horizon, profile),
-            Remains::Asked(syn) => Orderly::of_syn(self.stream, syn, horizon, profile),
+        let &Self { stream, client, server, evicted, .. } = self;
+        let circumstances = Circumstances { stream, client, server, evicted, horizon, profile };
+        match &self.body {
+            Remains::Brief(brief) => Orderly::of(&circumstances, brief),
+            Remains::Asked(syn) => Orderly::of_syn(&circumstances, syn),
             Remains::Whole(_) => None,
-        }?;
-        orderly.evicted = self.evicted;
-        Some(orderly)
+        }
     }
 
     /// Shows the connection, a brief one played back in `scratch`.

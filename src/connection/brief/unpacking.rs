@@ -87,24 +87,32 @@ impl<'a> Unpacking<'a> {
         }
         let octets = &mut self.octets;
         let head = octets.head();
-        let from_server = (head & FROM_SERVER) as usize;
-        let (mut own, peer) = (self.trails[from_server], self.trails[1 - from_server]);
+        let [client, server] = &mut self.trails;
+        let [client_end, server_end] = self.ends;
+        let (side, own, peer, ends) = if head & FROM_SERVER == 0 {
+            (Side::Client, client, server, (client_end, server_end))
+        } else {
+            (Side::Server, server, client, (server_end, client_end))
+        };
         let has = |bit: u32| head & bit != 0;
         let mut flags = Flags::from_bits_truncate((head >> FLAGS_AT) as u8 as u16);
         flags.set(Flags::AE, has(ACCURATE_ECN));
         let seq = if has(SEQ) { Seq(octets.number(4) as u32) } else { own.nxt };
         let ack = if has(ACK) { Seq(octets.number(4) as u32) } else { expected_ack(flags, peer.nxt) };
-        own.window = if has(WINDOW) { octets.number(2) as u16 } else { own.window };
+        if has(WINDOW) {
+            own.window = octets.number(2) as u16;
+        }
         own.ip_id = if has(IP_ID) { octets.number(2) as u16 } else { next_id(own.ip_id) };
         let mut timestamps = None;
         if has(CLOCK) {
-            own.clock = octets.signed(own.clock, head >> VALUE_AT);
-            timestamps = Some(Timestamps { value: own.clock, echo: octets.signed(peer.clock, head >> ECHO_AT) });
+            let (value, echo) = octets.pair(head >> VALUE_AT, head >> ECHO_AT);
+            own.clock = unfolded(own.clock, value);
+            timestamps = Some(Timestamps { value: own.clock, echo: unfolded(peer.clock, echo) });
         }
         let payload_len = octets.number(word_len(head >> PAYLOAD_AT)) as u32;
         let (span, frames) = octets.distance(head);
         if has(ENVELOPE) {
-            octets.envelope(&mut own);
+            octets.envelope(own);
         }
         if self.has_options {
             self.segment.options = TcpOptions::NONE;
@@ -117,7 +125,7 @@ impl<'a> Unpacking<'a> {
         segment.options.timestamps = timestamps;
         segment.time = Timestamp(segment.time.0 + span);
         segment.frame = FrameNumber(segment.frame.0.wrapping_add(frames));
-        (segment.source, segment.destination) = (self.ends[from_server], self.ends[1 - from_server]);
+        (segment.source, segment.destination) = ends;
         (segment.seq, segment.ack, segment.payload_len) = (seq, ack, payload_len);
         (segment.window, segment.ip_id, segment.flags) = (own.window, own.ip_id, flags);
         (segment.ttl, segment.marks) = (own.ttl, own.marks | marks_of_head(head));
@@ -125,9 +133,14 @@ impl<'a> Unpacking<'a> {
         if !flags.contains(Flags::RST) {
             own.nxt = segment.seq_end();
         }
-        self.trails[from_server] = own;
-        Some(if from_server == 0 { Side::Client } else { Side::Server })
+        Some(side)
     }
+}
+
+/// What lies so far from `base`, either way round the circle.
+#[inline]
+fn unfolded(base: u32, folded: u32) -> u32 {
+    base.wrapping_add((folded >> 1) ^ (folded & 1).wrapping_neg())
 }
 
 /// Packed octets and how far they have been read.
@@ -159,8 +172,9 @@ impl Octets<'_> {
     /// The same near the end.
     #[cold]
     fn last_word(&self) -> u64 {
-        let rest = self.all.get(self.at..).unwrap_or_default();
-        rest.iter().take(8).rev().fold(0, |word, &octet| word << 8 | u64::from(octet))
+        let Some((before, last)) = self.all.split_last_chunk() else { return 0 };
+        let passed = self.at.saturating_sub(before.len()).min(8);
+        u64::from_le_bytes(*last).unbounded_shr(8 * passed as u32)
     }
 
     /// The next number, of up to eight octets.
@@ -190,10 +204,14 @@ impl Octets<'_> {
         self.number(1) as u8
     }
 
+    /// The next two numbers of 32 bits by their codes: together no more than eight octets.
     #[inline]
-    fn signed(&mut self, base: u32, code: u32) -> u32 {
-        let folded = self.number(word_len(code)) as u32;
-        base.wrapping_add((folded >> 1) ^ (folded & 1).wrapping_neg())
+    fn pair(&mut self, first: u32, second: u32) -> (u32, u32) {
+        const MASKS: [u32; 4] = [0, 0xff, 0xffff, 0xffff_ffff];
+        let (len, word) = (word_len(first), self.word());
+        self.at += len + word_len(second);
+        let mask = |code: u32| MASKS[(code & 3) as usize];
+        (word as u32 & mask(first), (word >> (8 * len)) as u32 & mask(second))
     }
 
     /// The time in ns and the frames since the segment before.

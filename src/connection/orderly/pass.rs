@@ -53,7 +53,7 @@ pub(super) struct Way {
     last_payload: Place,
     last_octets: u32,
     last_end: Seq,
-    /// The letters of the history that it has.
+    /// Whether the history tells of its payload, and of its acknowledgments.
     letters: u8,
     /// Of its first segment, and of all.
     marks: Marks,
@@ -109,11 +109,6 @@ pub(super) enum Twins {
     /// They are compared.
     Compared,
 }
-
-/// Letters of the history beside those of the handshake, with their bits.
-const CARRIES: (u8, u8) = (1, b'D');
-const ACKNOWLEDGES: (u8, u8) = (2, b'A');
-const FINISHES: (u8, u8) = (4, b'F');
 
 /// One more segment that has something in common with others.
 #[cold]
@@ -214,23 +209,19 @@ impl Pass {
         let (time, frame) = (newest.time.since(self.newest.time), newest.frame.wrapping_sub(self.newest.frame));
         let count =
             |place: &mut Place| *place = Place { time: place.time.plus(time), frame: place.frame.wrapping_add(frame) };
-        let places = [
-            &mut self.syn,
-            &mut self.syn_ack,
-            &mut self.opened,
-            &mut self.first_fin,
-            &mut self.fin_acked,
-            &mut self.second_fin,
-            &mut self.newest,
-        ];
-        let sightings = [&mut self.cut, &mut self.large].into_iter().flatten().map(|seen| &mut seen.first);
-        let payloads = [&mut self.ways.client, &mut self.ways.server];
-        for place in places.into_iter().chain(sightings) {
-            count(place);
-        }
-        for way in payloads {
+        count(&mut self.syn);
+        count(&mut self.syn_ack);
+        count(&mut self.opened);
+        count(&mut self.first_fin);
+        count(&mut self.fin_acked);
+        count(&mut self.second_fin);
+        count(&mut self.newest);
+        for way in [&mut self.ways.client, &mut self.ways.server] {
             count(&mut way.last_payload);
             way.first_payload = way.first_payload.wrapping_add(frame);
+        }
+        for seen in [&mut self.cut, &mut self.large].into_iter().flatten() {
+            count(&mut seen.first);
         }
         if let Some(note) = &mut self.after_silence {
             (note.time, note.frame) = (note.time.plus(time), note.frame.wrapping_add(frame));
@@ -273,7 +264,8 @@ impl Pass {
             }
             _ => false,
         };
-        let is_bare = segment.payload_len == 0 && !segment.flags.contains(Flags::FIN);
+        let is_fin = segment.flags.contains(Flags::FIN);
+        let is_bare = segment.payload_len == 0 && !is_fin;
         if !is_clocked || segment.window == 0 || segment.flags.contains(Flags::RST) {
             return false;
         }
@@ -284,18 +276,12 @@ impl Pass {
                 self.is_server_heard |= !is_bare || segment.ack != self.syn_end;
             }
         }
-        let letter = if segment.flags.contains(Flags::FIN) {
-            FINISHES
-        } else if is_bare {
-            ACKNOWLEDGES
-        } else {
-            CARRIES
-        };
         let way = &mut self.ways[side];
         self.is_mixed |= way.context != segment.context;
-        if way.letters & letter.0 == 0 {
-            way.letters |= letter.0;
-            self.history.push(side, letter.1);
+        let letter = 1 << u8::from(is_bare);
+        if way.letters & letter == 0 && !is_fin {
+            way.letters |= letter;
+            self.history.push(side, if is_bare { b'A' } else { b'D' });
         }
         match self.stage {
             Stage::Answered => {
@@ -304,8 +290,9 @@ impl Pass {
                 self.clock = segment.options.timestamps.map(|stamps| Seq(stamps.value));
                 is_bare && side == Side::Client && segment.ack == self.ways.server.nxt
             }
-            Stage::Open if segment.flags.contains(Flags::FIN) => {
+            Stage::Open if is_fin => {
                 self.stage = Stage::Closing;
+                self.history.push(side, b'F');
                 (self.closer, self.first_fin, self.first_fin_len) = (side, now, segment.payload_len);
                 self.first_fin_id = segment.ip_id;
                 self.is_drained = segment.ack == self.ways[!side].nxt;
@@ -323,8 +310,9 @@ impl Pass {
                 if self.stage == Stage::Closing {
                     self.fin_acked = now;
                 }
-                if segment.flags.contains(Flags::FIN) {
+                if is_fin {
                     self.stage = Stage::Closed;
+                    self.history.push(side, b'F');
                     self.second_fin = now;
                 } else if self.stage == Stage::Closing {
                     self.stage = Stage::HalfClosed;
