@@ -106,6 +106,12 @@ impl Half {
         self.start.is_some()
     }
 
+    /// Segments: what was captured, each once.
+    #[inline]
+    pub fn segments(&self) -> u64 {
+        self.frames - u64::from(self.duplicates)
+    }
+
     /// So much was sent that its numbers say no longer which is later than the initial one.
     #[inline]
     pub fn has_gone_round(&self) -> bool {

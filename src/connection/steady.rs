@@ -93,7 +93,7 @@ impl Connection {
             && peer.gaps.is_empty();
         let is_open = own.fin.or(peer.fin).is_none() && own.rsts == 0 && peer.rsts == 0;
         let is_past_opening =
-            self.frames() >= OPENING_SEGMENTS && !peer.last.is_some_and(|last| last.flags.contains(Flags::SYN));
+            self.segments() >= OPENING_SEGMENTS && !peer.last.is_some_and(|last| last.flags.contains(Flags::SYN));
         is_plain && goes_on && acknowledges && is_open && is_past_opening && self.sequence.is_steady(side, segment)
     }
 }

@@ -285,7 +285,7 @@ impl Connection {
         if reset || client.fin.is_some() && server.fin.is_some() {
             return Some(self.end.plus(profile.time_wait_ns));
         }
-        if server.isn.is_none() && client.syns > 0 && self.frames() == u64::from(client.syns) {
+        if server.isn.is_none() && client.syns > 0 && self.segments() == u64::from(client.syns) {
             return Some(self.end.plus(profile.syn_give_up_ns));
         }
         let never_acknowledged = server.syn_acks > 0 && server.acked.is_none_or(|acked| Some(acked) == server.isn);
@@ -301,6 +301,12 @@ impl Connection {
     #[inline]
     pub fn frames(&self) -> u64 {
         self.halves.client.frames + self.halves.server.frames
+    }
+
+    /// Segments of both sides: what was captured, each once.
+    #[inline]
+    pub fn segments(&self) -> u64 {
+        self.halves.client.segments() + self.halves.server.segments()
     }
 
     /// A FIN or RST was seen.
@@ -365,7 +371,7 @@ impl Connection {
     fn note(&mut self, noted: Noted, was_closing: bool) {
         let plain = !noted.flags.intersects(Flags::SYN | Flags::FIN);
         let acks_fin = noted.acknowledges() && self.halves[!noted.side].fin.is_some_and(|fin| noted.ack.after(fin));
-        let opening = self.frames() <= OPENING_SEGMENTS || noted.class.contains(Class::FIRST_DATA);
+        let opening = self.segments() <= OPENING_SEGMENTS || noted.class.contains(Class::FIRST_DATA);
         if !plain || opening || acks_fin && noted.len == 0 {
             self.journal.control(noted);
         } else if was_closing || !noted.class.is_empty() {

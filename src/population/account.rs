@@ -115,7 +115,7 @@ pub(super) fn visits_of(
         held_ns: held_ns(room, life.horizon),
         attempted: attempted(connection, life),
         closer: life.closing.initiator.filter(|_| is_closed),
-        is_single: connection.halves.client.syns == 1 && connection.halves.client.frames == 1,
+        is_single: connection.halves.client.syns == 1 && connection.halves.client.segments() == 1,
         is_guess: connection.role_basis == RoleBasis::Guess,
         is_outside: is_outside(connection.endpoint(side), &life.profiles[side]),
     };

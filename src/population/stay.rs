@@ -170,7 +170,7 @@ fn runs_out(
 /// either: nobody's socket, as in a flood from made-up addresses.
 fn has_no_socket(connection: &Connection, life: &Lifecycle, side: Side) -> bool {
     let half = &connection.halves[side];
-    let is_alone = side == Side::Client && half.frames == 1 && half.syns == 1;
+    let is_alone = side == Side::Client && half.segments() == 1 && half.syns == 1;
     let is_open = !matches!(life.opening.kind, OpenKind::HalfOpen | OpenKind::Unanswered);
     is_alone && !is_open && life.horizon.since(connection.start) >= SYN_ALONE_NS_MIN
 }

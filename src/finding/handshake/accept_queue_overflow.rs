@@ -96,7 +96,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     }
     let (client, server) = (&case.connection.halves.client, &case.connection.halves.server);
     let opened = matches!(case.life.opening.kind, OpenKind::ThreeWay | OpenKind::FastOpen);
-    let server_spoke = server.frames > u64::from(server.syn_acks + server.rsts);
+    let server_spoke = server.segments() > u64::from(server.syn_acks + server.rsts);
     if !opened || client.payload_bytes == 0 || client.retransmissions == 0 || case.is_one_sided() {
         return;
     }
@@ -163,7 +163,7 @@ fn aborted(case: &Case<'_>, found: &mut Found) -> bool {
     let ack = case.notes(|note| note.side == Side::Client && note.acknowledges() && note.ack == isn + 1).next();
     let syn_ack = case.notes(|note| note.is_syn_ack() && note.side == Side::Server).next_back();
     let (Some(noted), Some(ack), Some(syn_ack)) = (noted, ack, syn_ack) else { return false };
-    let never_open = server.frames == u64::from(server.syn_acks + server.rsts) && noted.seq == isn + 1;
+    let never_open = server.segments() == u64::from(server.syn_acks + server.rsts) && noted.seq == isn + 1;
     let at_once = noted.time.since(syn_ack.time) < OFFER_NS_MAX;
     if !never_open || !at_once || reset.cause == Cause::Injected {
         return false;

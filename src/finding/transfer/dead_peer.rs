@@ -73,7 +73,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let peer = &case.connection.halves[!side];
         let given_up = case.resets.iter().any(|reset| reset.from == side && reset.cause == Cause::KeepaliveTimeout);
         let unanswered = case.life.closing.unanswered == Some(side) || given_up;
-        let mute = peer.syn_acks > 0 && peer.frames == u64::from(peer.syn_acks);
+        let mute = peer.syn_acks > 0 && peer.segments() == u64::from(peer.syn_acks);
         let final_ack = peer.fin.is_some() && half.fin.is_some();
         if !opened || !unanswered || mute || final_ack || case.is_one_sided() {
             continue;
