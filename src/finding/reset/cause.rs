@@ -290,7 +290,8 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         }
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::IdleExpired], quiet);
     }
-    if inquiry.connection.halves[inquiry.from()].frames == u64::from(inquiry.connection.halves[inquiry.from()].rsts) {
+    if inquiry.connection.halves[inquiry.from()].segments() == u64::from(inquiry.connection.halves[inquiry.from()].rsts)
+    {
         let evidence = format!("{shape} in this capture, which shows nothing else of it");
         return Judgement::new(
             Cause::NoConnection,
@@ -332,7 +333,9 @@ fn active(inquiry: &Inquiry<'_>) -> Judgement {
         return Judgement::new(Cause::KeepaliveTimeout, Confidence::Medium, &[Cause::LingerZero], evidence);
     }
     let judgement = abort::judge(inquiry);
-    if inquiry.connection.began_in_capture() {
+    // A SYN-ACK that comes again is no beginning.
+    let opens = |note: &Noted| note.is_syn() || note.is_syn_ack();
+    if inquiry.connection.began_in_capture() && inquiry.life.notes.first().is_some_and(opens) {
         return judgement;
     }
     let evidence = judgement.evidence + "; what came before the capture is not known";
