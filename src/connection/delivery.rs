@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::noted::{Class, Noted};
 use super::step::Connection;
 use super::vantage::Tap;
-use crate::base::{Seq, Side, Sides};
+use crate::base::{Seq, Side, Sides, Timestamp};
 use crate::segment::{Flags, Timestamps};
 
 /// Slack on a round trip when a crossing segment must be told from an answer, ns.
@@ -14,6 +14,8 @@ const CROSSING_SLACK_NS: i64 = 1_000_000;
 const RTT_UNKNOWN_NS: i64 = 100_000_000;
 /// Roads that differ by more than this are rare, ns.
 const DETOUR_NS: i64 = 50_000_000;
+/// A SYN-ACK is sent again after so long (RFC 6298, section 2.1), less the time on the way, ns.
+const SYN_ACK_RTO_NS: i64 = 900_000_000;
 /// So many answers in a row that did not take effect mean that the next one did not either.
 const LOST_IN_A_ROW: usize = 4;
 /// A side that has said nothing since its SYN-ACK while the peer sent this often does not hold the connection.
@@ -68,13 +70,15 @@ pub struct Arrivals {
     pub rtt_ns: Sides<Option<i64>>,
     /// Where the capture was taken, if that shows: what is seen beside an end reaches it.
     pub tap: Option<Tap>,
+    /// How far the capture reaches.
+    horizon: Timestamp,
 }
 
 impl Arrivals {
-    /// Decides for `connection`, whose remembered segments in order are `notes`.
-    pub(super) fn of(connection: &Connection, notes: &[Noted]) -> Self {
+    /// Decides for `connection`, whose remembered segments in order are `notes`, in a capture that reaches to `horizon`.
+    pub(super) fn of(connection: &Connection, notes: &[Noted], horizon: Timestamp) -> Self {
         let rtt_ns = handshake_rtt(connection, notes);
-        let mut arrivals = Self { rtt_ns, tap: Tap::of(connection, notes, rtt_ns), ..Self::default() };
+        let mut arrivals = Self { rtt_ns, tap: Tap::of(connection, notes, rtt_ns), horizon, ..Self::default() };
         for side in Side::BOTH {
             arrivals.syn_ack[side] = arrivals.syn_ack_receipt(connection, notes, side);
             let (receipt, lost) = arrivals.ack_of_syn_receipt(connection, notes, side);
@@ -98,7 +102,7 @@ impl Arrivals {
 
     /// A segment of `side` seen within this many ns after one sent to it may have been on its way already.
     pub fn crossing_ns(&self, side: Side) -> i64 {
-        self.rtt_ns[side].map_or(RTT_UNKNOWN_NS, |rtt| rtt + rtt / 4) + CROSSING_SLACK_NS
+        self.rtt_ns[side].map_or(RTT_UNKNOWN_NS, |rtt| rtt + (rtt / 4).min(DETOUR_NS)) + CROSSING_SLACK_NS
     }
 
     /// Which copy of the peer's SYN-ACK reached `side`.
@@ -249,8 +253,10 @@ impl Arrivals {
         let from = first_after_fin(connection, notes, side);
         answers.retain(|answer| *answer >= from);
         let (receipt, lost) = match answers.first() {
-            // Beside its receiver none is lost any more.
-            Some(&first) if self.tap == Some(Tap::beside(side)) => (Some(Receipt::of(first, Arrival::Shown, 0)), 0),
+            // Beside its receiver none is lost any more; what that does not find acceptable, it ignores.
+            Some(&first) if self.tap == Some(Tap::beside(side)) && !self.is_ignored(notes, first, repeated) => {
+                (Some(Receipt::of(first, Arrival::Shown, 0)), 0)
+            }
             _ => self.effective(notes, side, &answers, repeated),
         };
         let Some(receipt) = receipt.or_else(|| self.came_with_fin(notes, side, &answers, repeated)) else {
@@ -269,6 +275,23 @@ impl Arrivals {
             None => notes[without].time.since(notes[receipt.note].time) <= self.crossing_ns(side),
         });
         (Some(Receipt { before: receipt.before.or(before), after, ..receipt }), lost)
+    }
+
+    /// What note `answer` answers was sent again a good while after it.
+    fn is_ignored(&self, notes: &[Noted], answer: usize, repeated: impl Fn(&Noted) -> bool) -> bool {
+        let span = self.crossing_ns(!notes[answer].side) + DETOUR_NS;
+        notes[answer..].iter().any(|note| repeated(note) && note.time.since(notes[answer].time) > span)
+    }
+
+    /// What note `answer` answers was sent once more after it, by an end of unknown distance, and there the capture ends,
+    /// before that was due again: nothing tells whether the two crossed.
+    fn is_open_yet(&self, notes: &[Noted], side: Side, answer: usize, repeated: impl Fn(&Noted) -> bool) -> bool {
+        let mut copies = notes.iter().enumerate().rev().filter(|(_, note)| repeated(note));
+        let (Some((index, last)), Some((_, before))) = (copies.next(), copies.next()) else { return false };
+        // A timer at most doubles (RFC 6298, section 5.5).
+        let due = last.time.plus(2 * last.time.since(before.time));
+        let is_last = index > answer && index + 1 == notes.len();
+        self.rtt_ns[side].is_none() && is_last && self.horizon < due
     }
 
     /// However many of `answers` did not take effect: the peer's FIN came, and acknowledges, too. The first answer that
@@ -297,7 +320,11 @@ impl Arrivals {
         // A copy that comes when the connection is seen to be open was delayed on its way.
         let opened_at = open.map_or(u64::MAX, |open| notes[open].frame);
         let repeated = |note: &Noted| note.side == side && note.is_syn_ack() && note.frame < opened_at;
-        let answers = indices(notes, |note| note.side != side && acknowledges_beyond(note, isn));
+        let acknowledges = |note: &Noted| note.side != side && acknowledges_beyond(note, isn);
+        // A probe stands below the window, and so nothing is taken of it but that it asks (RFC 9293, section 3.10.7.4, first).
+        let is_taken = |note: &Noted| acknowledges(note) && !note.class.contains(Class::KEEPALIVE);
+        let taken = indices(notes, is_taken);
+        let answers = if taken.is_empty() { indices(notes, acknowledges) } else { taken };
         let (receipt, lost) = self.effective(notes, side, &answers, repeated);
         let Some(receipt) = receipt else {
             // Seen to be open all the same: the last answer before that did it.
@@ -348,7 +375,9 @@ impl Arrivals {
         let without_effect = answers
             .iter()
             .take_while(|&&answer| {
-                notes[answer..].iter().any(|note| repeated(note) && note.time.since(notes[answer].time) > crossing)
+                let contradicts = |note: &&Noted| repeated(note) && note.time.since(notes[answer].time) > crossing;
+                notes[answer..].iter().any(|note| contradicts(&note))
+                    || self.is_open_yet(notes, side, answer, &repeated)
             })
             .count();
         let Some(&note) = answers.get(without_effect) else { return (None, without_effect) };
@@ -448,6 +477,8 @@ fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>>
     let ack = notes[syn_ack..]
         .iter()
         .position(|note| note.side == Side::Client && isn.is_some_and(|isn| acknowledges_beyond(note, isn)));
+    // A probe comes by its timer and answers nothing; what follows it may answer a SYN-ACK that came after it.
+    let ack = ack.and_then(|ack| after_probes(&notes[syn_ack..], ack));
     let last_syn_ack =
         ack.and_then(|ack| notes[..syn_ack + ack].iter().rfind(|note| note.side == Side::Server && note.is_syn_ack()));
     // A repeated SYN leaves open which copy was answered (Karn), unless the SYN-ACK echoes the newest alone: what answers by
@@ -470,8 +501,37 @@ fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>>
             let rtt = notes[ack].time.since(sent.time).max(0);
             prompt.map_or(rtt, |prompt| rtt.min(prompt))
         }),
-        server: answered.map(|rtt| rtt.max(slower.unwrap_or(0))),
+        server: answered.map(|rtt| {
+            let rtt = rtt.max(slower.unwrap_or(0));
+            // So late it may be a copy, of which the tap missed the first: what it echoes later is sooner.
+            let is_late = rtt >= SYN_ACK_RTO_NS;
+            let echoed = is_late.then(|| soonest_echo(notes, Side::Server)).flatten();
+            echoed.map_or(rtt, |echoed| rtt.min(echoed))
+        }),
     }
+}
+
+/// The first acknowledgment of the client from `ack` on that is no keepalive probe, unless nothing was asked since the probes.
+fn after_probes(notes: &[Noted], ack: usize) -> Option<usize> {
+    let is_probe = |note: &Noted| note.class.contains(Class::KEEPALIVE);
+    if !is_probe(&notes[ack]) {
+        return Some(ack);
+    }
+    let asks = |note: &Noted| note.side == Side::Server && note.is_syn_ack();
+    let again = ack + notes[ack..].iter().position(asks)?;
+    let answer = again + notes[again..].iter().position(|note| note.side == Side::Client && note.acknowledges())?;
+    (!is_probe(&notes[answer])).then_some(answer)
+}
+
+/// From the tap to `side` and back, at most: the least time from a timestamp of its peer to its echo.
+fn soonest_echo(notes: &[Noted], side: Side) -> Option<i64> {
+    let echoed = |(index, answer): (usize, &Noted)| {
+        let echo = answer.timestamps?.echo;
+        let carries = |note: &&Noted| note.side != side && note.timestamps.is_some_and(|stamps| stamps.value == echo);
+        Some(answer.time.since(notes[..index].iter().find(carries)?.time))
+    };
+    let answers = notes.iter().enumerate().filter(|(_, note)| note.side == side && !note.is_rst());
+    answers.filter_map(echoed).filter(|&rtt| rtt >= 0).min()
 }
 
 /// From the tap to `side` and back, by the first segment of its peer that it echoes.
@@ -506,11 +566,11 @@ fn does_not_hold(connection: &Connection, side: Side, lost: usize) -> bool {
         seen.noted.side == side
             && !has_aborted
             && !seen.noted.flags.contains(Flags::ACK)
-            && server.frames == u64::from(server.syn_acks + server.rsts)
+            && server.segments() == u64::from(server.syn_acks + server.rsts)
     });
     // An abort is no silence: a live socket sends it.
     let aborted = connection.resets.first().is_some_and(|seen| seen.noted.flags.contains(Flags::ACK));
-    let mute = server.frames == u64::from(server.syn_acks + server.rsts) && !aborted && !has_aborted;
+    let mute = server.segments() == u64::from(server.syn_acks + server.rsts) && !aborted && !has_aborted;
     refused || mute && client.unanswered > UNANSWERED_MIN || lost > 0 && client.retransmissions > 0
 }
 

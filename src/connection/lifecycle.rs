@@ -133,7 +133,7 @@ impl Lifecycle {
             [half.last, half.last_data].into_iter().flatten()
         });
         connection.journal.put_in_order(extra, &mut notes);
-        let arrivals = Arrivals::of(connection, &notes);
+        let arrivals = Arrivals::of(connection, &notes, horizon.max(connection.end));
         let greeting = |side: Side| profile.of(connection.halves[side].greeting);
         let profiles = Sides { client: greeting(Side::Client), server: greeting(Side::Server) };
         let hindsight = Hindsight { connection, notes, arrivals, horizon: horizon.max(connection.end), profiles };
@@ -237,7 +237,7 @@ impl Hindsight<'_> {
         let first = self.notes.iter().find(|note| note.is_syn());
         let last = self.notes.iter().rfind(|note| note.is_syn_ack());
         let waited = first.zip(last).is_some_and(|(syn, syn_ack)| syn_ack.time.since(syn.time) >= SYN_REPEATED_NS);
-        client.frames == 1 && client.syns == 1 && server.syn_acks > 2 && waited
+        client.segments() == 1 && client.syns == 1 && server.syn_acks > 2 && waited
     }
 
     /// The client acknowledges or sends beyond its SYN, so that it is open although the server was not captured.
