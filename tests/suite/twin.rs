@@ -3,6 +3,7 @@
 
 mod host;
 mod life;
+mod replay;
 mod worlds;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use lastack::source::script;
 
 use life::live;
 pub use life::{CLIENT, Life, SERVER};
+use replay::{Otherwise, states_if};
 use worlds::View;
 
 /// A number from the environment.
@@ -83,21 +85,39 @@ impl std::fmt::Display for Disagreement {
     }
 }
 
+/// What came of holding inferences against lives.
+#[derive(Default)]
+struct Judged {
+    sides: usize,
+    disagreements: Vec<Disagreement>,
+    /// Answers that are not the truth, but that of another life with the very same capture, by what is otherwise in it.
+    undecidable: Vec<(u64, Otherwise)>,
+}
+
 /// Holds what is inferred from the frames of a life against it.
-fn judge(seed: u64, life: &Life, found: &mut Vec<Disagreement>) {
+fn judge(seed: u64, life: &Life, judged: &mut Judged) {
     let ours = inferred(&life.segments);
     for side in Side::BOTH {
+        judged.sides += 1;
         let inferred = untimed(ours[side].clone());
         let view = View::new(life, side);
-        let own = life.segments.iter().filter(|segment| (segment.source == CLIENT) == (side == Side::Client));
+        let own = life.passages.iter().filter(|passage| passage.from == side && !passage.seen.is_empty());
         if inferred.is_empty() && own.count() == 1 {
             // Nothing is said of an end that sent one SYN and then nothing through several timeouts.
             continue;
         }
-        if !view.answers().into_iter().any(|answer| untimed(answer) == inferred) {
+        if view.answers().into_iter().any(|answer| untimed(answer) == inferred) {
+            continue;
+        }
+        let lived_so = |otherwise: &Otherwise| {
+            states_if(life, side, *otherwise).is_some_and(|steps| untimed(normalised(&steps)) == inferred)
+        };
+        if let Some(otherwise) = Otherwise::ALL.into_iter().find(lived_so) {
+            judged.undecidable.push((seed, otherwise));
+        } else {
             let items: Vec<Item> = life.segments.iter().map(|segment| Item::Segment(*segment)).collect();
             let truth = normalised(&life.steps[side]);
-            found.push(Disagreement { seed, side, truth, inferred, trace: script::print(&items) });
+            judged.disagreements.push(Disagreement { seed, side, truth, inferred, trace: script::print(&items) });
         }
     }
 }
@@ -123,45 +143,35 @@ fn describe(mut found: Vec<Disagreement>) -> String {
     groups.iter().map(example).collect::<Vec<_>>().join("\n")
 }
 
-/// One side in so many may disagree: today it is 3 of 12,000, and 13 of 132,000 in lives cut at any frame; the aim is none.
-/// Runs longer than the default show them all.
-const TOLERATED: usize = 4_000;
-
-fn assert_agreement(sides: usize, found: Vec<Disagreement>) {
-    assert!(
-        found.len() * TOLERATED <= sides && (found.is_empty() || std::env::var("LASTACK_TWIN_LIVES").is_err()),
-        "{} of {sides} sides disagree\n{}",
-        found.len(),
-        describe(found)
-    );
+/// Nothing is told otherwise than it was where the packets tell. How often they do not is printed.
+fn assert_agreement(judged: Judged) {
+    let Judged { sides, disagreements, undecidable } = judged;
+    println!("{} of {sides} sides undecidable: {undecidable:?}", undecidable.len());
+    assert!(disagreements.is_empty(), "{} of {sides} sides disagree\n{}", disagreements.len(), describe(disagreements));
 }
 
 #[test]
 fn what_is_inferred_is_true_in_a_world_that_the_packets_allow() {
-    let mut found = Vec::new();
-    let mut sides = 0;
+    let mut judged = Judged::default();
     for (seed, life) in lives("LASTACK_TWIN", 300) {
         // What the judgment rests on: our reading of smoltcp's life is smoltcp's.
         for side in Side::BOTH.into_iter().filter(|_| !life.closed_in_secret) {
             let walked = View::new(&life, side).walked();
             assert_eq!(untimed(walked), untimed(normalised(&life.steps[side])), "seed {seed}, {side}");
         }
-        judge(seed, &life, &mut found);
-        sides += 2;
+        judge(seed, &life, &mut judged);
     }
-    assert_agreement(sides, found);
+    assert_agreement(judged);
 }
 
 #[test]
 fn what_is_inferred_so_far_is_true_in_a_world_that_the_packets_allow() {
-    let mut found = Vec::new();
-    let mut sides = 0;
+    let mut judged = Judged::default();
     for (seed, life) in lives("LASTACK_TWIN", 60) {
         let frames = life.segments.len();
         for cut in (1..frames).step_by(1 + frames / 20) {
-            judge(seed, &life.until(cut), &mut found);
-            sides += 2;
+            judge(seed, &life.until(cut), &mut judged);
         }
     }
-    assert_agreement(sides, found);
+    assert_agreement(judged);
 }

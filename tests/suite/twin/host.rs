@@ -29,6 +29,8 @@ pub enum Call {
     Close,
     /// Discards the connection.
     Abort,
+    /// Stops sending and reading: close() where nobody is left to read, as on Linux. smoltcp has none such.
+    Leave,
 }
 
 /// How an application behaves.
@@ -48,9 +50,18 @@ pub struct Plan {
     pub timestamps: bool,
 }
 
+/// What the life of a host follows from, but for what comes to it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub endpoint: Endpoint,
+    pub peer: Endpoint,
+    pub plan: Plan,
+    pub seed: u64,
+}
+
 /// A socket on a host of its own.
 pub struct Host {
-    pub endpoint: Endpoint,
+    endpoint: Endpoint,
     peer: Endpoint,
     plan: Plan,
     queue: Queue,
@@ -66,10 +77,12 @@ pub struct Host {
     heard: bool,
     /// The peer closed while the own FIN was due: the order of the two calls is not on the wire.
     pub closed_in_secret: bool,
+    /// Nobody reads any more.
+    has_left: bool,
 }
 
 impl Host {
-    pub fn new(endpoint: Endpoint, peer: Endpoint, plan: Plan, seed: u64) -> Self {
+    pub fn new(Origin { endpoint, peer, plan, seed }: Origin) -> Self {
         let mut queue = Queue::default();
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = seed;
@@ -98,6 +111,7 @@ impl Host {
             fin_due: false,
             heard: false,
             closed_in_secret: false,
+            has_left: false,
         }
     }
 
@@ -110,6 +124,13 @@ impl Host {
 
     /// Lets a packet arrive. Returns what the host sends at once.
     pub fn receive(&mut self, now: Timestamp, packet: Vec<u8>) -> Vec<Vec<u8>> {
+        if self.has_left && carries_payload(&packet) {
+            // The socket is gone without a word; what comes is answered for it.
+            let empty = || tcp::SocketBuffer::new(Vec::new());
+            self.sockets.remove(self.handle);
+            self.handle = self.sockets.add(tcp::Socket::new(empty(), empty()));
+            self.observe(now);
+        }
         self.queue.arrived = Some(packet);
         self.heard = true;
         let before = self.state;
@@ -165,10 +186,11 @@ impl Host {
                 let _ = socket.send_slice(&vec![b'x'; octets]);
             }
             Call::Read => while socket.recv(|octets| (octets.len(), octets.len())).is_ok_and(|len| len > 0) {},
-            Call::Close => match socket.state() {
+            Call::Close | Call::Leave => match socket.state() {
                 tcp::State::Established | tcp::State::CloseWait => {
                     socket.close();
                     self.fin_due = true;
+                    self.has_left = call == Call::Leave;
                 }
                 _ => {}
             },
@@ -198,6 +220,13 @@ impl Host {
             self.steps.push((now, state));
         }
     }
+}
+
+/// Whether an IPv4 packet carries payload.
+fn carries_payload(packet: &[u8]) -> bool {
+    const TCP_OFFSET: usize = 32;
+    let header = packet.get(TCP_OFFSET).map_or(0, |octet| usize::from(octet >> 4) * 4);
+    packet.len() > 20 + header
 }
 
 fn address(endpoint: Endpoint) -> IpAddress {

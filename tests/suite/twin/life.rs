@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 
 use fastrand::Rng;
 use lastack::base::{Endpoint, FrameNumber, Side, Sides, Timestamp};
@@ -11,13 +12,13 @@ use lastack::decode::Decoder;
 use lastack::segment::{Item, Segment};
 use lastack::source::{Frame, LinkType};
 
-use super::host::{Call, Host, Plan};
+use super::host::{Call, Host, Origin, Plan};
 
 pub const CLIENT: Endpoint = Endpoint::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 40_000);
 pub const SERVER: Endpoint = Endpoint::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), 80);
 /// A life that lasts longer is cut: a peer that never closes, or retransmissions into a wire that loses most.
 const LIFE_MAX: Timestamp = Timestamp(600 * SECOND);
-const EVENTS_MAX: usize = 3000;
+pub const EVENTS_MAX: usize = 3000;
 const SECOND: i64 = 1_000_000_000;
 const MILLISECOND: i64 = 1_000_000;
 
@@ -34,6 +35,10 @@ pub struct Life {
     pub closed_in_secret: bool,
     /// Where the tap was, and how the wire treated packets.
     pub wire: Wire,
+    /// What each host's life follows from.
+    pub origins: Sides<Origin>,
+    /// How far it is told.
+    pub end: Timestamp,
 }
 
 impl Life {
@@ -54,7 +59,14 @@ impl Life {
             passages: self.passages.iter().filter(|passage| passage.sent <= now).map(passed).collect(),
             closed_in_secret: self.closed_in_secret,
             wire: self.wire,
+            origins: self.origins.clone(),
+            end: now,
         }
+    }
+
+    /// The least that a packet takes from the tap to `side`.
+    pub fn soonest_to(&self, side: Side) -> i64 {
+        self.wire.hop(side).delay_ns
     }
 
     /// The longest that a packet takes from the tap to `side`.
@@ -74,6 +86,7 @@ impl Life {
 pub struct Passage {
     pub from: Side,
     pub sent: Timestamp,
+    pub packet: Rc<[u8]>,
     /// What the tap would have made of it.
     pub segment: Segment,
     /// Frames in which the tap saw it, and when.
@@ -94,6 +107,16 @@ impl Wire {
             Side::Client => self.client_hop,
             Side::Server => self.server_hop,
         }
+    }
+
+    /// Packets are lost on it.
+    pub fn loses(&self) -> bool {
+        self.client_hop.loss + self.server_hop.loss > 0.0
+    }
+
+    /// How long a packet takes at least.
+    pub fn way_ns(&self) -> i64 {
+        self.client_hop.delay_ns + self.server_hop.delay_ns
     }
 }
 
@@ -135,7 +158,6 @@ struct World {
     hosts: Sides<Host>,
     queue: BinaryHeap<Reverse<(Timestamp, u64, Event)>>,
     serial: u64,
-    packets: Vec<Vec<u8>>,
     passages: Vec<Passage>,
     segments: Vec<Segment>,
     now: Timestamp,
@@ -151,29 +173,31 @@ pub fn live(seed: u64) -> Life {
         _ => Wire { client_hop: near, server_hop: far },
     };
     let (client, server) = plans(&mut rng);
-    let hosts = Sides {
-        client: Host::new(CLIENT, SERVER, client, rng.u64(..)),
-        server: Host::new(SERVER, CLIENT, server, rng.u64(..)),
+    let origins = Sides {
+        client: Origin { endpoint: CLIENT, peer: SERVER, plan: client, seed: rng.u64(..) },
+        server: Origin { endpoint: SERVER, peer: CLIENT, plan: server, seed: rng.u64(..) },
     };
+    let hosts = Sides { client: Host::new(origins.client.clone()), server: Host::new(origins.server.clone()) };
     let mut world = World {
         rng,
         wire,
         hosts,
         queue: BinaryHeap::new(),
         serial: 0,
-        packets: Vec::new(),
         passages: Vec::new(),
         segments: Vec::new(),
         now: Timestamp(0),
     };
     world.run();
-    let World { hosts, passages, segments, .. } = world;
+    let World { hosts, passages, segments, now, .. } = world;
     Life {
         segments,
         closed_in_secret: Side::BOTH.iter().any(|&side| hosts[side].closed_in_secret || hosts[side].fin_due),
         steps: Sides { client: hosts.client.steps, server: hosts.server.steps },
         passages,
         wire,
+        origins,
+        end: now,
     }
 }
 
@@ -263,7 +287,7 @@ impl World {
             Some(Reverse((_, _, Event::Deliver(index)))) => {
                 self.passages[index].delivered.push(self.now);
                 let to = !self.passages[index].from;
-                let sent = self.hosts[to].receive(self.now, self.packets[index].clone());
+                let sent = self.hosts[to].receive(self.now, self.passages[index].packet.to_vec());
                 self.send(to, sent);
             }
             None => {}
@@ -278,10 +302,10 @@ impl World {
 
     fn send(&mut self, from: Side, packets: Vec<Vec<u8>>) {
         for packet in packets {
-            let index = self.packets.len();
+            let index = self.passages.len();
             let segment = decode(&packet);
-            self.packets.push(packet);
-            self.passages.push(Passage { from, sent: self.now, segment, seen: Vec::new(), delivered: Vec::new() });
+            let (packet, sent) = (packet.into(), self.now);
+            self.passages.push(Passage { from, sent, packet, segment, seen: Vec::new(), delivered: Vec::new() });
             let hop = self.wire.hop(from);
             for delay in hop.crossings(&mut self.rng) {
                 self.schedule(delay, Event::Tap(index));
@@ -295,7 +319,7 @@ fn whole_microseconds(nanos: i64) -> Timestamp {
     Timestamp(nanos / 1000 * 1000)
 }
 
-fn decode(packet: &[u8]) -> Segment {
+pub fn decode(packet: &[u8]) -> Segment {
     let frame = Frame {
         number: FrameNumber(0),
         time: Timestamp(0),

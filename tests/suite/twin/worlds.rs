@@ -219,6 +219,14 @@ impl<'a> View<'a> {
                 }
                 Some(_) => {}
             }
+            // smoltcp drops whole what acknowledges less than was acknowledged before. RFC 9293, section 3.10.7.4, fifth,
+            // ignores the acknowledgment and goes on to the FIN.
+            if let Some(came) = self.fin_behind_older_ack()
+                && self.at(Fin).is_none_or(|at| came < at)
+                && !self.shows(came, |segment| !acknowledges(segment) && !is_rst(segment))
+            {
+                edits.push(Edit::Date(Fin, came));
+            }
             // Its own FIN may have been sent before, unseen.
             let first_seen =
                 self.own().filter(|passage| is_fin(&passage.segment)).find(|passage| !passage.seen.is_empty());
@@ -295,6 +303,21 @@ impl<'a> View<'a> {
         reset.is_some_and(|passage| expected.is_some_and(|expected| passage.segment.seq != expected))
     }
 
+    /// When the peer's FIN first came, next in order, in a segment with an acknowledgment older than one that had come.
+    fn fin_behind_older_ack(&self) -> Option<Timestamp> {
+        let arrivals = self.peers().flat_map(|passage| passage.delivered.iter().map(move |at| (*at, &passage.segment)));
+        let arrivals: Vec<(Timestamp, &Segment)> = arrivals.collect();
+        let is_older = |at: Timestamp, segment: &Segment| {
+            arrivals.iter().any(|(before, other)| *before < at && other.ack.after(segment.ack))
+        };
+        let is_next = |at: Timestamp, segment: &Segment| {
+            let said = self.own().filter(|passage| passage.sent <= at).last();
+            said.is_some_and(|passage| passage.segment.ack.at_or_after(segment.seq))
+        };
+        let behind = arrivals.iter().filter(|(at, segment)| is_fin(segment) && is_older(*at, segment));
+        behind.filter(|(at, segment)| is_next(*at, segment)).map(|(at, _)| *at).min()
+    }
+
     /// The first of the peer's segments of a kind that the tap saw did not arrive.
     fn lost_first(&self, is: impl Fn(&Segment) -> bool) -> bool {
         let first = self.peers().filter(|passage| is(&passage.segment)).find(|passage| !passage.seen.is_empty());
@@ -310,6 +333,8 @@ enum Edit {
     Insert(Milestone),
     /// The first comes right after the second instead of before it.
     Swap(Milestone, Milestone),
+    /// Passed at that time.
+    Date(Milestone, Timestamp),
 }
 
 impl Edit {
@@ -321,6 +346,11 @@ impl Edit {
                 let end = world.iter().position(|(_, milestone)| matches!(milestone, Reset | Over));
                 let at = end.filter(|_| milestone != Reset).unwrap_or(world.len());
                 world.insert(at, (Timestamp(i64::MAX), milestone));
+            }
+            Edit::Date(milestone, at) => {
+                world.retain(|(_, passed)| *passed != milestone);
+                let index = world.iter().position(|(passed, _)| *passed > at).unwrap_or(world.len());
+                world.insert(index, (at, milestone));
             }
             Edit::Swap(first, second) => {
                 if let (Some(from), Some(to)) = (find(world, first), find(world, second))
