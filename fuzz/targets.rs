@@ -12,7 +12,7 @@ use lastack::connection::{Connection, Profile};
 use lastack::decode::{Decoder, FrameKind, Item};
 use lastack::finding::{Thresholds, diagnose};
 use lastack::report::{Canvas, Json, Palette, Rows, Sink, Summary, Text};
-use lastack::segment::{Flags, Marks, OptionOrder, SackBlock, Segment, TcpOptions, Timestamps};
+use lastack::segment::{Flags, Marks, MultipathEnd, OptionOrder, SackBlock, Segment, TcpOptions, Timestamps};
 use lastack::source::{self, Frame, Input, LinkType, Options, script};
 use lastack::table::Limits;
 
@@ -161,6 +161,7 @@ fn tcp_options(bits: u8, time: Timestamp, seq: Seq) -> TcpOptions {
         sack_permitted: has(8),
         fast_open: has(16),
         multipath: has(32),
+        multipath_end: if has(32) { MultipathEnd::path_reset(bits >> 6) } else { MultipathEnd::NONE },
         order: OptionOrder::from_bits(bits),
         sack_count: bits >> 6,
         sack: [block; 4],

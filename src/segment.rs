@@ -98,12 +98,40 @@ pub struct TcpOptions {
     pub fast_open: bool,
     /// A Multipath TCP option was present (RFC 8684).
     pub multipath: bool,
+    /// How a Multipath TCP stack ends the path or the whole connection with this segment.
+    pub multipath_end: MultipathEnd,
     /// The order in which the first four stand, which tells stacks apart.
     pub order: OptionOrder,
     /// How many of `sack` are in use.
     pub sack_count: u8,
     /// SACK blocks in the order of the option.
     pub sack: [SackBlock; 4],
+}
+
+/// How Multipath TCP ends a path, or the connection with all its paths (RFC 8684, sections 3.5 and 3.6), if a segment says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct MultipathEnd(u8);
+
+impl MultipathEnd {
+    /// It says nothing of an end.
+    pub const NONE: Self = Self(0);
+    /// MP_FASTCLOSE: the whole connection is aborted. With MP_TCPRST beside it, as Linux sends it, this is what counts.
+    pub const FAST_CLOSE: Self = Self(u8::MAX);
+
+    /// MP_TCPRST: this path alone is reset, for `reason` of the registry "MPTCP MP_TCPRST Reason Codes"; those that it does not
+    /// have (7 to 255) are one.
+    pub const fn path_reset(reason: u8) -> Self {
+        Self(1 + if reason > Self::REASONS_MAX { Self::REASONS_MAX } else { reason })
+    }
+    const REASONS_MAX: u8 = 7;
+
+    /// The reason of MP_TCPRST, 7 for any that is not registered.
+    pub const fn reason(self) -> Option<u8> {
+        match self.0 {
+            0 | u8::MAX => None,
+            code => Some(code - 1),
+        }
+    }
 }
 
 /// The options of a SYN whose order differs between stacks.
@@ -199,6 +227,7 @@ impl TcpOptions {
         sack_permitted: false,
         fast_open: false,
         multipath: false,
+        multipath_end: MultipathEnd::NONE,
         order: OptionOrder::USUAL,
         sack_count: 0,
         sack: [SackBlock { left: Seq(0), right: Seq(0) }; 4],

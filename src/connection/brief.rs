@@ -13,7 +13,7 @@ use self::unpacking::Unpacking;
 use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
 use crate::base::{Endpoint, Seq, Side, Timestamp};
-use crate::segment::{Flags, Marks, Segment};
+use crate::segment::{Flags, Marks, MultipathEnd, Segment};
 
 /// Octets that lie in the record itself: a handshake, and without timestamps a close.
 const FIRST_MAX: usize = 60;
@@ -409,6 +409,7 @@ fn put_at(place: &mut [u8], from: usize, packed: &[u8], len: usize) {
 #[inline]
 fn is_packable(segment: &Segment) -> bool {
     segment.options.sack_count == 0
+        && segment.options.multipath_end == MultipathEnd::NONE
         && segment.digest == 0
         && !segment.marks.intersects(Marks::HEADER_BAD | Marks::FRAGMENT_FIRST | Marks::SAMPLED)
         && (segment.interface | segment.context) <= u32::from(u16::MAX)
@@ -517,7 +518,11 @@ mod tests {
                 10 => segment.time = segment.time.plus(-self.rng.i64(0..2_000_000_000)),
                 11 => segment.ttl = self.rng.u8(..),
                 12 => segment.options.sack_count = 1,
-                13 => segment.options.multipath = true,
+                13 => {
+                    segment.options.multipath = true;
+                    segment.options.multipath_end =
+                        self.rng.choice([MultipathEnd::NONE, MultipathEnd::FAST_CLOSE]).unwrap_or_default();
+                }
                 14 => segment.seq = Seq(self.rng.u32(..)),
                 _ => segment.payload_len = self.rng.u32(..),
             }

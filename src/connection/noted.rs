@@ -3,7 +3,7 @@
 use bitflags::bitflags;
 
 use crate::base::{Seq, Side, Timestamp};
-use crate::segment::{Flags, Marks, SackBlock, Segment, Timestamps};
+use crate::segment::{Flags, Marks, MultipathEnd, SackBlock, Segment, Timestamps};
 
 bitflags! {
     /// What a segment was, judged against everything seen before it.
@@ -76,6 +76,8 @@ pub struct Noted {
     pub marks: Marks,
     /// What it was against the past.
     pub class: Class,
+    /// How Multipath TCP ends with it.
+    pub multipath_end: MultipathEnd,
     /// Its timestamps option.
     pub timestamps: Option<Timestamps>,
     /// Its first SACK block.
@@ -98,6 +100,7 @@ impl Noted {
             ttl: segment.ttl,
             marks: segment.marks,
             class,
+            multipath_end: segment.options.multipath_end,
             timestamps: segment.options.timestamps,
             sack: segment.options.sack_blocks().first().copied(),
         }

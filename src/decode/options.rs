@@ -1,7 +1,7 @@
 //! TCP options, walked by length so that an unknown kind hides nothing behind it.
 
 use crate::base::Seq;
-use crate::segment::{Marks, OptionKind, OptionOrder, SackBlock, TcpOptions, Timestamps};
+use crate::segment::{Marks, MultipathEnd, OptionKind, OptionOrder, SackBlock, TcpOptions, Timestamps};
 
 use super::octets::{Octets, be16, be32};
 
@@ -17,6 +17,11 @@ const MULTIPATH: u8 = 30;
 const FAST_OPEN: u8 = 34;
 const EXPERIMENT_1: u8 = 253;
 const EXPERIMENT_2: u8 = 254;
+
+// Subtypes of Multipath TCP (RFC 8684, section 8.2), and how much data MP_FASTCLOSE has: twelve bits reserved and a key.
+const FAST_CLOSE: u8 = 7;
+const PATH_RESET: u8 = 8;
+const FAST_CLOSE_LEN: usize = 10;
 
 /// The experiment identifier of Fast Open before it had a kind of its own (RFC 7413, appendix A).
 const FAST_OPEN_EXPERIMENT: u16 = 0xf989;
@@ -122,7 +127,18 @@ fn note(kind: u8, data: &[u8], options: &mut TcpOptions) -> bool {
         }
         (FAST_OPEN, _) => options.fast_open = true,
         (EXPERIMENT_1 | EXPERIMENT_2, _) if be16(data, 0) == Some(FAST_OPEN_EXPERIMENT) => options.fast_open = true,
-        (MULTIPATH, _) => options.multipath = true,
+        (MULTIPATH, _) => {
+            options.multipath = true;
+            match (data, options.multipath_end) {
+                (&[subtype, ..], _) if subtype >> 4 == FAST_CLOSE && data.len() == FAST_CLOSE_LEN => {
+                    options.multipath_end = MultipathEnd::FAST_CLOSE;
+                }
+                (&[subtype, reason], MultipathEnd::NONE) if subtype >> 4 == PATH_RESET => {
+                    options.multipath_end = MultipathEnd::path_reset(reason);
+                }
+                _ => {}
+            }
+        }
         (MAXIMUM_SEGMENT_SIZE | WINDOW_SCALE | SACK_PERMITTED | SACK | TIMESTAMPS, _) => return false,
         _ => {}
     }
@@ -158,6 +174,25 @@ mod tests {
         let unusual = whole(&[8, 10, 0, 0, 1, 2, 0xff, 0, 0, 1, 1, 1]);
         assert_eq!(usual, unusual);
         assert_eq!(usual.0.timestamps, Some(Timestamps { value: 258, echo: 0xff00_0001 }));
+    }
+
+    #[test]
+    fn multipath_says_how_it_ends() {
+        let fast_close = [30, 12, 0x70, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+        let path_reset = [30, 4, 0x81, 5];
+        let end = |area: &[u8]| {
+            let (options, marks) = whole(area);
+            assert!(options.multipath && marks.is_empty());
+            options.multipath_end
+        };
+        assert_eq!(end(&fast_close), MultipathEnd::FAST_CLOSE);
+        assert_eq!(end(&path_reset).reason(), Some(5));
+        assert_eq!(end(&[30, 4, 0x80, 200]).reason(), Some(7));
+        // Linux sends both.
+        assert_eq!(end(&[&fast_close[..], &path_reset].concat()), MultipathEnd::FAST_CLOSE);
+        assert_eq!(end(&[&path_reset[..], &fast_close].concat()), MultipathEnd::FAST_CLOSE);
+        assert_eq!(end(&[30, 4, 0x20, 5]), MultipathEnd::NONE);
+        assert_eq!(end(&[30, 3, 0x80, 1]), MultipathEnd::NONE);
     }
 
     #[test]

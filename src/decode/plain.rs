@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use crate::base::{FrameNumber, Timestamp};
     use crate::decode::{Checksums, DecodeOptions, Decoder, FrameKind, Item, SplitBy, sample};
-    use crate::segment::{OptionOrder, SackBlock, Segment, Timestamps};
+    use crate::segment::{MultipathEnd, OptionOrder, SackBlock, Segment, Timestamps};
 
     type Decoded = (FrameKind, Vec<Item>);
 
@@ -201,6 +201,7 @@ mod tests {
                 sack_permitted: true,
                 fast_open: true,
                 multipath: true,
+                multipath_end: MultipathEnd::FAST_CLOSE,
                 order: OptionOrder::from_bits(1),
                 sack_count: 4,
                 sack: blocks,

@@ -7,7 +7,7 @@ use super::packing::{
 };
 use super::{Brief, expected_ack, next_id};
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
-use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions, Timestamps};
+use crate::segment::{Flags, Marks, MultipathEnd, OptionOrder, Segment, TcpOptions, Timestamps};
 
 /// What the next segment of one side differs from.
 #[derive(Clone, Copy)]
@@ -271,6 +271,7 @@ impl Octets<'_> {
             sack_permitted: present & SACK_PERMITTED != 0,
             fast_open: present & FAST_OPEN != 0,
             multipath: present & MULTIPATH != 0,
+            multipath_end: MultipathEnd::NONE,
             order: OptionOrder::from_bits(if present & ORDER != 0 { self.octet() } else { 0 }),
             ..TcpOptions::NONE
         }

@@ -15,6 +15,7 @@ pub mod injected;
 pub mod invalid_handshake;
 pub mod keepalive_timeout;
 pub mod linger_zero;
+mod multipath;
 pub mod no_connection;
 pub mod no_time_wait;
 pub mod process_exit;
@@ -218,14 +219,19 @@ fn costs_nothing(case: &Case<'_>, reset: &Reset) -> bool {
 const FAREWELL_OCTETS_MAX: u32 = 64;
 
 fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
-    let said = appliance::judge(inquiry);
+    let said = multipath::judge(inquiry, family).or_else(|| appliance::judge(inquiry));
     let forged = if said.is_some() { None } else { forged::judge(inquiry, family) };
     let origin = match &forged {
         Some(judgement) if judgement.confidence >= Confidence::Medium => Origin::Middlebox,
         Some(_) => Origin::Unknown,
         None => Origin::Endpoint,
     };
-    let judgement = said.or(forged).unwrap_or_else(|| cause::judge(inquiry, family));
+    let judgement = said.or(forged).or_else(|| multipath::of_path(inquiry, family));
+    let judgement = judgement.unwrap_or_else(|| {
+        let judgement = cause::judge(inquiry, family);
+        let evidence = judgement.evidence + &multipath::words(inquiry).unwrap_or_default();
+        Judgement { evidence, ..judgement }
+    });
     let origin = match judgement.cause {
         Cause::IdleExpired if judgement.confidence >= Confidence::Medium => Origin::Middlebox,
         Cause::IdleExpired | Cause::Unknown => Origin::Unknown,

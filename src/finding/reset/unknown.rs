@@ -15,7 +15,9 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// Neither of the two shapes of a reset, or nothing of the connection but the reset was captured.
+    /// Neither of the two shapes of a reset, or nothing of the connection but the reset was captured. Or its sender said what it
+    /// did, and no cause is called that: a NetScaler's code in the window, Multipath TCP's MP_TCPRST when a path is given up (RFC
+    /// 8684, section 3.6). Then the message has its words.
     ///
     /// ```trace fires
     /// client > RST seq 100

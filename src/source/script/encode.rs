@@ -8,7 +8,7 @@ use etherparse::{EtherType, Ethernet2Header, IpNumber, Ipv4Header, Ipv6Header, T
 use super::lex::ParseError;
 use super::parse::parse;
 use crate::base::Seq;
-use crate::segment::{Flags, IcmpError, Item, Marks, OptionKind, Segment, TcpOptions};
+use crate::segment::{Flags, IcmpError, Item, Marks, MultipathEnd, OptionKind, Segment, TcpOptions};
 use crate::source::{Frame, LinkType, Source, SourceError};
 
 /// What is captured of a frame at most: libpcap's largest snap length.
@@ -331,8 +331,11 @@ fn option_octets(options: &TcpOptions, marks: Marks) -> Vec<u8> {
     if options.fast_open {
         area.extend([34, 2]);
     }
-    if options.multipath {
-        area.extend([30, 4, 0, 0]);
+    match (options.multipath_end, options.multipath_end.reason()) {
+        (MultipathEnd::FAST_CLOSE, _) => area.extend([30, 12, 0x70, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        (_, Some(reason)) => area.extend([30, 4, 0x80, reason]),
+        _ if options.multipath => area.extend([30, 4, 0, 0]),
+        _ => {}
     }
     if marks.contains(Marks::OPTIONS_BAD) {
         // An unknown kind that claims to be shorter than its own head.
@@ -357,7 +360,7 @@ pub(super) fn options_len(options: &TcpOptions, marks: Marks) -> usize {
         (options.window_scale.is_some(), 3),
         (sack > 0, 2 + 8 * sack),
         (options.fast_open, 2),
-        (options.multipath, 4),
+        (options.multipath, if options.multipath_end == MultipathEnd::FAST_CLOSE { 12 } else { 4 }),
         (marks.contains(Marks::OPTIONS_BAD), 2),
         (marks.contains(Marks::OPTIONS_CUT), 4),
     ];

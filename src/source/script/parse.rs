@@ -7,7 +7,7 @@ use super::lex::{A_DURATION, ParseError, Word, Words, duration};
 use super::speaker::{CHECKSUM, Numbering, Speaker};
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Sides, Timestamp};
 use crate::segment::{
-    Flags, IcmpError, Item, Marks, OptionKind, OptionOrder, SackBlock, Segment, TcpOptions, Timestamps,
+    Flags, IcmpError, Item, Marks, MultipathEnd, OptionKind, OptionOrder, SackBlock, Segment, TcpOptions, Timestamps,
 };
 
 /// The control bits and their words.
@@ -514,6 +514,11 @@ fn options(words: &mut Words<'_>, peer: &Speaker) -> Result<TcpOptions, ParseErr
             "sackOK" => options.sack_permitted = true,
             "fastopen" => options.fast_open = true,
             "mptcp" => options.multipath = true,
+            "fastclose" => (options.multipath, options.multipath_end) = (true, MultipathEnd::FAST_CLOSE),
+            "tcprst" => {
+                options.multipath = true;
+                options.multipath_end = MultipathEnd::path_reset(words.value("a number up to 255")?);
+            }
             "TS" => {
                 words.expect("val")?;
                 let value = words.value("a 32-bit number")?;
@@ -521,7 +526,10 @@ fn options(words: &mut Words<'_>, peer: &Speaker) -> Result<TcpOptions, ParseErr
                 options.timestamps = Some(Timestamps { value, echo: words.value("a 32-bit number")? });
             }
             "sack" => sack(words, peer, &mut options)?,
-            _ => return Err(word.refuse("`mss`, `sackOK`, `wscale`, `TS`, `sack`, `fastopen` or `mptcp`")),
+            _ => {
+                return Err(word
+                    .refuse("`mss`, `sackOK`, `wscale`, `TS`, `sack`, `fastopen`, `mptcp`, `fastclose` or `tcprst`"));
+            }
         }
         let word = words.next();
         match word.text {

@@ -6,7 +6,7 @@ use std::fmt::{Display, Write as _};
 use super::parse::{DEFAULT_ISN, FLAG_WORDS, ICMP_WORDS, MARK_WORDS};
 use super::speaker::{CHECKSUM, Numbering, Speaker};
 use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
-use crate::segment::{Flags, IcmpError, Item, Marks, OptionKind, Segment, TcpOptions};
+use crate::segment::{Flags, IcmpError, Item, Marks, MultipathEnd, OptionKind, Segment, TcpOptions};
 
 /// Numbers further ahead than any window reaches (RFC 7323, section 2.3) are strays and printed as they are.
 const STRAY: i32 = 1 << 30;
@@ -300,8 +300,11 @@ fn options(out: &mut String, options: &TcpOptions, peer: &Speaker) {
     if options.fast_open {
         words.push("fastopen".into());
     }
-    if options.multipath {
-        words.push("mptcp".into());
+    match (options.multipath_end, options.multipath_end.reason()) {
+        (MultipathEnd::FAST_CLOSE, _) => words.push("fastclose".into()),
+        (_, Some(reason)) => words.push(format!("tcprst {reason}")),
+        _ if options.multipath => words.push("mptcp".into()),
+        _ => {}
     }
     let _ = write!(out, " <{}>", words.join(", "));
 }

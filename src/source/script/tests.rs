@@ -6,7 +6,7 @@ use super::{Script, parse, print, segments, write_pcap};
 use crate::base::{Endpoint, FrameNumber, Seq, Timestamp};
 use crate::decode::{Decoder, FrameKind};
 use crate::segment::{
-    Flags, IcmpError, Item, Marks, OptionKind, OptionOrder, SackBlock, Segment, TcpOptions, Timestamps,
+    Flags, IcmpError, Item, Marks, MultipathEnd, OptionKind, OptionOrder, SackBlock, Segment, TcpOptions, Timestamps,
 };
 use crate::source::Source;
 
@@ -298,25 +298,29 @@ fn any_options() -> impl Strategy<Value = TcpOptions> {
         proptest::option::of(any::<u8>()),
         any::<(bool, bool, bool, bool)>(),
         proptest::collection::vec(block, 0..=1),
+        proptest::sample::select(vec![MultipathEnd::NONE, MultipathEnd::path_reset(2), MultipathEnd::FAST_CLOSE]),
     )
-        .prop_map(|(clock, mss, window_scale, (sack_permitted, fast_open, multipath, is_backwards), blocks)| {
-            let mut sack = [SackBlock::default(); 4];
-            sack[..blocks.len()].copy_from_slice(&blocks);
-            let options = TcpOptions {
-                timestamps: clock.map(|(value, echo)| Timestamps { value, echo }),
-                mss,
-                window_scale,
-                sack_permitted,
-                fast_open,
-                multipath,
-                order: OptionOrder::USUAL,
-                sack_count: blocks.len() as u8,
-                sack,
-            };
-            let kinds: Vec<OptionKind> = options.in_order().collect();
-            let order = if is_backwards { OptionOrder::of(kinds.into_iter().rev()) } else { OptionOrder::USUAL };
-            TcpOptions { order, ..options }
-        })
+        .prop_map(
+            |(clock, mss, window_scale, (sack_permitted, fast_open, multipath, is_backwards), blocks, end)| {
+                let mut sack = [SackBlock::default(); 4];
+                sack[..blocks.len()].copy_from_slice(&blocks);
+                let options = TcpOptions {
+                    timestamps: clock.map(|(value, echo)| Timestamps { value, echo }),
+                    mss,
+                    window_scale,
+                    sack_permitted,
+                    fast_open,
+                    multipath,
+                    multipath_end: if multipath { end } else { MultipathEnd::NONE },
+                    order: OptionOrder::USUAL,
+                    sack_count: blocks.len() as u8,
+                    sack,
+                };
+                let kinds: Vec<OptionKind> = options.in_order().collect();
+                let order = if is_backwards { OptionOrder::of(kinds.into_iter().rev()) } else { OptionOrder::USUAL };
+                TcpOptions { order, ..options }
+            },
+        )
 }
 
 /// Ends that meet again and again, so that conversations form.
