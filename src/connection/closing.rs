@@ -38,6 +38,8 @@ pub struct Closing {
     pub reset: Option<usize>,
     /// The side that was talking to nobody at the end.
     pub unanswered: Option<Side>,
+    /// Both ends sent a FIN, and neither had the other's.
+    pub fins_crossed: bool,
     /// For how long neither side had sent payload when the first FIN or the reset that ended it came, ns; none when
     /// neither came, or payload after it hides when the last one before it was sent.
     pub idle_ns: Option<i64>,
@@ -62,11 +64,13 @@ impl Closing {
             half_closed: Sides::default(),
             reset: resets.iter().position(ends_connection),
             unanswered: None,
+            fins_crossed: false,
             idle_ns: None,
         };
         for side in Side::BOTH {
             closing.half_closed[side] = closing.is_half_close(hindsight, side);
         }
+        closing.fins_crossed = closing.has_crossed(hindsight);
         closing.unanswered = unanswered(hindsight, &closing);
         closing.kind = closing.decide(hindsight, opening, states);
         closing.initiator = closing.initiator(hindsight, opening, resets);
@@ -75,10 +79,16 @@ impl Closing {
         closing
     }
 
-    /// Both ends sent a FIN, and neither had the other's.
-    pub fn fins_crossed(&self) -> bool {
+    fn has_crossed(&self, hindsight: &Hindsight<'_>) -> bool {
+        if let Some(side) = hindsight.closed_in_stream_before() {
+            let past =
+                hindsight.connection.predecessor.and_then(|past| past.half(hindsight.connection.endpoint(side)).nxt);
+            let lacks = |fin: Noted| past.is_some_and(|nxt| fin.acknowledges() && fin.ack.before(nxt));
+            return self.fins[!side].is_some_and(lacks);
+        }
         let (Some(client), Some(server)) = (&self.fins.client, &self.fins.server) else { return false };
         !sees_end_of(client, server) && !sees_end_of(server, client)
+            || Side::BOTH.into_iter().any(|side| hindsight.crossed_unseen(side).is_some())
     }
 
     fn decide(&self, hindsight: &Hindsight<'_>, opening: &Opening, states: &Sides<Vec<StateStep>>) -> CloseKind {
@@ -109,7 +119,7 @@ impl Closing {
         server: &Noted,
         states: &Sides<Vec<StateStep>>,
     ) -> CloseKind {
-        if self.fins_crossed() {
+        if self.fins_crossed {
             return CloseKind::Simultaneous;
         }
         let second = if sees_end_of(client, server) { client } else { server };
@@ -195,6 +205,8 @@ impl Closing {
                     .map(|note| (note.frame, note.side));
                 let first = fins.chain(ending).min_by_key(|(frame, _)| *frame).map(|(_, side)| side);
                 let first = first.map(|side| self.earlier_at_its_end(hindsight, resets, side).unwrap_or(side));
+                // The FIN of who closed first stands in the stream before.
+                let first = hindsight.closed_in_stream_before().or(first);
                 let established = !matches!(opening.kind, OpenKind::Unanswered | OpenKind::HalfOpen);
                 first.or(self.unanswered.filter(|_| established)).map(name)
             }

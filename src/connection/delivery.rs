@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::noted::{Class, Noted};
+use super::refused::Refused;
 use super::step::Connection;
 use super::vantage::Tap;
 use crate::base::{Seq, Side, Sides, Timestamp};
@@ -20,6 +21,10 @@ const SYN_ACK_RTO_NS: i64 = 900_000_000;
 const LOST_IN_A_ROW: usize = 4;
 /// A side that has said nothing since its SYN-ACK while the peer sent this often does not hold the connection.
 const UNANSWERED_MIN: u32 = 3;
+
+/// No SYN-ACK waits longer for its acknowledgment before it is sent again (RFC 6298, section 2.1), ns; the road's delay and
+/// a timer's slack included.
+const SYN_ACK_REPEATED_NS: i64 = 1_500_000_000;
 
 /// How it is known that a segment arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,10 +96,11 @@ impl Arrivals {
             if arrivals.fin[side].is_none() {
                 arrivals.fin[side] = arrivals.fin_with_ack(connection, notes, side);
             }
-            if let Some(refused) = refused_unread(connection, notes, side) {
-                for receipt in [&mut arrivals.fin[side], &mut arrivals.ack_of_fin[side]] {
-                    *receipt = receipt.filter(|receipt| receipt.note != refused);
-                }
+            if let Some(refused) = Refused::of(connection, notes, side) {
+                let is_other = |receipt: &Receipt| receipt.note != refused.note;
+                arrivals.fin[side] = arrivals.fin[side].filter(is_other);
+                arrivals.ack_of_fin[side] =
+                    arrivals.ack_of_fin[side].filter(|receipt| refused.takes_ack || is_other(receipt));
             }
         }
         arrivals
@@ -103,6 +109,18 @@ impl Arrivals {
     /// A segment of `side` seen within this many ns after one sent to it may have been on its way already.
     pub fn crossing_ns(&self, side: Side) -> i64 {
         self.rtt_ns[side].map_or(RTT_UNKNOWN_NS, |rtt| rtt + (rtt / 4).min(DETOUR_NS)) + CROSSING_SLACK_NS
+    }
+
+    /// From the tap to `side` and back, by whatever it answered soonest of what is remembered; the handshake may have been slow.
+    pub fn shortest_rtt_ns(&self, notes: &[Noted], side: Side) -> Option<i64> {
+        let answered = notes.iter().enumerate().filter(|(_, asked)| asked.side != side && asked.end() != asked.seq);
+        let soonest = answered.filter_map(|(index, asked)| {
+            let answers = |note: &&Noted| note.side == side && note.acknowledges() && note.ack.at_or_after(asked.end());
+            let answer = notes[index..].iter().find(answers).filter(|answer| answer.ack == asked.end())?;
+            let is_repeated = asked.class.contains(Class::RETRANSMISSION);
+            Some(answer.time.since(asked.time)).filter(|&ns| ns > 0 && !is_repeated)
+        });
+        soonest.chain(self.rtt_ns[side]).min()
     }
 
     /// Which copy of the peer's SYN-ACK reached `side`.
@@ -129,6 +147,9 @@ impl Arrivals {
         let from = first_after_fin(connection, notes, !side);
         let covers = |note: &Noted| note.side == side && shows_receipt_beyond(note, fin);
         let Some(cover) = notes[from..].iter().position(covers).map(|offset| from + offset) else {
+            if waits_behind_octets(connection, notes, side, fin) {
+                return None;
+            }
             if let Some(receipt) = self.fin_before_reset(connection, notes, side, &copies) {
                 return Some(receipt);
             }
@@ -259,9 +280,10 @@ impl Arrivals {
             }
             _ => self.effective(notes, side, &answers, repeated),
         };
-        let Some(receipt) = receipt.or_else(|| self.came_with_fin(notes, side, &answers, repeated)) else {
-            return (None, lost);
-        };
+        // What brought the peer's FIN brought its acknowledgment, too: nothing later did.
+        let with_fin = self.came_with_fin(notes, side, &answers, repeated);
+        let with_fin = with_fin.filter(|with_fin| receipt.is_none_or(|receipt| with_fin.note < receipt.note));
+        let Some(receipt) = with_fin.or(receipt) else { return (None, lost) };
         // A reply takes its number from the segment that it answers: whether that acknowledged the FIN, it shows. What
         // came within a crossing before it can have arrived after it.
         let is_reply = |note: &Noted| note.side == side && note.is_rst() && !note.flags.contains(Flags::ACK);
@@ -269,6 +291,14 @@ impl Arrivals {
         let before = notes.iter().position(shows).filter(|&shows| answers.iter().any(|&ack| ack < shows));
         // What it answers was sent before that acknowledgment; in order, it came before it, too.
         let first_reply = notes.iter().position(is_reply).filter(|&reply| notes[reply].seq.at_or_before(fin));
+        // In LAST-ACK there is a socket, which answers nothing with a reset: it was gone by then.
+        let is_passive = notes
+            .iter()
+            .find(|note| repeated(note))
+            .zip(connection.halves[!side].fin)
+            .is_some_and(|(own, peer)| own.acknowledges() && own.ack.after(peer));
+        let before = before.or(first_reply.filter(|&reply| is_passive && reply > receipt.note));
+        let first_reply = first_reply.filter(|_| !is_passive);
         let after = first_reply.filter(|&without| match before {
             // Replies come in the order of what they answer.
             Some(shows) => without < shows,
@@ -392,27 +422,17 @@ impl Arrivals {
     }
 }
 
-/// The peer's bare FIN, or its first acknowledgment of `side`'s, that `side` answered as a segment of no connection: whoever had
-/// a socket left would have taken it (RFC 9293, section 3.10.7.4, fifth and eighth), even one without an application.
-fn refused_unread(connection: &Connection, notes: &[Noted], side: Side) -> Option<usize> {
-    let reply = notes.iter().position(|note| note.side == side && note.is_rst())?;
-    let refused = notes[..reply].iter().rposition(|note| note.side != side)?;
-    let (asked, answer) = (&notes[refused], &notes[reply]);
-    let is_answer = !answer.flags.contains(Flags::ACK) && answer.seq == asked.ack && asked.len == 0 && !asked.is_rst();
-    let is_whole = connection.halves[!side].gaps.is_empty() && !asked.class.contains(Class::AFTER_GAP);
-    // Past LAST-ACK there is no socket, and a copy of the last acknowledgment meets none.
-    let own_fin = notes[..refused].iter().find(|note| note.side == side && note.is_fin());
-    let is_last = own_fin.zip(connection.halves[!side].fin).is_some_and(|(own, fin)| own.ack.after(fin));
-    let acks_first = !is_last
-        && connection.halves[side].fin.is_some_and(|fin| {
-            asked.ack.after(fin)
-                && !notes[..refused].iter().any(|note| note.side != side && acknowledges_beyond(note, fin))
-        });
-    let is_fin = connection.halves[!side].fin.is_some_and(|fin| {
-        let had_it = notes.iter().any(|note| note.side == side && acknowledges_beyond(note, fin));
-        asked.is_fin() && asked.end() == fin + 1 && !had_it
-    });
-    (is_answer && is_whole && (is_fin || acks_first)).then_some(refused)
+/// Octets that stand before the peer's FIN were sent again after it, and nobody ever acknowledged them: a FIN is taken in its
+/// order, and who had it in its order had them.
+fn waits_behind_octets(connection: &Connection, notes: &[Noted], side: Side, fin: Seq) -> bool {
+    let lacks = connection.halves[!side].acked.is_none_or(|acked| acked.before(fin));
+    let is_own = |note: &Noted| note.side != side && !note.is_rst();
+    let sent = notes.iter().position(|note| is_own(note) && note.is_fin() && note.end() == fin + 1);
+    let again = |note: &Noted| {
+        let is_before = note.len > 0 && note.seq.before(fin) && !note.is_fin();
+        is_own(note) && is_before && note.class.contains(Class::RETRANSMISSION)
+    };
+    lacks && sent.is_some_and(|sent| notes[sent..].iter().any(again))
 }
 
 /// The segment that filled the hole before a FIN which had overtaken data, if `side` reported that hole: the FIN takes
@@ -562,9 +582,12 @@ fn does_not_hold(connection: &Connection, side: Side, lost: usize) -> bool {
 
     let has_aborted = has_aborted(connection, side);
     // A reset without ACK, in answer to the handshake's ACK or what came with it, is a listener's (tcp_abort_on_overflow).
+    // Who had not taken that would have repeated the SYN-ACK before a later segment came.
+    let is_prompt = |reset: &Noted| server.syn_acks > 1 || reset.time.since(connection.start) < SYN_ACK_REPEATED_NS;
     let refused = connection.resets.first().is_some_and(|seen| {
         seen.noted.side == side
             && !has_aborted
+            && is_prompt(&seen.noted)
             && !seen.noted.flags.contains(Flags::ACK)
             && server.segments() == u64::from(server.syn_acks + server.rsts)
     });

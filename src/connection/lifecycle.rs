@@ -221,6 +221,12 @@ impl Hindsight<'_> {
         self.notes[first_after_fin(self.connection, &self.notes, side)..].iter()
     }
 
+    /// The side whose FIN stands in the stream before, which is of the same connection.
+    pub(super) fn closed_in_stream_before(&self) -> Option<Side> {
+        let closer = self.connection.predecessor?.closer()?;
+        Side::BOTH.into_iter().find(|&side| self.connection.endpoint(side) == closer)
+    }
+
     /// The SYN repeats the number of the earlier incarnation: an old duplicate.
     pub(super) fn syn_is_stale(&self) -> bool {
         let (Some(isn), Some(past)) = (self.connection.halves.client.isn, &self.connection.predecessor) else {
@@ -294,7 +300,8 @@ impl Hindsight<'_> {
                 let seen = self.connection.resets.iter().find(|seen| seen.noted.frame == note.frame);
                 let acceptance = seen.map_or(Acceptance::Unknown, |seen| seen.acceptance());
                 let receiver = !note.side;
-                let receiver_goes_on = self.goes_on(receiver, index, self.arrivals.crossing_ns(receiver));
+                let receiver_goes_on =
+                    self.goes_on(receiver, index, self.arrivals.crossing_ns(receiver)) || self.is_asked_again(receiver);
                 let lost = seen.is_some_and(|seen| self.went_nowhere(index, seen.before[note.side].unanswered_probes));
                 let accepted_next = self.is_accepted_next(index);
                 let echoes_no_syn = self.echoes_no_syn(index);
@@ -354,6 +361,11 @@ impl Hindsight<'_> {
         }
         if let Some(syn) = self.answered_unseen(side) {
             events.push(self.event((0, syn, 0), Cue::SendSynAck, syn, Basis::Inferred));
+        }
+        if let (Some(answer), Some(receipt)) = (self.crossed_unseen(side), self.arrivals.fin[side]) {
+            let (own, fin, _) = self.arrival(side, &receipt, 2);
+            let event = self.event((own, fin, 0), Cue::SendFin, answer, Basis::Inferred);
+            events.push(Event { time: self.notes[fin].time, ..event });
         }
         self.received(side, resets, events);
         events.sort_by_key(|event| event.order);
@@ -547,6 +559,9 @@ impl<'a> Machine<'a> {
         let connection = hindsight.connection;
         let surprises_max = surprises.len() + SURPRISES_MAX;
         let mut machine = Self { hindsight, side, state: State::Closed, lived: false, steps, surprises, surprises_max };
+        if let Some(state) = connection.predecessor.and_then(|past| past.half(connection.endpoint(side)).state) {
+            machine.enter(state, connection.start, Some(connection.first_frame), Basis::Inferred);
+        }
         let speaks = hindsight.notes.iter().find(|note| !note.is_rst());
         if let (false, Some(first)) = (connection.began_in_capture(), speaks) {
             machine.enter(State::Established, first.time, Some(first.frame), Basis::Assumed);

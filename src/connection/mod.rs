@@ -23,6 +23,7 @@ mod orderly;
 mod overtaken;
 mod predecessor;
 mod profile;
+mod refused;
 mod repeat;
 mod reset;
 mod retries;

@@ -4,6 +4,7 @@
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
 use super::reset::ResetSeen;
+use super::vantage::Tap;
 use crate::base::{Seq, Side, Timestamp};
 use crate::segment::Flags;
 
@@ -95,7 +96,8 @@ impl Hindsight<'_> {
             return true;
         }
         let Some(last) = own.last_data else { return false };
-        let has_closed = own.fin.is_some() || own.rsts > 0 || peer.fin.is_some();
+        let was_reset = peer.rsts > 0 && self.was_reset_before(index);
+        let has_closed = own.fin.is_some() || own.rsts > 0 || peer.fin.is_some() || was_reset;
         if has_closed || reset.flags.contains(Flags::ACK) || own.ttl.is_some_and(|ttl| ttl != reset.ttl) {
             return false;
         }
@@ -118,6 +120,39 @@ impl Hindsight<'_> {
         // What it answers was sent by a peer that did not have all.
         let is_waiting = reset.seq.before(own.nxt) || is_blocked || is_recovering(&last, reset);
         alive && asked && at_ack && is_waiting
+    }
+
+    /// Beside the sender of note `index`, a reset of its peer was seen to come first, and it was one that is taken.
+    fn was_reset_before(&self, index: usize) -> bool {
+        let side = self.notes[index].side;
+        let came = self.notes[..index].iter().enumerate().filter(|(_, note)| note.side != side && note.is_rst());
+        let takes = |(at, note): (usize, &Noted)| {
+            let seen = self.connection.resets.iter().find(|seen| seen.noted.frame == note.frame);
+            seen.is_some_and(|seen| seen.acceptance().resets())
+                && !self.goes_on(side, at, self.arrivals.crossing_ns(side))
+        };
+        self.arrivals.tap == Some(Tap::beside(side)) && came.into_iter().any(takes)
+    }
+
+    /// `side` answers the peer's only FIN at once, from beyond a FIN of its own that the tap had not seen: that was sent before
+    /// the peer's came, and was lost before the tap. A FIN in answer would have brought the acknowledgment itself, and nothing
+    /// had called for a second one. Returns the index of that answer.
+    pub(super) fn crossed_unseen(&self, side: Side) -> Option<usize> {
+        let halves = &self.connection.halves;
+        let (own, peer) = (halves[side].fin?, halves[!side].fin?);
+        let is_own_fin = |note: &Noted| note.side == side && note.is_fin();
+        let answer =
+            self.notes.iter().position(|note| note.side == side && note.acknowledges() && note.ack == peer + 1)?;
+        let (before, after) = (&self.notes[..answer], &self.notes[answer..]);
+        let noted = &self.notes[answer];
+        let is_beyond = noted.seq == own + 1 && noted.end() == noted.seq && !halves[side].has_gone_round();
+        let mut copies = before.iter().filter(|note| note.side != side && note.is_fin());
+        let fin = copies.next().filter(|fin| fin.end() == peer + 1 && fin.ack.at_or_before(own))?;
+        let at_once = noted.time.since(fin.time) <= self.arrivals.crossing_ns(side);
+        let is_late = |note: &&Noted| note.time.since(noted.time) > OVERTAKEN_UNDATED_NS;
+        let is_lost =
+            !before.iter().any(is_own_fin) && after.iter().find(|note| is_own_fin(note)).filter(is_late).is_some();
+        (is_beyond && copies.next().is_none() && at_once && is_lost).then_some(answer)
     }
 
     /// The bare reset in note `index` overtook the FIN of its own sender. Returns the index of that.

@@ -1,6 +1,9 @@
 //! What one incarnation of a four-tuple leaves for the next one to be judged against.
 
 use super::half::Half;
+use super::lifecycle::Lifecycle;
+use super::profile::Profile;
+use super::state::State;
 use super::step::Connection;
 use crate::base::{Endpoint, Seq, Side, Timestamp};
 use crate::segment::{Flags, Segment};
@@ -26,6 +29,8 @@ pub struct PastHalf {
     pub closed_first: bool,
     /// Its last TSval.
     pub timestamp: Option<u32>,
+    /// Its state at the end, where the next stream is the same connection still.
+    pub state: Option<State>,
 }
 
 /// The incarnation before on the same four-tuple.
@@ -79,6 +84,32 @@ impl Predecessor {
         Self { stream: connection.stream, end: connection.end, closing, a: past(Side::Client), b: past(Side::Server) }
     }
 
+    /// The same, for the stream that `opening` begins: a SYN-ACK that comes once more, after a FIN or RST, is of the same
+    /// connection, and opens a new number only as Wireshark counts.
+    pub fn before(connection: &Connection, opening: &Segment, profile: Profile) -> Self {
+        let mut past = Self::of(connection);
+        let is_same = past.half(opening.source).isn == Some(opening.seq);
+        if opening.flags.contains(Flags::ACK) && is_same {
+            let life = Lifecycle::of(connection, connection.end, profile);
+            // What opens still, shows itself.
+            let last = |side: Side| life.states[side].last().map(|step| step.state);
+            let is_open = |state: &State| !matches!(state, State::SynSent | State::SynReceived);
+            past.a.1.state = last(Side::Client).filter(is_open);
+            past.b.1.state = last(Side::Server).filter(is_open);
+        }
+        past
+    }
+
+    /// The end that had sent a FIN, and the other had not, if the next stream is the same connection still.
+    pub fn closer(&self) -> Option<Endpoint> {
+        let closed = |half: &PastHalf| half.state.is_some() && half.fin && !half.rst;
+        match (closed(&self.a.1), closed(&self.b.1)) {
+            (true, false) => Some(self.a.0),
+            (false, true) => Some(self.b.0),
+            _ => None,
+        }
+    }
+
     /// Something of it was captured: sampled headers alone leave nothing to judge by.
     pub fn is_known(&self) -> bool {
         self.a.1.base.is_some() || self.b.1.base.is_some()
@@ -119,6 +150,7 @@ impl PastHalf {
             rst: half.rsts > 0,
             closed_first,
             timestamp: half.last.and_then(|last| last.timestamps).map(|timestamps| timestamps.value),
+            state: None,
         }
     }
 }

@@ -9,6 +9,8 @@ use crate::base::{Seq, Side, Timestamp};
 /// Initial numbers go once round in 274 s (Linux `seq_scale`: one every 64 ns); what is older than half of that compares to
 /// nothing, ns.
 const NUMBERS_COMPARE_NS: i64 = 120_000_000_000;
+/// Sooner than this no SYN is sent again (RFC 6298, section 2.1), ns.
+const SYN_RTO_NS: i64 = 900_000_000;
 
 impl Connection {
     /// The side that opened the next incarnation with a SYN younger than this connection, by its sender's clock, else by its
@@ -30,6 +32,19 @@ impl Connection {
 }
 
 impl Hindsight<'_> {
+    /// The next stream begins with the SYN of this one, which `side` sends again as a host does that heard no answer.
+    pub(super) fn is_asked_again(&self, side: Side) -> bool {
+        let connection = self.connection;
+        let half = &connection.halves[side];
+        let Some(next) = connection.successor.filter(|next| next.sender == connection.endpoint(side)) else {
+            return false;
+        };
+        let clock = half.last.and_then(|last| last.timestamps).zip(next.timestamp);
+        let is_newer =
+            clock.map_or(next.time.since(connection.end) >= SYN_RTO_NS, |(then, now)| Seq(now).after(Seq(then.value)));
+        next.ack.is_none() && half.isn == Some(next.isn) && connection.halves[!side].isn.is_none() && is_newer
+    }
+
     /// When `side`, in `state`, was ended by the next incarnation: who opens that has no socket left of this one, and who has
     /// acknowledges the strange SYN and is reset for it (RFC 9293, section 3.5.1, figure 9). That TIME-WAIT gives way needs no saying.
     pub(super) fn ended_by_successor(&self, side: Side, state: State) -> Option<Timestamp> {

@@ -98,7 +98,7 @@ impl Sign {
         shows(either(|half| half.syn_acks > 1), Self::SYN_ACK_AGAIN);
         shows(life.arrivals.lost_acks_of_syn[Side::Server] > 0, Self::ACK_OF_SYN_LOST);
         shows(either(|half| half.fins > 1), Self::FIN_AGAIN);
-        shows(closing.fins_crossed(), Self::FINS_CROSSED);
+        shows(closing.fins_crossed, Self::FINS_CROSSED);
         shows(closing.half_closed.client || closing.half_closed.server, Self::HALF_CLOSE);
         let is_waiting = |side: Side| life.last_shown(side).is_some_and(|step| step.state == State::CloseWait);
         shows(Side::BOTH.into_iter().any(is_waiting), Self::CLOSE_WAIT);

@@ -174,6 +174,7 @@ impl Half {
         let has = |at: usize| self.bits & 1 << at != 0;
         let [initial, nxt, timestamp] = self.numbers;
         PastHalf {
+            state: None,
             isn: has(0).then_some(Seq(initial)),
             base: has(1).then_some(Seq(other.unwrap_or(initial))),
             nxt: has(2).then_some(Seq(nxt)),

@@ -324,7 +324,8 @@ impl Table {
             let opens = segment.flags.contains(Flags::SYN)
                 && opens_new_stream(segment.flags, segment.seq, known(connection, segment.source));
             if opens {
-                let predecessor = Some(Predecessor::of(connection)).filter(Predecessor::is_known);
+                let past = Predecessor::before(connection, segment, self.profile);
+                let predecessor = Some(past).filter(Predecessor::is_known);
                 connection.succeed(segment);
                 if connection.learn_roles(segment) {
                     self.slab[slot].exchange_ends();

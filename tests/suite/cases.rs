@@ -555,3 +555,141 @@ fn a_socket_that_just_acknowledged_a_fin_had_not_lost_its_state() {
     holds(&closed("mss 1460, wscale 8, sackOK", 127), &[("resets", "linger-zero low")]);
     holds(&closed("mss 1460, sackOK, wscale 7", 63), &[("resets", "no-connection medium")]);
 }
+
+#[test]
+fn a_fin_that_brings_data_for_a_reader_who_has_gone_is_not_taken() {
+    holds(
+        "client > SYN
+         server > SYN ACK
+         client > ACK
+         server > FIN ACK
+         client > FIN ACK data 242
+         server > RST seq 2 win 0",
+        &[("server", "SYN-RECEIVED ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 CLOSED"), ("resets", "data-after-close high")],
+    );
+}
+
+#[test]
+fn a_fin_behind_octets_that_never_came_tells_of_data_after_close() {
+    holds(
+        "client > SYN
+         server > SYN ACK
+         client > ACK
+         client > data 100
+         +10us server > FIN ACK ack 1
+         client > FIN ACK
+         server > RST seq 2 win 0",
+        &[("server", "SYN-RECEIVED ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 CLOSED"), ("resets", "data-after-close medium")],
+    );
+}
+
+#[test]
+fn a_fin_acknowledged_from_beyond_an_unseen_one_crossed_it() {
+    holds(
+        "client > SYN
+         +20ms server > SYN ACK
+         client > ACK
+         +1 client > FIN ACK
+         +20ms server > ACK seq 2 ack 2
+         +300ms server > FIN ACK seq 1 ack 2
+         client > ACK seq 2 ack 2",
+        &[
+            ("server", "SYN-RECEIVED ESTABLISHED FIN-WAIT-1 CLOSING TIME-WAIT"),
+            ("close", "simultaneous"),
+            ("by", "both"),
+        ],
+    );
+}
+
+#[test]
+fn who_repeats_no_syn_ack_had_taken_its_acknowledgment() {
+    let refused = |pause: &str| {
+        format!("client > SYN\nserver > SYN ACK\nclient > ACK\n{pause} client > FIN ACK\nserver > RST seq 1 win 0")
+    };
+    holds(&refused("+3"), &[("server", "SYN-RECEIVED ESTABLISHED CLOSED")]);
+    holds(&refused("+3ms"), &[("server", "SYN-RECEIVED CLOSED")]);
+}
+
+#[test]
+fn a_connection_under_two_stream_numbers_goes_on_where_it_was() {
+    holds(
+        "client > SYN
+         +20ms server > SYN ACK
+         client > ACK
+         client > FIN ACK
+         +10ms server > SYN ACK seq 0 ack 1
+         client > ACK seq 2 ack 1
+         +10ms server > FIN ACK seq 1 ack 1
+         client > ACK seq 2 ack 2
+         +200ms client > FIN ACK seq 1 ack 2
+         +20ms server > ACK seq 2 ack 2",
+        &[
+            ("client", "FIN-WAIT-1 CLOSING TIME-WAIT"),
+            ("server", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT"),
+            ("close", "simultaneous"),
+        ],
+    );
+}
+
+#[test]
+fn a_syn_that_is_sent_again_had_not_been_refused() {
+    let trace = "client > SYN\nserver > RST ACK\n+1 client > SYN seq 0\nserver > RST ACK";
+    let told = tell_items(&parse(trace).expect("a readable trace"));
+    say_of(told.verdicts.first(), trace, &[("client", "SYN-SENT"), ("resets", "refused high")]);
+    say_of(told.verdicts.last(), trace, &[("client", "SYN-SENT CLOSED")]);
+}
+
+#[test]
+fn last_ack_answers_nothing_with_a_reset() {
+    holds(
+        "client > SYN
+         server > SYN ACK
+         client > ACK
+         server > data 100
+         client > ACK
+         server > FIN ACK
+         client > FIN ACK
+         server > ACK
+         +10us server > data 100 seq 1 ack 1
+         +2ms client > RST seq 1 win 0",
+        &[("client", "SYN-SENT ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED"), ("close", "three-segment")],
+    );
+}
+
+#[test]
+fn a_fin_waits_for_octets_that_are_sent_again_behind_it() {
+    holds(
+        "client > SYN
+         +10us server > SYN ACK
+         +20ms client > ACK
+         +10us server > data 10
+         +20ms client > ACK
+         client > data 100
+         client > FIN ACK
+         +300ms client > data 100 seq 1
+         +600ms client > data 100 seq 1
+         +1200ms client > data 100 seq 1",
+        &[("server", "SYN-RECEIVED ESTABLISHED"), ("close", "timed-out")],
+    );
+}
+
+#[test]
+fn multipath_tcp_says_itself_why_it_resets() {
+    let ends = |option: &str| {
+        format!(
+            "client > SYN <mss 1460, sackOK, wscale 7, mptcp>\n\
+             server > SYN ACK <mss 1460, sackOK, wscale 7, mptcp>\n\
+             client > ACK\n\
+             client > data 100\n\
+             server > ACK\n\
+             client > RST ACK <{option}>"
+        )
+    };
+    holds(&ends("mptcp"), &[("resets", "linger-zero high")]);
+    // On this path nothing came that could lie unread, but there may be others.
+    holds(&ends("fastclose"), &[("resets", "linger-zero medium")]);
+    holds(&ends("tcprst 5"), &[("resets", "unknown medium")]);
+    holds(&ends("tcprst 0"), &[("resets", "linger-zero high")]);
+    let asked = ends("mptcp").replace("RST ACK <mptcp>", "ACK <fastclose>") + "\nserver > RST seq 1 win 0";
+    holds(&asked, &[("resets", "linger-zero medium")]);
+}

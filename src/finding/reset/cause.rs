@@ -160,9 +160,10 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     }
     // Copies that it never acknowledged did not come.
     let first_fin = trigger.is_fin() && (receiver.fins <= 1 || !receiver.fin_acked());
-    if first_fin && trigger.class.contains(Class::AFTER_GAP) {
+    let is_beyond = receiver.acked.is_none_or(|acked| acked.before(trigger.seq));
+    if first_fin && (is_beyond || trigger.class.contains(Class::AFTER_GAP)) {
         let evidence = format!(
-            "it had sent FIN, and answers a FIN (frame {}) that shows octets before it which have not come: the application had closed and nobody reads",
+            "it had sent FIN, and answers a FIN (frame {}) that shows octets before it which it had not acknowledged: the application had closed and nobody reads",
             trigger.frame
         );
         return Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::NoTimeWait], evidence);
@@ -265,7 +266,7 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         trigger.frame
     );
     let answer_ns = inquiry.noted.time.since(trigger.time);
-    let path_ns = inquiry.life.arrivals.rtt_ns[inquiry.from()].unwrap_or(0);
+    let path_ns = inquiry.life.arrivals.shortest_rtt_ns(&inquiry.life.notes, inquiry.from()).unwrap_or(0);
     if path_ns >= PATH_MIN_NS && answer_ns < path_ns / 3 {
         let evidence = format!(
             "after {} of silence it answers frame {} within {}, and its supposed sender is {} away: something nearer had forgotten the flow",

@@ -69,7 +69,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         // The FINs crossed, and a reset ended what was left: nobody holds TIME-WAIT.
         return;
     }
-    if !case.life.closing.fins_crossed() {
+    if !case.life.closing.fins_crossed {
         return;
     }
     let apart = client.time.since(server.time).abs();
