@@ -62,6 +62,9 @@ pub const BATCH_DELAY_MS: i32 = 50;
 /// Octets kept of a frame by default: Ethernet with two tags, IPv6 with an extension, and TCP with all options.
 pub const SNAPLEN: u32 = 128;
 
+/// The most that libpcap keeps of a frame.
+const SNAPLEN_MAX: u32 = 262_144;
+
 /// Size of the ring by default, in bytes. With 128 octets a frame it holds about a tenth of a second of the smallest frames
 /// of a 1 Gbit/s link.
 pub const RING_BYTES: u32 = 32 << 20;
@@ -212,7 +215,7 @@ impl LiveCapture {
             handle,
             interface: name.to_owned(),
             link,
-            snaplen: options.snaplen,
+            snaplen: snaplen(options),
             counters: Counters::default(),
             delivered: 0,
             newest: Timestamp(i64::MIN),
@@ -329,6 +332,12 @@ fn patience(ring_bytes: u32) -> Duration {
     if until_full < PATIENCE_MIN { Duration::ZERO } else { until_full.min(PATIENCE_MAX) }
 }
 
+/// Of netfilter's queues and logs libpcap reads several frames at a time into room for one, and loses what does not fit.
+fn snaplen(options: &LiveOptions) -> u32 {
+    let is_of_netfilter = ["nflog", "nfqueue"].iter().any(|kind| options.interface.starts_with(kind));
+    if is_of_netfilter { options.snaplen.max(SNAPLEN_MAX) } else { options.snaplen }
+}
+
 fn inactive(options: &LiveOptions) -> Result<pcap::Capture<pcap::Inactive>, Status> {
     let created = pcap::Capture::from_device(options.interface.as_str());
     created.map_err(|error| Status { code: -1, words: words_of(error) })
@@ -338,7 +347,7 @@ fn activate(options: &LiveOptions) -> Result<(pcap::Capture<pcap::Active>, Optio
     let within = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let inactive = inactive(options)?
         .promisc(options.promiscuity == Promiscuity::All)
-        .snaplen(within(options.snaplen))
+        .snaplen(within(snaplen(options)))
         .buffer_size(within(options.buffer_bytes))
         .immediate_mode(options.delivery == Delivery::Immediate)
         .timeout(BATCH_DELAY_MS);
