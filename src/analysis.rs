@@ -246,6 +246,11 @@ impl<'a> Analysis<'a> {
         self.tracker.let_go_silent(silence_ns, places_max, &mut self.reporter)
     }
 
+    /// Spares memory: among so many places of the table, who has been silent for so long is put away until something comes of it.
+    pub fn settle_silent(&mut self, silence_ns: i64, places_max: usize) {
+        self.tracker.settle_silent(silence_ns, places_max);
+    }
+
     /// What is to be said of `connection` if nothing more comes of it.
     pub fn judge(&self, connection: &Connection) -> Verdict {
         self.reporter.judge(connection, self.tracker.horizon)

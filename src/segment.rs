@@ -9,7 +9,7 @@ use crate::base::{Endpoint, FrameNumber, Seq, Timestamp};
 
 bitflags! {
     /// The control bits of the TCP header (RFC 9293, section 3.1; AE: RFC 9768), at their place in bytes 12 and 13.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
     pub struct Flags: u16 {
         /// No more data from the sender.
         const FIN = 0x001;
@@ -34,7 +34,7 @@ bitflags! {
 
 bitflags! {
     /// What decoding noticed about the frame that carried the segment.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
     pub struct Marks: u16 {
         /// The snap length, or a tool that lost the frame's length, cut bytes of the payload.
         const PAYLOAD_CUT = 0x001;
@@ -75,7 +75,7 @@ bitflags! {
 }
 
 /// One SACK block: `[left, right)` (RFC 2018).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct SackBlock {
     /// First sequence number of the block.
     pub left: Seq,
@@ -254,7 +254,7 @@ impl TcpOptions {
 }
 
 /// The two fields of the timestamps option (RFC 7323, section 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Timestamps {
     /// The sender's clock.
     pub value: u32,
@@ -408,7 +408,7 @@ fn fold(hash: u64, word: u64) -> u64 {
 }
 
 /// What an ICMP error says about a TCP segment that it quotes (RFC 792, RFC 4443, RFC 5927).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct IcmpError {
     /// When the error was captured.
     pub time: Timestamp,

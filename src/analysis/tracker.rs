@@ -165,6 +165,11 @@ impl Tracker {
         outlet.so_far()
     }
 
+    /// Spares memory: among so many places of the table, who has been silent for so long is put away.
+    pub fn settle_silent(&mut self, silence_ns: i64, places_max: usize) {
+        self.table.settle_silent(silence_ns, places_max);
+    }
+
     /// Takes what a frame held.
     pub fn take(&mut self, item: &Item, outlet: &mut impl Outlet) -> io::Result<()> {
         match item {
@@ -210,8 +215,8 @@ impl Tracker {
     pub fn finish(&mut self, outlet: &mut impl Outlet) -> io::Result<()> {
         outlet.at_end(&self.table);
         for connection in self.table.tracked().take(SWEEP_MAX) {
-            self.sieve.take(connection);
-            if let Some(host) = Unheard::of(connection) {
+            self.sieve.take(&connection);
+            if let Some(host) = Unheard::of(&connection) {
                 outlet.unheard(host);
             }
         }

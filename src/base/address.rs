@@ -6,7 +6,7 @@ use std::net::IpAddr;
 /// An IP address with a TCP port.
 ///
 /// Displayed as `10.0.0.1:80` and `[2001:db8::1]:80` (RFC 5952, section 6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Endpoint {
     /// The address as it stood in the (innermost) IP header.
     pub ip: IpAddr,

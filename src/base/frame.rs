@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A 1-based frame number, equal to Wireshark's `frame.number`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct FrameNumber(pub u64);
 
 impl fmt::Display for FrameNumber {

@@ -5,7 +5,7 @@ use std::ops::{Add, Sub};
 
 /// A sequence or acknowledgment number. Arithmetic wraps and never panics; comparisons are made on the circle, so
 /// they mean something only for numbers less than 2^31 apart, and there is no `Ord`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Seq(pub u32);
 
 impl Seq {

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Nanoseconds since 1970-01-01 UTC as the capture stamped them; 64 bits reach from 1677 to 2262, and what lies
 /// outside saturates. Differences are signed: captures step back in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {

@@ -7,7 +7,7 @@ use crate::base::Seq;
 const GAPS_MAX: usize = 8;
 
 /// A bounded set of disjoint ranges, oldest first.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Gaps {
     ranges: Vec<(Seq, Seq)>,
 }

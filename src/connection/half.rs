@@ -6,7 +6,7 @@ use super::profile::Greeting;
 use crate::base::{Seq, Timestamp};
 
 /// What the tap knows of one direction. "Sent" always means "seen by the tap"; what arrived is decided in hindsight.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Half {
     /// Initial sequence number, from the SYN or SYN-ACK.
     pub isn: Option<Seq>,

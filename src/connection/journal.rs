@@ -34,7 +34,7 @@ words! {
 }
 
 /// The first frame that shows an artefact, and how many do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Exhibit {
     /// What it shows.
     pub artefact: Artefact,
@@ -47,7 +47,7 @@ pub struct Exhibit {
 }
 
 /// A bounded record of segments. Nothing is dropped silently: [`Journal::dropped`] counts.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Journal {
     head: Vec<Noted>,
     tail: VecDeque<Noted>,

@@ -7,7 +7,7 @@ use crate::segment::{Flags, Marks, MultipathEnd, SackBlock, Segment, Timestamps}
 
 bitflags! {
     /// What a segment was, judged against everything seen before it.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
     pub struct Class: u16 {
         /// Sequence space that was seen before.
         const RETRANSMISSION = 0x001;
@@ -50,7 +50,7 @@ bitflags! {
 }
 
 /// One remembered segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Noted {
     /// When it was captured.
     pub time: Timestamp,

@@ -9,7 +9,7 @@ use crate::base::{Endpoint, Seq, Side, Timestamp};
 use crate::segment::{Flags, Segment};
 
 /// One end of the earlier incarnation.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PastHalf {
     /// Its initial sequence number.
     pub isn: Option<Seq>,
@@ -34,7 +34,7 @@ pub struct PastHalf {
 }
 
 /// The incarnation before on the same four-tuple.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Predecessor {
     /// Its stream number.
     pub stream: u64,
@@ -49,7 +49,7 @@ pub struct Predecessor {
 }
 
 /// The SYN or SYN-ACK that began the next incarnation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Successor {
     /// Its frame.
     pub frame: u64,

@@ -155,7 +155,7 @@ impl Default for Profile {
 }
 
 /// What stacks differ in when they say SYN: the order of options, and the hop limit that they begin with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Greeting {
     /// Two bits an option, in order, as [`OptionKind`] counts them; the lowest are the last's.
     order: u8,

@@ -44,7 +44,7 @@ impl Acceptance {
 }
 
 /// A RST and what was known when it came.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ResetSeen {
     /// The segment.
     pub noted: Noted,

@@ -13,7 +13,7 @@ const FAST_NS: i64 = 20_000_000;
 const REORDERED_NS: i64 = 3_000_000;
 
 /// How many segments of one side Wireshark would flag.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SequenceCounts {
     /// `tcp.analysis.retransmission`: fast and spurious ones among them.
     pub retransmissions: u32,
@@ -26,7 +26,7 @@ pub struct SequenceCounts {
 }
 
 /// What one direction has shown so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Way {
     /// When its last segment was captured.
     time: Timestamp,
@@ -63,7 +63,7 @@ impl Way {
 }
 
 /// The state of the analysis of one connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct SequenceAnalysis {
     ways: Sides<Way>,
     syn: Option<Timestamp>,

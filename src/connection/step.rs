@@ -47,7 +47,7 @@ const QUEUES_NS: i64 = 10_000_000;
 const DUPLICATE_ACKS: i64 = 3;
 
 /// Everything known of one incarnation of a four-tuple.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Connection {
     /// Wireshark's `tcp.stream`.
     pub stream: u64,

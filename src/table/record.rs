@@ -8,7 +8,7 @@ use super::left::{Left, Remains};
 use super::locator::Opening;
 use super::past::Past;
 use crate::base::{Endpoint, Side, Timestamp};
-use crate::connection::{Brief, Connection, Predecessor, Profile};
+use crate::connection::{Brief, Connection, Predecessor, Profile, Still};
 use crate::segment::Segment;
 
 /// What is kept of a connection.
@@ -17,6 +17,7 @@ enum Body {
     Vacant,
     Brief(Brief),
     Whole(Box<Connection>),
+    Still(Still),
 }
 
 /// What became of a segment that might be plain.
@@ -111,7 +112,7 @@ impl Record {
     /// The client has sent nothing but SYNs.
     pub fn is_half_open(&self) -> bool {
         match &self.body {
-            Body::Vacant => false,
+            Body::Vacant | Body::Still(_) => false,
             Body::Brief(brief) => brief.is_half_open(),
             Body::Whole(connection) => {
                 let client = &connection.halves.client;
@@ -138,6 +139,7 @@ impl Record {
                 }
                 Taken::Open
             }
+            Body::Still(_) => return Taken::No,
             Body::Vacant => return Taken::Vacant,
         };
         self.touched = true;
@@ -152,10 +154,24 @@ impl Record {
             let (client, server) = self.ends();
             Connection::play_back(&mut connection, self.stream, brief, client, server);
             self.body = connection.map_or(Body::Vacant, Body::Whole);
+        } else if let Body::Still(still) = &self.body {
+            self.body = still.connection().map_or(Body::Vacant, Body::Whole);
         }
         match &mut self.body {
             Body::Whole(connection) => Some(connection),
-            Body::Vacant | Body::Brief(_) => None,
+            Body::Vacant | Body::Brief(_) | Body::Still(_) => None,
+        }
+    }
+
+    /// Puts the connection away until something comes of it, if it is kept in full, the client has had an answer, and nothing but
+    /// a segment can end it.
+    pub fn settle(&mut self, profile: &Profile) {
+        let Body::Whole(connection) = &self.body else { return };
+        if !self.is_half_open()
+            && connection.ends_at(profile).is_none()
+            && let Some(still) = Still::of(connection)
+        {
+            self.body = Body::Still(still);
         }
     }
 
@@ -164,6 +180,7 @@ impl Record {
         match &self.body {
             Body::Vacant => None,
             Body::Whole(connection) => Some(Cow::Borrowed(connection)),
+            Body::Still(still) => still.connection().map(|connection| Cow::Owned(*connection)),
             Body::Brief(brief) => {
                 let mut connection = None;
                 let (client, server) = self.ends();
@@ -173,12 +190,20 @@ impl Record {
         }
     }
 
-    /// The connection, if it is not kept packed.
-    pub fn tracked(&self) -> Option<&Connection> {
-        match &self.body {
-            Body::Vacant | Body::Brief(_) => None,
-            Body::Whole(connection) => Some(connection),
-        }
+    /// It was put away and nothing has come of it since.
+    #[cfg(test)]
+    pub fn is_away(&self) -> bool {
+        matches!(self.body, Body::Still(_))
+    }
+
+    /// The connection, if it is not kept packed because nothing out of the ordinary has come of it.
+    pub fn tracked(&self) -> Option<Cow<'_, Connection>> {
+        if self.is_odd() { self.connection() } else { None }
+    }
+
+    /// Something out of the ordinary has come of it, or more than can be packed.
+    pub fn is_odd(&self) -> bool {
+        matches!(self.body, Body::Whole(_) | Body::Still(_))
     }
 
     /// The connection to look at, played back into `scratch` if it is packed.
@@ -186,6 +211,10 @@ impl Record {
         match &self.body {
             Body::Vacant => None,
             Body::Whole(connection) => Some(connection),
+            Body::Still(still) => {
+                *scratch = still.connection();
+                scratch.as_deref()
+            }
             Body::Brief(brief) => {
                 let (client, server) = self.ends();
                 Connection::play_back(scratch, self.stream, brief, client, server);
@@ -200,6 +229,7 @@ impl Record {
         let summary = match &self.body {
             Body::Vacant => return None,
             Body::Whole(connection) => Predecessor::of(connection),
+            Body::Still(still) => Predecessor::of(still.connection()?.as_ref()),
             Body::Brief(brief) => match brief.remains(self.stream, client, server) {
                 Some(summary) => summary,
                 None => {
@@ -219,6 +249,7 @@ impl Record {
             Body::Vacant => return None,
             Body::Brief(brief) => Remains::Brief(brief),
             Body::Whole(connection) => Remains::Whole(connection),
+            Body::Still(still) => Remains::Whole(still.connection()?),
         };
         Some(Left { stream: self.stream, client, server, evicted: false, body })
     }
@@ -229,6 +260,7 @@ impl Record {
         match &self.body {
             Body::Vacant => Timestamp(0),
             Body::Brief(brief) => brief.end(),
+            Body::Still(still) => still.end(),
             Body::Whole(connection) => connection.end,
         }
     }
@@ -237,7 +269,8 @@ impl Record {
     #[inline]
     pub fn due(&self, profile: &Profile) -> Option<Timestamp> {
         let (at, end) = match &self.body {
-            Body::Vacant => return None,
+            // What stands still ends by itself at no time.
+            Body::Vacant | Body::Still(_) => return None,
             Body::Brief(brief) => (brief.ends_at(profile)?, brief.end()),
             Body::Whole(connection) => (connection.ends_at(profile)?, connection.end),
         };

@@ -16,6 +16,7 @@ use super::past::{Past, Ring, Trace};
 use super::prefetch::prefetch;
 use super::record::{Record, Taken};
 use super::slab::Slab;
+
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Connection, Predecessor, Profile, completeness};
 use crate::segment::{Flags, IcmpError, Segment};
@@ -72,6 +73,8 @@ pub struct Table {
     hand: usize,
     /// Where it goes on to be looked for who may be let go.
     sweep: usize,
+    /// The same of [`Table::settle_silent`].
+    settled: usize,
     next_stream: u64,
     counts: TableCounts,
     /// The newest packet time.
@@ -144,6 +147,7 @@ impl Table {
             past: Ring::default(),
             hand: 0,
             sweep: 0,
+            settled: 0,
             next_stream: 0,
             counts: TableCounts::default(),
             seen: Timestamp(i64::MIN),
@@ -169,7 +173,7 @@ impl Table {
     }
 
     /// Those that are out of the ordinary in some way, in no order: they are at hand without being played back.
-    pub fn tracked(&self) -> impl Iterator<Item = &Connection> {
+    pub fn tracked(&self) -> impl Iterator<Item = Cow<'_, Connection>> {
         self.slab.iter().filter_map(Record::tracked)
     }
 

@@ -42,6 +42,13 @@ const OVERLOADED_SILENCE_NS: i64 = 10_000_000_000;
 /// Places of the table that are looked at in one tick for them: some milliseconds' work where one in ten is.
 const OVERLOADED_STEP: usize = 8_192;
 
+/// Who has been silent for so long is put away until something comes of it.
+const SETTLED_SILENCE_NS: i64 = 30_000_000_000;
+
+/// Places of the table that are looked at in one tick for them. A million are looked at within half a minute; where many are put away
+/// in one tick, that takes some milliseconds.
+const SETTLED_STEP: usize = 4_096;
+
 /// When to end without being told to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
@@ -129,6 +136,7 @@ pub fn run(
                 taker.analysis.idle(after_silence(supply, silent.saturating_sub(TICK)))?;
             }
             taker.count(supply)?;
+            taker.analysis.settle_silent(SETTLED_SILENCE_NS, SETTLED_STEP);
             taker.beside.tick(now, taker.analysis, supply.counters())?;
         }
         if taken == 0 {

@@ -12,10 +12,26 @@ impl Table {
         for _ in 0..places_max.min(self.slab.len()) {
             self.sweep = if self.sweep < self.slab.len() { self.sweep } else { 0 };
             let record = &self.slab[self.sweep];
-            if record.tracked().is_some() && record.newest < before {
+            if record.is_odd() && record.newest < before {
                 self.drive_out(self.sweep, &mut leave);
             }
             self.sweep += 1;
+        }
+    }
+}
+
+impl Table {
+    /// Looks at the next places of the table, `places_max` of them, and puts away whose connection takes the most memory and has
+    /// been silent for `silence_ns`. Nothing that is told changes by it.
+    pub fn settle_silent(&mut self, silence_ns: i64, places_max: usize) {
+        let before = self.seen.plus(-self.paused_ns).plus(-silence_ns);
+        for _ in 0..places_max.min(self.slab.len()) {
+            self.settled = if self.settled < self.slab.len() { self.settled } else { 0 };
+            let record = &mut self.slab[self.settled];
+            if record.newest < before {
+                record.settle(&self.profile);
+            }
+            self.settled += 1;
         }
     }
 }
@@ -54,6 +70,9 @@ mod tests {
         take(&mut table, beyond_a_gap(SECOND, 2));
         take(&mut table, beyond_a_gap(SECOND, 3));
         take(&mut table, beyond_a_gap(30 * SECOND, 3));
+        let is_away = |table: &Table| table.slab.iter().filter(|record| record.is_away()).count();
+        table.settle_silent(20_000_000_000, 8);
+        assert_eq!((table.tracked().count(), is_away(&table)), (2, 1));
         let mut gone = Vec::new();
         for _ in 0..3 {
             table.let_go_silent(20_000_000_000, 3, |left| gone.push((left.client().ip.to_string(), left.evicted)));
