@@ -109,7 +109,7 @@ pub struct TcpOptions {
 }
 
 /// How Multipath TCP ends a path, or the connection with all its paths (RFC 8684, sections 3.5 and 3.6), if a segment says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct MultipathEnd(u8);
 
 impl MultipathEnd {

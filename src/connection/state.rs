@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A state of one endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum State {
     /// No connection.
     Closed,
