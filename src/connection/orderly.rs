@@ -16,7 +16,7 @@ use super::noted::Noted;
 use super::profile::Profile;
 use super::state::State;
 use super::vantage::Tap;
-use super::words::{Basis, CloseKind, Frames, Initiator, OpenKind, StateStep};
+use super::words::{Basis, CloseKind, Initiator, OpenKind, StateStep};
 use crate::base::{Endpoint, Side, Sides, Timestamp};
 use crate::segment::Segment;
 
@@ -362,11 +362,12 @@ impl Orderly {
         self.sent.client.frames + self.sent.server.frames
     }
 
-    /// The frames of its handshake.
-    pub fn opening_frames(&self) -> Frames {
-        let syn = Some(self.syn_frame);
-        let answers = [self.syn_ack, self.opened].map(|place| place.map(|place| place.frame));
-        syn.into_iter().chain(answers.into_iter().flatten()).collect()
+    /// Adds the frames of its handshake.
+    pub fn put_opening_frames(&self, frames: &mut Vec<u64>) {
+        frames.push(self.syn_frame);
+        if let (Some(syn_ack), Some(opened)) = (self.syn_ack, self.opened) {
+            frames.extend_from_slice(&[syn_ack.frame, opened.frame]);
+        }
     }
 
     /// Where on its path the capture was taken, if that shows.
@@ -381,22 +382,21 @@ impl Orderly {
         Some(self.opened?.time.since(self.start))
     }
 
-    /// The frames of its close: FINs and what acknowledged them, or the SYN that was not answered in time.
-    pub fn closing_frames(&self) -> Frames {
-        let mut frames = Frames::new();
-        match self.close {
-            CloseKind::TimedOut => frames.push(self.syn_frame),
-            _ => {
-                let first = self.closing_frame();
-                frames.extend(first);
-                frames.extend(self.fin_acked.map(|place| place.frame));
-                if let (Some(client), Some(server)) = (self.fins.client, self.fins.server) {
-                    frames.extend([client.frame.max(server.frame), self.last_frame]);
-                }
-                frames.dedup();
-            }
+    /// Adds the frames of its close: FINs and what acknowledged them, or the SYN that was not answered in time.
+    pub fn put_closing_frames(&self, frames: &mut Vec<u64>) {
+        if self.close == CloseKind::TimedOut {
+            frames.push(self.syn_frame);
         }
-        frames
+        let (Some(first), Some(acked)) = (self.closing_frame(), self.fin_acked) else { return };
+        frames.extend_from_slice(&[first, acked.frame]);
+        if let (Some(client), Some(server)) = (self.fins.client, self.fins.server) {
+            let second = client.frame.max(server.frame);
+            // It may be what acknowledges the first.
+            if second > acked.frame {
+                frames.push(second);
+            }
+            frames.push(self.last_frame);
+        }
     }
 
     /// The frame of the first FIN.

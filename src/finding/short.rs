@@ -93,7 +93,7 @@ fn write_open(orderly: &Orderly, open: &mut Open) {
     let Open { kind, frames, rtt_ns, syn_count, syn_ack_count } = open;
     (*kind, *rtt_ns) = (orderly.open, orderly.rtt_ns());
     frames.clear();
-    frames.extend(orderly.opening_frames());
+    orderly.put_opening_frames(frames);
     (*syn_count, *syn_ack_count) = (1, orderly.syn_acks());
 }
 
@@ -101,7 +101,7 @@ fn write_close(orderly: &Orderly, close: &mut Close) {
     let Close { kind, initiator, frames, idle_ns } = close;
     (*kind, *initiator, *idle_ns) = (orderly.close, orderly.initiator, orderly.idle_ns);
     frames.clear();
-    frames.extend(orderly.closing_frames());
+    orderly.put_closing_frames(frames);
 }
 
 fn write_view(orderly: &Orderly, side: Side, view: &mut EndpointView) {

@@ -35,7 +35,7 @@ struct Compound<'a> {
 impl<'a> Compact<'a> {
     #[inline(always)]
     fn number(self, number: impl itoa::Integer) -> Result<(), Error> {
-        self.line.short(itoa::Buffer::new().format(number));
+        self.line.put(itoa::Buffer::new().format(number).as_bytes());
         Ok(())
     }
 

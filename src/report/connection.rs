@@ -1,232 +1,221 @@
 //! The record of a connection, put down piece by piece: there is one for every connection, and so what is known of its shape is not
 //! asked again. It is that of [`Record::Connection`](super::Record), which is what the contract says; a test holds both together.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::flow_id;
-use super::line::Line;
+use super::pen::{Clock, Pen};
 use super::record::Filter;
 use crate::base::{Endpoint, Side};
 use crate::connection::StateStep;
 use crate::finding::{EndpointView, Errno, Finding, ImpliedCall, Initiator, Reset, Tap, Verdict};
 
-/// Appends the record of `verdict` to `line`.
-pub(super) fn put(line: &mut Line, verdict: &Verdict) {
-    line.literal(b"{\"type\":\"connection\",\"stream\":");
-    line.number(verdict.stream);
-    line.literal(b",\"id\":\"");
-    line.literal(flow_id::connection_letters(verdict.client, verdict.server, verdict.start).octets());
-    line.literal(b"\",\"community_id\":\"");
-    line.literal(flow_id::community_letters(verdict.client, verdict.server).octets());
-    line.literal(b"\",\"client\":");
-    put_endpoint(line, verdict.client);
-    line.literal(b",\"server\":");
-    put_endpoint(line, verdict.server);
-    line.literal(b",\"role_basis\":");
-    line.name(verdict.role_basis.name());
-    line.literal(b",\"tap\":");
-    line.maybe(verdict.tap.map(Tap::name), Line::name);
-    line.literal(b",\"start\":");
-    line.moment(verdict.start);
-    line.literal(b",\"end\":");
-    line.moment(verdict.end);
-    line.literal(b",\"first_frame\":");
-    line.number(verdict.first_frame);
-    line.literal(b",\"last_frame\":");
-    line.number(verdict.last_frame);
-    if let Some(through) = &verdict.through {
-        line.literal(b",\"through\":");
-        line.text(through);
-    }
-    if let Some(through) = &verdict.also_through {
-        line.literal(b",\"also_through\":");
-        line.text(through);
-    }
-    put_open_and_close(line, verdict);
-    line.literal(b",\"endpoints\":{\"client\":");
-    put_view(line, &verdict.endpoints[Side::Client]);
-    line.literal(b",\"server\":");
-    put_view(line, &verdict.endpoints[Side::Server]);
-    line.literal(b"},\"completeness\":");
-    line.number(verdict.completeness.into());
-    line.literal(b",\"history\":");
-    line.text(&verdict.history);
-    line.literal(b",\"conn_state\":");
-    line.name(verdict.conn_state);
-    line.literal(b",\"resets\":");
-    line.array(&verdict.resets, put_reset);
-    line.literal(b",\"findings\":");
-    line.array(&verdict.findings, |line, finding| put_finding(line, verdict.stream, finding));
-    line.literal(b"}");
+/// Puts down the record of `verdict`.
+pub(super) fn put<'a>(pen: Pen<'a>, clock: &mut Clock, verdict: &Verdict) -> Pen<'a> {
+    let pen = put_ends(pen, verdict)
+        .literal(b",\"role_basis\":")
+        .name(verdict.role_basis.name())
+        .literal(b",\"tap\":")
+        .maybe(verdict.tap.map(Tap::name), Pen::name)
+        .literal(b",\"start\":")
+        .moment(verdict.start, clock)
+        .literal(b",\"end\":")
+        .moment(verdict.end, clock)
+        .literal(b",\"first_frame\":")
+        .number(verdict.first_frame)
+        .literal(b",\"last_frame\":")
+        .number(verdict.last_frame);
+    let pen = match &verdict.through {
+        Some(through) => pen.literal(b",\"through\":").text(through),
+        None => pen,
+    };
+    let pen = match &verdict.also_through {
+        Some(through) => pen.literal(b",\"also_through\":").text(through),
+        None => pen,
+    };
+    let pen = put_open_and_close(pen, verdict).literal(b",\"endpoints\":{\"client\":");
+    let pen = put_view(pen, clock, &verdict.endpoints[Side::Client]).literal(b",\"server\":");
+    put_view(pen, clock, &verdict.endpoints[Side::Server])
+        .literal(b"},\"completeness\":")
+        .number(verdict.completeness.into())
+        .literal(b",\"history\":")
+        .text(&verdict.history)
+        .literal(b",\"conn_state\":")
+        .name(verdict.conn_state)
+        .literal(b",\"resets\":")
+        .array(&verdict.resets, |pen, reset| put_reset(pen, clock, reset))
+        .literal(b",\"findings\":")
+        .array(&verdict.findings, |pen, finding| put_finding(pen, clock, verdict.stream, finding))
+        .literal(b"}")
 }
 
-fn put_endpoint(line: &mut Line, end: Endpoint) {
-    line.literal(b"{\"ip\":\"");
-    match end.ip {
+fn put_ends<'a>(pen: Pen<'a>, verdict: &Verdict) -> Pen<'a> {
+    let pen = pen
+        .literal(b"{\"type\":\"connection\",\"stream\":")
+        .number(verdict.stream)
+        .literal(b",\"id\":\"")
+        .literal(flow_id::connection_letters(verdict.client, verdict.server, verdict.start).octets())
+        .literal(b"\",\"community_id\":\"")
+        .literal(flow_id::community_letters(verdict.client, verdict.server).octets())
+        .literal(b"\",\"client\":");
+    let pen = put_endpoint(pen, verdict.client).literal(b",\"server\":");
+    put_endpoint(pen, verdict.server)
+}
+
+fn put_endpoint(pen: Pen<'_>, end: Endpoint) -> Pen<'_> {
+    let pen = pen.literal(b"{\"ip\":\"");
+    let pen = match end.ip {
         IpAddr::V4(ip) => {
-            let [a, b, c, d] = ip.octets();
-            line.number(a.into());
-            for octet in [b, c, d] {
-                line.literal(b".");
-                line.number(octet.into());
-            }
+            let [a, b, c, d] = ip.octets().map(u64::from);
+            pen.number(a).literal(b".").number(b).literal(b".").number(c).literal(b".").number(d)
         }
-        IpAddr::V6(ip) => {
-            // Writing into memory does not fail.
-            let _ = write!(line, "{ip}");
-        }
-    }
-    line.literal(b"\",\"port\":");
-    line.number(end.port.into());
-    line.literal(b"}");
+        IpAddr::V6(ip) => pen.display(ip),
+    };
+    pen.literal(b"\",\"port\":").number(end.port.into()).literal(b"}")
 }
 
-fn put_open_and_close(line: &mut Line, verdict: &Verdict) {
+fn put_open_and_close<'a>(pen: Pen<'a>, verdict: &Verdict) -> Pen<'a> {
     let (open, close) = (&verdict.open, &verdict.close);
-    line.literal(b",\"open\":{\"kind\":");
-    line.name(open.kind.name());
-    line.literal(b",\"frames\":");
-    put_frames(line, &open.frames);
-    line.literal(b",\"rtt_ns\":");
-    line.maybe(open.rtt_ns, Line::signed);
-    line.literal(b",\"syn_count\":");
-    line.number(open.syn_count.into());
-    line.literal(b",\"syn_ack_count\":");
-    line.number(open.syn_ack_count.into());
-    line.literal(b"},\"close\":{\"kind\":");
-    line.name(close.kind.name());
-    line.literal(b",\"initiator\":");
-    line.maybe(close.initiator.map(Initiator::name), Line::name);
-    line.literal(b",\"frames\":");
-    put_frames(line, &close.frames);
-    line.literal(b",\"idle_ns\":");
-    line.maybe(close.idle_ns, Line::signed);
-    line.literal(b"}");
+    let pen = pen.literal(b",\"open\":{\"kind\":").name(open.kind.name()).literal(b",\"frames\":");
+    let pen = put_frames(pen, &open.frames)
+        .literal(b",\"rtt_ns\":")
+        .maybe(open.rtt_ns, Pen::signed)
+        .literal(b",\"syn_count\":")
+        .number(open.syn_count.into())
+        .literal(b",\"syn_ack_count\":")
+        .number(open.syn_ack_count.into())
+        .literal(b"},\"close\":{\"kind\":")
+        .name(close.kind.name())
+        .literal(b",\"initiator\":")
+        .maybe(close.initiator.map(Initiator::name), Pen::name)
+        .literal(b",\"frames\":");
+    put_frames(pen, &close.frames).literal(b",\"idle_ns\":").maybe(close.idle_ns, Pen::signed).literal(b"}")
 }
 
-fn put_frames(line: &mut Line, frames: &[u64]) {
-    line.array(frames, |line, &frame| line.number(frame));
+fn put_frames<'a>(pen: Pen<'a>, frames: &[u64]) -> Pen<'a> {
+    pen.array(frames, |pen, &frame| pen.number(frame))
 }
 
-fn put_view(line: &mut Line, view: &EndpointView) {
-    line.literal(b"{\"final_state\":");
-    line.name(view.final_state().name());
-    line.literal(b",\"states\":");
-    line.array(&view.states, put_state);
-    line.literal(b",\"frames\":");
-    line.number(view.frames);
-    line.literal(b",\"payload_bytes\":");
-    line.number(view.payload_bytes);
-    line.literal(b",\"retransmitted_bytes\":");
-    line.number(view.retransmitted_bytes);
-    line.literal(b",\"missing_bytes\":");
-    line.number(view.missing_bytes);
-    line.literal(b",\"retransmissions\":");
-    line.number(view.sequence.retransmissions.into());
-    line.literal(b",\"out_of_order\":");
-    line.number(view.sequence.out_of_order.into());
-    line.literal(b",\"keep_alives\":");
-    line.number(view.sequence.keep_alives.into());
-    line.literal(b",\"zero_windows\":");
-    line.number(view.sequence.zero_windows.into());
-    line.literal(b",\"last_payload_frame\":");
-    line.maybe(view.last_payload.map(|payload| payload.frame), Line::number);
-    line.literal(b",\"calls\":");
-    line.array(&view.calls, put_call);
-    line.literal(b",\"error\":");
-    line.maybe(view.error.map(Errno::name), Line::name);
-    line.literal(b",\"stack\":");
-    line.name(view.stack.name);
-    line.literal(b",\"stack_basis\":");
-    line.name(view.stack.basis.name());
-    line.literal(b"}");
+fn put_view<'a>(pen: Pen<'a>, clock: &mut Clock, view: &EndpointView) -> Pen<'a> {
+    pen.literal(b"{\"final_state\":")
+        .name(view.final_state().name())
+        .literal(b",\"states\":")
+        .array(&view.states, |pen, step| put_state(pen, clock, step))
+        .literal(b",\"frames\":")
+        .number(view.frames)
+        .literal(b",\"payload_bytes\":")
+        .number(view.payload_bytes)
+        .literal(b",\"retransmitted_bytes\":")
+        .number(view.retransmitted_bytes)
+        .literal(b",\"missing_bytes\":")
+        .number(view.missing_bytes)
+        .literal(b",\"retransmissions\":")
+        .number(view.sequence.retransmissions.into())
+        .literal(b",\"out_of_order\":")
+        .number(view.sequence.out_of_order.into())
+        .literal(b",\"keep_alives\":")
+        .number(view.sequence.keep_alives.into())
+        .literal(b",\"zero_windows\":")
+        .number(view.sequence.zero_windows.into())
+        .literal(b",\"last_payload_frame\":")
+        .maybe(view.last_payload.map(|payload| payload.frame), Pen::number)
+        .literal(b",\"calls\":")
+        .array(&view.calls, put_call)
+        .literal(b",\"error\":")
+        .maybe(view.error.map(Errno::name), Pen::name)
+        .literal(b",\"stack\":")
+        .name(view.stack.name)
+        .literal(b",\"stack_basis\":")
+        .name(view.stack.basis.name())
+        .literal(b"}")
 }
 
-fn put_state(line: &mut Line, step: &StateStep) {
-    line.literal(b"{\"state\":");
-    line.name(step.state.name());
-    line.literal(b",\"time\":");
-    line.moment(step.time);
-    line.literal(b",\"frame\":");
-    line.maybe(step.frame, Line::number);
-    line.literal(b",\"basis\":");
-    line.name(step.basis.name());
-    line.literal(b"}");
+#[inline]
+fn put_state<'a>(pen: Pen<'a>, clock: &mut Clock, step: &StateStep) -> Pen<'a> {
+    pen.literal(b"{\"state\":")
+        .name(step.state.name())
+        .literal(b",\"time\":")
+        .moment(step.time, clock)
+        .literal(b",\"frame\":")
+        .maybe(step.frame, Pen::number)
+        .literal(b",\"basis\":")
+        .name(step.basis.name())
+        .literal(b"}")
 }
 
-fn put_call(line: &mut Line, call: &ImpliedCall) {
-    line.literal(b"{\"call\":");
-    line.name(call.call.name());
-    line.literal(b",\"result\":");
-    line.name(call.errno.map_or("ok", Errno::name));
-    line.literal(b",\"frame\":");
-    line.maybe(call.frame, Line::number);
-    line.literal(b"}");
+#[inline]
+fn put_call<'a>(pen: Pen<'a>, call: &ImpliedCall) -> Pen<'a> {
+    pen.literal(b"{\"call\":")
+        .name(call.call.name())
+        .literal(b",\"result\":")
+        .name(call.errno.map_or("ok", Errno::name))
+        .literal(b",\"frame\":")
+        .maybe(call.frame, Pen::number)
+        .literal(b"}")
 }
 
-fn put_reset(line: &mut Line, reset: &Reset) {
-    line.literal(b"{\"frame\":");
-    line.number(reset.frame);
-    line.literal(b",\"time\":");
-    line.moment(reset.time);
-    line.literal(b",\"from\":");
-    line.name(reset.from.name());
-    line.literal(b",\"origin\":");
-    line.name(reset.origin.name());
-    line.literal(b",\"family\":");
-    line.maybe(reset.family, |line, family| line.name(family.name()));
-    line.literal(b",\"cause\":");
-    line.name(reset.cause.name());
-    line.literal(b",\"confidence\":");
-    line.name(reset.confidence.name());
-    line.literal(b",\"rivals\":");
-    line.array(&reset.rivals, |line, cause| line.name(cause.name()));
-    line.literal(b",\"accepted\":");
-    line.short(if reset.accepted { "true" } else { "false" });
-    line.literal(b",\"client_bytes_lost\":");
-    line.number(reset.client_bytes_lost);
-    line.literal(b",\"server_bytes_lost\":");
-    line.number(reset.server_bytes_lost);
-    line.literal(b",\"echoes\":");
-    line.number(reset.echoes.into());
-    line.literal(b",\"evidence\":");
-    line.text(&reset.evidence);
-    line.literal(b"}");
+fn put_reset<'a>(pen: Pen<'a>, clock: &mut Clock, reset: &Reset) -> Pen<'a> {
+    pen.literal(b"{\"frame\":")
+        .number(reset.frame)
+        .literal(b",\"time\":")
+        .moment(reset.time, clock)
+        .literal(b",\"from\":")
+        .name(reset.from.name())
+        .literal(b",\"origin\":")
+        .name(reset.origin.name())
+        .literal(b",\"family\":")
+        .maybe(reset.family, |pen, family| pen.name(family.name()))
+        .literal(b",\"cause\":")
+        .name(reset.cause.name())
+        .literal(b",\"confidence\":")
+        .name(reset.confidence.name())
+        .literal(b",\"rivals\":")
+        .array(&reset.rivals, |pen, cause| pen.name(cause.name()))
+        .literal(b",\"accepted\":")
+        .short(if reset.accepted { "true" } else { "false" })
+        .literal(b",\"client_bytes_lost\":")
+        .number(reset.client_bytes_lost)
+        .literal(b",\"server_bytes_lost\":")
+        .number(reset.server_bytes_lost)
+        .literal(b",\"echoes\":")
+        .number(reset.echoes.into())
+        .literal(b",\"evidence\":")
+        .text(&reset.evidence)
+        .literal(b"}")
 }
 
-fn put_finding(line: &mut Line, stream: u64, finding: &Finding) {
-    line.literal(b"{\"name\":");
-    line.name(finding.name);
-    line.literal(b",\"severity\":");
-    line.name(finding.severity.name());
-    line.literal(b",\"confidence\":");
-    line.name(finding.confidence.name());
-    line.literal(b",\"endpoint\":");
-    line.maybe(finding.endpoint.map(Side::name), Line::name);
-    if let Some(outcome) = finding.outcome {
-        line.literal(b",\"outcome\":");
-        line.name(outcome);
-    }
-    if let Some(kind) = finding.kind {
-        line.literal(b",\"kind\":");
-        line.name(kind);
-    }
-    line.literal(b",\"frames\":");
-    put_frames(line, &finding.frames);
-    line.literal(b",\"time\":");
-    line.moment(finding.time);
-    line.literal(b",\"message\":");
-    line.text(&finding.message);
-    line.literal(b",\"filter\":\"");
-    // Writing into memory does not fail.
-    let _ = write!(line, "{}", Filter { stream, frames: &finding.frames });
-    line.literal(b"\"}");
+fn put_finding<'a>(pen: Pen<'a>, clock: &mut Clock, stream: u64, finding: &Finding) -> Pen<'a> {
+    let pen = pen
+        .literal(b"{\"name\":")
+        .name(finding.name)
+        .literal(b",\"severity\":")
+        .name(finding.severity.name())
+        .literal(b",\"confidence\":")
+        .name(finding.confidence.name())
+        .literal(b",\"endpoint\":")
+        .maybe(finding.endpoint.map(Side::name), Pen::name);
+    let pen = match finding.outcome {
+        Some(outcome) => pen.literal(b",\"outcome\":").name(outcome),
+        None => pen,
+    };
+    let pen = match finding.kind {
+        Some(kind) => pen.literal(b",\"kind\":").name(kind),
+        None => pen,
+    };
+    put_frames(pen.literal(b",\"frames\":"), &finding.frames)
+        .literal(b",\"time\":")
+        .moment(finding.time, clock)
+        .literal(b",\"message\":")
+        .text(&finding.message)
+        .literal(b",\"filter\":\"")
+        .display(Filter { stream, frames: &finding.frames })
+        .literal(b"\"}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::line::Line;
     use crate::report::{Record, sample};
 
     #[test]
@@ -245,7 +234,7 @@ mod tests {
         nothing.endpoints.client.states.clear();
         for verdict in plain.iter().chain([&odd, &nothing]) {
             let mut line = Line::default();
-            put(&mut line, verdict);
+            line.compose(|pen, clock| put(pen, clock, verdict));
             let expected = serde_json::to_string(&Record::Connection(verdict)).unwrap();
             assert_eq!(std::str::from_utf8(line.octets()), Ok(expected.as_str()));
         }

@@ -52,7 +52,7 @@ impl<W: Write> Json<W> {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        self.line.literal(b"\n");
+        self.line.put(b"\n");
         self.lead = self.framing.between;
         self.out.write_all(self.line.octets())
     }
@@ -71,7 +71,7 @@ impl<W: Write> Sink for Json<W> {
 
     fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
         self.begin();
-        connection::put(&mut self.line, verdict);
+        self.line.compose(|pen, clock| connection::put(pen, clock, verdict));
         self.end()
     }
 

@@ -12,6 +12,7 @@ mod json;
 mod ladder;
 mod layout;
 mod line;
+mod pen;
 mod quantity;
 mod record;
 #[cfg(test)]
