@@ -73,9 +73,7 @@ pub fn run(arguments: &SsArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         (hosts.is_empty() || hosts.contains(&socket.local.ip)) && (states.is_empty() || states.contains(&socket.state))
     };
     let (asked, others): (Vec<Socket>, Vec<Socket>) = table.finish().into_iter().partition(is_asked_for);
-    let known = analysed.population.hosts.sorted();
-    let left_out =
-        left_out(&asked, &others, hosts, |host| known.iter().any(|(known, pile)| *known == host && pile.sockets > 0));
+    let left_out = left_out(&asked, &others, hosts, |host| analysed.population.hosts.has_sockets(host));
     let list = SocketList { at, frame, sockets: asked, left_out };
     match output.format {
         Format::Ndjson => sockets_json(Json::lines(&mut out), &list),

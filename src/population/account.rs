@@ -5,6 +5,7 @@ use super::dating::Dating;
 use super::distinct::hashed;
 use super::exits::Passage;
 use super::idle::IdleClose;
+use super::life::Life;
 use super::stay::{Departure, OrderlyStay, Stay, stays};
 use super::visit::{Attempted, Step, Visit, Visitor};
 use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
@@ -50,7 +51,10 @@ impl Account {
     /// The same of a life that was told in short.
     pub fn of_orderly(orderly: &Orderly, departure: Departure) -> Self {
         let about = About::of_orderly(orderly);
-        let visits = visits_of_orderly(orderly, &about, departure);
+        let visits = match Life::of(orderly, departure, about.hashes) {
+            Some(life) => Sides { client: Some(life.visit(Side::Client)), server: Some(life.visit(Side::Server)) },
+            None => visits_of_orderly(orderly, &about, departure),
+        };
         Self { about, visits: Sides { client: Vec::from_iter(visits.client), server: Vec::from_iter(visits.server) } }
     }
 }
@@ -160,7 +164,7 @@ fn held_ns(stays: &[Stay], horizon: Timestamp) -> Option<i64> {
 }
 
 #[inline]
-fn is_outside(local: Endpoint, profile: &Profile) -> bool {
+pub(super) fn is_outside(local: Endpoint, profile: &Profile) -> bool {
     !(profile.ephemeral_first..=profile.ephemeral_last).contains(&local.port)
 }
 

@@ -41,6 +41,7 @@ impl Attempt {
     }
 
     /// The same of a life that was told in short.
+    #[inline]
     pub(super) fn of_orderly(orderly: &Orderly) -> Option<Self> {
         Some(Self {
             client: orderly.client.ip,
@@ -62,6 +63,7 @@ pub struct Clocks {
 
 impl Clocks {
     /// Takes an attempt.
+    #[inline]
     pub(super) fn take(&mut self, attempt: Attempt) {
         if self.attempts.len() < ATTEMPTS_MAX {
             self.attempts.push(attempt);
@@ -69,6 +71,11 @@ impl Clocks {
             self.attempts[self.next] = attempt;
             self.next = (self.next + 1) % ATTEMPTS_MAX;
         }
+    }
+
+    /// Some attempt was not answered.
+    pub fn has_unanswered(&self) -> bool {
+        self.attempts.iter().any(|attempt| !attempt.is_answered)
     }
 
     /// The attempts in order of time.

@@ -119,6 +119,7 @@ pub struct Exit<'a> {
 
 impl Exits {
     /// Takes a connection to the service.
+    #[inline]
     pub(super) fn take(&mut self, passage: &Passage) {
         let (from, to, end) = match *passage {
             Passage::Refused(refusal) => return self.refusals_take(refusal),
@@ -144,6 +145,7 @@ impl Exits {
     }
 
     /// The spell that holds `from` to `to`, with all joined that this touches.
+    #[inline]
     fn live(&mut self, from: Timestamp, to: Timestamp) -> &mut Spell {
         // Mostly it begins within the newest one.
         if self.spells.last().is_some_and(|newest| newest.from <= from && from <= newest.to) {

@@ -124,7 +124,8 @@ impl IdleClose {
     /// The same of a life that was told in short.
     #[inline]
     pub(super) fn of_orderly(orderly: &Orderly) -> Option<Self> {
-        Self::by(orderly.initiator, orderly.idle_ns?, orderly.closing_frame())
+        let ns = orderly.idle_ns.filter(|&ns| ns >= SHORTEST_NS)?;
+        Self::by(orderly.initiator, ns, orderly.closing_frame())
     }
 
     fn by(initiator: Option<Initiator>, ns: i64, frame: Option<u64>) -> Option<Self> {

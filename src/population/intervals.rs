@@ -95,13 +95,6 @@ impl Intervals {
         }
     }
 
-    /// The place of the one that `time` falls into, if that is near at hand.
-    #[inline]
-    pub fn known(&self, time: Timestamp) -> Option<usize> {
-        let place = *self.row.get(self.offset(time.0.div_euclid(self.ns)))?;
-        (place != NONE).then_some(place as usize)
-    }
-
     #[inline]
     fn offset(&self, number: i64) -> usize {
         usize::try_from(number.wrapping_sub(self.row_from) as u64).unwrap_or(usize::MAX)
@@ -236,7 +229,6 @@ mod tests {
                     expected.push(number);
                 }
                 assert_eq!(intervals.of(number), place);
-                assert!(intervals.known(Timestamp(number)).is_none_or(|known| known == place));
             }
             assert_eq!(intervals.numbers(), expected);
             assert!(intervals.row.len() <= (ROW_PER_INTERVAL * expected.len()).max(ROW_MIN));

@@ -3,7 +3,7 @@
 //!
 //! A connection is taken when it leaves the table, with its life in hindsight, and only counts remain of it. Memory is
 //! bounded: by the number of groups that are kept ([`GROUPS_KEPT`], the largest) and by the number of intervals of each,
-//! whatever the length of the capture. [`Tally`] counts, and becomes a [`Population`] at the end.
+//! whatever the length of the capture. [`Tally`] gathers, and becomes a [`Population`] at the end, which counts what it is asked for.
 
 mod absence;
 mod account;
@@ -12,19 +12,27 @@ mod dating;
 mod denials;
 mod distinct;
 mod exits;
+mod gathering;
 mod groups;
 mod idle;
 mod intervals;
+mod life;
 mod moment;
+mod outline;
+mod pace;
 mod pile;
+mod piling;
 mod places;
 mod ports;
 mod series;
 mod stay;
+mod store;
+mod sums;
 mod tally;
 mod visit;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::Profile;
@@ -34,13 +42,16 @@ pub use clocks::{Attempt, Clocks};
 pub use denials::{Denial, Denials};
 pub use distinct::Distinct;
 pub use exits::{Ends, Exit, Exits, Refusal};
+pub use gathering::Habits;
 pub use groups::{Breadth, GROUPS_KEPT, Groups};
 pub use idle::{IdleEnd, IdleEnds, IdleTimer, idle_timer};
 pub use moment::{Moment, Queues, Socket, SocketTable, Timer};
+pub use outline::Outline;
 pub use pile::{Attempts, Closers, Durations, Example, Pile, Waits};
 pub use ports::{AtLimit, PortUse};
 pub use series::{Event, INTERVAL_NS, Level, PILED, Peak, PerState, Series, Stretch};
 pub use stay::{Departure, Stay};
+pub use sums::Sums;
 pub use tally::Tally;
 
 /// The sockets of a capture, by group and over time.
@@ -49,11 +60,11 @@ pub struct Population {
     /// Timer constants and the range of ports.
     pub profile: Profile,
     /// All sockets of each host.
-    pub hosts: Groups<IpAddr>,
+    pub hosts: Sums,
     /// The servers' sockets of each service.
-    pub services: Groups<Endpoint>,
+    pub services: Arc<Groups<Endpoint>>,
     /// The clients' sockets of each host toward each destination.
-    pub destinations: Groups<(IpAddr, Endpoint)>,
+    pub destinations: Arc<Groups<(IpAddr, Endpoint)>>,
     /// From the first to the last packet; none when there was none.
     pub span: Option<(Timestamp, Timestamp)>,
 }
@@ -77,11 +88,11 @@ impl Population {
         self.span.map_or(Timestamp(0), |(_, last)| last)
     }
 
-    /// The piles of every service, and of every host toward a destination.
-    pub fn roles(&self) -> impl Iterator<Item = Role<'_>> {
-        let services = self.services.sorted().into_iter();
+    /// The piles of every service, and of every host toward a destination, of which the outline is enough.
+    pub fn roles(&self, is_enough: impl Fn(&Outline) -> bool + Copy) -> impl Iterator<Item = Role<'_>> {
+        let services = self.services.reaching(is_enough);
         let services = services.map(|(service, pile)| Role { host: service.ip, service, owner: Side::Server, pile });
-        let destinations = self.destinations.sorted().into_iter();
+        let destinations = self.destinations.reaching(is_enough);
         services.chain(destinations.map(|((host, service), pile)| Role { host, service, owner: Side::Client, pile }))
     }
 

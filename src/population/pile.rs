@@ -1,10 +1,7 @@
 //! The sockets of one group: a host's, a service's, or those of a host toward one destination.
 
-use super::clocks::Clocks;
 use super::denials::{Denial, Denials};
 use super::distinct::Distinct;
-use super::exits::Exits;
-use super::idle::IdleEnds;
 use super::series::{Event, Level, Peak, PerState, Series, Stretch};
 use super::visit::{Attempted, Visit, Visitor};
 use crate::base::Timestamp;
@@ -135,12 +132,6 @@ pub struct Pile {
     pub going_on: Waits,
     /// How long the sockets of which the end is known held their port, added up, and how many these are.
     pub held: (i128, u64),
-    /// Those that ended after a silence.
-    pub idle: IdleEnds,
-    /// The newest attempts, by the clients' clocks.
-    pub clocks: Clocks,
-    /// When its sockets lived and when it refused.
-    pub exits: Exits,
     /// The clients of these servers' sockets.
     pub peers: Distinct,
     /// Those of them whose attempts never opened.
@@ -174,7 +165,12 @@ pub struct Waits {
 }
 
 /// Sockets that leave LAST-ACK or SYN-RECEIVED sooner waited for nobody, ns.
-const WAITED_NS_MIN: i64 = 500_000_000;
+pub(super) const WAITED_NS_MIN: i64 = 500_000_000;
+
+/// Sockets in `state` wait for somebody: how long is told by [`Waits`].
+pub(super) fn waits_for(state: State) -> bool {
+    matches!(state, State::CloseWait | State::FinWait2 | State::LastAck | State::SynReceived)
+}
 
 impl Waits {
     #[inline]
@@ -208,24 +204,12 @@ impl Pile {
             ended: Waits::default(),
             going_on: Waits::default(),
             held: (0, 0),
-            idle: IdleEnds::default(),
-            clocks: Clocks::default(),
-            exits: Exits::default(),
             peers: Distinct::default(),
             failing_peers: Distinct::default(),
             ports_outside: 0,
             denials: Denials::default(),
             examples: Default::default(),
             exceeded_ns: [-1; SHOWN.len()],
-        }
-    }
-
-    /// Asks for the memory that taking `visit` will need.
-    #[inline]
-    pub(super) fn fetch(&self, visit: &Visit) {
-        if let [first, .., last] = visit.steps() {
-            self.series.fetch(first.from);
-            self.series.fetch(last.from);
         }
     }
 

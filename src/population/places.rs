@@ -1,5 +1,7 @@
 //! Where things stand in a vector, found by their hash.
 
+use crate::table::prefetch::prefetch;
+
 /// No place.
 const FREE: u64 = u64::MAX;
 /// Slots to begin with.
@@ -28,6 +30,14 @@ impl Places {
                 return Some(place);
             }
             slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// Asks for the memory in which a thing with this hash is looked for.
+    #[inline]
+    pub fn fetch(&self, hash: u64) {
+        if let Some(slot) = self.slots.get(self.home(hash)) {
+            prefetch(slot);
         }
     }
 

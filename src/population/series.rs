@@ -4,7 +4,6 @@ use super::intervals::{Cursor, Intervals};
 use super::visit::Visit;
 use crate::base::Timestamp;
 use crate::connection::State;
-use crate::table::prefetch::prefetch;
 
 /// One number for each state, by [`State::ALL`]'s order.
 pub type PerState<T> = [T; State::ALL.len()];
@@ -136,14 +135,6 @@ impl Series {
     /// Nothing happened.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Asks for the memory that counting what began at `time` will need.
-    #[inline]
-    pub(super) fn fetch(&self, time: Timestamp) {
-        if let Some(change) = self.intervals.known(time).and_then(|place| self.changes.get(place)) {
-            prefetch(change);
-        }
     }
 
     /// A socket went through these states. Of what it entered and left within one interval only the former remains.

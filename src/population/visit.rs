@@ -64,7 +64,8 @@ pub struct Step {
 }
 
 impl Step {
-    const NONE: Self = Self { from: Timestamp(0), packed: 0 };
+    /// None.
+    pub const NONE: Self = Self { from: Timestamp(0), packed: 0 };
 
     /// The state that was entered at this time, and the frame that shows it.
     #[inline]
@@ -155,6 +156,18 @@ impl Visit {
             newest = horizon.max(step.from);
             len += 1;
         }
+        Self::through(visitor, steps, len, until, newest)
+    }
+
+    /// Enters the first `len` of `steps`, until `until`, or was seen to go on to `newest`.
+    #[inline]
+    pub fn through(
+        visitor: &Visitor,
+        steps: [Step; STEPS_MAX],
+        len: u8,
+        until: Option<Timestamp>,
+        newest: Timestamp,
+    ) -> Self {
         let mark = |holds: bool, mark: u8| if holds { mark } else { 0 };
         Self {
             stream: visitor.stream,

@@ -18,20 +18,6 @@ pub(crate) fn prefetch<T>(place: &T) {
     let _ = place;
 }
 
-/// Begins to bring what lies behind `place` into the cache, as many lines as that has.
-#[inline(always)]
-pub(crate) fn prefetch_behind<T>(place: &T) {
-    #[cfg(target_arch = "x86_64")]
-    for offset in (0..size_of::<T>()).step_by(LINE_BYTES) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let line = std::ptr::from_ref(place).cast::<i8>().wrapping_add(size_of::<T>() + offset);
-        // SAFETY: a prefetch of any address has no effect that the program can see.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line) }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = place;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,7 +29,6 @@ mod tests {
         prefetch(&lines[1..][0]);
         prefetch(&lines);
         prefetch(&nothing);
-        prefetch_behind(&lines);
         assert!(line == [7; 64] && lines == [9; 100]);
     }
 }

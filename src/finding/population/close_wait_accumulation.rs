@@ -6,7 +6,7 @@ use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Confidence, Severity};
-use crate::population::{Population, Role};
+use crate::population::{Outline, Population, Role};
 
 finding! {
     /// # What it is
@@ -67,7 +67,9 @@ const SAMPLES: i64 = 64;
 const FIT_MIN: f64 = 0.7;
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    found.extend(population.roles().filter_map(|role| of_role(population, thresholds, role)));
+    let may_be =
+        |outline: &Outline| outline.waits_of(thresholds.close_wait_ns_min) >= thresholds.close_wait_sockets_min;
+    found.extend(population.roles(may_be).filter_map(|role| of_role(population, thresholds, role)));
 }
 
 fn of_role(population: &Population, thresholds: &PopulationThresholds, role: Role<'_>) -> Option<PopulationFinding> {

@@ -61,9 +61,9 @@ finding! {
 }
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    for (service, pile) in population.services.sorted() {
-        for ends in &pile.idle.ends {
-            let all = pile.idle.by(ends.closer);
+    for (service, habits) in population.services.habits() {
+        for ends in &habits.idle.ends {
+            let all = habits.idle.by(ends.closer);
             let is_few = (ends.count as f64) < all as f64 * thresholds.idle_ends_share_min;
             if ends.count < thresholds.idle_ends_min || is_few {
                 continue;

@@ -82,5 +82,5 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
         );
         Some(wait.found(&ENTRY, population, message))
     };
-    found.extend(population.roles().filter_map(of_role));
+    found.extend(population.roles(|outline| limit.may_be_reached(outline)).filter_map(of_role));
 }

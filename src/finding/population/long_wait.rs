@@ -5,7 +5,7 @@ use crate::base::Side;
 use crate::connection::State;
 use crate::finding::catalogue::Entry;
 use crate::finding::verdict::Confidence;
-use crate::population::{Durations, Peak, Population, Role, Stretch, Waits};
+use crate::population::{Durations, Outline, Peak, Population, Role, Stretch, Waits};
 
 /// What counts as staying long, and as a pile.
 pub(super) struct Limit {
@@ -31,6 +31,13 @@ pub(super) struct LongWait<'a> {
     pub going_on: u64,
     /// The longest wait, ns.
     pub longest_ns: i64,
+}
+
+impl Limit {
+    /// A group of this outline may have so many sockets that waited so long.
+    pub fn may_be_reached(&self, outline: &Outline) -> bool {
+        outline.waits_of(self.ns_min) >= self.sockets_min
+    }
 }
 
 impl<'a> LongWait<'a> {

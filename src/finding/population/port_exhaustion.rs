@@ -6,7 +6,7 @@ use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Confidence, Severity};
-use crate::population::{AtLimit, Population, PortUse};
+use crate::population::{AtLimit, Outline, Population, PortUse};
 
 finding! {
     /// # What it is
@@ -66,13 +66,12 @@ finding! {
 }
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    for ((host, destination), pile) in population.destinations.sorted() {
+    let may_be = |outline: &Outline| {
         // A socket holds one port, whatever states it enters.
-        let entered: u64 = pile.entered.iter().sum();
-        let used_max = entered as f64 / population.ports() as f64;
-        if used_max < thresholds.ports_share_min.min(thresholds.ports_forecast_share_min) {
-            continue;
-        }
+        let used_max = outline.entered as f64 / population.ports() as f64;
+        used_max >= thresholds.ports_share_min.min(thresholds.ports_forecast_share_min)
+    };
+    for ((host, destination), pile) in population.destinations.reaching(may_be) {
         let Some(ports) = PortUse::of(population, pile) else { continue };
         let used = ports.share();
         let forecast = ports.runs_out.filter(|_| used >= thresholds.ports_forecast_share_min);

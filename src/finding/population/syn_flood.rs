@@ -6,7 +6,7 @@ use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Confidence, Severity};
-use crate::population::{Event, Pile, Population};
+use crate::population::{Event, Outline, Pile, Population};
 
 finding! {
     /// # What it is
@@ -68,7 +68,8 @@ pub(super) fn is_flooded(pile: &Pile, thresholds: &PopulationThresholds) -> bool
 }
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    for (service, pile) in population.services.sorted() {
+    let may_be = |outline: &Outline| outline.half_open >= thresholds.half_open_min;
+    for (service, pile) in population.services.reaching(may_be) {
         if !is_flooded(pile, thresholds) {
             continue;
         }

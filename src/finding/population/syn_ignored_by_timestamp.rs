@@ -73,8 +73,8 @@ const REMEMBERED_NS: i64 = 60_000_000_000;
 const OTHERS_ONE_IN: u64 = 10;
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    for (service, pile) in population.services.sorted() {
-        let attempts = pile.clocks.in_order();
+    for (service, habits) in population.services.habits().filter(|(_, habits)| habits.clocks.has_unanswered()) {
+        let attempts = habits.clocks.in_order();
         let mut clients: Vec<IpAddr> =
             attempts.iter().filter(|attempt| !attempt.is_answered).map(|attempt| attempt.client).collect();
         clients.sort_unstable();

@@ -82,6 +82,7 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
         );
         Some(wait.found(&ENTRY, population, message))
     };
-    let services = population.roles().filter(|role| role.owner == Side::Server && !is_flooded(role.pile, thresholds));
+    let roles = population.roles(|outline| limit.may_be_reached(outline));
+    let services = roles.filter(|role| role.owner == Side::Server && !is_flooded(role.pile, thresholds));
     found.extend(services.filter_map(of_service));
 }

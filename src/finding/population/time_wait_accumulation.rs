@@ -1,5 +1,6 @@
 //! `time-wait-accumulation`: a host closes first again and again, and its TIME-WAITs pile up.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use super::{PopulationFinding, PopulationThresholds, grouped, rate};
@@ -8,7 +9,7 @@ use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Confidence, Severity};
-use crate::population::{Pile, Population};
+use crate::population::{Outline, Pile, Population};
 
 finding! {
     /// # What it is
@@ -63,10 +64,8 @@ finding! {
 }
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    for (host, pile) in population.hosts.sorted() {
-        if pile.entered[State::TimeWait as usize] < thresholds.time_wait_sockets_min {
-            continue;
-        }
+    let may_be = |outline: &Outline| outline.time_waits >= thresholds.time_wait_sockets_min;
+    for (host, pile) in population.hosts.reaching(may_be) {
         let peak = pile.peak(State::TimeWait);
         if peak.sockets < thresholds.time_wait_sockets_min {
             continue;
@@ -74,7 +73,7 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
         let time_wait_ns = population.profile.time_wait_ns;
         let Some(stretch) = pile.densest(State::TimeWait, time_wait_ns) else { continue };
         let steady = stretch.per_second() * time_wait_ns as f64 / 1e9;
-        let shares = shares(population, host);
+        let largest = largest(population, host);
         let mut message = format!(
             "{host} held up to {} sockets in TIME-WAIT at once: it closed first {} times in {}, {} a second",
             grouped(peak.sockets),
@@ -89,42 +88,43 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
                 grouped(steady.round() as u64)
             ));
         }
-        if let Some((side, service, count, there)) = shares.first() {
+        if let Some((side, service, count, there)) = largest {
             let role = match side {
                 Side::Client => format!("as client of {service}"),
                 Side::Server => format!("as server on {service}"),
             };
             message.push_str(&format!(
                 "; {} of {} {role}, where {}",
-                grouped(*count),
+                grouped(count),
                 grouped(pile.entered[State::TimeWait as usize]),
-                otherwise(*side, there)
+                otherwise(side, there)
             ));
         }
         let confidence = if pile.guessed * 2 > pile.sockets { Confidence::Medium } else { Confidence::High };
         let many = peak.sockets >= thresholds.time_wait_sockets_many;
         found.push(PopulationFinding {
             severity: if many { Severity::Warning } else { Severity::Note },
-            service: shares.first().map(|&(_, service, ..)| service),
-            owner: shares.first().map(|&(side, ..)| side),
+            service: largest.map(|(_, service, ..)| service),
+            owner: largest.map(|(side, ..)| side),
             peak: Some(peak),
             ..ENTRY.of_host(host, confidence, stretch, message).shown_by(pile, State::TimeWait)
         });
     }
 }
 
-/// Where the TIME-WAITs of `host` come from, most first.
-fn shares(population: &Population, host: IpAddr) -> Vec<(Side, Endpoint, u64, &Pile)> {
-    let entered = |pile: &Pile| pile.entered[State::TimeWait as usize];
+/// Where most TIME-WAITs of `host` come from, and how many.
+fn largest(population: &Population, host: IpAddr) -> Option<(Side, Endpoint, u64, &Pile)> {
     let services = population.services.within(|service| service.ip.cmp(&host));
+    let services = services.map(|(service, outline)| (outline.time_waits, Side::Server, (host, service)));
     let destinations = population.destinations.within(|(client, _)| client.cmp(&host));
-    let mut shares: Vec<(Side, Endpoint, u64, &Pile)> = services
-        .map(|(service, pile)| (Side::Server, service, entered(pile), pile))
-        .chain(destinations.map(|((_, service), pile)| (Side::Client, service, entered(pile), pile)))
-        .filter(|&(_, _, count, _)| count > 0)
-        .collect();
-    shares.sort_by_key(|&(_, _, count, _)| std::cmp::Reverse(count));
-    shares
+    let destinations = destinations.map(|(key, outline)| (outline.time_waits, Side::Client, key));
+    let all = services.chain(destinations).filter(|&(count, ..)| count > 0);
+    let (count, side, key) = all.min_by_key(|&(count, ..)| Reverse(count))?;
+    let pile = match side {
+        Side::Server => population.services.get(key.1),
+        Side::Client => population.destinations.get(key),
+    };
+    Some((side, key.1, count, pile?))
 }
 
 /// What the other order of closing, or persistent connections, would have made of it.

@@ -7,7 +7,7 @@ use crate::connection::State;
 use crate::finding::catalogue::finding;
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Confidence, Severity};
-use crate::population::Population;
+use crate::population::{Outline, Population};
 
 finding! {
     /// # What it is
@@ -61,7 +61,8 @@ finding! {
 }
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    for (service, pile) in population.services.sorted() {
+    let may_be = |outline: &Outline| outline.time_waits >= thresholds.time_wait_sockets_min;
+    for (service, pile) in population.services.reaching(may_be) {
         let closes = pile.closers.total();
         let by_server = pile.closers.server + pile.closers.both;
         let is_owner = by_server as f64 > closes as f64 * thresholds.time_wait_owner_share_min;

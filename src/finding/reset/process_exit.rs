@@ -135,8 +135,8 @@ const REFUSED_NS_MAX: i64 = 60_000_000_000;
 const LIKELY_MIN: u64 = 3;
 
 fn detect(population: &Population, _: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    for (service, pile) in population.services.sorted() {
-        for Exit { ends, refusal } in pile.exits.exits() {
+    for (service, habits) in population.services.habits() {
+        for Exit { ends, refusal } in habits.exits.exits() {
             let later = refusal.at.since(ends.to);
             // What was closed with FIN, or had been answered, an application had accepted: it was not the listener's queue.
             let was_accepted = ends.fins > 0 || ends.answered > 0;

@@ -1,0 +1,257 @@
+//! Ends of connections that left and are not counted yet: each in the list of its group.
+//!
+//! Most groups never show anything, and what they would show is known from a few numbers ([`Outline`](super::outline::Outline)).
+//! So ends are kept packed until somebody asks for their group, or until there are too many of them.
+
+use super::life::Life;
+use super::outline::Trace;
+use super::visit::Visit;
+use crate::base::Side;
+use crate::table::prefetch::prefetch;
+
+/// No block.
+const NONE: u32 = u32::MAX;
+/// Of an end's number: it is a visit, not one side of a life.
+const IS_VISIT: u32 = 1 << 31;
+
+/// What is allocated together, as a power of two.
+const CHUNK_BITS: u32 = 11;
+const CHUNK: usize = 1 << CHUNK_BITS;
+
+/// Ends that are not counted yet.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    lives: Chunks<Life>,
+    visits: Chunks<Visit>,
+    blocks: Chunks<Block>,
+    /// Blocks of lists that were given up.
+    free: Vec<u32>,
+}
+
+/// One end of a connection in a [`Store`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node(u32);
+
+/// An end on its way into a group, with what it adds to what that can come to.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    pub node: Node,
+    pub trace: Trace,
+}
+
+/// The ends of one group, by the block that got the last one.
+#[derive(Clone, Copy, Debug)]
+pub struct List {
+    newest: u32,
+    len: u32,
+}
+
+/// Ends that are counted together.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    nodes: [Node; TOGETHER],
+    before: u32,
+    len: u16,
+    /// When the last one came.
+    pub epoch: u16,
+}
+
+/// Ends that a group counts at once: reaching what it has is what costs.
+pub const TOGETHER: usize = 16;
+
+impl List {
+    /// Nothing.
+    pub const EMPTY: Self = Self { newest: NONE, len: 0 };
+
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+}
+
+impl Block {
+    /// What it holds.
+    #[inline]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes[..usize::from(self.len).min(TOGETHER)]
+    }
+
+    /// It holds as many as are counted together.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        usize::from(self.len) >= TOGETHER
+    }
+}
+
+impl Store {
+    /// Keeps an orderly life.
+    #[inline]
+    pub fn push_life(&mut self, life: &Life) -> [End; 2] {
+        let of_client = (self.lives.len() as u32) << 1;
+        let [client, server] = [Side::Client, Side::Server].map(|side| life.trace(side));
+        self.lives.push(*life);
+        [End { node: Node(of_client), trace: client }, End { node: Node(of_client | 1), trace: server }]
+    }
+
+    /// Keeps one visit.
+    pub fn push_visit(&mut self, visit: &Visit) -> End {
+        let node = Node(self.visits.len() as u32 | IS_VISIT);
+        self.visits.push(*visit);
+        End { node, trace: Trace::of(visit) }
+    }
+
+    /// How many lives and visits it keeps.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.lives.len() + self.visits.len()
+    }
+
+    /// Adds an end to a list, in the `epoch` that is now.
+    #[inline]
+    pub fn enlist(&mut self, list: &mut List, node: Node, epoch: u16) {
+        let at = list.len() % TOGETHER;
+        if at == 0 {
+            list.newest = self.begin_block(list.newest);
+        }
+        let block = self.blocks.get_mut(list.newest);
+        block.nodes[at] = node;
+        (block.len, block.epoch) = (at as u16 + 1, epoch);
+        list.len += 1;
+    }
+
+    fn begin_block(&mut self, before: u32) -> u32 {
+        let block = Block { nodes: [Node(NONE); TOGETHER], before, len: 0, epoch: 0 };
+        if let Some(number) = self.free.pop() {
+            *self.blocks.get_mut(number) = block;
+            return number;
+        }
+        self.blocks.push(block);
+        self.blocks.len() as u32 - 1
+    }
+
+    /// Gives up a list of which the ends have been taken over.
+    pub fn give_up(&mut self, list: List) {
+        let mut number = list.newest;
+        while number != NONE {
+            self.free.push(number);
+            number = self.blocks.get(number).before;
+        }
+    }
+
+    /// Asks for the memory that the next end of `list` goes to.
+    #[inline]
+    pub fn fetch_room(&self, list: &List) {
+        if list.newest != NONE {
+            prefetch(self.blocks.get(list.newest));
+        }
+    }
+
+    /// Takes over the memory of another one, of which nothing is wanted any more.
+    pub fn recycle(&mut self, other: Self) {
+        self.lives.recycle(other.lives);
+        self.visits.recycle(other.visits);
+        self.blocks.recycle(other.blocks);
+    }
+
+    /// Puts the blocks of `list` into `blocks`, which it empties first, in the order in which they came.
+    pub fn blocks(&self, list: &List, blocks: &mut Vec<Block>) {
+        blocks.clear();
+        let mut number = list.newest;
+        while number != NONE {
+            let block = self.blocks.get(number);
+            blocks.push(*block);
+            number = block.before;
+        }
+        blocks.reverse();
+    }
+
+    /// What the group of an end counts.
+    #[inline]
+    pub fn visit(&self, node: Node) -> Visit {
+        if node.0 & IS_VISIT == 0 {
+            self.lives.get(node.0 >> 1).visit(if node.0 & 1 == 0 { Side::Client } else { Side::Server })
+        } else {
+            *self.visits.get(node.0 & !IS_VISIT)
+        }
+    }
+
+    /// Asks for the memory that an end lies in.
+    #[inline]
+    pub fn fetch(&self, node: Node) {
+        if node.0 & IS_VISIT == 0 {
+            prefetch(self.lives.get(node.0 >> 1));
+        } else {
+            prefetch(self.visits.get(node.0 & !IS_VISIT));
+        }
+    }
+
+    /// Takes an end over from another one.
+    pub fn adopt(&mut self, other: &Self, node: Node) -> Node {
+        if node.0 & IS_VISIT == 0 {
+            let [client, server] = self.push_life(other.lives.get(node.0 >> 1));
+            if node.0 & 1 == 0 { client.node } else { server.node }
+        } else {
+            self.push_visit(other.visits.get(node.0 & !IS_VISIT)).node
+        }
+    }
+}
+
+/// Things by number, that never move: all chunks but the last are full.
+#[derive(Clone, Debug)]
+struct Chunks<T> {
+    chunks: Vec<Vec<T>>,
+    /// Empty ones.
+    spare: Vec<Vec<T>>,
+}
+
+impl<T> Default for Chunks<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new(), spare: Vec::new() }
+    }
+}
+
+impl<T> Chunks<T> {
+    #[inline]
+    fn len(&self) -> usize {
+        match self.chunks.last() {
+            Some(last) => (self.chunks.len() - 1) * CHUNK + last.len(),
+            None => 0,
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, thing: T) {
+        match self.chunks.last_mut() {
+            Some(last) if last.len() < CHUNK => last.push(thing),
+            _ => self.push_into_new(thing),
+        }
+    }
+
+    #[cold]
+    fn push_into_new(&mut self, thing: T) {
+        // Few connections need no whole chunk.
+        let new = || if self.chunks.is_empty() { Vec::new() } else { Vec::with_capacity(CHUNK) };
+        let mut chunk = self.spare.pop().unwrap_or_else(new);
+        chunk.push(thing);
+        self.chunks.push(chunk);
+    }
+
+    fn recycle(&mut self, other: Self) {
+        self.spare.extend(other.spare);
+        self.spare.extend(other.chunks.into_iter().filter(|chunk| chunk.capacity() >= CHUNK).map(|mut chunk| {
+            chunk.clear();
+            chunk
+        }));
+    }
+
+    #[inline]
+    fn get(&self, number: u32) -> &T {
+        &self.chunks[number as usize >> CHUNK_BITS][number as usize & (CHUNK - 1)]
+    }
+
+    #[inline]
+    fn get_mut(&mut self, number: u32) -> &mut T {
+        &mut self.chunks[number as usize >> CHUNK_BITS][number as usize & (CHUNK - 1)]
+    }
+}

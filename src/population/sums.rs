@@ -1,0 +1,113 @@
+//! What each host has: the sum of its services and destinations, and of those that were too many to keep.
+
+use std::cmp::Reverse;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use super::groups::{GROUPS_KEPT, Groups, INTERVALS_MIN, INTERVALS_TOTAL};
+use super::outline::Outline;
+use super::pile::Pile;
+use crate::base::Endpoint;
+
+/// Hosts that are shown, those with most sockets.
+const HOSTS_MAX: usize = 2 * GROUPS_KEPT;
+
+/// Piles by host. A pile is counted when it is asked for.
+#[derive(Clone, Debug)]
+pub struct Sums {
+    /// By host.
+    sums: Vec<Sum>,
+    /// Sockets of services and destinations that were let go.
+    rest: Groups<IpAddr>,
+    services: Arc<Groups<Endpoint>>,
+    destinations: Arc<Groups<(IpAddr, Endpoint)>>,
+    /// Intervals of one host.
+    intervals_max: usize,
+    let_go: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Sum {
+    host: IpAddr,
+    outline: Outline,
+    pile: OnceLock<Box<Pile>>,
+}
+
+impl Sums {
+    /// Adds up these, where the intervals of one host are `intervals_max` at most.
+    pub(super) fn of(
+        mut rest: Groups<IpAddr>,
+        services: &Arc<Groups<Endpoint>>,
+        destinations: &Arc<Groups<(IpAddr, Endpoint)>>,
+        intervals_max: usize,
+    ) -> Self {
+        let all = rest.outlines().map(|(host, outline)| (host, *outline));
+        let all = all.chain(services.outlines().map(|(service, outline)| (service.ip, *outline)));
+        let mut all: Vec<(IpAddr, Outline)> =
+            all.chain(destinations.outlines().map(|((host, _), outline)| (host, *outline))).collect();
+        // Three parts that are in order already.
+        all.sort_by_key(|&(host, _)| host);
+        let mut sums: Vec<Sum> = Vec::with_capacity(all.len());
+        for (host, outline) in all {
+            match sums.last_mut() {
+                Some(sum) if sum.host == host => sum.outline += outline,
+                _ => sums.push(Sum { host, outline, pile: OnceLock::new() }),
+            }
+        }
+        let mut let_go = rest.let_go();
+        if sums.len() > HOSTS_MAX {
+            sums.sort_unstable_by_key(|sum| (Reverse(sum.outline.sockets), sum.host));
+            let_go += sums.split_off(HOSTS_MAX).iter().map(|sum| sum.outline.sockets).sum::<u64>();
+            sums.sort_unstable_by_key(|sum| sum.host);
+        }
+        let intervals_max = (INTERVALS_TOTAL / sums.len().max(1)).clamp(INTERVALS_MIN, intervals_max);
+        let (services, destinations) = (Arc::clone(services), Arc::clone(destinations));
+        let begun = rest.take_counted();
+        let all = Self { sums: Vec::new(), rest, services, destinations, intervals_max, let_go };
+        for (host, pile) in begun {
+            if let Ok(place) = sums.binary_search_by_key(&host, |sum| sum.host) {
+                sums[place].pile = OnceLock::from(all.sum_of(Some(pile), host));
+            }
+        }
+        Self { sums, ..all }
+    }
+
+    /// Every host.
+    pub fn sorted(&self) -> Vec<(IpAddr, &Pile)> {
+        self.reaching(|_| true).collect()
+    }
+
+    /// The hosts of which the outline is enough, in order.
+    pub fn reaching(&self, is_enough: impl Fn(&Outline) -> bool) -> impl Iterator<Item = (IpAddr, &Pile)> {
+        let those = self.sums.iter().filter(move |sum| is_enough(&sum.outline));
+        those.map(|sum| (sum.host, &**sum.pile.get_or_init(|| self.pile(sum.host))))
+    }
+
+    /// Whether `host` had a socket.
+    pub fn has_sockets(&self, host: IpAddr) -> bool {
+        let place = self.sums.binary_search_by_key(&host, |sum| sum.host);
+        place.is_ok_and(|place| self.sums[place].outline.sockets > 0)
+    }
+
+    /// Sockets of hosts that were too many to keep.
+    pub fn let_go(&self) -> u64 {
+        self.let_go
+    }
+
+    fn pile(&self, host: IpAddr) -> Box<Pile> {
+        self.sum_of(self.rest.counted(host), host)
+    }
+
+    /// The sum of `rest`, and of the services and destinations of `host`.
+    fn sum_of(&self, rest: Option<Box<Pile>>, host: IpAddr) -> Box<Pile> {
+        let services = self.services.within(|service| service.ip.cmp(&host)).map(|(key, _)| self.services.get(key));
+        let destinations = self.destinations.within(|(client, _)| client.cmp(&host));
+        let destinations = destinations.map(|(key, _)| self.destinations.get(key));
+        let mut parts = services.chain(destinations).flatten();
+        let first = rest.or_else(|| parts.next().cloned().map(Box::new));
+        let mut pile = first.unwrap_or_else(|| Box::new(Pile::new(1)));
+        parts.for_each(|part| pile.join(part));
+        pile.fit(self.intervals_max);
+        pile
+    }
+}
