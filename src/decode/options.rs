@@ -37,8 +37,31 @@ pub(super) fn parse(area: Octets<'_>, options: &mut TcpOptions) -> Marks {
             options.timestamps = Some(timestamps);
             return Marks::empty();
         }
+        if is_usual_greeting(area.captured(), options) {
+            return Marks::empty();
+        }
     }
     walk(area, options)
+}
+
+/// Reads what Linux, Android and the BSDs put into SYNs, in their usual order and padding, or the largest segment alone.
+#[inline]
+fn is_usual_greeting(area: &[u8], options: &mut TcpOptions) -> bool {
+    if let &[MAXIMUM_SEGMENT_SIZE, 4, m1, m0] = area {
+        options.mss = Some(u16::from_be_bytes([m1, m0]));
+        return true;
+    }
+    let &[MAXIMUM_SEGMENT_SIZE, 4, m1, m0, SACK_PERMITTED, 2, TIMESTAMPS, 10, ref rest @ ..] = area else {
+        return false;
+    };
+    let &[a, b, c, d, e, f, g, h, NO_OPERATION, WINDOW_SCALE, 3, shift] = rest else { return false };
+    let (value, echo) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
+    options.mss = Some(u16::from_be_bytes([m1, m0]));
+    options.sack_permitted = true;
+    options.timestamps = Some(Timestamps { value, echo });
+    options.window_scale = Some(shift);
+    options.order = OptionOrder::USUAL;
+    true
 }
 
 /// The timestamps of an area that holds them and two octets of padding, as nearly every segment of an established connection
@@ -193,6 +216,26 @@ mod tests {
         assert_eq!(end(&[&path_reset[..], &fast_close].concat()), MultipathEnd::FAST_CLOSE);
         assert_eq!(end(&[30, 4, 0x20, 5]), MultipathEnd::NONE);
         assert_eq!(end(&[30, 3, 0x80, 1]), MultipathEnd::NONE);
+    }
+
+    #[test]
+    fn the_usual_greeting_reads_as_if_it_were_walked() {
+        let usual = [2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 5, 1, 3, 3, 7];
+        for at in 0..usual.len() {
+            for value in [0, 1, 9, usual[at]] {
+                let mut area = usual;
+                area[at] = value;
+                let mut walked = TcpOptions::default();
+                let marks = walk(Octets::new(&area, area.len()), &mut walked);
+                assert_eq!(whole(&area), (walked, marks), "{area:?}");
+            }
+        }
+        for usual in [&usual[..], &usual[..4]] {
+            let mut walked = TcpOptions::default();
+            let marks = walk(Octets::new(usual, usual.len()), &mut walked);
+            assert_eq!(whole(usual), (walked, marks));
+            assert!(is_usual_greeting(usual, &mut TcpOptions::default()));
+        }
     }
 
     #[test]
