@@ -41,7 +41,8 @@ struct Arguments {
     /// Measure also what writing NDJSON takes by itself.
     #[arg(long)]
     writing: bool,
-    /// Fail when the whole analysis costs more of the floor than it may: for continuous integration.
+    /// Fail when the whole analysis costs more of the floor than it may, or counting across connections more of the rest: for
+    /// continuous integration.
     #[arg(long)]
     guard: bool,
     /// Write the captures into this folder and measure nothing.
@@ -76,7 +77,7 @@ fn main() -> Result<()> {
         arguments.profiles = Profile::value_variants().to_vec();
     }
     if arguments.guard {
-        arguments.rungs = vec![Rung::Floor, Rung::Whole];
+        arguments.rungs = vec![Rung::Floor, Rung::Plain, Rung::Whole];
     } else if arguments.rungs.is_empty() {
         arguments.rungs = Rung::value_variants().to_vec();
     }
@@ -152,6 +153,16 @@ fn measure(profile: Profile, totals: &Totals, arguments: &Arguments, path: &Path
             ensure!(ratio <= most, "{}: the whole analysis takes {ratio:.1} floors; at most {most}", profile.name());
         }
     }
+    let place = |wanted| arguments.rungs.iter().position(|&rung| rung == wanted);
+    if let (true, Some(plain), Some(whole)) = (arguments.guard, place(Rung::Plain), place(Rung::Whole)) {
+        let ratio = median(rounds.iter().map(|costs| costs[whole].cpu_ns / costs[plain].cpu_ns).collect());
+        println!("  across connections: {ratio:.2} of what each takes by itself");
+        let name = profile.name();
+        ensure!(
+            ratio <= ACROSS_MAX,
+            "{name}: counting across connections makes it {ratio:.1} times as dear; at most {ACROSS_MAX}"
+        );
+    }
     Ok(())
 }
 
@@ -171,15 +182,19 @@ fn measure_writing(path: &Path, rounds: usize) -> Result<()> {
     Ok(())
 }
 
+/// How many times as dear the analysis may be with counting across connections: twice what it is now at that scale, where what
+/// is done once at the end counts most.
+const ACROSS_MAX: f64 = 4.0;
+
 /// As many floors as the whole analysis may take: twice what it takes now (docs/bench), since a busy machine does not
 /// disturb both alike.
 fn floors_at_most(profile: Profile) -> f64 {
     match profile {
-        Profile::Web => 12.0,
-        Profile::Tiny => 26.0,
-        Profile::Bulk => 5.0,
-        Profile::Churn => 20.0,
-        Profile::Synflood => 7.0,
+        Profile::Web => 11.0,
+        Profile::Tiny => 25.0,
+        Profile::Bulk => 4.5,
+        Profile::Churn => 15.0,
+        Profile::Synflood => 6.0,
     }
 }
 
