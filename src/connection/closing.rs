@@ -102,6 +102,9 @@ impl Closing {
         }
         match (self.fins.client, self.fins.server) {
             (Some(client), Some(server)) => self.decide_both(hindsight, &client, &server, states),
+            (Some(fin), None) | (None, Some(fin)) if hindsight.closed_in_stream_before() == Some(!fin.side) => {
+                self.decide_second(hindsight, &fin)
+            }
             (Some(fin), None) | (None, Some(fin)) => self.decide_one(&fin),
             (None, None) => {
                 let gave_up = self.unanswered.is_some() && opening.kind != OpenKind::HalfOpen
@@ -141,6 +144,16 @@ impl Closing {
             Some(ack) if ack.frame < second.frame => CloseKind::FourSegment,
             _ => CloseKind::ThreeSegment,
         }
+    }
+
+    /// The other FIN stands in the stream before, which is of the same connection.
+    fn decide_second(&self, hindsight: &Hindsight<'_>, fin: &Noted) -> CloseKind {
+        if self.fins_crossed {
+            return CloseKind::Simultaneous;
+        }
+        let is_acked_before =
+            hindsight.ack_of_fin_before().is_some_and(|(_, answer)| hindsight.notes[answer].frame < fin.frame);
+        if is_acked_before { CloseKind::FourSegment } else { CloseKind::ThreeSegment }
     }
 
     fn decide_one(&self, fin: &Noted) -> CloseKind {
@@ -222,7 +235,8 @@ impl Closing {
         };
         let begun = |side: Side| self.fins[side].as_ref().or(aborts(side));
         let (passed, other) = (begun(side)?, begun(!side)?);
-        let half_path = |side: Side| hindsight.arrivals.rtt_ns[side].map(|rtt| rtt / 2);
+        let rtt_ns = |side: Side| hindsight.arrivals.shortest_rtt_ns(&hindsight.notes, side);
+        let half_path = |side: Side| rtt_ns(side).map(|rtt| rtt / 2);
         let sent = |note: &Noted| Some(note.time.since(hindsight.connection.start) - half_path(note.side)?);
         let unheard = other.flags.contains(Flags::ACK) && other.ack.at_or_before(passed.seq + passed.len);
         (unheard && sent(other)? < sent(passed)?).then_some(!side)

@@ -227,6 +227,14 @@ impl Hindsight<'_> {
         Side::BOTH.into_iter().find(|&side| self.connection.endpoint(side) == closer)
     }
 
+    /// Where the peer first acknowledges a FIN that stands in the stream before, and whose that is.
+    pub(super) fn ack_of_fin_before(&self) -> Option<(Side, usize)> {
+        let side = self.closed_in_stream_before().filter(|&side| self.connection.halves[side].fin.is_none())?;
+        let nxt = self.connection.predecessor?.half(self.connection.endpoint(side)).nxt?;
+        let acknowledges = |note: &Noted| note.side != side && note.acknowledges() && note.ack.at_or_after(nxt);
+        Some((side, self.notes.iter().position(acknowledges)?))
+    }
+
     /// The SYN repeats the number of the earlier incarnation: an old duplicate.
     pub(super) fn syn_is_stale(&self) -> bool {
         let (Some(isn), Some(past)) = (self.connection.halves.client.isn, &self.connection.predecessor) else {
@@ -336,6 +344,16 @@ impl Hindsight<'_> {
     /// segment that it still sent without it.
     fn events(&self, side: Side, resets: &[ResetEffect], events: &mut Vec<Event>) {
         events.clear();
+        if let Some((closer, answer)) = self.ack_of_fin_before() {
+            // Nothing comes later than what was sent after it.
+            let before = self.arrivals.fin[side].filter(|fin| fin.note >= answer).and_then(|fin| fin.before);
+            let receipt = Receipt { note: answer, after: None, before, arrival: Arrival::Shown, lost_before: 0 };
+            let (order, cue) = match side == closer {
+                true => (self.arrival(side, &receipt, 1), Cue::AckOfFin),
+                false => ((self.sent_by(side, answer), 0, 0), Cue::Fin),
+            };
+            events.push(self.event(order, cue, answer, Basis::Inferred));
+        }
         let mut own = 0;
         for (index, note) in self.notes.iter().enumerate() {
             if note.side != side {
@@ -516,7 +534,10 @@ impl Hindsight<'_> {
         let without = seen.iter().rposition(|note| note.side == side && note.acknowledges())?;
         let own_fin = seen.iter().position(|note| note.side == side && note.is_fin())?;
         let copies = seen.iter().filter(|note| is_copy(note)).count();
-        if copies < 2 || !self.connection.halves[side].fin_acked() {
+        let peer = &self.connection.halves[!side];
+        // A reset answers what its sender does not take, and octets before a FIN are taken first.
+        let is_refused = met_nobody.is_some() && peer.fin.zip(peer.acked).is_some_and(|(fin, acked)| acked.before(fin));
+        if copies < 2 || !self.connection.halves[side].fin_acked() || is_refused {
             return None;
         }
         let after = without.max(own_fin);

@@ -3,6 +3,7 @@
 
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
+use super::profile::{Greeting, Profile};
 use super::reset::ResetSeen;
 use super::vantage::Tap;
 use crate::base::{Seq, Side, Timestamp};
@@ -134,7 +135,14 @@ impl Hindsight<'_> {
         self.arrivals.tap == Some(Tap::beside(side)) && came.into_iter().any(takes)
     }
 
-    /// `side` answers the peer's only FIN at once, from beyond a FIN of its own that the tap had not seen: that was sent before
+    /// `side` says of what comes to it a second time that it had come before (RFC 2883; Linux `tcp_dsack_set`).
+    fn reports_copies(&self, side: Side) -> bool {
+        let halves = [&self.connection.halves.client, &self.connection.halves.server];
+        let both_permit = halves.into_iter().all(|half| half.greeting.is_some_and(Greeting::has_sack));
+        both_permit && self.profiles[side].name == Profile::LINUX.name
+    }
+
+    /// `side` answers the first copy of the peer's FIN that came to it at once, from beyond a FIN of its own that the tap had not seen: that was sent before
     /// the peer's came, and was lost before the tap. A FIN in answer would have brought the acknowledgment itself, and nothing
     /// had called for a second one. Returns the index of that answer.
     pub(super) fn crossed_unseen(&self, side: Side) -> Option<usize> {
@@ -146,13 +154,14 @@ impl Hindsight<'_> {
         let (before, after) = (&self.notes[..answer], &self.notes[answer..]);
         let noted = &self.notes[answer];
         let is_beyond = noted.seq == own + 1 && noted.end() == noted.seq && !halves[side].has_gone_round();
-        let mut copies = before.iter().filter(|note| note.side != side && note.is_fin());
+        let mut copies = before.iter().rev().filter(|note| note.side != side && note.is_fin());
         let fin = copies.next().filter(|fin| fin.end() == peer + 1 && fin.ack.at_or_before(own))?;
+        let is_first = copies.next().is_none() || self.reports_copies(side) && noted.sack.is_none();
         let at_once = noted.time.since(fin.time) <= self.arrivals.crossing_ns(side);
         let is_late = |note: &&Noted| note.time.since(noted.time) > OVERTAKEN_UNDATED_NS;
         let is_lost =
             !before.iter().any(is_own_fin) && after.iter().find(|note| is_own_fin(note)).filter(is_late).is_some();
-        (is_beyond && copies.next().is_none() && at_once && is_lost).then_some(answer)
+        (is_beyond && is_first && at_once && is_lost).then_some(answer)
     }
 
     /// The bare reset in note `index` overtook the FIN of its own sender. Returns the index of that.

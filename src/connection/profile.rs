@@ -171,6 +171,11 @@ impl Greeting {
         Self { order, count, ttl: segment.ttl }
     }
 
+    /// It permits selective acknowledgments.
+    pub(super) fn has_sack(self) -> bool {
+        (0..self.count).any(|place| self.order >> (2 * place) & 3 == OptionKind::SackPermitted as u8)
+    }
+
     /// The stack that makes its SYN so. The orders are those of p0f's signatures, the same for a SYN-ACK as far as the
     /// peer's SYN let it have the options. Android and ChromeOS are Linux, iOS is macOS.
     fn stack(self) -> Option<Profile> {

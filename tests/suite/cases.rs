@@ -632,6 +632,57 @@ fn a_connection_under_two_stream_numbers_goes_on_where_it_was() {
 }
 
 #[test]
+fn an_acknowledgment_of_the_fin_in_the_stream_before_counts() {
+    holds(
+        "client > SYN
+         +20ms server > SYN ACK
+         client > ACK
+         client > FIN ACK
+         +10ms server > SYN ACK seq 0 ack 1
+         client > ACK seq 2 ack 1
+         +10ms server > FIN ACK seq 1 ack 2
+         client > ACK seq 2 ack 2",
+        &[
+            ("client", "FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT"),
+            ("server", "ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED"),
+            ("close", "three-segment"),
+            ("by", "client"),
+        ],
+    );
+}
+
+#[test]
+fn who_refuses_what_lies_before_a_fin_does_not_take_the_fin() {
+    holds(
+        "client > SYN
+         server > SYN ACK
+         client > ACK
+         client > FIN ACK
+         +10us server > data 1
+         server > FIN ACK
+         server > FIN ACK seq 2
+         +20ms client > RST seq 2 win 0",
+        &[("client", "SYN-SENT ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 CLOSED")],
+    );
+}
+
+#[test]
+fn who_gave_up_in_closing_was_in_no_time_wait() {
+    holds(
+        "client > SYN
+         server > SYN ACK
+         client > ACK
+         client > FIN ACK
+         server > FIN ACK ack 1
+         client > ACK
+         +200ms server > FIN ACK seq 1 ack 1
+         +400ms server > FIN ACK seq 1 ack 1
+         client > RST seq 1 win 0",
+        &[("resets", "no-connection medium")],
+    );
+}
+
+#[test]
 fn a_syn_that_is_sent_again_had_not_been_refused() {
     let trace = "client > SYN\nserver > RST ACK\n+1 client > SYN seq 0\nserver > RST ACK";
     let told = tell_items(&parse(trace).expect("a readable trace"));

@@ -206,6 +206,14 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence);
     }
+    if trigger.is_fin() && matches!(inquiry.effect.state_of(inquiry.from()), State::Closing | State::LastAck) {
+        let evidence = format!(
+            "it answers a repeated FIN (frame {}, the {} copy), and its own was never acknowledged: it had given up",
+            trigger.frame,
+            ordinal(receiver.fins)
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence);
+    }
     if trigger.is_fin() {
         let evidence = format!(
             "it answers a repeated FIN (frame {}, the {} copy) that TIME-WAIT would have acknowledged: the state is gone",
