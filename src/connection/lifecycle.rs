@@ -241,7 +241,11 @@ impl Hindsight<'_> {
             return false;
         };
         let half = past.half(self.connection.client);
-        half.isn == Some(isn) && past.is_over() && !half.syn_unanswered
+        // One that was never answered may be sent again, but not at the same tick.
+        let value =
+            self.notes.iter().find(|note| note.is_syn()).and_then(|syn| syn.timestamps).map(|stamps| stamps.value);
+        let is_copy = value.is_some() && half.timestamp == value;
+        half.isn == Some(isn) && past.is_over() && (!half.syn_unanswered || is_copy)
     }
 
     /// Nobody stands behind the SYN: its SYN-ACK was repeated unanswered, and in all that time the SYN was not, as a host

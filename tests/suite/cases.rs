@@ -744,3 +744,40 @@ fn multipath_tcp_says_itself_why_it_resets() {
     let asked = ends("mptcp").replace("RST ACK <mptcp>", "ACK <fastclose>") + "\nserver > RST seq 1 win 0";
     holds(&asked, &[("resets", "linger-zero medium")]);
 }
+
+#[test]
+fn a_prober_whose_probes_the_tap_missed_may_have_given_up() {
+    let trace = |id: u16| {
+        format!(
+            "client > SYN id 100\n+50ms server > SYN ACK\n+50ms client > ACK id 101\n\
+             +1 client > ACK seq 0 id 102\n+10us server > ACK\n+2 client > RST ACK seq 1 id {id}"
+        )
+    };
+    holds(&trace(103), &[("resets", "linger-zero medium")]);
+    holds(&trace(104), &[("resets", "keepalive-timeout medium")]);
+}
+
+#[test]
+fn an_acknowledgment_that_reports_no_copy_answers_the_first_that_came() {
+    let trace = |sack: &str| {
+        format!(
+            "client > SYN <mss 1460, sackOK, wscale 7>\n+20ms server > SYN ACK <mss 1460, sackOK, wscale 7>\n\
+             +1us client > ACK\n+1 client > FIN ACK\n+300ms client > FIN ACK seq 1\n+20ms server > ACK seq 2 ack 2{sack}\n\
+             +300ms server > FIN ACK seq 1 ack 2\nclient > ACK seq 2 ack 2"
+        )
+    };
+    holds(&trace(""), &[("server", "SYN-RECEIVED ESTABLISHED FIN-WAIT-1 CLOSING TIME-WAIT")]);
+    holds(&trace(" <sack 1:2>"), &[("server", "SYN-RECEIVED ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED")]);
+}
+
+#[test]
+fn a_copy_of_a_syn_that_was_refused_opens_nothing() {
+    let copy = |value: u32| {
+        format!(
+            "client > SYN <TS val 7 ecr 0>\nserver > RST ACK\n\
+             +20ms client > SYN seq 0 <TS val {value} ecr 0>\nserver > RST ACK"
+        )
+    };
+    holds(&copy(7), &[("client", "")]);
+    holds(&copy(8), &[("client", "SYN-SENT CLOSED")]);
+}

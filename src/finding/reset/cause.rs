@@ -1,7 +1,7 @@
 //! The cause of a reset that its sender made itself.
 
 use super::{Inquiry, Judgement, abort};
-use crate::connection::{Class, Noted, ResetEffect, State};
+use crate::connection::{Class, Noted, ResetEffect, State, Tap};
 use crate::finding::phrase::{count, duration};
 use crate::finding::verdict::{Cause, Confidence, Family};
 
@@ -16,6 +16,8 @@ const MIDDLEBOX_SILENCE_MIN_NS: i64 = 1_000_000_000;
 const PROBE_INTERVAL_MIN_NS: i64 = 700_000_000;
 /// A path shorter than this does not tell an answer of the host from one on the way, ns.
 const PATH_MIN_NS: i64 = 2_000_000;
+/// What was counted and not seen since a probe were other probes, if it was no more than this.
+const UNSEEN_PROBES_MAX: u16 = 16;
 /// Silence that points to a middlebox when nothing else does, ns.
 const MIDDLEBOX_IDLE_MIN_NS: i64 = 30_000_000_000;
 
@@ -341,7 +343,19 @@ fn active(inquiry: &Inquiry<'_>) -> Judgement {
         );
         return Judgement::new(Cause::KeepaliveTimeout, Confidence::Medium, &[Cause::LingerZero], evidence);
     }
-    let judgement = abort::judge(inquiry);
+    let mut judgement = abort::judge(inquiry);
+    if let Some(silence) = since_last_probe(inquiry) {
+        let (last, id) = (inquiry.sender().last.map_or(0, |last| last.ip_id), inquiry.noted.ip_id);
+        if last != 0 && id != 0 && (2..=UNSEEN_PROBES_MAX).contains(&id.wrapping_sub(last)) {
+            let evidence = format!(
+                "the last that it said was a keepalive probe, {} before, and by its IPv4 ids it sent something since that the tap missed: the answer to a probe was lost behind the tap, the next probe before it, and the prober gave up",
+                duration(silence)
+            );
+            return Judgement::new(Cause::KeepaliveTimeout, Confidence::Medium, &[judgement.cause], evidence);
+        }
+        judgement.confidence = judgement.confidence.min(Confidence::Medium);
+        judgement.rivals.push(Cause::KeepaliveTimeout);
+    }
     // A SYN-ACK that comes again is no beginning.
     let opens = |note: &Noted| note.is_syn() || note.is_syn_ack();
     if inquiry.connection.began_in_capture() && inquiry.life.notes.first().is_some_and(opens) {
@@ -355,6 +369,15 @@ fn active(inquiry: &Inquiry<'_>) -> Judgement {
 fn follows_probe_at_once(inquiry: &Inquiry<'_>) -> bool {
     let probe = inquiry.sender().last.filter(|last| last.class.contains(Class::KEEPALIVE));
     probe.is_some_and(|probe| inquiry.noted.time.since(probe.time) < PROBE_INTERVAL_MIN_NS)
+}
+
+/// How long ago the sender's last segment was, if that was a keepalive probe and the next one was due since. Its answer was
+/// seen; whether it arrived is not, but beside the sender.
+fn since_last_probe(inquiry: &Inquiry<'_>) -> Option<i64> {
+    let probe = inquiry.sender().last.filter(|last| last.class.contains(Class::KEEPALIVE))?;
+    let silence = inquiry.noted.time.since(probe.time);
+    let is_seen = inquiry.life.tap == Some(Tap::beside(inquiry.from()));
+    (silence >= PROBE_INTERVAL_MIN_NS && !is_seen).then_some(silence)
 }
 
 /// For how long the sender had said nothing, and the shortest interval of its probes, if some were due since.
