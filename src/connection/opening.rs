@@ -123,8 +123,10 @@ fn kind_unanswered(hindsight: &Hindsight<'_>) -> OpenKind {
     if refusal && !later {
         return OpenKind::Refused;
     }
-    if later && client.acked.is_none() && hindsight.client_goes_on_open() {
-        // Only the client was captured: it acknowledges and sends as only an open connection does.
+    // The SYN-ACK is not in the capture, or nothing of the server is: the client acknowledges and sends as only an open
+    // connection does, and no server disagrees with its SYN's number.
+    let agrees = client.acked.zip(client.isn).is_none_or(|(acked, isn)| acked.after(isn));
+    if later && agrees && hindsight.client_goes_on_open() {
         return OpenKind::ThreeWay;
     }
     if connection.icmp_errors.iter().any(|error| is_hard(error) && error.seq == client.isn.unwrap_or_default()) {
