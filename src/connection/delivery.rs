@@ -16,7 +16,7 @@ const RTT_UNKNOWN_NS: i64 = 100_000_000;
 /// Roads that differ by more than this are rare, ns.
 const DETOUR_NS: i64 = 50_000_000;
 /// A SYN-ACK is sent again after so long (RFC 6298, section 2.1), less the time on the way, ns.
-const SYN_ACK_RTO_NS: i64 = 900_000_000;
+pub(super) const SYN_ACK_RTO_NS: i64 = 900_000_000;
 /// So many answers in a row that did not take effect mean that the next one did not either.
 const LOST_IN_A_ROW: usize = 4;
 /// A side that has said nothing since its SYN-ACK while the peer sent this often does not hold the connection.
@@ -488,7 +488,7 @@ fn shows_open(connection: &Connection, notes: &[Noted], side: Side) -> Option<us
 }
 
 /// From the tap to each side and back, by the handshake. A repeated SYN or SYN-ACK counts from its last copy.
-fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>> {
+pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>> {
     let Some(syn_ack) = notes.iter().position(|note| note.side == Side::Server && note.is_syn_ack()) else {
         return Sides::default();
     };

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use self::pass::{Pass, Stage, Twins};
 use super::brief::Brief;
+use super::delivery::SYN_ACK_RTO_NS;
 use super::noted::Noted;
 use super::profile::Profile;
 use super::state::State;
@@ -212,6 +213,10 @@ impl Orderly {
     fn tell(circumstances: &Circumstances, pass: &Pass) -> Option<Self> {
         let &Circumstances { stream, client, server, evicted, horizon, profile } = circumstances;
         let horizon = horizon.max(pass.newest.time);
+        if pass.stage != Stage::Asked && pass.syn_ack.time.since(pass.syn.time) >= SYN_ACK_RTO_NS {
+            // It may be a copy, and how far the server is then shows in what it echoes.
+            return None;
+        }
         let profile_of = |side: Side| profile.of(pass.ways[side].greeting);
         let profiles = Sides { client: profile_of(Side::Client), server: profile_of(Side::Server) };
         let left_here = |side: Side| pass.ways[side].left_here();
