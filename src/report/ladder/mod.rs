@@ -138,7 +138,12 @@ impl<'a> Rails<'a> {
                 self.line(out, &lead, client.as_ref(), &arrow, server.as_ref())
             }
             Row::Step { side, step } => {
-                let why = if step.frame.is_some() { "" } else { "by timer" };
+                let why = match (step.frame, step.basis) {
+                    (Some(_), _) => "",
+                    // Of what comes without a frame, all but timers is inferred.
+                    (None, Basis::Inferred) => "ACK not captured",
+                    (None, _) => "by timer",
+                };
                 let middle = paint.paint(Role::Faint, self.beside(*side, why)).to_string();
                 let lead = match step.frame {
                     Some(_) => self.blank(),

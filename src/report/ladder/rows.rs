@@ -112,7 +112,7 @@ enum Order {
     Call,
     /// A finding.
     Finding,
-    /// A state reached by a timer, later.
+    /// A state reached later: by a timer, or by what the capture missed.
     Expired,
 }
 
@@ -142,7 +142,11 @@ fn marks<'a>(verdict: &'a Verdict, segments: &[&Segment]) -> Vec<Mark<'a>> {
         let frame = at_its_time.or(finding.frames.first().copied()).unwrap_or_default();
         marks.push(Mark { frame, order: Order::Finding, row: Row::Finding(finding) });
     }
-    marks.sort_by_key(|mark| (mark.frame, mark.order));
+    let expired = |row: &Row<'_>| match row {
+        Row::Step { step, .. } if step.frame.is_none() => step.time,
+        _ => Timestamp(0),
+    };
+    marks.sort_by_key(|mark| (mark.frame, mark.order, expired(&mark.row)));
     marks
 }
 
