@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use recording::Drops;
 use score::Score;
 
 /// Compare verdicts with what the kernel did.
@@ -42,8 +43,11 @@ struct Arguments {
     /// Compare the socket tables at so many random moments of every capture instead.
     #[arg(long, value_name = "N", conflicts_with = "misses")]
     sockets: Option<u32>,
-    /// Which random moments these are.
-    #[arg(long, default_value_t = 0, value_name = "N", requires = "sockets")]
+    /// Leave this share of the frames out, at random, as a capture does that drops: what does the rest still show?
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", conflicts_with = "sockets")]
+    drop: f64,
+    /// Which random moments, or frames, these are.
+    #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
 }
 
@@ -61,7 +65,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
     if let Some(moments) = arguments.sockets {
         return print(&sockets::report(&sockets::judge(&arguments.folders, moments, arguments.seed)?, arguments.worst));
     }
-    let score = judge(&arguments.folders)?;
+    let score = judge(&arguments.folders, arguments.drop, arguments.seed)?;
     if score.captures == 0 {
         return Err(io::Error::other("no capture with a truth file beside it in these folders"));
     }
@@ -77,11 +81,12 @@ fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Counts every recording in these folders.
-fn judge(folders: &[PathBuf]) -> io::Result<Score> {
+/// Counts every recording in these folders, with a `share` of their frames left out.
+fn judge(folders: &[PathBuf], share: f64, seed: u64) -> io::Result<Score> {
     let mut score = Score::default();
+    let mut drops = Drops::new(share, seed);
     for run in recording::find(folders)? {
-        let views = recording::load(&run)?;
+        let views = recording::load(&run, &mut drops)?;
         for view in &views {
             score.add(view, &views);
         }
@@ -108,7 +113,7 @@ mod tests {
                 (measure, case)
             })
             .collect();
-        let score = judge(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")]).unwrap();
+        let score = judge(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")], 0.0, 0).unwrap();
         assert!(score.captures > 100, "only {} captures under fixtures/", score.captures);
         let unknown: Vec<String> = score
             .misses

@@ -5,10 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lastack::analysis::{self, Options};
+use lastack::analysis::{self, Filter, Options};
 use lastack::finding::Verdict;
 use lastack::report::{CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
-use lastack::source::{self, Input};
+use lastack::source::{self, Frame, Input};
 
 use super::taps::Tap;
 use super::truth::Truth;
@@ -81,17 +81,36 @@ fn capture_of(truth: &Path) -> Option<(PathBuf, PathBuf)> {
     Some((truth.parent()?.to_owned(), truth.with_file_name(format!("capture{tap}.pcap"))))
 }
 
-/// Analyses the captures of a run.
+/// Leaves frames out, each with the same chance.
+pub struct Drops {
+    share: f64,
+    random: fastrand::Rng,
+}
+
+impl Drops {
+    /// A `share` of all, chosen by `seed`.
+    pub fn new(share: f64, seed: u64) -> Self {
+        Self { share, random: fastrand::Rng::with_seed(seed) }
+    }
+}
+
+impl Filter for Drops {
+    fn passes(&mut self, _: &Frame<'_>) -> bool {
+        self.random.f64() >= self.share
+    }
+}
+
+/// Analyses the captures of a run, without the frames that `drops` leaves out.
 ///
 /// # Errors
 /// A truth file is not in the format, or a capture cannot be read to its end.
-pub fn load(run: &[Recording]) -> io::Result<Vec<Told>> {
+pub fn load(run: &[Recording], drops: &mut Drops) -> io::Result<Vec<Told>> {
     run.iter()
         .map(|recording| {
             let truth = recording.truth()?;
             let mut collected = Collected::default();
-            let outcome =
-                analysis::analyse(&mut open(&recording.capture)?, &Options::default(), None, &mut collected, &mut ())?;
+            let mut source = open(&recording.capture)?;
+            let outcome = analysis::analyse(&mut source, &Options::default(), Some(drops), &mut collected, &mut ())?;
             if let Some(error) = outcome.source_error {
                 return Err(io::Error::other(error));
             }
