@@ -54,7 +54,8 @@ impl Judge {
 
     /// Unpacks and judges a connection that left when packet time had reached `horizon`.
     pub fn judge(&self, left: Left, horizon: Timestamp, spare: Spare) -> Option<Judged> {
-        let connection = left.unpack(spare.connection)?;
+        let mut connection = left.unpack(spare.connection)?;
+        connection.supply_missed_fins();
         let life = Lifecycle::within(spare.room, &connection, horizon, self.profile);
         let thresholds = self.policy.thresholds(connection.client, connection.server);
         let said = if self.takes_gists {

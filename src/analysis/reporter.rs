@@ -105,6 +105,7 @@ impl<'a> Reporter<'a> {
 
     /// What is to be said of `connection` if nothing more comes of it.
     pub fn judge(&self, connection: &Connection, horizon: Timestamp) -> Verdict {
+        let connection = &*connection.with_missed_fins();
         let life = Lifecycle::of(connection, horizon, self.profile);
         let mut verdict = self.conclude(connection, &life);
         self.policy.apply(&mut verdict);
@@ -113,6 +114,7 @@ impl<'a> Reporter<'a> {
 
     /// The same, and counts its sockets in `tally` as those of one that goes on.
     pub fn judge_among(&self, connection: &Connection, horizon: Timestamp, tally: &mut Tally) -> Verdict {
+        let connection = &*connection.with_missed_fins();
         let life = Lifecycle::of(connection, horizon, self.profile);
         if !connection.is_sampled_alone() {
             tally.take(connection, &life, Departure::Over);
@@ -175,6 +177,7 @@ impl<'a> Reporter<'a> {
     }
 
     fn connection(&mut self, connection: &Connection, departure: Departure, horizon: Timestamp) {
+        let connection = &*connection.with_missed_fins();
         let life = Lifecycle::within(std::mem::take(&mut self.room), connection, horizon, self.profile);
         self.told(connection, &life, departure, Said::Nothing);
         self.room = life.into_room();

@@ -133,6 +133,7 @@ impl Lifecycle {
             [half.last, half.last_data].into_iter().flatten()
         });
         connection.journal.put_in_order(extra, &mut notes);
+        connection.put_missed_fins(&mut notes);
         let arrivals = Arrivals::of(connection, &notes, horizon.max(connection.end));
         let greeting = |side: Side| profile.of(connection.halves[side].greeting);
         let profiles = Sides { client: greeting(Side::Client), server: greeting(Side::Server) };
@@ -410,7 +411,11 @@ impl Hindsight<'_> {
         };
         // Of a peer that the capture does not show, nothing says that its FIN had not come first.
         let unheard = cue == Cue::SendFin && self.connection.halves[!note.side].frames == 0;
-        let basis = if unheard { Basis::Assumed } else { Basis::Seen };
+        let basis = match () {
+            () if unheard => Basis::Assumed,
+            () if self.connection.is_missed(note) => Basis::Inferred,
+            () => Basis::Seen,
+        };
         Some(self.event((own, index, 0), cue, index, basis))
     }
 
@@ -687,6 +692,19 @@ impl<'a> Machine<'a> {
     /// Timers that must have run out before the end of the capture.
     fn run_out_timers(&mut self, opening: &Opening) {
         let horizon = self.hindsight.horizon;
+        match self.state {
+            State::LastAck => {
+                if let Some(last) = self.hindsight.missed_last_ack(self.side) {
+                    self.enter(State::Closed, last.acknowledged_at, None, Basis::Inferred);
+                }
+            }
+            State::FinWait2 => {
+                if let Some(last) = self.hindsight.missed_last_ack(!self.side) {
+                    self.enter(State::TimeWait, last.fin.time, Some(last.fin.frame), Basis::Inferred);
+                }
+            }
+            _ => {}
+        }
         let stack = &self.hindsight.profiles[self.side];
         let expired = match self.state {
             State::TimeWait => self.time_wait_began().map(|began| began.plus(stack.time_wait_ns)),

@@ -17,6 +17,7 @@ mod half;
 mod history;
 mod journal;
 mod lifecycle;
+mod missed;
 mod noted;
 mod opening;
 mod orderly;

@@ -93,6 +93,8 @@ pub struct Connection {
     pub context_change: Option<(u32, u32)>,
     /// It had to make room for others before it ended.
     pub evicted: bool,
+    /// FINs that no frame carries, each as of the frame that shows it ([`Connection::with_missed_fins`]).
+    pub missed_fins: Sides<Option<Box<Noted>>>,
     /// A stretch of the input stands in it once more: what is dated up to here and says nothing new is part of that.
     pub(super) repeats_until: Timestamp,
     pub(super) sequence: SequenceAnalysis,
@@ -125,6 +127,7 @@ impl Connection {
             context: first.context,
             context_change: None,
             evicted: false,
+            missed_fins: Sides::default(),
             repeats_until: Timestamp(i64::MIN),
             sequence: SequenceAnalysis::default(),
         }

@@ -46,6 +46,7 @@ use crate::connection::{Class, Connection, Lifecycle, Orderly, Profile};
 /// Diagnoses a connection. `horizon` is the newest packet time of the capture so far: it tells which timers must have
 /// run out and how long a state has lasted. `thresholds` say from where on something is worth a finding.
 pub fn diagnose(connection: &Connection, horizon: Timestamp, profile: Profile, thresholds: &Thresholds) -> Verdict {
+    let connection = &*connection.with_missed_fins();
     conclude(connection, &Lifecycle::of(connection, horizon, profile), thresholds)
 }
 

@@ -117,7 +117,7 @@ impl Sign {
         shows(!connection.icmp_errors.is_empty(), Self::ICMP_ERROR);
         shows(closing.unanswered.is_some(), Self::NO_ANSWER);
         shows(either(|half| half.frames == 0), Self::ONE_SIDED);
-        shows(either(|half| half.missing_bytes > 0), Self::GAP);
+        shows(super::capture::capture_gap::has_gap(case), Self::GAP);
         shows(connection.journal.has_artefacts(), Self::ARTEFACT);
         shows(connection.clock_steps_back > 0, Self::CLOCK_BACK);
         shows(connection.shows_controls_alone(), Self::CONTROLS_ALONE);

@@ -117,6 +117,7 @@ fn those_that_are_not_asked_would_find_nothing_and_words_change_nothing() {
         let Some(first) = segments.first() else { continue };
         let mut connection = Connection::new(seed, first, past.filter(|_| seed % 5 == 0));
         segments.iter().for_each(|segment| connection.step(segment));
+        connection.supply_missed_fins();
         let horizon = connection.end.plus([0, 5_000_000_000, 400_000_000_000][seed as usize / 3 % 3]);
         let thresholds = Thresholds::default();
         // Debug builds ask all detectors in here.

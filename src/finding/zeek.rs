@@ -13,16 +13,16 @@ pub(super) fn conn_state(connection: &Connection) -> &'static str {
         (true, false) => match first_reset {
             Some(Side::Server) => "REJ",
             Some(Side::Client) => "RSTOS0",
-            None if client.fin.is_some() => "SH",
+            None if client.fins > 0 => "SH",
             None => "S0",
         },
         (false, true) => match first_reset {
             Some(Side::Server) => "RSTRH",
-            _ if server.fin.is_some() => "SHR",
+            _ if server.fins > 0 => "SHR",
             _ => "OTH",
         },
         (false, false) => "OTH",
-        (true, true) => match (first_reset, client.fin.is_some(), server.fin.is_some()) {
+        (true, true) => match (first_reset, client.fins > 0, server.fins > 0) {
             (Some(Side::Client), _, _) => "RSTO",
             (Some(Side::Server), _, _) => "RSTR",
             (None, true, true) => "SF",

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lastack::base::Timestamp;
+use lastack::base::{Side, Timestamp};
 use lastack::finding::{Confidence, Loss};
 use lastack::segment::Item;
 use lastack::source::script::parse;
@@ -74,4 +74,54 @@ fn many_losses_stay_within_a_bound_and_none_is_forgotten() {
     assert!(gap(&told, 0).unwrap().contains("1 frame while"));
     let early = Loss { from: Timestamp(i64::MIN), to: Timestamp(i64::MAX), frames: u64::MAX };
     assert!(gap(&tell_items_with(&items, &[early, early]), 1).unwrap().contains(&u64::MAX.to_string()));
+}
+
+/// Both ways to close with FIN, each followed by a later SYN of somebody else, so that the capture goes on.
+const CLOSES: [(&str, &str); 2] = [
+    ("three-segment", "server > FIN ACK\n+10us client > ACK\n"),
+    ("four-segment", "server > ACK\n+40ms server > FIN ACK\n+10us client > ACK\n"),
+];
+
+#[test]
+fn no_single_frame_that_the_capture_missed_changes_the_life_that_the_others_show() {
+    for (kind, close) in CLOSES {
+        let trace = format!(
+            "client > SYN <mss 1460>
+             +1ms server > SYN ACK <mss 1460>
+             +10us client > ACK
+             client > data 100
+             +1ms server > data 1000
+             +10us client > ACK
+             +20ms client > FIN ACK
+             +1ms {close}
+             idle 4
+             b.client 10.0.0.1:40001
+             b.client > SYN <mss 1460>
+            "
+        );
+        let items = parse(&trace).unwrap();
+        let whole = tell_items(&items);
+        let states = |told: &Told| {
+            let of =
+                |side: Side| told.verdicts[0].endpoints[side].states.iter().map(|step| step.state).collect::<Vec<_>>();
+            (of(Side::Client), of(Side::Server))
+        };
+        assert_eq!(whole.verdicts[0].close.kind.name(), kind);
+        // The first is what says that there was a beginning; the last one is somebody else's.
+        for missed in 1..items.len() - 1 {
+            let mut rest = items.clone();
+            rest.remove(missed);
+            let told = tell_items(&rest);
+            assert_eq!(states(&told), states(&whole), "{kind} without item {missed}");
+            let (open, close) = (&told.verdicts[0].open, &told.verdicts[0].close);
+            assert_eq!(open.kind, whole.verdicts[0].open.kind, "{kind} without item {missed}");
+            assert_eq!(close.initiator, whole.verdicts[0].close.initiator, "{kind} without item {missed}");
+            let is_last_known = close.kind == whole.verdicts[0].close.kind;
+            // Without the acknowledgment between the FINs four segments are three.
+            assert!(is_last_known || close.kind.name() == "three-segment", "{kind} without item {missed}: {close:?}");
+            let names: Vec<_> = told.verdicts[0].findings.iter().map(|finding| finding.name).collect();
+            let others = names.iter().filter(|&&name| name != "capture-gap").count();
+            assert_eq!(others, 0, "{kind} without item {missed}: {names:?}");
+        }
+    }
 }

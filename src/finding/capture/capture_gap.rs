@@ -1,7 +1,7 @@
 //! `capture-gap`: acknowledged and never seen.
 
 use crate::base::Side;
-use crate::connection::Class;
+use crate::connection::{Class, OpenKind};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -11,7 +11,8 @@ use crate::finding::verdict::Confidence;
 finding! {
     /// # What it is
     ///
-    /// One side acknowledged octets that the capture never shows: they were sent and arrived, and the capture lost them.
+    /// One side acknowledged octets, a FIN or a SYN-ACK that the capture never shows: they were sent and arrived, and the capture
+    /// lost them.
     ///
     /// # Why it matters
     ///
@@ -20,7 +21,9 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// An acknowledgment covers sequence space that no captured segment carried. On a running interface also, with the kind
+    /// An acknowledgment covers sequence space that no captured segment carried. A single octet at the end of what a side sent, of
+    /// a connection that its peer closed, is that side's FIN: the close is told as if it had been captured, by the frame that
+    /// acknowledges it, and its states are inferred. A SYN-ACK is missing where the client went on as only an open connection does. On a running interface also, with the kind
     /// `dropped`, on every connection that lived while the kernel had no room for frames: some of them may have been its own. A file that says at its end how
     /// many were lost (pcapng interface statistics, drop counts), and more than one in a thousand, makes of it the same on what is
     /// told by then and rests on somebody's silence.
@@ -32,6 +35,21 @@ finding! {
     /// server > data 1:1001
     /// server > data 2001:3001
     /// client > ACK ack 3001
+    /// ```
+    ///
+    /// ```trace fires
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// server > FIN ACK ack 2
+    /// client > ACK seq 2
+    /// ```
+    ///
+    /// ```trace fires
+    /// client > SYN
+    /// client > ACK ack 1
+    /// server > data 100 seq 1 ack 1
+    /// client > ACK ack 101
     /// ```
     ///
     /// # Not to be confused with
@@ -67,38 +85,84 @@ finding! {
 
 fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
-    if connection.shows_controls_alone() {
+    let missing: Vec<Missing> = missing(case).collect();
+    if connection.shows_controls_alone() || missing.is_empty() {
         return;
     }
-    // Of a side that is not in the capture at all everything is missing: that is `one-sided`.
-    let missing = Side::BOTH.map(|side| match &connection.halves[side] {
-        half if half.frames == 0 => (side, 0),
-        half => (side, half.missing_bytes),
-    });
-    let Some(&(side, octets)) = missing.iter().max_by_key(|(_, octets)| *octets).filter(|(_, octets)| *octets > 0)
-    else {
-        return;
-    };
-    let other = missing.iter().find(|(other, octets)| *other != side && *octets > 0);
     let shows = |class: Class, of: Side| case.notes(move |note| note.side == of && note.class.contains(class));
     let mut frames: Vec<u64> = missing
         .iter()
-        .filter(|(_, octets)| *octets > 0)
-        .flat_map(|&(side, _)| shows(Class::ACKS_UNSEEN, !side).chain(shows(Class::AFTER_GAP, side)))
-        .map(|note| note.frame)
+        .flat_map(|missing| match missing.what {
+            What::Octets(_) => {
+                let side = missing.side;
+                shows(Class::ACKS_UNSEEN, !side).chain(shows(Class::AFTER_GAP, side)).map(|note| note.frame).collect()
+            }
+            What::Fin(frame) => vec![frame],
+            What::SynAck => case.life.opening.frames.to_vec(),
+        })
         .collect();
     if frames.is_empty() {
         frames = vec![connection.first_frame, connection.last_frame];
     }
-    let also = other.map(|(other, octets)| format!(", and {} of {}", count(*octets, "octet"), case.name(*other)));
-    let message = format_args!(
-        "{} of {}{} were acknowledged and are not in the capture",
-        count(octets, "octet"),
-        case.name(side),
-        also.unwrap_or_default()
-    );
+    let list: Vec<String> = missing.iter().map(|missing| missing.named(case)).collect();
+    let (was, is) = match missing.as_slice() {
+        [Missing { what: What::Octets(1) | What::Fin(_) | What::SynAck, .. }] => ("was", "is"),
+        _ => ("were", "are"),
+    };
+    let message = format_args!("{} {was} acknowledged and {is} not in the capture", list.join(", and "));
     let first = frames.iter().min().copied().unwrap_or(connection.first_frame);
     let time = case.notes(|note| note.frame == first).next().map_or(connection.start, |note| note.time);
     let draft = ENTRY.draft(Confidence::High, time, frames, message);
-    if other.is_some() { draft } else { draft.endpoint(side) }.push(found);
+    let side = missing[0].side;
+    if missing.iter().all(|other| other.side == side) { draft.endpoint(side) } else { draft }.push(found);
+}
+
+/// Something that was acknowledged and that no frame carries.
+struct Missing {
+    side: Side,
+    what: What,
+}
+
+enum What {
+    SynAck,
+    Octets(u64),
+    /// The FIN, and the frame that shows that it was sent.
+    Fin(u64),
+}
+
+impl Missing {
+    fn named(&self, case: &Case<'_>) -> String {
+        let who = case.name(self.side);
+        match self.what {
+            What::SynAck => format!("the SYN-ACK of {who}"),
+            What::Octets(octets) => format!("{} of {who}", count(octets, "octet")),
+            What::Fin(_) => format!("the FIN of {who}"),
+        }
+    }
+}
+
+pub(in crate::finding) fn has_gap(case: &Case<'_>) -> bool {
+    missing(case).next().is_some()
+}
+
+/// What is missing, the most octets first. Of a side that is not in the capture at all everything is: that is `one-sided`.
+fn missing<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Missing> + 'a {
+    let (connection, halves) = (case.connection, &case.connection.halves);
+    let fewer_last = if halves.client.missing_bytes > halves.server.missing_bytes {
+        Side::BOTH
+    } else {
+        [Side::Server, Side::Client]
+    };
+    let syn_ack = halves.client.isn.is_some() && halves.server.isn.is_none() && halves.server.frames > 0;
+    let syn_ack = syn_ack && case.life.opening.kind == OpenKind::ThreeWay;
+    let octets = fewer_last.into_iter().filter_map(|side| {
+        let half = &halves[side];
+        let is_missing = half.frames > 0 && half.missing_bytes > 0;
+        is_missing.then_some(Missing { side, what: What::Octets(half.missing_bytes) })
+    });
+    let fins = Side::BOTH.into_iter().filter_map(|side| {
+        let fin = connection.missed_fins[side].as_ref()?;
+        Some(Missing { side, what: What::Fin(fin.frame) })
+    });
+    octets.chain(fins).chain(syn_ack.then_some(Missing { side: Side::Server, what: What::SynAck }))
 }
