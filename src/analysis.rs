@@ -1,6 +1,7 @@
 //! The only wiring: source to decoder to table to finding to report. The file to read second.
 
 mod apart;
+mod channel;
 mod judge;
 mod onward;
 mod reading;

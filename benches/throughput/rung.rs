@@ -150,7 +150,7 @@ struct Lives {
 impl Lives {
     fn each(
         &mut self,
-        left: Left,
+        left: Left<'_>,
         now: Timestamp,
         short: impl FnOnce(&Orderly),
         whole: impl FnOnce(&Connection, &Lifecycle),
@@ -251,7 +251,7 @@ fn segment(item: &Item) -> Option<&Segment> {
 }
 
 /// The same, and gives them to the table.
-fn table(path: &Path, mut leave: impl FnMut(Left, Timestamp)) -> Result<u64> {
+fn table(path: &Path, mut leave: impl FnMut(Left<'_>, Timestamp)) -> Result<u64> {
     let mut source = source::open(vec![Input::Path(path.to_owned())], source::Options::default())?;
     let (mut decoder, mut items) = (Decoder::default(), Items::default());
     let mut table = Table::new(Limits::default(), Profile::LINUX);
@@ -265,6 +265,7 @@ fn table(path: &Path, mut leave: impl FnMut(Left, Timestamp)) -> Result<u64> {
             locators.push(locator);
         }
         locators.iter_mut().for_each(|locator| table.update_soon(locator));
+        locators.iter().for_each(|locator| table.pack_soon(locator));
         for (segment, locator) in items.iter().filter_map(segment).zip(&locators) {
             now = segment.time;
             table.expire(now, |left| leave(left, now));

@@ -9,10 +9,10 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::{panic, thread};
 
+use super::channel::{Receiver, Refused, Sender, channel};
 use super::judge::{Judge, Judged, Spares};
 use super::onward::{self, Parcels, There};
 use super::reading::Reading;
@@ -27,11 +27,11 @@ use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Sink, Summary};
 use crate::segment::Segment;
 use crate::source::{CaptureSet, SourceError};
-use crate::table::{Left, Past, Table, TableCounts};
+use crate::table::{Kept, Left, Past, Table, TableCounts};
 
 /// What is passed on at a time.
 const LETTERS: usize = 64;
-/// Batches that may be on their way; the faster thread waits then.
+/// Batches that may wait; the tracker judges them then.
 const ON_THE_WAY: usize = 16;
 
 /// More threads would wait for the one that tells.
@@ -44,45 +44,76 @@ enum Letter {
     Unheard(IpAddr),
     Lost(Lost),
     Kept(Sieve),
-    Left(Left, Departure, Timestamp),
+    Left(Kept, Departure, Timestamp),
     Judged(Box<Judged>, Departure),
-    InShort(Box<(Left, Orderly)>, Departure),
+    InShort(Box<(Kept, Orderly)>, Departure),
     Late(Box<(Past, Segment)>),
     /// What is being judged, while it is.
     Nothing,
 }
 
-/// Letters on their way: whoever holds the lock may judge those that are not judged yet.
+/// Letters, and what is packed of the connections in them.
+#[derive(Default)]
+struct Mail {
+    letters: Vec<Letter>,
+    octets: Vec<u8>,
+}
+
+/// Mail on its way: whoever holds the lock may judge what is not judged yet.
 #[derive(Clone)]
-struct Batch(Arc<Mutex<Vec<Letter>>>);
+struct Batch(Arc<Mutex<Mail>>);
+
+/// Room of mail that was told, for more.
+#[derive(Default)]
+struct Emptied(Mutex<Vec<Mail>>);
+
+impl Emptied {
+    fn take(&self) -> Mail {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn put(&self, mail: Mail) {
+        let mut emptied = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if emptied.len() < ON_THE_WAY {
+            emptied.push(mail);
+        }
+    }
+}
 
 impl Batch {
-    fn letters(&self) -> MutexGuard<'_, Vec<Letter>> {
+    fn mail(&self) -> MutexGuard<'_, Mail> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Judges the first of `letters` that was not judged yet; none when all were.
-fn judge_next(letters: &mut [Letter], judge: &Judge, spares: &Spares) -> Option<()> {
-    let letter = letters.iter_mut().find(|letter| matches!(letter, Letter::Left(..)))?;
-    if let Letter::Left(left, departure, horizon) = std::mem::replace(letter, Letter::Nothing) {
-        if let Some(orderly) = judge.in_short(&left, horizon) {
-            *letter = Letter::InShort(Box::new((left, orderly)), departure);
-        } else if let Some(judged) = judge.judge(left, horizon, spares.take()) {
-            *letter = Letter::Judged(Box::new(judged), departure);
+impl Mail {
+    /// Judges the first connection that was not judged yet; none when all were.
+    fn judge_next(&mut self, judge: &Judge, spares: &Spares) -> Option<()> {
+        // Of a SYN alone less can be told than it takes to hand that over.
+        let is_open = |letter: &&mut Letter| matches!(letter, Letter::Left(kept, ..) if !kept.is_lone());
+        let letter = self.letters.iter_mut().find(is_open)?;
+        if let Letter::Left(mut kept, departure, horizon) = std::mem::replace(letter, Letter::Nothing) {
+            if let Some(orderly) = judge.in_short(&kept, &self.octets, horizon) {
+                *letter = Letter::InShort(Box::new((kept, orderly)), departure);
+            } else if let Some(left) = kept.lend(&self.octets)
+                && let Some(judged) = judge.judge(left, horizon, spares.take())
+            {
+                *letter = Letter::Judged(Box::new(judged), departure);
+            }
         }
+        Some(())
     }
-    Some(())
 }
 
 /// Carries what the tracker tells to the other thread.
 struct Courier<'a> {
-    to: SyncSender<Batch>,
-    /// Those who only judge.
-    helpers: SyncSender<Batch>,
+    to: Sender<Batch>,
+    /// Those who only judge, if there are any.
+    helpers: Option<mpsc::SyncSender<Batch>>,
     judge: &'a Judge,
     spares: &'a Spares,
-    letters: Vec<Letter>,
+    emptied: &'a Emptied,
+    mail: Mail,
     /// Nobody takes letters any more.
     is_over: bool,
 }
@@ -109,12 +140,13 @@ pub(super) fn analyse(
     sink: &mut dyn Sink,
     observer: &mut dyn Observer,
 ) -> io::Result<Outcome> {
-    let (to, from) = sync_channel(ON_THE_WAY);
-    let (helpers, work) = sync_channel(ON_THE_WAY);
+    let (to, from) = channel(ON_THE_WAY);
+    let (helpers, work) = mpsc::sync_channel(ON_THE_WAY);
+    let helpers = (options.threads > 2).then_some(helpers);
     let work = Mutex::new(work);
     let mut reporter = Reporter::new(options, sink);
-    let (judge, spares) = (reporter.judge_elsewhere(), Spares::default());
-    let (judge, spares, work) = (&judge, &spares, &work);
+    let (judge, spares, emptied) = (reporter.judge_elsewhere(), Spares::default(), Emptied::default());
+    let (judge, spares, emptied, work) = (&judge, &spares, &emptied, &work);
     let streams = AtomicU64::new(0);
     let (there, parcels) = onward::apart(&streams);
     thread::scope(|scope| {
@@ -123,13 +155,13 @@ pub(super) fn analyse(
             read(Reading { source, filter, observer, names: options.names }, options, there)
         })?;
         let tracking = start("tracking").spawn_scoped(scope, move || {
-            let courier = Courier { to, helpers, judge, spares, letters: Vec::new(), is_over: false };
+            let courier = Courier { to, helpers, judge, spares, emptied, mail: Mail::default(), is_over: false };
             track(parcels, options, courier)
         })?;
         for _ in 2..options.threads.min(THREADS_MAX) {
             start("judging").spawn_scoped(scope, move || help(work, judge, spares))?;
         }
-        let told = tell(from, &mut reporter, spares);
+        let told = tell(from, &mut reporter, spares, emptied);
         let tracked = tracking.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
         let read = reading.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
         told?;
@@ -157,45 +189,85 @@ fn track(parcels: Parcels<'_>, options: &Options, mut courier: Courier<'_>) -> i
 }
 
 /// Judges what is on its way until nothing more comes.
-fn help(work: &Mutex<Receiver<Batch>>, judge: &Judge, spares: &Spares) {
+fn help(work: &Mutex<mpsc::Receiver<Batch>>, judge: &Judge, spares: &Spares) {
     loop {
         let Ok(batch) = work.lock().unwrap_or_else(PoisonError::into_inner).recv() else { return };
-        let mut letters = batch.letters();
-        while judge_next(&mut letters, judge, spares).is_some() {}
+        let mut mail = batch.mail();
+        while mail.judge_next(judge, spares).is_some() {}
     }
 }
 
 /// Reads the letters; stops when the sink takes no more.
-fn tell(from: Receiver<Batch>, reporter: &mut Reporter<'_>, spares: &Spares) -> io::Result<()> {
+fn tell(from: Receiver<Batch>, reporter: &mut Reporter<'_>, spares: &Spares, emptied: &Emptied) -> io::Result<()> {
     for batch in from {
-        let letters = std::mem::take(&mut *batch.letters());
-        for letter in letters {
-            match letter {
+        let mut mail = std::mem::take(&mut *batch.mail());
+        let Mail { letters, octets } = &mut mail;
+        for letter in letters.iter_mut() {
+            // Most are these, and they are large.
+            if let Letter::Left(kept, departure, horizon) = letter {
+                kept.lend(octets).into_iter().for_each(|left| reporter.left(left, *departure, *horizon));
+                reporter.so_far()?;
+                continue;
+            }
+            match std::mem::replace(letter, Letter::Nothing) {
                 Letter::Capture(capture) => reporter.announce(capture),
                 Letter::Way(way) => reporter.way(*way),
                 Letter::Kept(sieve) => reporter.kept(sieve),
                 Letter::Unheard(host) => reporter.unheard(host),
                 Letter::Lost(lost) => Outlet::lost(reporter, lost),
-                Letter::Left(left, departure, horizon) => reporter.left(left, departure, horizon),
                 Letter::Judged(judged, departure) => spares.put(reporter.judged(*judged, departure)),
-                Letter::InShort(short, departure) => {
-                    let (left, orderly) = *short;
-                    reporter.left_in_short(left, &orderly, departure);
+                Letter::InShort(mut short, departure) => {
+                    let (kept, orderly) = &mut *short;
+                    let left = kept.lend(octets);
+                    left.into_iter().for_each(|left| reporter.left_in_short(left, orderly, departure));
                 }
                 Letter::Late(late) => reporter.late(&late.0, &late.1),
-                Letter::Nothing => {}
+                Letter::Left(..) | Letter::Nothing => {}
             }
             reporter.so_far()?;
         }
+        letters.clear();
+        octets.clear();
+        emptied.put(mail);
     }
     Ok(())
 }
 
 impl Courier<'_> {
     fn put(&mut self, letter: Letter) {
-        self.letters.push(letter);
-        if self.letters.len() == LETTERS {
-            self.pause();
+        self.mail.letters.push(letter);
+        if self.mail.letters.len() == LETTERS {
+            self.send();
+        }
+    }
+
+    fn send(&mut self) {
+        if self.mail.letters.is_empty() {
+            return;
+        }
+        let mail = std::mem::replace(&mut self.mail, self.emptied.take());
+        let batch = Batch(Arc::new(Mutex::new(mail)));
+        if let Some(helpers) = &self.helpers {
+            // They may have enough to do.
+            let _ = helpers.try_send(batch.clone());
+        }
+        let mut waiting = Some(batch);
+        while let Some(batch) = waiting.take() {
+            match self.to.try_send(batch) {
+                Ok(()) => {}
+                Err(Refused::Over) => self.is_over = true,
+                Err(Refused::Full(batch)) => {
+                    // A helper that judges it has the lock.
+                    let judged = match batch.0.try_lock() {
+                        Ok(mut mail) => mail.judge_next(self.judge, self.spares),
+                        Err(_) => None,
+                    };
+                    match judged {
+                        Some(()) => waiting = Some(batch),
+                        None => self.is_over |= !self.to.send(batch),
+                    }
+                }
+            }
         }
     }
 }
@@ -223,8 +295,9 @@ impl Outlet for Courier<'_> {
         self.put(Letter::Unheard(host));
     }
 
-    fn left(&mut self, left: Left, departure: Departure, horizon: Timestamp) {
-        self.put(Letter::Left(left, departure, horizon));
+    fn left(&mut self, left: Left<'_>, departure: Departure, horizon: Timestamp) {
+        let kept = left.keep(&mut self.mail.octets);
+        self.put(Letter::Left(kept, departure, horizon));
     }
 
     fn late(&mut self, past: &Past, segment: &Segment) {
@@ -232,31 +305,8 @@ impl Outlet for Courier<'_> {
     }
 
     fn pause(&mut self) {
-        if self.letters.is_empty() {
-            return;
-        }
-        let letters = std::mem::replace(&mut self.letters, Vec::with_capacity(LETTERS));
-        let batch = Batch(Arc::new(Mutex::new(letters)));
-        // They may have enough to do.
-        let _ = self.helpers.try_send(batch.clone());
-        let mut waiting = Some(batch);
-        while let Some(batch) = waiting.take() {
-            match self.to.try_send(batch) {
-                Ok(()) => {}
-                Err(TrySendError::Disconnected(_)) => self.is_over = true,
-                Err(TrySendError::Full(batch)) => {
-                    // A helper that judges it has the lock.
-                    let judged = match batch.0.try_lock() {
-                        Ok(mut letters) => judge_next(&mut letters, self.judge, self.spares),
-                        Err(_) => None,
-                    };
-                    match judged {
-                        Some(()) => waiting = Some(batch),
-                        None => self.is_over |= self.to.send(batch).is_err(),
-                    }
-                }
-            }
-        }
+        self.send();
+        self.to.flush();
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use crate::base::Timestamp;
 use crate::connection::{Connection, Lifecycle, Orderly, Profile, Room};
 use crate::finding::{self, Sketch, Verdict};
 use crate::policy::Policy;
-use crate::table::Left;
+use crate::table::{Kept, Left};
 
 /// Memory of connections that were told, for others: as much as can be on the way between threads.
 const SPARES_MAX: usize = 1_024;
@@ -48,12 +48,12 @@ pub(super) struct Spares(Mutex<Vec<Spare>>);
 
 impl Judge {
     /// The life of a connection in short, if that is enough to tell it.
-    pub fn in_short(&self, left: &Left, horizon: Timestamp) -> Option<Orderly> {
-        left.orderly(horizon, self.profile)
+    pub fn in_short(&self, kept: &Kept, octets: &[u8], horizon: Timestamp) -> Option<Orderly> {
+        kept.orderly(octets, horizon, self.profile)
     }
 
     /// Unpacks and judges a connection that left when packet time had reached `horizon`.
-    pub fn judge(&self, left: Left, horizon: Timestamp, spare: Spare) -> Option<Judged> {
+    pub fn judge(&self, left: Left<'_>, horizon: Timestamp, spare: Spare) -> Option<Judged> {
         let mut connection = left.unpack(spare.connection)?;
         connection.supply_missed_fins();
         let life = Lifecycle::within(spare.room, &connection, horizon, self.profile);

@@ -2,17 +2,18 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc;
 
+use super::channel::{Receiver, Sender, channel};
 use super::tracker::{BATCH, Batch, Lost, Outlet, Tracker, Witness};
 use super::ways::Way;
 use crate::base::Timestamp;
 use crate::decode::{FrameKind, Item};
 use crate::report::{CaptureRecord, Summary};
 
-/// Batches that are handed over together: waking the other thread costs as much as tracking some frames.
+/// Batches that are handed over together.
 const LOAD: usize = 8;
-/// Loads that may be on their way; the reader waits then.
+/// Loads that may wait; the reader sleeps then.
 const ON_THE_WAY: usize = 8;
 
 /// Where goes what was read.
@@ -127,8 +128,8 @@ struct Load {
 
 /// The reader's end.
 pub(super) struct There<'a> {
-    to: SyncSender<Parcel>,
-    emptied: Receiver<Load>,
+    to: Sender<Parcel>,
+    emptied: mpsc::Receiver<Load>,
     load: Load,
     summary: Summary,
     streams: &'a AtomicU64,
@@ -139,14 +140,15 @@ pub(super) struct There<'a> {
 /// The tracker's end.
 pub(super) struct Parcels<'a> {
     from: Receiver<Parcel>,
-    emptied: SyncSender<Load>,
+    emptied: mpsc::SyncSender<Load>,
     streams: &'a AtomicU64,
 }
 
 /// The two ends of the way to another thread. `streams` is where the tracker says how many it has numbered.
 pub(super) fn apart(streams: &AtomicU64) -> (There<'_>, Parcels<'_>) {
-    let (to, from) = sync_channel(ON_THE_WAY);
-    let (emptied_there, emptied) = sync_channel(ON_THE_WAY);
+    let (to, from) = channel(ON_THE_WAY);
+    // As many again may have been taken.
+    let (emptied_there, emptied) = mpsc::sync_channel(2 * ON_THE_WAY);
     let there = There { to, emptied, load: Load::default(), summary: Summary::default(), streams, is_over: false };
     (there, Parcels { from, emptied: emptied_there, streams })
 }
@@ -158,7 +160,7 @@ impl There<'_> {
     }
 
     fn send(&mut self, parcel: Parcel) {
-        self.is_over |= self.to.send(parcel).is_err();
+        self.is_over |= !self.to.send(parcel);
     }
 
     fn send_load(&mut self) {
@@ -218,6 +220,7 @@ impl Onward for There<'_> {
     fn pause(&mut self) {
         self.send_load();
         self.send(Parcel::Pause);
+        self.to.flush();
     }
 
     fn lost(&mut self, lost: Lost) {

@@ -164,13 +164,13 @@ impl<'a> Reporter<'a> {
     }
 
     /// Tells a connection that left, of which the life was told in short elsewhere.
-    pub fn left_in_short(&mut self, left: Left, orderly: &Orderly, departure: Departure) {
+    pub fn left_in_short(&mut self, left: Left<'_>, orderly: &Orderly, departure: Departure) {
         if self.failure.is_none() && !self.is_told_in_short(&left, orderly, departure) {
             self.left_whole(left, departure, orderly.horizon);
         }
     }
 
-    fn left_whole(&mut self, left: Left, departure: Departure, horizon: Timestamp) {
+    fn left_whole(&mut self, left: Left<'_>, departure: Departure, horizon: Timestamp) {
         let mut scratch = self.scratch.take();
         left.lend(&mut scratch, |connection| self.connection(connection, departure, horizon));
         self.scratch = scratch;
@@ -185,7 +185,7 @@ impl<'a> Reporter<'a> {
 
     /// Tells a connection that left, of which the life is known in short. False, and nothing has been told, when only the whole
     /// of it says what is wanted.
-    fn is_told_in_short(&mut self, left: &Left, orderly: &Orderly, departure: Departure) -> bool {
+    fn is_told_in_short(&mut self, left: &Left<'_>, orderly: &Orderly, departure: Departure) -> bool {
         if self.sockets.is_some() {
             return false;
         }
@@ -375,7 +375,7 @@ impl Outlet for Reporter<'_> {
         self.unheard.push(host);
     }
 
-    fn left(&mut self, left: Left, departure: Departure, horizon: Timestamp) {
+    fn left(&mut self, left: Left<'_>, departure: Departure, horizon: Timestamp) {
         if self.failure.is_some() {
             return;
         }

@@ -6,7 +6,7 @@ use crate::population::{Account, Departure};
 use crate::table::Left;
 
 /// Panics when `orderly` is not what the life of the connection, played back, gives.
-pub(super) fn assert_same(left: &Left, orderly: &Orderly, departure: Departure, profile: Profile) {
+pub(super) fn assert_same(left: &Left<'_>, orderly: &Orderly, departure: Departure, profile: Profile) {
     let mut scratch = None;
     left.show(&mut scratch, |connection| {
         let life = Lifecycle::of(connection, orderly.horizon, profile);
@@ -240,7 +240,7 @@ mod tests {
             }
             let limits = Limits { connections_max: if is_evicted { 1 } else { 10 }, ..Limits::default() };
             let mut table = Table::new(limits, Profile::LINUX);
-            let mut look = |left: Left| {
+            let mut look = |left: Left<'_>| {
                 all += 1;
                 let Some(short) = left.orderly(horizon, profile) else { return };
                 orderly += 1;

@@ -28,7 +28,7 @@ pub(super) trait Outlet {
     /// Frames of `host` are missing in the capture.
     fn unheard(&mut self, host: IpAddr);
     /// A connection left when packet time had reached `horizon`.
-    fn left(&mut self, left: Left, departure: Departure, horizon: Timestamp);
+    fn left(&mut self, left: Left<'_>, departure: Departure, horizon: Timestamp);
     /// A segment came for a connection that had left.
     fn late(&mut self, past: &Past, segment: &Segment);
     /// The input has nothing more at hand: what was told should not wait for it.
@@ -81,8 +81,8 @@ pub(super) struct Batch {
     pub items: Items,
     /// The time of each frame, and how many items there were when it ended.
     pub frames: Vec<(Timestamp, usize)>,
-    /// Where the connection of each of them is; the room is used again.
-    locators: Vec<Option<Locator>>,
+    /// Where the connection of each segment is; the room is used again.
+    locators: Vec<Locator>,
 }
 
 impl Tracker {
@@ -100,37 +100,42 @@ impl Tracker {
     /// connections open that is a miss of the cache each, and so they are waited for together.
     pub fn take_batch(&mut self, batch: &mut Batch, outlet: &mut impl Outlet) -> io::Result<()> {
         let Batch { items, frames, locators } = batch;
-        if locators.len() < items.len() {
-            locators.resize_with(items.len(), || None);
+        locators.clear();
+        for item in items.iter() {
+            if let Item::Segment(segment) = item {
+                let locator = self.table.locate(segment);
+                self.table.look_up_soon(&locator);
+                locators.push(locator);
+            }
         }
-        let locators = &mut locators[..items.len()];
-        for (place, item) in locators.iter_mut().zip(items.iter()) {
-            *place = match item {
-                Item::Segment(segment) => {
-                    let locator = self.table.locate(segment);
-                    self.table.look_up_soon(&locator);
-                    Some(locator)
-                }
-                Item::IcmpError(_) => None,
-            };
-        }
-        for locator in locators.iter_mut().flatten() {
+        for locator in &mut *locators {
             self.table.update_soon(locator);
         }
+        for locator in &*locators {
+            self.table.pack_soon(locator);
+        }
+        let mut locators = locators.iter();
+        let mut rest = &items[..];
         let mut from = 0;
         for &(time, to) in &*frames {
-            self.advance(time, outlet)?;
-            for (item, locator) in items[from..to].iter().zip(&locators[from..to]) {
-                match (item, locator) {
-                    (Item::Segment(segment), Some(locator)) => self.segment(locator, segment, outlet)?,
+            if time > self.horizon {
+                self.expire(time, outlet);
+            }
+            let (these, behind) = rest.split_at_checked(to - from).unwrap_or_default();
+            (rest, from) = (behind, to);
+            for item in these {
+                match (item, locators.as_slice()) {
+                    (Item::Segment(segment), [locator, ..]) => {
+                        locators.next();
+                        self.segment(locator, segment, outlet);
+                    }
                     (item, _) => self.take(item, outlet)?,
                 }
             }
-            from = to;
         }
         items.clear();
         frames.clear();
-        Ok(())
+        outlet.so_far()
     }
 
     /// Packet time has reached `time`: what ended before leaves.
@@ -139,9 +144,14 @@ impl Tracker {
         if time <= self.horizon {
             return Ok(());
         }
+        self.expire(time, outlet);
+        outlet.so_far()
+    }
+
+    #[inline]
+    fn expire(&mut self, time: Timestamp, outlet: &mut impl Outlet) {
         self.horizon = time;
         self.table.expire(time, |left| outlet.left(left, Departure::Over, time));
-        outlet.so_far()
     }
 
     /// No packet came until `time`, by a clock that goes on beside the packets': what ended before leaves, and is told as
@@ -175,7 +185,8 @@ impl Tracker {
         match item {
             Item::Segment(segment) => {
                 let locator = self.table.locate(segment);
-                self.segment(&locator, segment, outlet)
+                self.segment(&locator, segment, outlet);
+                outlet.so_far()
             }
             Item::IcmpError(error) => {
                 let (ends, horizon) = ((error.source, error.destination), self.horizon);
@@ -189,7 +200,7 @@ impl Tracker {
     }
 
     #[inline]
-    fn segment(&mut self, locator: &Locator, segment: &Segment, outlet: &mut impl Outlet) -> io::Result<()> {
+    fn segment(&mut self, locator: &Locator, segment: &Segment, outlet: &mut impl Outlet) {
         if !segment.marks.contains(Marks::SAMPLED) && self.sieve.pass(segment.flags) {
             outlet.kept(self.sieve);
         }
@@ -208,7 +219,6 @@ impl Tracker {
         if self.watch == Some(stream) {
             self.watched.push(segment);
         }
-        outlet.so_far()
     }
 
     /// Lets leave what is still open.
@@ -228,7 +238,7 @@ impl Tracker {
 }
 
 /// Why a connection leaves when a packet between `ends` comes at `time`.
-fn departure(left: &Left, ends: (Endpoint, Endpoint), time: Timestamp) -> Departure {
+fn departure(left: &Left<'_>, ends: (Endpoint, Endpoint), time: Timestamp) -> Departure {
     let (client, server) = (left.client(), left.server());
     if ends == (client, server) || ends == (server, client) { Departure::Replaced(time) } else { Departure::Over }
 }

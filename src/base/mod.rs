@@ -1,7 +1,9 @@
-//! Words that every stage shares: time, sequence numbers, addresses, frame numbers, sides. A closed list that imports nothing.
+//! Words that every stage shares: time, sequence numbers, addresses, frame numbers, sides, and one
+//! for the processor: fetch this soon. A closed list that imports nothing.
 
 mod address;
 mod frame;
+pub(crate) mod prefetch;
 mod seq;
 mod side;
 mod time;

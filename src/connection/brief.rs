@@ -3,12 +3,16 @@
 //! make the [`Connection`](super::Connection) that tracking them at once would have made.
 
 mod packing;
+mod shelves;
 mod unpacking;
+
+pub use self::shelves::Shelves;
 
 use self::packing::{
     ACCURATE_ECN, ACK, CLOCK, CONTEXT, ECHO_AT, FLAGS_AT, FRAMES_AT, IN_HEAD, INTERFACE, IP_ID, MARKS, PAYLOAD_AT,
     Packing, SEQ, TTL, USUAL_MARKS, USUAL_TTL, VALUE_AT, WHOLE, WINDOW, bit, marks_to_head, option_bits,
 };
+use self::shelves::Place;
 use self::unpacking::Unpacking;
 use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
@@ -16,13 +20,7 @@ use crate::base::{Endpoint, Seq, Side, Timestamp};
 use crate::segment::{Flags, Marks, MultipathEnd, Segment};
 
 /// Octets that lie in the record itself: a handshake, and without timestamps a close.
-const FIRST_MAX: usize = 60;
-/// Octets beyond those, at first: seven or eight packed segments.
-const REST_MIN: usize = 88;
-/// And then in steps of so many.
-const REST_STEP: usize = 64;
-/// The most of them; a connection that does not fit is tracked.
-const REST_MAX: usize = 1_048;
+const FIRST_MAX: usize = 72;
 /// Longer payloads than any offload makes are somebody's joke.
 const PAYLOAD_MAX: u32 = 1 << 24;
 
@@ -108,89 +106,52 @@ impl Tail {
     }
 }
 
-/// The segments of an orderly connection, packed: SYN, SYN-ACK, then nothing but segments in order, one FIN from each
-/// side at most, or one RST as the last.
-#[derive(Clone, Debug)]
-pub struct Brief {
+/// How far an orderly connection has come, and what its next segment is told apart from.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
     newest: Timestamp,
     frame: u64,
     tails: [Tail; 2],
+    /// Where the octets are that do not fit into the record.
+    rest: Place,
+    rest_used: u16,
     stage: Stage,
     first_used: u8,
-    rest_used: u16,
-    first: [u8; FIRST_MAX],
-    rest: Option<Box<[u8]>>,
 }
 
-impl Brief {
-    /// One that has not begun.
-    pub const EMPTY: Self = Self {
-        newest: Timestamp(0),
-        frame: 0,
-        tails: [Tail::NONE; 2],
-        stage: Stage::Asked,
-        first_used: 0,
-        rest_used: 0,
-        first: [0; FIRST_MAX],
-        rest: None,
-    };
+const _: () = assert!(size_of::<Head>() == 72);
 
-    /// Whether one can begin with `segment`: with a plain SYN.
-    #[inline]
-    pub fn can_begin(segment: &Segment) -> bool {
-        let controls = Flags::SYN | Flags::ACK | Flags::FIN | Flags::RST;
-        let plain = segment.flags & controls == Flags::SYN && segment.payload_len == 0 && segment.time.0 >= 0;
-        plain && segment.source != segment.destination && is_packable(segment)
-    }
+/// The segments of an orderly connection, packed: SYN, SYN-ACK, then nothing but segments in order, one FIN from each
+/// side at most, or one RST as the last. What does not fit lies on [`Shelves`].
+#[derive(Debug)]
+pub struct Brief {
+    head: Head,
+    first: [u8; FIRST_MAX],
+}
 
-    /// Begins an [empty](Self::EMPTY) one with a segment that it [can begin](Self::can_begin) with.
-    #[inline]
-    pub fn begin(&mut self, segment: &Segment) {
-        // A SYN takes less than the room.
-        self.pack(Side::Client, segment);
-    }
+/// A [`Brief`] with all of its octets at hand.
+#[derive(Clone, Copy, Debug)]
+pub struct Packed<'a> {
+    head: Head,
+    /// What lies in the record, and perhaps more behind it.
+    first: &'a [u8],
+    /// What lies behind it, and perhaps more.
+    rest: &'a [u8],
+}
 
-    /// Takes the next segment, sent by `side`. False, and nothing has changed, when it is out of the ordinary or there is
-    /// no more room: then it is time to [play back](Self::replay).
-    #[inline]
-    pub fn take(&mut self, side: Side, segment: &Segment) -> bool {
-        let Some(stage) = self.stage_after(side, segment) else { return false };
-        if segment.time < self.newest || !is_packable(segment) {
-            return false;
-        }
-        if segment.frame.0.wrapping_sub(self.frame) > u64::from(u32::MAX) {
-            return false;
-        }
-        if !self.pack(side, segment) {
-            return false;
-        }
-        if segment.flags.contains(Flags::SYN) {
-            // The least that the client's acknowledgment may say.
-            self.tails[0].ack = segment.seq_end();
-        }
-        self.stage = stage;
-        true
+impl Head {
+    /// Octets in the record and beyond it.
+    fn lens(&self) -> [usize; 2] {
+        [self.first_used.into(), self.rest_used.into()]
     }
 
     /// The client has sent nothing but a SYN.
-    pub fn is_half_open(&self) -> bool {
+    fn is_half_open(&self) -> bool {
         matches!(self.stage, Stage::Asked | Stage::Answered)
     }
 
-    /// The frame of its newest segment.
-    pub(super) fn last_frame(&self) -> u64 {
-        self.frame
-    }
-
-    /// When the newest segment was captured.
     #[inline]
-    pub fn end(&self) -> Timestamp {
-        self.newest
-    }
-
-    /// The same as [`Connection::ends_at`](super::Connection::ends_at).
-    #[inline]
-    pub fn ends_at(&self, profile: &Profile) -> Option<Timestamp> {
+    fn ends_at(&self, profile: &Profile) -> Option<Timestamp> {
         let after = match self.stage {
             Stage::Reset => profile.time_wait_ns,
             Stage::Asked => profile.syn_give_up_ns,
@@ -199,6 +160,27 @@ impl Brief {
             Stage::Open => return None,
         };
         Some(self.newest.plus(after))
+    }
+}
+
+impl<'a> Packed<'a> {
+    /// The frame of its newest segment.
+    pub(super) fn last_frame(&self) -> u64 {
+        self.head.frame
+    }
+
+    /// When the newest segment was captured.
+    #[inline]
+    pub fn end(&self) -> Timestamp {
+        self.head.newest
+    }
+
+    /// Copies its octets behind those of `octets`. They are at hand again by [`Head::with`].
+    pub fn put_into(&self, octets: &mut Vec<u8>) -> Head {
+        let [first, rest] = self.head.lens();
+        octets.extend_from_slice(&self.first[..first]);
+        octets.extend_from_slice(&self.rest[..rest]);
+        self.head
     }
 
     /// Gives the segments back, in order and as they were.
@@ -233,62 +215,160 @@ impl Brief {
 
     /// It is a lone SYN, or open, and whoever closed had that acknowledged.
     pub(super) fn is_settled(&self) -> bool {
-        let [client, server] = &self.tails;
+        let Head { stage, tails: [client, server], .. } = &self.head;
         let is_acked = |tail: &Tail, peer: &Tail| !tail.has(CLOSED) || peer.ack == tail.nxt;
-        self.stage == Stage::Asked || self.stage == Stage::Open && is_acked(client, server) && is_acked(server, client)
+        *stage == Stage::Asked || *stage == Stage::Open && is_acked(client, server) && is_acked(server, client)
     }
 
     /// The same as [`Predecessor::of`] the connection played back; none when only that can tell.
     pub fn remains(&self, stream: u64, client: Endpoint, server: Endpoint) -> Option<Predecessor> {
-        if self.stage == Stage::Reset {
+        let Head { stage, tails, newest, .. } = &self.head;
+        if *stage == Stage::Reset {
             return None;
         }
         let mut halves = [PastHalf::default(); 2];
         let mut unpacking = Unpacking::of(self, client, server);
         // The SYN, and the SYN-ACK if there was one.
-        for half in &mut halves[..if self.stage == Stage::Asked { 1 } else { 2 }] {
+        for half in &mut halves[..if *stage == Stage::Asked { 1 } else { 2 }] {
             half.isn = unpacking.advance().map(|_| unpacking.segment().seq);
         }
         for side in Side::BOTH {
-            let (half, own, peer) =
-                (&mut halves[side as usize], &self.tails[side as usize], &self.tails[1 - side as usize]);
+            let (half, own, peer) = (&mut halves[side as usize], &tails[side as usize], &tails[1 - side as usize]);
             half.base = half.isn;
             half.nxt = half.isn.map(|_| own.nxt);
             half.fin = own.has(CLOSED);
             half.fin_acked = own.has(CLOSED) && peer.ack == own.nxt;
             half.closed_first = own.has(CLOSED_FIRST);
             half.timestamp = own.has(HAS_CLOCK).then_some(own.clock);
-            half.syn_unanswered = match self.stage {
+            half.syn_unanswered = match stage {
                 Stage::Asked => side == Side::Client,
                 Stage::Answered => side == Side::Server && half.isn.is_some_and(|isn| own.nxt == isn + 1),
                 Stage::Open | Stage::Reset => false,
             };
         }
-        let closing = self.tails.iter().any(|tail| tail.has(CLOSED));
+        let closing = tails.iter().any(|tail| tail.has(CLOSED));
         let [a, b] = halves;
-        Some(Predecessor { stream, end: self.newest, closing, a: (client, a), b: (server, b) })
+        Some(Predecessor { stream, end: *newest, closing, a: (client, a), b: (server, b) })
+    }
+}
+
+impl Head {
+    /// With the octets at hand that [`Packed::put_into`] copied to the beginning of `octets`.
+    pub fn with(self, octets: &[u8]) -> Packed<'_> {
+        let (first, rest) = octets.split_at_checked(self.first_used.into()).unwrap_or_default();
+        Packed { head: self, first, rest }
+    }
+}
+
+impl Brief {
+    /// One that has not begun.
+    pub const EMPTY: Self = Self {
+        head: Head {
+            newest: Timestamp(0),
+            frame: 0,
+            tails: [Tail::NONE; 2],
+            rest: Place::NONE,
+            rest_used: 0,
+            stage: Stage::Asked,
+            first_used: 0,
+        },
+        first: [0; FIRST_MAX],
+    };
+
+    /// Whether one can begin with `segment`: with a plain SYN.
+    #[inline]
+    pub fn can_begin(segment: &Segment) -> bool {
+        let controls = Flags::SYN | Flags::ACK | Flags::FIN | Flags::RST;
+        let plain = segment.flags & controls == Flags::SYN && segment.payload_len == 0 && segment.time.0 >= 0;
+        plain && segment.source != segment.destination && is_packable(segment)
+    }
+
+    /// Begins an [empty](Self::EMPTY) one with a segment that it [can begin](Self::can_begin) with.
+    #[inline]
+    pub fn begin(&mut self, segment: &Segment) {
+        // A SYN takes less than the room.
+        self.pack(Side::Client, segment, None);
+    }
+
+    /// Takes the next segment, sent by `side`. False, and nothing has changed, when it is out of the ordinary or there is
+    /// no more room: then it is time to [play back](Packed::replay).
+    #[inline]
+    pub fn take(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
+        let Some(stage) = self.stage_after(side, segment) else { return false };
+        let head = &self.head;
+        if segment.time < head.newest || !is_packable(segment) {
+            return false;
+        }
+        if segment.frame.0.wrapping_sub(head.frame) > u64::from(u32::MAX) {
+            return false;
+        }
+        if !self.pack(side, segment, Some(shelves)) {
+            return false;
+        }
+        if segment.flags.contains(Flags::SYN) {
+            // The least that the client's acknowledgment may say.
+            self.head.tails[0].ack = segment.seq_end();
+        }
+        self.head.stage = stage;
+        true
+    }
+
+    /// The client has sent nothing but a SYN.
+    pub fn is_half_open(&self) -> bool {
+        self.head.is_half_open()
+    }
+
+    /// When the newest segment was captured.
+    #[inline]
+    pub fn end(&self) -> Timestamp {
+        self.head.newest
+    }
+
+    /// The same as [`Connection::ends_at`](super::Connection::ends_at).
+    #[inline]
+    pub fn ends_at(&self, profile: &Profile) -> Option<Timestamp> {
+        self.head.ends_at(profile)
+    }
+
+    /// Its octets, those on `shelves` among them.
+    #[inline]
+    pub fn packed<'a>(&'a self, shelves: &'a Shelves) -> Packed<'a> {
+        Packed { head: self.head, first: &self.first, rest: shelves.get(self.head.rest) }
+    }
+
+    /// Leaves its place on `shelves` to others.
+    #[inline]
+    pub fn clear_away(&mut self, shelves: &mut Shelves) {
+        shelves.put_back(std::mem::replace(&mut self.head.rest, Place::NONE));
+    }
+
+    /// Begins to bring the place into the cache where the next segment will lie, if that is on `shelves`.
+    #[inline]
+    pub fn prefetch(&self, shelves: &Shelves) {
+        shelves.prefetch(self.head.rest, self.head.rest_used.into());
     }
 
     /// The stage that the segment leads to; none when it is not the one that an orderly connection goes on with.
     #[inline]
     fn stage_after(&self, side: Side, segment: &Segment) -> Option<Stage> {
+        let Head { tails: [client, server], stage, .. } = &self.head;
         let (own, peer) = match side {
-            Side::Client => (&self.tails[0], &self.tails[1]),
-            Side::Server => (&self.tails[1], &self.tails[0]),
+            Side::Client => (client, server),
+            Side::Server => (server, client),
         };
         let flags = segment.flags;
         if flags.intersects(Flags::SYN | Flags::RST) {
             return if flags.contains(Flags::RST) {
-                (self.stage != Stage::Reset && !flags.contains(Flags::SYN)).then_some(Stage::Reset)
+                (*stage != Stage::Reset && !flags.contains(Flags::SYN)).then_some(Stage::Reset)
             } else {
                 let answers = flags.contains(Flags::ACK) && segment.ack == peer.nxt && segment.payload_len == 0;
                 let plain = answers && !flags.contains(Flags::FIN) && side == Side::Server;
-                (plain && self.stage == Stage::Asked).then_some(Stage::Answered)
+                (plain && *stage == Stage::Asked).then_some(Stage::Answered)
             };
         }
-        let stage = match (self.stage, side) {
+        let stage = match (*stage, side) {
             (Stage::Answered | Stage::Open, Side::Client) => Stage::Open,
-            (Stage::Answered | Stage::Open, Side::Server) => self.stage,
+            (Stage::Answered | Stage::Open, Side::Server) => *stage,
             (Stage::Asked | Stage::Reset, _) => return None,
         };
         let in_order = segment.seq == own.nxt && flags.contains(Flags::ACK);
@@ -299,9 +379,10 @@ impl Brief {
 
     /// Packs a segment behind the others; false when there is no room. Times and frames count from the one before; those of
     /// the newest are known, so the first needs none.
-    #[inline]
-    fn pack(&mut self, side: Side, segment: &Segment) -> bool {
-        let (own, peer) = (&self.tails[side as usize], &self.tails[1 - side as usize]);
+    #[inline(always)]
+    fn pack(&mut self, side: Side, segment: &Segment, shelves: Option<&mut Shelves>) -> bool {
+        let head = &self.head;
+        let (own, peer) = (&head.tails[side as usize], &head.tails[1 - side as usize]);
         let flags = u32::from(segment.flags.bits() as u8) << FLAGS_AT;
         let mut out = Packing::new(side as u32 | flags | marks_to_head(segment.marks));
         if segment.seq != own.nxt {
@@ -326,10 +407,10 @@ impl Brief {
             out.signed(timestamps.echo, peer.clock, ECHO_AT);
         }
         out.word(segment.payload_len, PAYLOAD_AT);
-        let (span, frames) = if self.first_used == 0 {
+        let (span, frames) = if head.first_used == 0 {
             (0, 1)
         } else {
-            (segment.time.0 - self.newest.0, (segment.frame.0 - self.frame) as u32)
+            (segment.time.0 - head.newest.0, (segment.frame.0 - head.frame) as u32)
         };
         out.span(span.cast_unsigned());
         // The next frame takes no room.
@@ -350,47 +431,32 @@ impl Brief {
         }
         let peer_closed = peer.has(CLOSED);
         let (octets, len) = out.finish();
-        if !self.keep(octets, len) {
+        if !self.keep(octets, len, shelves) {
             return false;
         }
-        self.newest = segment.time;
-        self.frame = segment.frame.0;
-        self.tails[side as usize].follow(segment, peer_closed);
+        let head = &mut self.head;
+        head.newest = segment.time;
+        head.frame = segment.frame.0;
+        head.tails[side as usize].follow(segment, peer_closed);
         true
     }
 
     /// A packed segment lies whole in the record or whole behind it.
     #[inline]
-    fn keep(&mut self, packed: &[u8], len: usize) -> bool {
-        let from = usize::from(self.first_used);
-        if self.rest_used == 0 && from + len <= FIRST_MAX {
+    fn keep(&mut self, packed: &[u8], len: usize, shelves: Option<&mut Shelves>) -> bool {
+        let head = &mut self.head;
+        let from = usize::from(head.first_used);
+        if head.rest_used == 0 && from + len <= FIRST_MAX {
             put_at(&mut self.first, from, packed, len);
-            self.first_used += len as u8;
+            head.first_used += len as u8;
             return true;
         }
-        let from = usize::from(self.rest_used);
-        if from + len > self.rest.as_ref().map_or(0, |rest| rest.len()) && !self.make_room(from + len) {
+        let from = usize::from(head.rest_used);
+        let Some(place) = shelves.and_then(|shelves| shelves.room(&mut head.rest, from, from + len)) else {
             return false;
-        }
-        let Some(rest) = &mut self.rest else { return false };
-        put_at(rest, from, packed, len);
-        self.rest_used += len as u16;
-        true
-    }
-
-    /// Makes room for `len` octets behind the record, if so many may be there.
-    #[cold]
-    fn make_room(&mut self, len: usize) -> bool {
-        if len > REST_MAX {
-            return false;
-        }
-        let more = len.saturating_sub(REST_MIN).next_multiple_of(REST_STEP);
-        let room = (REST_MIN + more).min(REST_MAX);
-        let mut rest = self.rest.take().unwrap_or_default().into_vec();
-        // Mostly it grows where it is.
-        rest.reserve_exact(room - rest.len());
-        rest.resize(room, 0);
-        self.rest = Some(rest.into_boxed_slice());
+        };
+        put_at(place, from, packed, len);
+        head.rest_used += len as u16;
         true
     }
 }
@@ -562,13 +628,14 @@ mod tests {
     /// Follows the segments packed as long as they allow it. Returns how many stayed packed.
     fn follow(segments: &[Segment], place: &mut Option<Box<Connection>>) -> usize {
         let mut whole = Connection::new(7, &segments[0], None);
+        let mut shelves = Shelves::default();
         let mut packed = 0;
         let mut brief = Brief::can_begin(&segments[0]).then_some(Brief::EMPTY);
         brief.iter_mut().for_each(|brief| brief.begin(&segments[0]));
         for (at, segment) in segments.iter().enumerate() {
             let side = whole.side_of(segment);
             let profile = Profile::LINUX;
-            let keeps = at == 0 || brief.as_mut().is_some_and(|brief| brief.take(side, segment));
+            let keeps = at == 0 || brief.as_mut().is_some_and(|brief| brief.take(side, segment, &mut shelves));
             whole.step(segment);
             let Some(brief) = brief.as_mut().filter(|_| keeps) else { break };
             packed = at + 1;
@@ -577,6 +644,8 @@ mod tests {
         }
         if let Some(brief) = brief {
             let mut back = Vec::new();
+            let mut octets = Vec::new();
+            let brief = brief.packed(&shelves).put_into(&mut octets).with(&octets);
             brief.replay(end(0), end(1), |segment| back.push(*segment));
             assert_eq!(back, segments[..packed]);
             Connection::play_back(place, 7, &brief, end(0), end(1));

@@ -40,7 +40,7 @@ mod transition;
 mod vantage;
 mod words;
 
-pub use brief::Brief;
+pub use brief::{Brief, Head, Packed, Shelves};
 pub use closing::Closing;
 pub use cue::Cue;
 pub use delivery::{Arrival, Arrivals, Receipt};

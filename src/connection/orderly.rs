@@ -11,7 +11,7 @@ mod pass;
 use smallvec::SmallVec;
 
 use self::pass::{Pass, Stage, Twins};
-use super::brief::Brief;
+use super::brief::{Brief, Packed};
 use super::delivery::SYN_ACK_RTO_NS;
 use super::noted::Noted;
 use super::profile::Profile;
@@ -186,7 +186,7 @@ impl Place {
 
 impl Orderly {
     /// Tells the life of what `brief` holds; none when it is not certain to be orderly.
-    pub fn of(circumstances: &Circumstances, brief: &Brief) -> Option<Self> {
+    pub fn of(circumstances: &Circumstances, brief: &Packed<'_>) -> Option<Self> {
         let &Circumstances { client, server, .. } = circumstances;
         if !brief.is_settled() {
             return None;

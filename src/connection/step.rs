@@ -1,6 +1,6 @@
 //! The streaming part: one segment at a time into counters and the journal.
 
-use super::brief::Brief;
+use super::brief::Packed;
 use super::half::Half;
 use super::journal::{Artefact, Journal};
 use super::noted::{Class, Noted};
@@ -152,7 +152,7 @@ impl Connection {
     pub fn play_back(
         place: &mut Option<Box<Connection>>,
         stream: u64,
-        brief: &Brief,
+        brief: &Packed<'_>,
         client: Endpoint,
         server: Endpoint,
     ) {

@@ -13,7 +13,7 @@ use super::pace::{Bounds, intervals_max};
 use super::piling::{Epoch, Heap};
 use super::places::Places;
 use super::store::{Block, End, List, Node, Store};
-use crate::table::prefetch::prefetch;
+use crate::base::prefetch::prefetch;
 
 /// Places for the first socket of a group each: a group is made for the second one. Most destinations of a busy
 /// capture have few, and making a group of each would cost more than counting.

@@ -1,6 +1,6 @@
 //! Where things stand in a vector, found by their hash.
 
-use crate::table::prefetch::prefetch;
+use crate::base::prefetch::prefetch;
 
 /// No place.
 const FREE: u64 = u64::MAX;

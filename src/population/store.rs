@@ -7,7 +7,7 @@ use super::life::Life;
 use super::outline::Trace;
 use super::visit::Visit;
 use crate::base::Side;
-use crate::table::prefetch::prefetch;
+use crate::base::prefetch::prefetch;
 
 /// No block.
 const NONE: u32 = u32::MAX;

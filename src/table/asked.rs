@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use super::key::Key;
 use super::left::{Left, Remains};
 use super::past::Past;
-use super::prefetch::prefetch;
+use crate::base::prefetch::prefetch;
 use crate::base::{Endpoint, FrameNumber, Seq, Timestamp};
 use crate::connection::{Brief, PastHalf, Predecessor};
 use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions, Timestamps};
@@ -110,9 +110,9 @@ impl Lone {
     }
 
     /// The connection as it leaves.
-    pub fn leave(&self) -> Left {
+    pub fn leave(&self) -> Left<'_> {
         let (client, server) = (self.segment.source, self.segment.destination);
-        Left { stream: self.stream, client, server, evicted: false, body: Remains::Asked(self.segment) }
+        Left { stream: self.stream, client, server, evicted: false, body: Remains::Asked(&self.segment) }
     }
 }
 

@@ -14,30 +14,34 @@ const ROW: i64 = 512;
 /// When and who: the stream number tells whether the slot still holds the one that was meant.
 pub(super) type Deadline = (Timestamp, u64, u32);
 
-/// A deadline in the bucket that tells the rest of it, in 12 octets.
+/// Who knows when somebody may leave.
+pub(super) trait Agenda {
+    /// When the one in `slot` stands in the queue for, if it is still the one of `stream`.
+    fn scheduled(&self, slot: u32, stream: u64) -> Option<Timestamp>;
+    /// When it may leave by now, if ever. It is in the queue for that then.
+    fn due(&mut self, slot: u32) -> Option<Timestamp>;
+    /// The one in `slot` will be asked for soon.
+    fn soon(&self, slot: u32);
+}
+
+/// An entry of a bucket. When exactly is looked up when the time of the bucket comes, for it may be later by then.
 #[derive(Clone, Copy, Debug)]
 struct Packed {
-    /// Nanoseconds from the beginning of the bucket.
-    offset: u32,
     slot: u32,
     /// The lower half of the stream number.
     stream: u32,
 }
 
 impl Packed {
-    #[inline]
-    fn of((at, stream, slot): Deadline) -> Self {
-        Self { offset: (at.0 & ((1 << BUCKET_BITS) - 1)) as u32, slot, stream: stream as u32 }
-    }
-
     /// Streams are numbered one after the other: of those with this lower half, it is the newest up to `newest`.
     #[inline]
-    fn unpack(self, bucket: i64, newest: u64) -> Deadline {
-        let age = (newest as u32).wrapping_sub(self.stream);
-        let at = Timestamp((bucket << BUCKET_BITS) + i64::from(self.offset));
-        (at, newest.wrapping_sub(age.into()), self.slot)
+    fn stream(self, newest: u64) -> u64 {
+        newest.wrapping_sub((newest as u32).wrapping_sub(self.stream).into())
     }
 }
+
+/// Entries that are looked up so many places later are asked for.
+const LOOK_AHEAD: usize = 8;
 
 /// Entries are never taken out before their time: one that no longer holds is recognised by its owner.
 #[derive(Debug, Default)]
@@ -51,7 +55,7 @@ pub(super) struct Deadlines {
     current: Vec<Deadline>,
     /// Entries that came when the time of their bucket had come.
     late: BinaryHeap<Reverse<Deadline>>,
-    /// The bucket before which `current` and `late` hold everything.
+    /// The bucket up to which `current` and `late` hold everything.
     reached: Option<i64>,
     len: usize,
     /// The highest stream number.
@@ -59,23 +63,28 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
+    /// Puts one into the queue that stands there for a later time, or not yet.
     #[inline]
-    pub fn push(&mut self, deadline: Deadline) {
-        self.len += 1;
-        self.newest = self.newest.max(deadline.1);
-        let bucket = deadline.0.0 >> BUCKET_BITS;
+    pub fn push(&mut self, before: Option<Timestamp>, deadline: Deadline) {
+        let (at, stream, slot) = deadline;
+        let bucket = bucket_of(at);
         if self.reached.is_some_and(|reached| bucket <= reached) {
             self.late.push(Reverse(deadline));
+        } else if before.is_some_and(|before| bucket_of(before) == bucket) {
             return;
+        } else {
+            let entry = Packed { slot, stream: stream as u32 };
+            match usize::try_from(bucket.wrapping_sub(self.base)).ok().and_then(|at| self.row.get_mut(at)) {
+                Some(entries) => entries.push(entry),
+                None => self.push_outside(bucket, entry),
+            }
         }
-        match usize::try_from(bucket.wrapping_sub(self.base)).ok().and_then(|at| self.row.get_mut(at)) {
-            Some(entries) => entries.push(Packed::of(deadline)),
-            None => self.push_outside(bucket, deadline),
-        }
+        self.len += 1;
+        self.newest = self.newest.max(stream);
     }
 
     #[cold]
-    fn push_outside(&mut self, bucket: i64, deadline: Deadline) {
+    fn push_outside(&mut self, bucket: i64, entry: Packed) {
         if self.row.is_empty() {
             // The first timer is that of a SYN, and longer than most that follow.
             self.base = bucket.saturating_sub(ROW / 2);
@@ -84,15 +93,15 @@ impl Deadlines {
             Some(at @ 0..ROW) => {
                 let at = at as usize;
                 self.row.resize_with(self.row.len().max(at + 1), Vec::new);
-                self.row[at].push(Packed::of(deadline));
+                self.row[at].push(entry);
             }
-            _ => self.far.entry(bucket).or_default().push(Packed::of(deadline)),
+            _ => self.far.entry(bucket).or_default().push(entry),
         }
     }
 
     /// The first entry if it comes before time and stream number `end`.
     #[inline]
-    pub fn pop_before(&mut self, end: (Timestamp, u64)) -> Option<Deadline> {
+    pub fn pop_before(&mut self, end: (Timestamp, u64), agenda: &mut impl Agenda) -> Option<Deadline> {
         loop {
             let late = self.late.peek().map(|Reverse(first)| *first);
             match (self.current.last(), late) {
@@ -112,7 +121,7 @@ impl Deadlines {
                 }
                 (_, None) => {}
             }
-            if !self.turn(end.0) {
+            if !self.turn(end.0, agenda) {
                 return None;
             }
         }
@@ -141,13 +150,16 @@ impl Deadlines {
     }
 
     /// Takes out what no longer holds.
-    pub fn retain(&mut self, mut holds: impl FnMut(&Deadline) -> bool) {
-        self.current.retain(&mut holds);
+    pub fn sweep(&mut self, agenda: &impl Agenda) {
+        let holds = |&(at, stream, slot): &Deadline| agenda.scheduled(slot, stream) == Some(at);
+        self.current.retain(holds);
         self.late.retain(|Reverse(deadline)| holds(deadline));
         let newest = self.newest;
         let row = self.row.iter_mut().enumerate().map(|(at, entries)| (self.base + at as i64, entries));
         for (bucket, entries) in row.chain(self.far.iter_mut().map(|(&bucket, entries)| (bucket, entries))) {
-            entries.retain(|packed| holds(&packed.unpack(bucket, newest)));
+            entries.retain(|entry| {
+                agenda.scheduled(entry.slot, entry.stream(newest)).is_some_and(|at| bucket_of(at) == bucket)
+            });
             // Under a flood each second would keep the room of all that came in it.
             entries.shrink_to(2 * entries.len());
         }
@@ -160,25 +172,38 @@ impl Deadlines {
         *self = Self::default();
     }
 
-    /// Puts the next bucket in order if it begins by `end`.
-    fn turn(&mut self, end: Timestamp) -> bool {
+    /// Puts the next bucket in order if it begins by `end`. Who may leave later than it ends goes to another one.
+    fn turn(&mut self, end: Timestamp, agenda: &mut impl Agenda) -> bool {
         let Some(bucket) = self.next_bucket().filter(|bucket| bucket << BUCKET_BITS <= end.0) else { return false };
         let newest = self.newest;
-        let unpack = |packed: Packed| packed.unpack(bucket, newest);
-        self.current.clear();
-        if let Some(entries) = self.far.remove(&bucket) {
-            self.current.extend(entries.into_iter().map(unpack));
-        }
+        let mut entries = self.far.remove(&bucket).unwrap_or_default();
         while self.base <= bucket
-            && let Some(entries) = self.row.pop_front()
+            && let Some(next) = self.row.pop_front()
         {
             if self.base == bucket {
-                self.current.extend(entries.into_iter().map(unpack));
+                entries.extend_from_slice(&next);
             }
             self.base += 1;
         }
-        self.current.sort_unstable_by(|a, b| b.cmp(a));
         self.reached = Some(bucket);
+        self.current.clear();
+        for (at, &entry) in entries.iter().enumerate() {
+            if let Some(later) = entries.get(at + LOOK_AHEAD) {
+                agenda.soon(later.slot);
+            }
+            let (slot, stream) = (entry.slot, entry.stream(newest));
+            let stands = agenda.scheduled(slot, stream).is_some_and(|at| bucket_of(at) == bucket);
+            match if stands { agenda.due(slot) } else { None } {
+                Some(due) if bucket_of(due) > bucket => self.push(None, (due, stream, slot)),
+                Some(due) => {
+                    self.current.push((due, stream, slot));
+                    self.len += 1;
+                }
+                None => {}
+            }
+        }
+        self.len -= entries.len();
+        self.current.sort_unstable_by(|a, b| b.cmp(a));
         true
     }
 
@@ -190,36 +215,89 @@ impl Deadlines {
     }
 }
 
+#[inline]
+fn bucket_of(at: Timestamp) -> i64 {
+    at.0 >> BUCKET_BITS
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
+    /// When each stream may leave, and what it stands in the queue for; slots are streams.
+    #[derive(Default)]
+    struct Book(BTreeMap<u64, (Timestamp, Timestamp)>);
+
+    impl Agenda for Book {
+        fn scheduled(&self, slot: u32, stream: u64) -> Option<Timestamp> {
+            assert_eq!(u64::from(slot), stream);
+            self.0.get(&stream).map(|&(_, scheduled)| scheduled)
+        }
+
+        fn due(&mut self, slot: u32) -> Option<Timestamp> {
+            let (due, scheduled) = self.0.get_mut(&slot.into())?;
+            *scheduled = *due;
+            Some(*due)
+        }
+
+        fn soon(&self, _: u32) {}
+    }
+
     #[test]
-    fn entries_come_out_in_the_order_of_an_ordered_set() {
+    fn all_leave_in_the_order_of_an_ordered_set_whatever_changes_on_the_way() {
         let mut rng = fastrand::Rng::with_seed(11);
-        let mut deadlines = Deadlines::default();
-        let mut model: BTreeSet<Deadline> = BTreeSet::new();
-        let mut now = 0i64;
+        let (mut deadlines, mut book) = (Deadlines::default(), Book::default());
+        let mut model: BTreeSet<(Timestamp, u64)> = BTreeSet::new();
+        let (mut now, mut left) = (0i64, 0);
         for stream in 0..if cfg!(miri) { 500 } else { 20_000u64 } {
-            let at =
-                now + rng.i64(-2_000_000_000..60_000_000_000) + if stream % 100 == 0 { 900_000_000_000 } else { 0 };
-            deadlines.push((Timestamp(at), stream, stream as u32));
-            model.insert((Timestamp(at), stream, stream as u32));
+            let far = if stream % 100 == 0 { 900_000_000_000 } else { 0 };
+            let at = Timestamp(now + rng.i64(1..60_000_000_000) + far);
+            deadlines.push(None, (at, stream, stream as u32));
+            model.insert((at, stream));
+            book.0.insert(stream, (at, at));
+            // Others may leave later than they stand there for, or sooner, or have left.
+            for other in [rng.u64(..stream + 1), rng.u64(stream / 2..stream + 1)] {
+                let Some((due, scheduled)) = book.0.get_mut(&other) else { continue };
+                model.remove(&(*due, other));
+                if rng.u32(..5) == 0 {
+                    book.0.remove(&other);
+                    continue;
+                }
+                *due = Timestamp((due.0 + rng.i64(-3_000_000_000..5_000_000_000)).max(now + 1));
+                model.insert((*due, other));
+                if due < scheduled {
+                    deadlines.push(Some(std::mem::replace(scheduled, *due)), (*due, other, other as u32));
+                }
+            }
             now += rng.i64(0..20_000_000);
             // The row runs dry, and begins anew elsewhere.
             now += if stream % 4_000 == 3_999 { 2_000_000_000_000 } else { 0 };
             assert!(deadlines.earliest() <= model.first().map_or(Timestamp(i64::MAX), |first| first.0));
-            while let Some(due) = deadlines.pop_before((Timestamp(now), 0)) {
-                assert_eq!(Some(due), model.pop_first());
+            while let Some((at, gone, slot)) = deadlines.pop_before((Timestamp(now), 0), &mut book) {
+                match book.0.get_mut(&gone) {
+                    Some((due, scheduled)) if *scheduled == at => {
+                        if *due == at {
+                            assert_eq!(Some((at, gone)), model.pop_first());
+                            book.0.remove(&gone);
+                            left += 1;
+                        } else {
+                            *scheduled = *due;
+                            deadlines.push(None, (*due, gone, slot));
+                        }
+                    }
+                    _ => {}
+                }
             }
             assert!(model.first().is_none_or(|first| first.0 >= Timestamp(now)));
             if stream % 5_000 == 0 {
-                deadlines.retain(|&(_, stream, _)| stream % 3 != 0);
-                model.retain(|&(_, stream, _)| stream % 3 != 0);
+                deadlines.sweep(&book);
             }
-            assert_eq!(deadlines.len(), model.len());
         }
+        deadlines.sweep(&book);
+        assert!(left > 300 && deadlines.len() >= book.0.len() && model.len() == book.0.len());
+        let entries: usize = deadlines.row.iter().chain(deadlines.far.values()).map(Vec::len).sum();
+        assert_eq!(deadlines.len(), entries + deadlines.current.len() + deadlines.late.len());
     }
 }

@@ -5,7 +5,7 @@
 //! comes later makes room. So a search for what is not there ends at the first larger hash, the index can be three
 //! quarters full, and growing is one walk through it.
 
-use super::prefetch::prefetch;
+use crate::base::prefetch::prefetch;
 
 /// Parts that grow by themselves, so that there is never more than a little beside the index while it grows.
 const PART_BITS: u32 = 8;

@@ -1,29 +1,98 @@
 //! A connection that has left the table.
 
 use crate::base::{Endpoint, Timestamp};
-use crate::connection::{Brief, Circumstances, Connection, Orderly, Profile};
+use crate::connection::{Circumstances, Connection, Head, Orderly, Packed, Profile};
 use crate::segment::Segment;
 
-/// A connection that has left the table: whoever wants to know more of it than its ends unpacks it, on whatever thread.
+/// A connection that leaves the table: whoever wants to know more of it than its ends unpacks it. [Kept](Left::keep) elsewhere, it
+/// can be unpacked on another thread.
 #[derive(Debug)]
-pub struct Left {
+pub struct Left<'a> {
     pub(super) stream: u64,
     pub(super) client: Endpoint,
     pub(super) server: Endpoint,
     pub(super) evicted: bool,
-    pub(super) body: Remains,
+    pub(super) body: Remains<'a>,
 }
 
 /// What is left of it.
 #[derive(Debug)]
-pub(super) enum Remains {
+pub(super) enum Remains<'a> {
     /// A SYN and nothing else.
-    Asked(Segment),
-    Brief(Brief),
+    Asked(&'a Segment),
+    Brief(Packed<'a>),
     Whole(Box<Connection>),
 }
 
-impl Left {
+/// A connection that has left the table. What was packed of it lies elsewhere, together with that of others.
+#[derive(Debug)]
+pub struct Kept {
+    stream: u64,
+    client: Endpoint,
+    server: Endpoint,
+    evicted: bool,
+    body: KeptBody,
+}
+
+#[derive(Debug)]
+enum KeptBody {
+    Asked(Segment),
+    /// From this octet on.
+    Brief(Head, usize),
+    Whole(Box<Connection>),
+    /// It was lent, and is whoever's it was lent to.
+    Gone,
+}
+
+impl Kept {
+    /// As [`Left::orderly`], with the octets that it was kept with.
+    pub fn orderly(&self, octets: &[u8], horizon: Timestamp, profile: Profile) -> Option<Orderly> {
+        let &Self { stream, client, server, evicted, .. } = self;
+        let circumstances = Circumstances { stream, client, server, evicted, horizon, profile };
+        match &self.body {
+            KeptBody::Asked(syn) => Orderly::of_syn(&circumstances, syn),
+            KeptBody::Brief(head, from) => {
+                Orderly::of(&circumstances, &head.with(octets.get(*from..).unwrap_or_default()))
+            }
+            KeptBody::Whole(_) | KeptBody::Gone => None,
+        }
+    }
+
+    /// It is a SYN and nothing else.
+    pub fn is_lone(&self) -> bool {
+        matches!(self.body, KeptBody::Asked(_))
+    }
+
+    /// With what was packed of it at hand: the octets that it was kept with, or more of the same. It can be lent once.
+    pub fn lend<'a>(&'a mut self, octets: &'a [u8]) -> Option<Left<'a>> {
+        let &mut Self { stream, client, server, evicted, ref mut body } = self;
+        let body = match body {
+            KeptBody::Asked(syn) => Remains::Asked(syn),
+            KeptBody::Brief(head, from) => Remains::Brief(head.with(octets.get(*from..).unwrap_or_default())),
+            whole => match std::mem::replace(whole, KeptBody::Gone) {
+                KeptBody::Whole(connection) => Remains::Whole(connection),
+                _ => return None,
+            },
+        };
+        Some(Left { stream, client, server, evicted, body })
+    }
+}
+
+impl Left<'_> {
+    /// Keeps it for later: what is packed of it goes behind `octets`.
+    pub fn keep(self, octets: &mut Vec<u8>) -> Kept {
+        let Self { stream, client, server, evicted, body } = self;
+        let body = match body {
+            Remains::Asked(syn) => KeptBody::Asked(*syn),
+            Remains::Brief(packed) => {
+                let from = octets.len();
+                KeptBody::Brief(packed.put_into(octets), from)
+            }
+            Remains::Whole(connection) => KeptBody::Whole(connection),
+        };
+        Kept { stream, client, server, evicted, body }
+    }
+
     /// The end that opened.
     pub fn client(&self) -> Endpoint {
         self.client
@@ -83,7 +152,7 @@ impl Left {
     }
 
     /// Plays `body` back into `place` if it is packed.
-    fn play_back(&self, body: &Remains, place: &mut Option<Box<Connection>>) {
+    fn play_back(&self, body: &Remains<'_>, place: &mut Option<Box<Connection>>) {
         match body {
             Remains::Whole(_) => {}
             Remains::Asked(syn) => Connection::begin_in(place, self.stream, syn),

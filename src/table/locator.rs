@@ -10,11 +10,11 @@ pub struct Locator {
     pub(super) key: Key,
     /// The segment comes from the lower endpoint of the key.
     pub(super) from_low: bool,
-    /// The record that it was last seen in, if it was.
+    /// The place that it was last seen in, if it was: what the index says.
     pub(super) guess: u32,
 }
 
-/// No record.
+/// No place.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
 impl Locator {

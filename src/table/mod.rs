@@ -8,13 +8,12 @@ mod left;
 mod locator;
 mod numbering;
 mod past;
-pub(crate) mod prefetch;
 mod record;
 mod roster;
 mod slab;
 
 pub use key::Key;
-pub use left::Left;
+pub use left::{Kept, Left};
 pub use locator::Locator;
 pub use numbering::{Known, opens_new_stream};
 pub use past::Past;

@@ -1,4 +1,4 @@
-//! One live connection in less than four lines of the cache: packed while it is brief, else with what is known of it elsewhere.
+//! One live connection in three lines of the cache: packed while it is brief, else with what is known of it elsewhere.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::left::{Left, Remains};
 use super::locator::Opening;
 use super::past::Past;
 use crate::base::{Endpoint, Side, Timestamp};
-use crate::connection::{Brief, Connection, Predecessor, Profile, Still};
+use crate::connection::{Brief, Connection, Packed, Predecessor, Profile, Shelves, Still};
 use crate::segment::Segment;
 
 /// What is kept of a connection.
@@ -28,13 +28,21 @@ pub(super) enum Taken {
     /// Nobody is here.
     Vacant,
     /// It was taken, and nothing ends the connection sooner than before.
-    Open,
-    /// It was taken, and the connection may end.
-    Ending,
+    On,
+    /// It was taken, and the connection may leave sooner than before.
+    Sooner,
+}
+
+/// The table's clock.
+pub(super) struct Clock<'a> {
+    pub profile: &'a Profile,
+    /// How far it is behind the packets'.
+    pub paused_ns: i64,
 }
 
 /// A connection and when it may leave.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Record {
     pub key: Kept,
     pub stream: u64,
@@ -122,37 +130,47 @@ impl Record {
     }
 
     /// Gives it the next segment if it is a plain one: if a packed connection stays packed with it, or a tracked one just goes
-    /// on. `paused_ns` is how much the table's clock is behind the packets'.
+    /// on.
     #[inline(always)]
-    pub fn take_plainly(&mut self, segment: &Segment, from_low: bool, paused_ns: i64, profile: &Profile) -> Taken {
-        let taken = match &mut self.body {
+    pub fn take_plainly(
+        &mut self,
+        segment: &Segment,
+        from_low: bool,
+        clock: &Clock<'_>,
+        shelves: &mut Shelves,
+    ) -> Taken {
+        match &mut self.body {
             Body::Brief(brief) => {
                 let side = if from_low == self.client_is_low { Side::Client } else { Side::Server };
-                if !brief.take(side, segment) {
+                if !brief.take(side, segment, shelves) {
                     return Taken::No;
                 }
-                if brief.ends_at(profile).is_some() { Taken::Ending } else { Taken::Open }
+                self.newest = segment.time.plus(-clock.paused_ns);
+                self.touched = true;
+                // When it may leave is mostly later than it stands in the queue for.
+                let is_sooner = |at: Timestamp| self.newest.plus(at.since(segment.time)) < self.scheduled;
+                if brief.ends_at(clock.profile).is_some_and(is_sooner) { Taken::Sooner } else { Taken::On }
             }
             Body::Whole(connection) => {
                 if !connection.step_plainly(segment) {
                     return Taken::No;
                 }
-                Taken::Open
+                self.newest = segment.time.plus(-clock.paused_ns);
+                self.touched = true;
+                Taken::On
             }
-            Body::Still(_) => return Taken::No,
-            Body::Vacant => return Taken::Vacant,
-        };
-        self.touched = true;
-        self.newest = segment.time.plus(-paused_ns);
-        taken
+            Body::Still(_) => Taken::No,
+            Body::Vacant => Taken::Vacant,
+        }
     }
 
     /// The connection, unpacked for good if it was brief; none in a vacant record.
-    pub fn expand(&mut self) -> Option<&mut Connection> {
-        if let Body::Brief(brief) = &self.body {
+    pub fn expand(&mut self, shelves: &mut Shelves) -> Option<&mut Connection> {
+        let (client, server) = self.ends();
+        if let Body::Brief(brief) = &mut self.body {
             let mut connection = None;
-            let (client, server) = self.ends();
-            Connection::play_back(&mut connection, self.stream, brief, client, server);
+            Connection::play_back(&mut connection, self.stream, &brief.packed(shelves), client, server);
+            brief.clear_away(shelves);
             self.body = connection.map_or(Body::Vacant, Body::Whole);
         } else if let Body::Still(still) = &self.body {
             self.body = still.connection().map_or(Body::Vacant, Body::Whole);
@@ -176,15 +194,14 @@ impl Record {
     }
 
     /// The connection to look at.
-    pub fn connection(&self) -> Option<Cow<'_, Connection>> {
+    pub fn connection(&self, shelves: &Shelves) -> Option<Cow<'_, Connection>> {
         match &self.body {
             Body::Vacant => None,
             Body::Whole(connection) => Some(Cow::Borrowed(connection)),
             Body::Still(still) => still.connection().map(|connection| Cow::Owned(*connection)),
             Body::Brief(brief) => {
                 let mut connection = None;
-                let (client, server) = self.ends();
-                Connection::play_back(&mut connection, self.stream, brief, client, server);
+                self.play_back(&mut connection, &brief.packed(shelves));
                 connection.map(|connection| Cow::Owned(*connection))
             }
         }
@@ -198,7 +215,11 @@ impl Record {
 
     /// The connection, if it is not kept packed because nothing out of the ordinary has come of it.
     pub fn tracked(&self) -> Option<Cow<'_, Connection>> {
-        if self.is_odd() { self.connection() } else { None }
+        match &self.body {
+            Body::Vacant | Body::Brief(_) => None,
+            Body::Whole(connection) => Some(Cow::Borrowed(connection)),
+            Body::Still(still) => still.connection().map(|connection| Cow::Owned(*connection)),
+        }
     }
 
     /// Something out of the ordinary has come of it, or more than can be packed.
@@ -207,7 +228,7 @@ impl Record {
     }
 
     /// The connection to look at, played back into `scratch` if it is packed.
-    pub fn lend<'a>(&'a self, scratch: &'a mut Option<Box<Connection>>) -> Option<&'a Connection> {
+    pub fn lend<'a>(&'a self, shelves: &Shelves, scratch: &'a mut Option<Box<Connection>>) -> Option<&'a Connection> {
         match &self.body {
             Body::Vacant => None,
             Body::Whole(connection) => Some(connection),
@@ -216,24 +237,28 @@ impl Record {
                 scratch.as_deref()
             }
             Body::Brief(brief) => {
-                let (client, server) = self.ends();
-                Connection::play_back(scratch, self.stream, brief, client, server);
+                self.play_back(scratch, &brief.packed(shelves));
                 scratch.as_deref()
             }
         }
     }
 
+    fn play_back(&self, place: &mut Option<Box<Connection>>, packed: &Packed<'_>) {
+        let (client, server) = self.ends();
+        Connection::play_back(place, self.stream, packed, client, server);
+    }
+
     /// The connection as its successor sees it.
-    pub fn remains(&self, scratch: &mut Option<Box<Connection>>) -> Option<Past> {
+    pub fn remains(&self, shelves: &Shelves, scratch: &mut Option<Box<Connection>>) -> Option<Past> {
         let (client, server) = self.ends();
         let summary = match &self.body {
             Body::Vacant => return None,
             Body::Whole(connection) => Predecessor::of(connection),
             Body::Still(still) => Predecessor::of(still.connection()?.as_ref()),
-            Body::Brief(brief) => match brief.remains(self.stream, client, server) {
+            Body::Brief(brief) => match brief.packed(shelves).remains(self.stream, client, server) {
                 Some(summary) => summary,
                 None => {
-                    Connection::play_back(scratch, self.stream, brief, client, server);
+                    self.play_back(scratch, &brief.packed(shelves));
                     Predecessor::of(scratch.as_deref()?)
                 }
             },
@@ -242,16 +267,34 @@ impl Record {
         Some(Past { client: summary.a.0, summary, late: 0 })
     }
 
-    /// Takes the connection out; the record is vacant then.
-    pub fn take(&mut self) -> Option<Left> {
+    /// Shows the connection to `leave` as the last one who sees it here; the record is vacant then.
+    #[inline]
+    pub fn leave(&mut self, shelves: &mut Shelves, leave: impl FnOnce(Left<'_>)) {
         let (client, server) = self.ends();
-        let body = match std::mem::replace(&mut self.body, Body::Vacant) {
-            Body::Vacant => return None,
-            Body::Brief(brief) => Remains::Brief(brief),
-            Body::Whole(connection) => Remains::Whole(connection),
-            Body::Still(still) => Remains::Whole(still.connection()?),
+        let stream = self.stream;
+        let evicted = false;
+        if let Body::Brief(brief) = &mut self.body {
+            leave(Left { stream, client, server, evicted, body: Remains::Brief(brief.packed(shelves)) });
+            brief.clear_away(shelves);
+            self.body = Body::Vacant;
+            return;
+        }
+        let whole = match std::mem::replace(&mut self.body, Body::Vacant) {
+            Body::Whole(connection) => Some(connection),
+            Body::Still(still) => still.connection(),
+            Body::Brief(_) | Body::Vacant => None,
         };
-        Some(Left { stream: self.stream, client, server, evicted: false, body })
+        if let Some(connection) = whole {
+            leave(Left { stream, client, server, evicted, body: Remains::Whole(connection) });
+        }
+    }
+
+    /// Begins to bring the place into the cache where its next segment will lie, if that is not here.
+    #[inline]
+    pub fn prefetch_behind(&self, shelves: &Shelves) {
+        if let Body::Brief(brief) = &self.body {
+            brief.prefetch(shelves);
+        }
     }
 
     /// When its newest segment was captured.

@@ -1,5 +1,6 @@
 //! The table: live connections, what is left of finished ones, and the order in which they leave.
 
+mod leaving;
 mod overload;
 
 use std::borrow::Cow;
@@ -13,12 +14,11 @@ use super::left::Left;
 use super::locator::{Locator, NOWHERE, Opening};
 use super::numbering::{Known, opens_new_stream};
 use super::past::{Past, Ring, Trace};
-use super::prefetch::prefetch;
-use super::record::{Record, Taken};
+use super::record::{Clock, Record, Taken};
 use super::slab::Slab;
-
+use crate::base::prefetch::prefetch;
 use crate::base::{Endpoint, Side, Timestamp};
-use crate::connection::{Connection, Predecessor, Profile, completeness};
+use crate::connection::{Connection, Predecessor, Profile, Shelves, completeness};
 use crate::segment::{Flags, IcmpError, Segment};
 
 /// How much is kept.
@@ -62,6 +62,8 @@ pub struct Table {
     seed: u64,
     index: Index,
     slab: Slab,
+    /// What their records have no room for.
+    shelves: Shelves,
     /// SYNs alone; they need no record.
     asked: Asked,
     /// Vacant records; the one left last is taken first, since it is still in the cache.
@@ -84,10 +86,6 @@ pub struct Table {
     /// Where briefs are played back into.
     scratch: Option<Box<Connection>>,
 }
-
-/// A longer pause between two packets of the whole capture is a pause of the capture, or a jump of its clock, and ends
-/// no connection by itself.
-const PAUSE_MAX_NS: i64 = 60_000_000_000;
 
 /// Set in the places of what has left: their numbers count in the ring and not in the slab.
 const LEFT: u32 = 1 << 31;
@@ -119,14 +117,8 @@ impl Place {
     }
 }
 
-/// While connections leave, the record of the one that comes so many later is brought into the cache.
-const LOOK_AHEAD: usize = 8;
-
 /// Places that are looked at for a handshake that nobody has completed. In a flood most of them are.
 const PROBES: usize = 8;
-
-/// Deadlines that no longer hold are swept out when there are so many more than connections.
-const STALE_MAX: usize = 1 << 16;
 
 impl Table {
     /// An empty table.
@@ -140,6 +132,7 @@ impl Table {
             seed: foldhash::fast::RandomState::default().build_hasher().finish(),
             index: Index::new(),
             slab: Slab::default(),
+            shelves: Shelves::default(),
             asked: Asked::default(),
             free: Vec::new(),
             deadlines: Deadlines::default(),
@@ -168,8 +161,9 @@ impl Table {
 
     /// The connections that are being tracked, in no order.
     pub fn connections(&self) -> impl Iterator<Item = Cow<'_, Connection>> {
-        let asked = self.asked.iter().filter_map(|(_, lone)| Record::of_lone(&lone).connection().map(Cow::into_owned));
-        self.slab.iter().filter_map(Record::connection).chain(asked.map(Cow::Owned))
+        let lone = |lone| Record::of_lone(&lone).connection(&self.shelves).map(Cow::into_owned);
+        let asked = self.asked.iter().filter_map(move |(_, syn)| lone(syn));
+        self.slab.iter().filter_map(|record| record.connection(&self.shelves)).chain(asked.map(Cow::Owned))
     }
 
     /// Those that are out of the ordinary in some way, in no order: they are at hand without being played back.
@@ -190,7 +184,7 @@ impl Table {
                 None => Some(&self.slab[place]),
                 Some(lone) => lone.as_ref(),
             };
-            if let Some(connection) = record.and_then(|record| record.lend(&mut scratch)) {
+            if let Some(connection) = record.and_then(|record| record.lend(&self.shelves, &mut scratch)) {
                 see(connection);
             }
         }
@@ -201,10 +195,10 @@ impl Table {
     pub fn between(&self, a: Endpoint, b: Endpoint) -> Option<Cow<'_, Connection>> {
         let key = Key::new(a, b);
         match self.find(&key, key.hash(self.seed))? {
-            Place::Slot(slot) => self.slab[slot].connection(),
+            Place::Slot(slot) => self.slab[slot].connection(&self.shelves),
             Place::Asked(number) => {
                 let record = Record::of_lone(&self.asked.get(number)?);
-                record.connection().map(|connection| Cow::Owned(connection.into_owned()))
+                record.connection(&self.shelves).map(|connection| Cow::Owned(connection.into_owned()))
             }
             Place::Left(_) => None,
         }
@@ -232,34 +226,44 @@ impl Table {
     /// The second: brings the records into the cache, and remembers which ones.
     #[inline]
     pub fn update_soon(&self, locator: &mut Locator) {
-        match self.index.guess(locator.hash).map(Place::of) {
-            Some(Place::Slot(slot)) => {
+        let Some(word) = self.index.guess(locator.hash) else { return };
+        locator.guess = word;
+        match Place::of(word) {
+            Place::Slot(slot) => {
                 if let Some(record) = self.slab.get(slot as u32) {
                     prefetch(record);
-                    locator.guess = slot as u32;
                 }
             }
-            Some(Place::Asked(number)) => self.asked.prefetch(number),
-            Some(Place::Left(_)) | None => {}
+            Place::Asked(number) => self.asked.prefetch(number),
+            Place::Left(_) => {}
+        }
+    }
+
+    /// The third, if it is worth it: what lies behind the records.
+    #[inline]
+    pub fn pack_soon(&self, locator: &Locator) {
+        if let Some(record) = self.slab.get(locator.guess) {
+            record.prefetch_behind(&self.shelves);
         }
     }
 
     /// Gives a segment to its connection. A connection that the segment ends by opening a new one on its four-tuple, or
     /// that must make room, goes to `leave`.
-    pub fn take(&mut self, segment: &Segment, leave: impl FnMut(Left)) -> Entry {
+    pub fn take(&mut self, segment: &Segment, leave: impl FnMut(Left<'_>)) -> Entry {
         let locator = self.locate(segment);
         self.take_at(&locator, segment, leave)
     }
 
     /// The same, for a segment that was [located](Self::locate) already.
     #[inline]
-    pub fn take_at(&mut self, locator: &Locator, segment: &Segment, mut leave: impl FnMut(Left)) -> Entry {
+    pub fn take_at(&mut self, locator: &Locator, segment: &Segment, mut leave: impl FnMut(Left<'_>)) -> Entry {
         // Another may have got the record since then.
         if let Some(record) = self.slab.get_mut(locator.guess)
             && record.key.is(&locator.key)
         {
-            let taken = record.take_plainly(segment, locator.from_low, self.paused_ns, &self.profile);
-            if taken == Taken::Open {
+            let clock = Clock { profile: &self.profile, paused_ns: self.paused_ns };
+            let taken = record.take_plainly(segment, locator.from_low, &clock, &mut self.shelves);
+            if taken == Taken::On {
                 return Entry::Live(record.stream);
             }
             if taken != Taken::Vacant {
@@ -271,8 +275,13 @@ impl Table {
 
     /// The same, looked up anew.
     #[inline(never)]
-    fn take_found(&mut self, locator: &Locator, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
-        match self.find(&locator.key, locator.hash) {
+    fn take_found(&mut self, locator: &Locator, segment: &Segment, leave: &mut impl FnMut(Left<'_>)) -> Entry {
+        let found = match Place::of(locator.guess) {
+            // What has left since then keeps its key, but of SYNs only those are found that are there.
+            guess @ Place::Asked(number) if self.asked.is(number, &locator.key) => Some(guess),
+            _ => self.find(&locator.key, locator.hash),
+        };
+        match found {
             Some(Place::Slot(slot)) => self.take_next(slot, locator, segment, leave),
             Some(Place::Asked(number)) => {
                 let slot = self.settle(number, locator.hash);
@@ -285,8 +294,15 @@ impl Table {
 
     /// A segment of the connection in `slot`.
     #[inline]
-    fn take_next(&mut self, slot: usize, locator: &Locator, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
-        let taken = self.slab[slot].take_plainly(segment, locator.from_low, self.paused_ns, &self.profile);
+    fn take_next(
+        &mut self,
+        slot: usize,
+        locator: &Locator,
+        segment: &Segment,
+        leave: &mut impl FnMut(Left<'_>),
+    ) -> Entry {
+        let clock = Clock { profile: &self.profile, paused_ns: self.paused_ns };
+        let taken = self.slab[slot].take_plainly(segment, locator.from_low, &clock, &mut self.shelves);
         self.take_not_so_plainly(taken, slot, locator, segment, leave)
     }
 
@@ -298,11 +314,11 @@ impl Table {
         slot: usize,
         locator: &Locator,
         segment: &Segment,
-        leave: &mut impl FnMut(Left),
+        leave: &mut impl FnMut(Left<'_>),
     ) -> Entry {
         match taken {
-            Taken::Open => {}
-            Taken::Ending => self.schedule_due(slot),
+            Taken::On => {}
+            Taken::Sooner => self.schedule_due(slot),
             Taken::No | Taken::Vacant => return self.take_whole(slot, locator, segment, leave),
         }
         Entry::Live(self.slab[slot].stream)
@@ -323,8 +339,14 @@ impl Table {
     }
 
     /// A segment of a live connection that is not, or no longer, an orderly brief.
-    fn take_whole(&mut self, slot: usize, locator: &Locator, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
-        if let Some(connection) = self.slab[slot].expand() {
+    fn take_whole(
+        &mut self,
+        slot: usize,
+        locator: &Locator,
+        segment: &Segment,
+        leave: &mut impl FnMut(Left<'_>),
+    ) -> Entry {
+        if let Some(connection) = self.slab[slot].expand(&mut self.shelves) {
             let opens = segment.flags.contains(Flags::SYN)
                 && opens_new_stream(segment.flags, segment.seq, known(connection, segment.source));
             if opens {
@@ -349,7 +371,7 @@ impl Table {
         left: Option<u32>,
         locator: &Locator,
         segment: &Segment,
-        leave: &mut impl FnMut(Left),
+        leave: &mut impl FnMut(Left<'_>),
     ) -> Entry {
         let (stream, predecessor, quoted) = match left.and_then(|number| self.past.get(number)) {
             Some(Trace::Past(past)) => {
@@ -369,7 +391,7 @@ impl Table {
 
     /// Gives an ICMP error to the connection that it quotes. A four-tuple seen for the first time gets a number, and so
     /// does a quoted SYN that would open a stream if it came itself.
-    pub fn take_icmp(&mut self, error: &IcmpError, mut leave: impl FnMut(Left)) {
+    pub fn take_icmp(&mut self, error: &IcmpError, mut leave: impl FnMut(Left<'_>)) {
         let key = Key::new(error.source, error.destination).within(error.realm);
         let hash = key.hash(self.seed);
         let opens = |known: Known| error.flags.is_some_and(|flags| opens_new_stream(flags, error.seq, known));
@@ -385,7 +407,7 @@ impl Table {
         };
         match found {
             Some(Place::Slot(slot)) => {
-                if let Some(connection) = self.slab[slot].expand()
+                if let Some(connection) = self.slab[slot].expand(&mut self.shelves)
                     && !opens(known(connection, error.source))
                 {
                     connection.step_icmp(error);
@@ -415,136 +437,18 @@ impl Table {
         self.leave_trace(key, hash, &Trace::Numbered(stream, added));
     }
 
-    /// Packet time has reached `time`: lets every connection leave whose end lies before it, in the order of ending.
-    #[inline]
-    pub fn expire(&mut self, time: Timestamp, leave: impl FnMut(Left)) {
-        let silence = time.0.wrapping_sub(self.seen.0);
-        if (0..=PAUSE_MAX_NS).contains(&silence) && time.0 >= self.seen.0 {
-            self.seen = time;
-            let now = time.plus(-self.paused_ns);
-            if self.earliest < now {
-                self.expire_before(now, leave);
-            }
-        } else {
-            self.expire_after_pause(time, leave);
-        }
-    }
-
-    /// The same where time jumps, in either direction.
-    #[cold]
-    fn expire_after_pause(&mut self, time: Timestamp, leave: impl FnMut(Left)) {
-        let pause = time.since(self.seen).clamp(0, PAUSE_MAX_NS);
-        let skipped = if self.seen == Timestamp(i64::MIN) { 0 } else { time.since(self.seen).max(0) - pause };
-        self.seen = self.seen.max(time);
-        self.paused_ns = self.paused_ns.saturating_add(skipped);
-        let now = time.plus(-self.paused_ns);
-        if self.earliest < now {
-            self.expire_before(now, leave);
-        }
-    }
-
-    /// Nothing has come until `time`: who would leave if a packet came then leaves now. The next packet finds the table as if
-    /// nobody had asked.
-    pub fn expire_in_silence(&mut self, time: Timestamp, leave: impl FnMut(Left)) {
-        if self.seen != Timestamp(i64::MIN) {
-            let pause = time.since(self.seen).clamp(0, PAUSE_MAX_NS);
-            self.expire_before(self.seen.plus(pause).plus(-self.paused_ns), leave);
-        }
-    }
-
-    fn expire_before(&mut self, now: Timestamp, mut leave: impl FnMut(Left)) {
-        loop {
-            let first = self
-                .asked
-                .first()
-                .map(|(number, stream, came)| (came.plus(self.profile.syn_give_up_ns), stream, number));
-            let first = first.filter(|&(due, ..)| due < now);
-            let end = first.map_or((now, 0), |(due, stream, _)| (due, stream));
-            if self.deadlines.earliest() <= end.0 {
-                self.expire_records(end, &mut leave);
-            }
-            let Some((_, _, number)) = first else { break };
-            if let Some(key) = self.asked.behind(LOOK_AHEAD) {
-                self.index.prefetch(key.hash(self.seed));
-            }
-            if let Some((left, _)) = self.give_up(number) {
-                leave(left);
-            }
-        }
-        self.earliest = self.earliest_due();
-    }
-
-    /// Nobody leaves before this time of the table's clock.
-    fn earliest_due(&self) -> Timestamp {
-        let first = self.asked.first().map(|(_, _, came)| came.plus(self.profile.syn_give_up_ns));
-        first.into_iter().fold(self.deadlines.earliest(), Timestamp::min)
-    }
-
-    /// Lets those with a record leave whose end comes before time and stream number `end`.
-    fn expire_records(&mut self, end: (Timestamp, u64), leave: &mut impl FnMut(Left)) {
-        while let Some((due, stream, slot)) = self.deadlines.pop_before(end) {
-            if let Some(record) = self.deadlines.behind(LOOK_AHEAD).and_then(|slot| self.slab.get(slot)) {
-                prefetch(record);
-            }
-            let record = &mut self.slab[slot as usize];
-            if record.is_vacant() || record.stream != stream || record.scheduled != due {
-                continue;
-            }
-            record.scheduled = Record::NEVER;
-            match record.due(&self.profile) {
-                Some(at) if at == due => {
-                    self.remove(slot as usize, leave);
-                }
-                // Segments came since: it stands in line again.
-                Some(at) => self.schedule(slot as usize, at),
-                None => {}
-            }
-        }
-    }
-
-    /// Lets everything leave, by stream number.
-    pub fn finish(&mut self, mut leave: impl FnMut(Left)) {
-        let records = (0u32..).zip(self.slab.iter()).filter(|(_, record)| !record.is_vacant());
-        let mut order: Vec<(u64, u32)> = records.map(|(slot, record)| (record.stream, slot)).collect();
-        order.sort_unstable();
-        let mut order = order.into_iter().peekable();
-        // SYNs alone stand in the order of their streams already.
-        let mut asked = self.asked.iter().peekable();
-        loop {
-            let next = order.peek().copied();
-            let left = match (next, asked.peek()) {
-                (Some((stream, _)), Some((_, lone))) if lone.stream < stream => {
-                    asked.next().map(|(_, lone)| lone.leave())
-                }
-                (Some((_, slot)), _) => {
-                    order.next();
-                    self.slab[slot as usize].take()
-                }
-                (None, _) => match asked.next() {
-                    Some((_, lone)) => Some(lone.leave()),
-                    None => break,
-                },
-            };
-            left.into_iter().for_each(&mut leave);
-        }
-        drop(asked);
-        self.asked.clear();
-        self.slab.clear();
-        self.free.clear();
-        self.deadlines.clear();
-        self.earliest = Timestamp(i64::MAX);
-        self.index.clear();
-        self.past.clear();
-    }
-
     #[inline]
     fn find(&self, key: &Key, hash: u32) -> Option<Place> {
-        let is_it = |word| match Place::of(word) {
-            Place::Slot(slot) => self.slab[slot].key.is(key),
+        self.index.find(hash, |word| self.is_at(Place::of(word), key)).map(Place::of)
+    }
+
+    #[inline]
+    fn is_at(&self, place: Place, key: &Key) -> bool {
+        match place {
+            Place::Slot(slot) => self.slab.get(slot as u32).is_some_and(|record| record.key.is(key)),
             Place::Asked(number) => self.asked.is(number, key),
             Place::Left(number) => self.past.is(number, key),
-        };
-        self.index.find(hash, is_it).map(Place::of)
+        }
     }
 
     fn number(&mut self) -> u64 {
@@ -554,7 +458,13 @@ impl Table {
     }
 
     /// Begins a connection in the place of what was left of the one before, whose number in the ring is `left`.
-    fn open(&mut self, opening: &Opening, left: Option<u32>, segment: &Segment, leave: &mut impl FnMut(Left)) -> Entry {
+    fn open(
+        &mut self,
+        opening: &Opening,
+        left: Option<u32>,
+        segment: &Segment,
+        leave: &mut impl FnMut(Left<'_>),
+    ) -> Entry {
         if self.live() >= self.limits.connections_max {
             self.evict(leave);
         }
@@ -593,55 +503,29 @@ impl Table {
         stream
     }
 
-    /// Puts it into the queue if it may leave earlier than it stands there for.
-    #[inline]
-    fn schedule_due(&mut self, slot: usize) {
-        let record = &self.slab[slot];
-        if let Some(at) = record.due(&self.profile)
-            && at < record.scheduled
-        {
-            self.schedule(slot, at);
-        }
-    }
-
-    fn schedule(&mut self, slot: usize, at: Timestamp) {
-        if self.deadlines.len() > 2 * self.slab.len() + STALE_MAX {
-            let slab = &self.slab;
-            self.deadlines.retain(|&(due, stream, slot)| {
-                let record = &slab[slot as usize];
-                !record.is_vacant() && record.stream == stream && record.scheduled == due
-            });
-        }
-        let record = &mut self.slab[slot];
-        record.scheduled = at;
-        self.deadlines.push((at, record.stream, slot as u32));
-        self.earliest = self.earliest.min(at);
-    }
-
     /// Takes a connection out and leaves its summary in its place. The connection goes to `leave`; returns the summary's number
     /// in the ring.
-    fn remove(&mut self, slot: usize, leave: &mut impl FnMut(Left)) -> Option<u32> {
+    fn remove(&mut self, slot: usize, leave: &mut impl FnMut(Left<'_>)) -> Option<u32> {
         let record = &mut self.slab[slot];
         let key = record.key.key();
         let hash = key.hash(self.seed);
-        let past = record.remains(&mut self.scratch)?;
+        let past = record.remains(&self.shelves, &mut self.scratch)?;
         self.free.push(slot as u32);
         let number = self.past.push(key, &Trace::Past(past));
         self.index.change(hash, slot as u32, number | LEFT);
         self.forget();
-        // Last, for it is large and should be moved once.
-        leave(self.slab[slot].take()?);
+        self.slab[slot].leave(&mut self.shelves, leave);
         Some(number)
     }
 
     /// The same for a SYN alone.
-    fn give_up(&mut self, number: u32) -> Option<(Left, u32)> {
-        let lone = self.asked.remove(number)?;
+    fn give_up(&mut self, number: u32, leave: impl FnOnce(Left<'_>)) {
+        let Some(lone) = self.asked.remove(number) else { return };
         let key = lone.key();
         let left = self.past.push(key, &Trace::Past(lone.remains()));
         self.index.change(key.hash(self.seed), number | ASKED, left | LEFT);
         self.forget();
-        Some((lone.leave(), left))
+        leave(lone.leave());
     }
 
     /// Leaves something in the ring for a four-tuple that has no place.
@@ -671,14 +555,12 @@ impl Table {
     /// Makes room: a handshake that nobody has completed if one is soon found, so that a flood of them drives out its own kind and
     /// nobody who talks; else the first connection that had no segment since the hand last passed it. Of SYNs alone the one that
     /// has waited longest goes.
-    fn evict(&mut self, leave: &mut impl FnMut(Left)) {
+    fn evict(&mut self, leave: &mut impl FnMut(Left<'_>)) {
         if self.asked.len() * PROBES >= self.live()
             && let Some((number, ..)) = self.asked.first()
         {
             self.counts.evicted += 1;
-            if let Some((left, _)) = self.give_up(number) {
-                leave(Left { evicted: true, ..left });
-            }
+            self.give_up(number, |left| leave(Left { evicted: true, ..left }));
             return;
         }
         // Those that came together lie together, so the places are spread over all of them by the golden ratio.
@@ -707,7 +589,7 @@ impl Table {
         }
     }
 
-    fn drive_out(&mut self, slot: usize, leave: &mut impl FnMut(Left)) {
+    fn drive_out(&mut self, slot: usize, leave: &mut impl FnMut(Left<'_>)) {
         self.counts.evicted += 1;
         self.remove(slot, &mut |left| leave(Left { evicted: true, ..left }));
     }

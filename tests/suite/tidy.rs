@@ -56,8 +56,8 @@ const FILE_LINES_MAX: usize = 800;
 /// Files in which `unsafe` pays, each with the reason in a comment on the spot.
 const MAY_BE_UNSAFE: &[&str] = &[
     "src/source/capture.rs",
+    "src/base/prefetch.rs",
     "src/source/live/libpcap.rs",
-    "src/table/prefetch.rs",
     "src/cli/live/heap.rs",
     "benches/throughput/floor.rs",
     "tests/suite/allocations.rs",

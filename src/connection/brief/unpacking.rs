@@ -5,7 +5,7 @@ use super::packing::{
     IP_ID, MARKS, MICROS, MSS, MULTIPATH, OPTIONS, ORDER, PAYLOAD_AT, SACK_PERMITTED, SEQ, SHIFT, SPAN_AT, TTL,
     USUAL_MARKS, USUAL_TTL, VALUE_AT, WINDOW, envelope_len, marks_of_head, options_len, span_len, word_len,
 };
-use super::{Brief, expected_ack, next_id};
+use super::{Packed, expected_ack, next_id};
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
 use crate::segment::{Flags, Marks, MultipathEnd, OptionOrder, Segment, TcpOptions, Timestamps};
 
@@ -35,7 +35,7 @@ impl Trail {
     };
 }
 
-/// Reads a brief from its beginning. What it reads was written by [`Brief::pack`], so it is whole; were it not, octets
+/// Reads a brief from its beginning. What it reads was written by [`Brief`](super::Brief), so it is whole; were it not, octets
 /// that are missing read as zero.
 pub(super) struct Unpacking<'a> {
     octets: Octets<'a>,
@@ -52,20 +52,21 @@ pub(super) struct Unpacking<'a> {
 impl<'a> Unpacking<'a> {
     /// Counts times and frames from the first.
     #[inline]
-    pub(super) fn of(brief: &'a Brief, client: Endpoint, server: Endpoint) -> Self {
-        let octets = Octets { all: &brief.first, at: 0, end: usize::from(brief.first_used) };
-        let rest = Octets { all: brief.rest.as_deref().unwrap_or_default(), at: 0, end: usize::from(brief.rest_used) };
+    pub(super) fn of(packed: &Packed<'a>, client: Endpoint, server: Endpoint) -> Self {
+        let [first_len, rest_len] = packed.head.lens();
+        let octets = Octets { all: packed.first, at: 0, end: first_len };
+        let rest = Octets { all: packed.rest, at: 0, end: rest_len };
         let segment = Segment { source: client, destination: server, ..Segment::BLANK };
         Self { octets, rest, trails: [Trail::NONE; 2], ends: [client, server], segment, has_options: false }
     }
 
     /// The same with times and frames as they were: they count from the first, and what is known is the newest.
-    pub(super) fn dated(brief: &'a Brief, client: Endpoint, server: Endpoint) -> Self {
-        let mut unpacking = Self::of(brief, client, server);
+    pub(super) fn dated(packed: &Packed<'a>, client: Endpoint, server: Endpoint) -> Self {
+        let mut unpacking = Self::of(packed, client, server);
         let (span, frames) = unpacking.octets.passed();
         let (span_behind, frames_behind) = unpacking.rest.passed();
-        unpacking.segment.time = brief.newest.plus(-span - span_behind);
-        unpacking.segment.frame = FrameNumber(brief.frame.wrapping_sub(frames + frames_behind));
+        unpacking.segment.time = packed.head.newest.plus(-span - span_behind);
+        unpacking.segment.frame = FrameNumber(packed.head.frame.wrapping_sub(frames + frames_behind));
         unpacking
     }
 
@@ -172,7 +173,10 @@ impl Octets<'_> {
     /// The same near the end.
     #[cold]
     fn last_word(&self) -> u64 {
-        let Some((before, last)) = self.all.split_last_chunk() else { return 0 };
+        let Some((before, last)) = self.all.split_last_chunk() else {
+            let rest = self.all.get(self.at..).unwrap_or_default();
+            return rest.iter().rev().fold(0, |word, &octet| word << 8 | u64::from(octet));
+        };
         let passed = self.at.saturating_sub(before.len()).min(8);
         u64::from_le_bytes(*last).unbounded_shr(8 * passed as u32)
     }

@@ -7,7 +7,7 @@ impl Table {
     /// Looks at the next places of the table, `places_max` of them, and lets go who is out of the ordinary and has been silent for
     /// `silence_ns`. Where frames are lost these are mostly connections of which the end was lost; each takes ten times the memory
     /// of one that is in order, and they would stay for hours.
-    pub fn let_go_silent(&mut self, silence_ns: i64, places_max: usize, mut leave: impl FnMut(Left)) {
+    pub fn let_go_silent(&mut self, silence_ns: i64, places_max: usize, mut leave: impl FnMut(Left<'_>)) {
         let before = self.seen.plus(-self.paused_ns).plus(-silence_ns);
         for _ in 0..places_max.min(self.slab.len()) {
             self.sweep = if self.sweep < self.slab.len() { self.sweep } else { 0 };

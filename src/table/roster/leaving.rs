@@ -1,0 +1,195 @@
+//! Who leaves because time passes, or because the input has ended.
+
+use super::Table;
+use crate::base::Timestamp;
+use crate::base::prefetch::prefetch;
+use crate::connection::Profile;
+use crate::table::deadlines::Agenda;
+use crate::table::left::Left;
+use crate::table::record::Record;
+use crate::table::slab::Slab;
+
+/// A longer pause between two packets of the whole capture is a pause of the capture, or a jump of its clock, and ends
+/// no connection by itself.
+const PAUSE_MAX_NS: i64 = 60_000_000_000;
+
+/// While connections leave, the record of the one that comes so many later is brought into the cache.
+const LOOK_AHEAD: usize = 8;
+
+/// Deadlines that no longer hold are swept out when there are so many more than connections.
+const STALE_MAX: usize = 1 << 16;
+
+/// The records, as the queue of those that may leave sees them.
+struct Records<'a> {
+    slab: &'a mut Slab,
+    profile: &'a Profile,
+}
+
+impl Agenda for Records<'_> {
+    #[inline]
+    fn scheduled(&self, slot: u32, stream: u64) -> Option<Timestamp> {
+        let record = self.slab.get(slot)?;
+        (!record.is_vacant() && record.stream == stream).then_some(record.scheduled)
+    }
+
+    #[inline]
+    fn due(&mut self, slot: u32) -> Option<Timestamp> {
+        let record = self.slab.get_mut(slot)?;
+        let due = record.due(self.profile);
+        record.scheduled = due.unwrap_or(Record::NEVER);
+        due
+    }
+
+    #[inline]
+    fn soon(&self, slot: u32) {
+        if let Some(record) = self.slab.get(slot) {
+            prefetch(record);
+        }
+    }
+}
+
+impl Table {
+    /// Packet time has reached `time`: lets every connection leave whose end lies before it, in the order of ending.
+    #[inline]
+    pub fn expire(&mut self, time: Timestamp, leave: impl FnMut(Left<'_>)) {
+        let silence = time.0.wrapping_sub(self.seen.0);
+        if (0..=PAUSE_MAX_NS).contains(&silence) && time.0 >= self.seen.0 {
+            self.seen = time;
+            let now = time.plus(-self.paused_ns);
+            if self.earliest < now {
+                self.expire_before(now, leave);
+            }
+        } else {
+            self.expire_after_pause(time, leave);
+        }
+    }
+
+    /// The same where time jumps, in either direction.
+    #[cold]
+    fn expire_after_pause(&mut self, time: Timestamp, leave: impl FnMut(Left<'_>)) {
+        let pause = time.since(self.seen).clamp(0, PAUSE_MAX_NS);
+        let skipped = if self.seen == Timestamp(i64::MIN) { 0 } else { time.since(self.seen).max(0) - pause };
+        self.seen = self.seen.max(time);
+        self.paused_ns = self.paused_ns.saturating_add(skipped);
+        let now = time.plus(-self.paused_ns);
+        if self.earliest < now {
+            self.expire_before(now, leave);
+        }
+    }
+
+    /// Nothing has come until `time`: who would leave if a packet came then leaves now. The next packet finds the table as if
+    /// nobody had asked.
+    pub fn expire_in_silence(&mut self, time: Timestamp, leave: impl FnMut(Left<'_>)) {
+        if self.seen != Timestamp(i64::MIN) {
+            let pause = time.since(self.seen).clamp(0, PAUSE_MAX_NS);
+            self.expire_before(self.seen.plus(pause).plus(-self.paused_ns), leave);
+        }
+    }
+
+    fn expire_before(&mut self, now: Timestamp, mut leave: impl FnMut(Left<'_>)) {
+        loop {
+            let first = self
+                .asked
+                .first()
+                .map(|(number, stream, came)| (came.plus(self.profile.syn_give_up_ns), stream, number));
+            let first = first.filter(|&(due, ..)| due < now);
+            let end = first.map_or((now, 0), |(due, stream, _)| (due, stream));
+            if self.deadlines.earliest() <= end.0 {
+                self.expire_records(end, &mut leave);
+            }
+            let Some((_, _, number)) = first else { break };
+            if let Some(key) = self.asked.behind(LOOK_AHEAD) {
+                self.index.prefetch(key.hash(self.seed));
+            }
+            self.give_up(number, &mut leave);
+        }
+        self.earliest = self.earliest_due();
+    }
+
+    /// Nobody leaves before this time of the table's clock.
+    pub(super) fn earliest_due(&self) -> Timestamp {
+        let first = self.asked.first().map(|(_, _, came)| came.plus(self.profile.syn_give_up_ns));
+        first.into_iter().fold(self.deadlines.earliest(), Timestamp::min)
+    }
+
+    /// Lets those with a record leave whose end comes before time and stream number `end`.
+    fn expire_records(&mut self, end: (Timestamp, u64), leave: &mut impl FnMut(Left<'_>)) {
+        while let Some((due, stream, slot)) = {
+            let (slab, profile) = (&mut self.slab, &self.profile);
+            self.deadlines.pop_before(end, &mut Records { slab, profile })
+        } {
+            if let Some(record) = self.deadlines.behind(LOOK_AHEAD).and_then(|slot| self.slab.get(slot)) {
+                prefetch(record);
+            }
+            let record = &mut self.slab[slot as usize];
+            if record.is_vacant() || record.stream != stream || record.scheduled != due {
+                continue;
+            }
+            record.scheduled = Record::NEVER;
+            match record.due(&self.profile) {
+                Some(at) if at == due => {
+                    self.remove(slot as usize, leave);
+                }
+                // Segments came since: it stands in line again.
+                Some(at) => self.schedule(slot as usize, at),
+                None => {}
+            }
+        }
+    }
+
+    /// Lets everything leave, by stream number.
+    pub fn finish(&mut self, mut leave: impl FnMut(Left<'_>)) {
+        let records = (0u32..).zip(self.slab.iter()).filter(|(_, record)| !record.is_vacant());
+        let mut order: Vec<(u64, u32)> = records.map(|(slot, record)| (record.stream, slot)).collect();
+        order.sort_unstable();
+        let mut order = order.as_slice();
+        // SYNs alone stand in the order of their streams already.
+        let mut asked = self.asked.iter().peekable();
+        loop {
+            match (order, asked.peek()) {
+                (&[(stream, slot), ref later @ ..], lone) if lone.is_none_or(|(_, lone)| lone.stream > stream) => {
+                    order = later;
+                    if let Some(record) = later.get(LOOK_AHEAD).and_then(|&(_, slot)| self.slab.get(slot)) {
+                        prefetch(record);
+                    }
+                    self.slab[slot as usize].leave(&mut self.shelves, &mut leave);
+                }
+                _ => match asked.next() {
+                    Some((_, lone)) => leave(lone.leave()),
+                    None => break,
+                },
+            }
+        }
+        drop(asked);
+        self.asked.clear();
+        self.slab.clear();
+        self.shelves.clear();
+        self.free.clear();
+        self.deadlines.clear();
+        self.earliest = Timestamp(i64::MAX);
+        self.index.clear();
+        self.past.clear();
+    }
+
+    /// Puts it into the queue if it may leave earlier than it stands there for.
+    #[inline]
+    pub(super) fn schedule_due(&mut self, slot: usize) {
+        let record = &self.slab[slot];
+        if let Some(at) = record.due(&self.profile)
+            && at < record.scheduled
+        {
+            self.schedule(slot, at);
+        }
+    }
+
+    pub(super) fn schedule(&mut self, slot: usize, at: Timestamp) {
+        if self.deadlines.len() > 2 * self.slab.len() + STALE_MAX {
+            let slab = &mut self.slab;
+            self.deadlines.sweep(&Records { slab, profile: &self.profile });
+        }
+        let record = &mut self.slab[slot];
+        let before = Some(std::mem::replace(&mut record.scheduled, at)).filter(|&before| before != Record::NEVER);
+        self.deadlines.push(before, (at, record.stream, slot as u32));
+        self.earliest = self.earliest.min(at);
+    }
+}
