@@ -151,6 +151,14 @@ fn measure(profile: Profile, totals: &Totals, arguments: &Arguments, path: &Path
         if let (true, Rung::Whole, Some(ratio)) = (arguments.guard, rung, ratio) {
             let most = floors_at_most(profile);
             ensure!(ratio <= most, "{}: the whole analysis takes {ratio:.1} floors; at most {most}", profile.name());
+            let plain = arguments.rungs.iter().position(|&rung| rung == Rung::Plain);
+            let across =
+                plain.map(|plain| median(rounds.iter().map(|costs| costs[at].cpu_ns / costs[plain].cpu_ns).collect()));
+            ensure!(
+                across.is_none_or(|times| times <= ACROSS_AT_MOST),
+                "{}: counting across connections makes it {across:.2?} times as long; at most {ACROSS_AT_MOST}",
+                profile.name()
+            );
         }
     }
     let place = |wanted| arguments.rungs.iter().position(|&rung| rung == wanted);
@@ -197,6 +205,10 @@ fn floors_at_most(profile: Profile) -> f64 {
         Profile::Synflood => 6.0,
     }
 }
+
+/// As many times the analysis of every connection by itself as the whole may take. With few connections, as where this is held,
+/// what is done once for each group is what counts.
+const ACROSS_AT_MOST: f64 = 1.5;
 
 fn time<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Cost)> {
     let wall = Instant::now();

@@ -1,5 +1,6 @@
 //! Sockets by group when no more come.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::{Arc, OnceLock};
 
@@ -37,7 +38,7 @@ impl Breadth {
         groups_kept: GROUPS_KEPT,
         intervals_total: INTERVALS_TOTAL,
         intervals_min: INTERVALS_MIN,
-        waiting_max: 1 << 17,
+        waiting_max: 1 << 18,
     };
     /// For what goes on for days: so little that all of it is in use after some hours, and a process stays as large as it is.
     pub const ENDLESS: Self =
@@ -130,6 +131,13 @@ impl<K: Copy + Ord> Groups<K> {
     pub(super) fn counted(&self, key: K) -> Option<Box<Pile>> {
         let place = self.groups.binary_search_by_key(&key, |group| group.key).ok()?;
         Some(self.count(&self.groups[place]))
+    }
+
+    /// The same, unless it was counted before.
+    pub(super) fn lent(&self, key: K) -> Option<Cow<'_, Pile>> {
+        let place = self.groups.binary_search_by_key(&key, |group| group.key).ok()?;
+        let group = &self.groups[place];
+        Some(group.pile.get().map_or_else(|| Cow::Owned(*self.count(group)), |pile| Cow::Borrowed(&**pile)))
     }
 
     /// The piles that are counted already, with their keys. They are not here any more.

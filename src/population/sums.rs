@@ -1,5 +1,6 @@
 //! What each host has: the sum of its services and destinations, and of those that were too many to keep.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -74,13 +75,17 @@ impl Sums {
 
     /// Every host.
     pub fn sorted(&self) -> Vec<(IpAddr, &Pile)> {
-        self.reaching(|_| true).collect()
+        self.sums.iter().map(|sum| (sum.host, &**sum.pile.get_or_init(|| self.pile(sum.host)))).collect()
     }
 
-    /// The hosts of which the outline is enough, in order.
-    pub fn reaching(&self, is_enough: impl Fn(&Outline) -> bool) -> impl Iterator<Item = (IpAddr, &Pile)> {
+    /// The hosts of which the outline is enough, in order. What was not counted before is not kept, since one host after the
+    /// other is looked at once.
+    pub fn reaching(&self, is_enough: impl Fn(&Outline) -> bool) -> impl Iterator<Item = (IpAddr, Cow<'_, Pile>)> {
         let those = self.sums.iter().filter(move |sum| is_enough(&sum.outline));
-        those.map(|sum| (sum.host, &**sum.pile.get_or_init(|| self.pile(sum.host))))
+        those.map(|sum| match sum.pile.get() {
+            Some(pile) => (sum.host, Cow::Borrowed(&**pile)),
+            None => (sum.host, Cow::Owned(*self.pile(sum.host))),
+        })
     }
 
     /// Whether `host` had a socket.
@@ -102,11 +107,12 @@ impl Sums {
     fn sum_of(&self, rest: Option<Box<Pile>>, host: IpAddr) -> Box<Pile> {
         let services = self.services.within(|service| service.ip.cmp(&host)).map(|(key, _)| self.services.get(key));
         let destinations = self.destinations.within(|(client, _)| client.cmp(&host));
-        let destinations = destinations.map(|(key, _)| self.destinations.get(key));
-        let mut parts = services.chain(destinations).flatten();
-        let first = rest.or_else(|| parts.next().cloned().map(Box::new));
+        // Services are few and asked for again.
+        let services = services.flatten().map(Cow::Borrowed);
+        let mut parts = services.chain(destinations.filter_map(|(key, _)| self.destinations.lent(key)));
+        let first = rest.or_else(|| parts.next().map(|part| Box::new(part.into_owned())));
         let mut pile = first.unwrap_or_else(|| Box::new(Pile::new(1)));
-        parts.for_each(|part| pile.join(part));
+        parts.for_each(|part| pile.join(&part));
         pile.fit(self.intervals_max);
         pile
     }

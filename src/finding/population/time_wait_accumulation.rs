@@ -66,6 +66,7 @@ finding! {
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
     let may_be = |outline: &Outline| outline.time_waits >= thresholds.time_wait_sockets_min;
     for (host, pile) in population.hosts.reaching(may_be) {
+        let pile: &Pile = &pile;
         let peak = pile.peak(State::TimeWait);
         if peak.sockets < thresholds.time_wait_sockets_min {
             continue;
