@@ -1,5 +1,6 @@
 //! Holds lives that were told in short to what the whole of them gives. Debug builds look at every one.
 
+use crate::base::Side;
 use crate::connection::{Lifecycle, Orderly, Profile};
 use crate::finding::{self, Gist, Sketch, Thresholds, Verdict};
 use crate::population::{Account, Departure};
@@ -10,7 +11,7 @@ pub(super) fn assert_same(left: &Left<'_>, orderly: &Orderly, departure: Departu
     let mut scratch = None;
     left.show(&mut scratch, |connection| {
         let life = Lifecycle::of(connection, orderly.horizon, profile);
-        let states = [&orderly.states.client[..], &orderly.states.server[..]];
+        let states = [&orderly.states(Side::Client)[..], &orderly.states(Side::Server)[..]];
         assert_eq!(states, [&life.states.client[..], &life.states.server[..]], "{connection:?}");
         assert_eq!(orderly.profiles, life.profiles, "{connection:?}");
         assert_eq!(
@@ -41,7 +42,7 @@ fn told(gist: &Gist<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Endpoint, FrameNumber, Seq, Side, Sides, Timestamp};
+    use crate::base::{Endpoint, FrameNumber, Seq, Sides, Timestamp};
     use crate::connection::State;
     use crate::segment::{Flags, Marks, Segment, TcpOptions, Timestamps};
     use crate::table::{Limits, Table};
@@ -245,7 +246,8 @@ mod tests {
                 let Some(short) = left.orderly(horizon, profile) else { return };
                 orderly += 1;
                 lone += u32::from(is_alone);
-                open += u32::from(short.states.server.last().is_some_and(|step| step.state == State::Established));
+                open +=
+                    u32::from(short.states(Side::Server).last().is_some_and(|step| step.state == State::Established));
                 half_closed += u32::from(short.close_waiting().is_some());
                 large += u32::from(short.large.is_some());
                 whole += u32::from(!short.is_mixed);

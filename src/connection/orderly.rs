@@ -72,8 +72,8 @@ pub struct Orderly {
     pub opened: Option<Place>,
     /// The acknowledgment of the first FIN.
     pub fin_acked: Option<Place>,
-    /// The states of each endpoint.
-    pub states: Sides<Steps>,
+    /// What the server sent shows that it had the end of the handshake.
+    pub is_heard: bool,
     /// The stack of each end.
     pub profiles: Sides<Profile>,
     /// The SYN's frame.
@@ -243,7 +243,7 @@ impl Orderly {
             syn_ack: None,
             opened: None,
             fin_acked: None,
-            states: Sides { client: Steps::new(), server: Steps::new() },
+            is_heard: true,
             profiles,
             syn_frame: pass.syn.frame,
             last_frame: pass.newest.frame,
@@ -269,9 +269,6 @@ impl Orderly {
         if self.horizon.since(pass.syn.time) >= SYN_RTO_NS {
             self.close = CloseKind::TimedOut;
         }
-        let states = &mut self.states.client;
-        enter(states, State::SynSent, pass.syn, Basis::Seen);
-        run_out(states, pass.syn.time.plus(self.profiles.client.syn_give_up_ns), self.horizon);
     }
 
     /// Open, and as far as the capture goes it stays so.
@@ -280,18 +277,14 @@ impl Orderly {
         if !is_heard && (pass.server_segments > 0 || pass.client_transmissions > UNHEARD_MAX) {
             return None;
         }
-        self.tell_handshake(pass, if is_heard { Basis::Seen } else { Basis::Inferred });
+        self.is_heard = is_heard;
+        self.tell_handshake(pass);
         Some(())
     }
 
-    fn tell_handshake(&mut self, pass: &Pass, basis: Basis) {
+    fn tell_handshake(&mut self, pass: &Pass) {
         self.open = OpenKind::ThreeWay;
         (self.syn_ack, self.opened) = (Some(pass.syn_ack), Some(pass.opened));
-        let Sides { client, server } = &mut self.states;
-        enter(client, State::SynSent, pass.syn, Basis::Seen);
-        enter(client, State::Established, pass.syn_ack, Basis::Seen);
-        enter(server, State::SynReceived, pass.syn_ack, Basis::Seen);
-        enter(server, State::Established, pass.opened, basis);
     }
 
     /// Closed by one end at least.
@@ -309,7 +302,7 @@ impl Orderly {
             self.close = if is_prompt { CloseKind::ThreeSegment } else { CloseKind::FourSegment };
             self.fins[answerer] = Some(pass.second_fin);
         }
-        self.tell_handshake(pass, Basis::Seen);
+        self.tell_handshake(pass);
         self.fin_acked = Some(pass.fin_acked);
         self.initiator = Some(match closer {
             Side::Client => Initiator::Client,
@@ -319,25 +312,57 @@ impl Orderly {
         let last_payload = |side: Side| self.sent[side].last_payload.map(|last| last.place.time);
         let since = last_payload(Side::Client).max(last_payload(Side::Server)).unwrap_or(pass.syn.time);
         self.idle_ns = Some(if pass.first_fin_len > 0 { 0 } else { pass.first_fin.time.since(since).max(0) });
-        let active = &mut self.states[closer];
-        enter(active, State::FinWait1, pass.first_fin, Basis::Seen);
-        enter(active, State::FinWait2, pass.fin_acked, Basis::Inferred);
-        let passive = &mut self.states[answerer];
-        enter(passive, State::CloseWait, pass.first_fin, Basis::Seen);
-        if pass.stage == Stage::Over {
-            enter(passive, State::LastAck, pass.second_fin, Basis::Seen);
-            enter(passive, State::Closed, pass.newest, Basis::Inferred);
-            let active = &mut self.states[closer];
-            enter(active, State::TimeWait, pass.second_fin, Basis::Seen);
-            run_out(active, pass.second_fin.time.plus(self.profiles[closer].time_wait_ns), self.horizon);
-        }
         Some(())
+    }
+
+    /// The states that the end of `side` entered.
+    pub fn states(&self, side: Side) -> Steps {
+        let mut states = Steps::new();
+        let mut enter = |state: State, at: Place, basis: Basis| {
+            states.push(StateStep { state, time: at.time, frame: Some(at.frame), basis });
+        };
+        let syn = Place { time: self.start, frame: self.syn_frame };
+        let (Some(syn_ack), Some(opened)) = (self.syn_ack, self.opened) else {
+            if side == Side::Client {
+                enter(State::SynSent, syn, Basis::Seen);
+                run_out(&mut states, self.start.plus(self.profiles.client.syn_give_up_ns), self.horizon);
+            }
+            return states;
+        };
+        match side {
+            Side::Client => {
+                enter(State::SynSent, syn, Basis::Seen);
+                enter(State::Established, syn_ack, Basis::Seen);
+            }
+            Side::Server => {
+                enter(State::SynReceived, syn_ack, Basis::Seen);
+                enter(State::Established, opened, if self.is_heard { Basis::Seen } else { Basis::Inferred });
+            }
+        }
+        let (Some(closer), Some(fin_acked)) = (self.closer(), self.fin_acked) else { return states };
+        let (Some(first), second) = (self.fins[closer], self.fins[!closer]) else { return states };
+        if side == closer {
+            enter(State::FinWait1, first, Basis::Seen);
+            enter(State::FinWait2, fin_acked, Basis::Inferred);
+            if let Some(second) = second {
+                enter(State::TimeWait, second, Basis::Seen);
+                run_out(&mut states, second.time.plus(self.profiles[closer].time_wait_ns), self.horizon);
+            }
+        } else {
+            enter(State::CloseWait, first, Basis::Seen);
+            if let Some(second) = second {
+                enter(State::LastAck, second, Basis::Seen);
+                enter(State::Closed, Place { time: self.end, frame: self.last_frame }, Basis::Inferred);
+            }
+        }
+        states
     }
 
     /// The side that was in CLOSE-WAIT to the end, and since when.
     pub fn close_waiting(&self) -> Option<(Side, Timestamp)> {
-        let waiting = |side: Side| self.states[side].last().filter(|step| step.state == State::CloseWait);
-        Side::BOTH.into_iter().find_map(|side| Some((side, waiting(side)?.time)))
+        let closer = self.closer()?;
+        let first = self.fins[closer].filter(|_| self.fins[!closer].is_none())?;
+        Some((!closer, first.time))
     }
 
     /// Who closed first, if anybody did.
@@ -417,10 +442,6 @@ impl Orderly {
 
 /// The first retransmission timeout of a SYN (RFC 6298, section 2.1), ns.
 const SYN_RTO_NS: i64 = 1_000_000_000;
-
-fn enter(states: &mut Steps, state: State, at: Place, basis: Basis) {
-    states.push(StateStep { state, time: at.time, frame: Some(at.frame), basis });
-}
 
 /// A timer that must have run out before the end of the capture.
 fn run_out(states: &mut Steps, at: Timestamp, horizon: Timestamp) {

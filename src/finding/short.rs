@@ -4,7 +4,7 @@
 use super::verdict::{Call, Close, EndpointView, ImpliedCall, Open, OpenKind, Payload, RoleBasis, Verdict};
 use super::{Found, Sketch, Thresholds, Words, capture, handshake, teardown, transfer};
 use crate::base::{Side, Sides};
-use crate::connection::{CloseKind, Orderly, SequenceCounts, State};
+use crate::connection::{CloseKind, Orderly, SequenceCounts};
 
 /// Wireshark's `tcp.completeness`: a SYN alone, a whole handshake, payload, a FIN.
 const ASKED: u8 = 1;
@@ -120,7 +120,7 @@ fn write_view(orderly: &Orderly, side: Side, view: &mut EndpointView) {
     let sent = &orderly.sent[side];
     *stack = orderly.profiles[side];
     states.clear();
-    states.extend_from_slice(&orderly.states[side]);
+    states.extend_from_slice(&orderly.states(side));
     (*frames, *payload_bytes) = (sent.frames, sent.payload_bytes);
     (*retransmitted_bytes, *missing_bytes, *sequence) = (0, 0, SequenceCounts::default());
     *last_payload = sent.last_payload.map(|last| Payload {
@@ -139,7 +139,7 @@ fn write_view(orderly: &Orderly, side: Side, view: &mut EndpointView) {
 fn write_calls(orderly: &Orderly, side: Side, calls: &mut Vec<ImpliedCall>) {
     let mut call = |call: Call, frame: u64| calls.push(ImpliedCall { call, errno: None, frame: Some(frame) });
     let fin = orderly.fins[side].map(|fin| fin.frame);
-    if orderly.states[side].iter().any(|step| step.state == State::Established) {
+    if orderly.opened.is_some() {
         // What only an application with an accepted socket does.
         let acts = [orderly.sent[side].first_payload, fin].into_iter().flatten().min();
         match (side, orderly.syn_ack, acts) {

@@ -132,7 +132,7 @@ pub(super) fn visits_of_orderly(orderly: &Orderly, about: &About, departure: Dep
     let of = |side: Side, local: Endpoint| {
         let stay = OrderlyStay::of(orderly, side, departure);
         let (steps, until, held_ns) =
-            stay.map_or((&[][..], None, None), |stay| (stay.entered, stay.until, stay.held_ns));
+            stay.as_ref().map_or((&[][..], None, None), |stay| (&stay.entered[..], stay.until, stay.held_ns));
         if steps.is_empty() && side == Side::Client {
             return None;
         }

@@ -4,7 +4,7 @@ use super::absence::{gave_up, gone};
 use super::dating::{Dating, Road};
 use super::visit::STEPS_MAX;
 use crate::base::{Side, Timestamp};
-use crate::connection::{Basis, Connection, Lifecycle, OpenKind, Orderly, State, StateStep};
+use crate::connection::{Basis, Connection, Lifecycle, OpenKind, Orderly, State, StateStep, Steps};
 
 /// Why a connection leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,31 +91,29 @@ pub fn stays(
 }
 
 /// The time that the socket of one end was there, in a life that was told in short: one state after the other.
-pub(super) struct OrderlyStay<'a> {
+pub(super) struct OrderlyStay {
     /// The states that it entered, not CLOSED.
-    pub entered: &'a [StateStep],
+    pub entered: Steps,
     /// When it was gone; none when nothing shows that.
     pub until: Option<Timestamp>,
     /// For how long it held its port, if that is known, ns.
     pub held_ns: Option<i64>,
 }
 
-impl<'a> OrderlyStay<'a> {
+impl OrderlyStay {
     /// That of `side`, at the tap; none when there was no socket.
     #[inline]
-    pub fn of(orderly: &'a Orderly, side: Side, departure: Departure) -> Option<Self> {
+    pub fn of(orderly: &Orderly, side: Side, departure: Departure) -> Option<Self> {
         let (profile, horizon) = (&orderly.profiles[side], orderly.horizon);
         let is_alone = side == Side::Client && orderly.open == OpenKind::Unanswered;
         if is_alone && horizon.since(orderly.start) >= SYN_ALONE_NS_MIN {
             return None;
         }
-        let states = &orderly.states[side][..];
-        let (entered, closed) = match states.split_last()? {
-            (last, before) if last.state == State::Closed => (before, Some(last.time)),
-            _ => (states, None),
-        };
+        let mut entered = orderly.states(side);
+        let is_closed = entered.last()?.state == State::Closed;
+        let closed = if is_closed { entered.pop().map(|last| last.time) } else { None };
         debug_assert!(entered.len() <= STEPS_MAX && entered.iter().all(|step| step.state != State::Closed));
-        let (first, last) = (entered.first()?, entered.last()?);
+        let (&first, &last) = (entered.first()?, entered.last()?);
         let runs_out = match last.state {
             State::TimeWait => Some(last.time.plus(profile.time_wait_ns)),
             State::FinWait2 if profile.fin_wait_2_ns < i64::MAX => Some(last.time.plus(profile.fin_wait_2_ns)),
@@ -124,7 +122,8 @@ impl<'a> OrderlyStay<'a> {
         let until = closed.or_else(|| ends_with(horizon, last.time, runs_out, departure));
         let time_wait_ends = runs_out.filter(|_| last.state == State::TimeWait);
         let free = time_wait_ends.or(until.filter(|&until| until <= horizon));
-        Some(Self { entered, until, held_ns: free.map(|free| free.since(first.time).max(0)) })
+        let held_ns = free.map(|free| free.since(first.time).max(0));
+        Some(Self { entered, until, held_ns })
     }
 }
 
