@@ -17,6 +17,8 @@ const RTT_UNKNOWN_NS: i64 = 100_000_000;
 const DETOUR_NS: i64 = 50_000_000;
 /// A SYN-ACK is sent again after so long (RFC 6298, section 2.1), less the time on the way, ns.
 pub(super) const SYN_ACK_RTO_NS: i64 = 900_000_000;
+/// What completes a handshake later than this, and says something, came when there was something to say, ns.
+pub(super) const ANSWER_NS_MAX: i64 = 300_000_000;
 /// So many answers in a row that did not take effect mean that the next one did not either.
 const LOST_IN_A_ROW: usize = 4;
 /// A side that has said nothing since its SYN-ACK while the peer sent this often does not hold the connection.
@@ -244,6 +246,10 @@ impl Arrivals {
         // A FIN had to be repeated because it, or its acknowledgment, was lost: nothing says that the last copy fared better.
         let sent = &copies[..copies.partition_point(|&copy| copy < reset)];
         let [copy] = *sent else { return None };
+        // What came before it is missing, and that for no filter's sake, and nothing shows that it was sent again.
+        if !connection.halves[!side].gaps.is_empty() && !connection.has_controls_alone() {
+            return None;
+        }
         (quiet_after && !aborts_without && !without(copy)).then(|| Receipt::of(copy, Arrival::Presumed, 0))
     }
 
@@ -270,9 +276,8 @@ impl Arrivals {
     fn ack_of_fin_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> (Option<Receipt>, usize) {
         let Some(fin) = connection.halves[side].fin else { return (None, 0) };
         let repeated = |note: &Noted| note.side == side && note.is_fin() && note.end() == fin + 1;
-        let mut answers = indices(notes, |note| note.side != side && acknowledges_beyond(note, fin));
         let from = first_after_fin(connection, notes, side);
-        answers.retain(|answer| *answer >= from);
+        let answers = taken(notes, from, |note| note.side != side && acknowledges_beyond(note, fin));
         let (receipt, lost) = match answers.first() {
             // Beside its receiver none is lost any more; what that does not find acceptable, it ignores.
             Some(&first) if self.tap == Some(Tap::beside(side)) && !self.is_ignored(notes, first, repeated) => {
@@ -304,7 +309,10 @@ impl Arrivals {
             Some(shows) => without < shows,
             None => notes[without].time.since(notes[receipt.note].time) <= self.crossing_ns(side),
         });
-        (Some(Receipt { before: receipt.before.or(before), after, ..receipt }), lost)
+        let before = receipt.before.or(before);
+        let abort = aborted_in_last_ack(connection, notes, side);
+        let after = after.or(abort.filter(|&abort| receipt.note < abort && before.is_none_or(|shown| shown > abort)));
+        (Some(Receipt { before, after, ..receipt }), lost)
     }
 
     /// What note `answer` answers was sent again a good while after it.
@@ -350,11 +358,7 @@ impl Arrivals {
         // A copy that comes when the connection is seen to be open was delayed on its way.
         let opened_at = open.map_or(u64::MAX, |open| notes[open].frame);
         let repeated = |note: &Noted| note.side == side && note.is_syn_ack() && note.frame < opened_at;
-        let acknowledges = |note: &Noted| note.side != side && acknowledges_beyond(note, isn);
-        // A probe stands below the window, and so nothing is taken of it but that it asks (RFC 9293, section 3.10.7.4, first).
-        let is_taken = |note: &Noted| acknowledges(note) && !note.class.contains(Class::KEEPALIVE);
-        let taken = indices(notes, is_taken);
-        let answers = if taken.is_empty() { indices(notes, acknowledges) } else { taken };
+        let answers = taken(notes, 0, |note| note.side != side && acknowledges_beyond(note, isn));
         let (receipt, lost) = self.effective(notes, side, &answers, repeated);
         let Some(receipt) = receipt else {
             // Seen to be open all the same: the last answer before that did it.
@@ -433,6 +437,15 @@ fn waits_behind_octets(connection: &Connection, notes: &[Noted], side: Side, fin
         is_own(note) && is_before && note.class.contains(Class::RETRANSMISSION)
     };
     lacks && sent.is_some_and(|sent| notes[sent..].iter().any(again))
+}
+
+/// The abort of `side` after a FIN that acknowledges the peer's: it had a socket, so that its FIN was not acknowledged.
+fn aborted_in_last_ack(connection: &Connection, notes: &[Noted], side: Side) -> Option<usize> {
+    let own = notes.iter().find(|note| note.side == side && note.is_fin())?;
+    let is_second = own.acknowledges() && own.ack.after(connection.halves[!side].fin?);
+    let is_live = |note: &Noted| note.window != 0 || note.timestamps.is_some();
+    let aborts = |note: &Noted| note.side == side && note.flags.contains(Flags::RST | Flags::ACK) && is_live(note);
+    notes.iter().position(aborts).filter(|_| is_second)
 }
 
 /// The segment that filled the hole before a FIN which had overtaken data, if `side` reported that hole: the FIN takes
@@ -515,18 +528,22 @@ pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<O
     let completed = ack.zip(last_syn_ack).map(|(ack, sent)| (syn_ack + ack, sent));
     // What completes it and is no acknowledgment alone came when there was something to send: the acknowledgment was lost.
     let prompt = completed.filter(|&(ack, _)| notes[ack].end() != notes[ack].seq);
+    let has_to_say = prompt.is_some();
     let prompt = prompt.and_then(|(ack, _)| echoed_rtt(&notes[ack..], Side::Client));
     Sides {
-        client: completed.map(|(ack, sent)| {
+        client: completed.and_then(|(ack, sent)| {
             let rtt = notes[ack].time.since(sent.time).max(0);
-            prompt.map_or(rtt, |prompt| rtt.min(prompt))
+            let rtt = prompt.map_or(rtt, |prompt| rtt.min(prompt));
+            (!has_to_say || rtt < ANSWER_NS_MAX).then_some(rtt)
         }),
-        server: answered.map(|rtt| {
+        server: answered.and_then(|rtt| {
             let rtt = rtt.max(slower.unwrap_or(0));
-            // So late it may be a copy, of which the tap missed the first: what it echoes later is sooner.
-            let is_late = rtt >= SYN_ACK_RTO_NS;
-            let echoed = is_late.then(|| soonest_echo(notes, Side::Server)).flatten();
-            echoed.map_or(rtt, |echoed| rtt.min(echoed))
+            // So late it may be a copy, of which the tap missed the first: what echoes sooner tells.
+            if rtt < SYN_ACK_RTO_NS {
+                Some(rtt)
+            } else {
+                soonest_echo(notes, Side::Server).map(|echoed| rtt.min(echoed))
+            }
         }),
     }
 }
@@ -655,6 +672,18 @@ fn acknowledges_beyond(note: &Noted, seq: Seq) -> bool {
 fn shows_receipt_beyond(note: &Noted, seq: Seq) -> bool {
     let abort = note.flags.contains(Flags::RST | Flags::ACK) && note.ack == seq + 1;
     acknowledges_beyond(note, seq) || abort
+}
+
+/// Those of `notes` from `from` on that acknowledge. A probe stands below the window, and so nothing is taken of it but that
+/// it asks (RFC 9293, section 3.10.7.4, first); only where nothing else was seen, it shows that there was something.
+fn taken(notes: &[Noted], from: usize, acknowledges: impl Fn(&Noted) -> bool) -> SmallVec<[usize; 8]> {
+    let is_probe = |index: &usize| notes[*index].class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE);
+    let mut found = indices(notes, acknowledges);
+    found.retain(|index| *index >= from);
+    if !found.iter().all(is_probe) {
+        found.retain(|index| !is_probe(index));
+    }
+    found
 }
 
 #[inline]

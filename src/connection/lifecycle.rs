@@ -368,7 +368,12 @@ impl Hindsight<'_> {
             if let Some(answer) = late_copy {
                 events.push(self.event((0, 0, 0), Cue::SendSyn, answer, Basis::Inferred));
             }
-            let replayed = late_copy.is_some() || note.is_syn() && (self.syn_is_stale() || self.syn_is_nobodys());
+            let abort = self.aborted_before_seen(side, index);
+            if let Some(abort) = abort {
+                events.push(self.event((self.sent_by(side, abort), 0, 0), Cue::SendSynAck, index, Basis::Seen));
+            }
+            let replayed =
+                late_copy.or(abort).is_some() || note.is_syn() && (self.syn_is_stale() || self.syn_is_nobodys());
             let replayed = replayed || self.echoes_no_syn(index);
             if !note.class.contains(Class::WILD)
                 && !replayed
@@ -382,7 +387,7 @@ impl Hindsight<'_> {
             }
             own += 1;
         }
-        if let Some(syn) = self.answered_unseen(side) {
+        if let Some(syn) = self.answered_unseen(side).filter(|_| self.connection.halves[side].syns == 0) {
             events.push(self.event((0, syn, 0), Cue::SendSynAck, syn, Basis::Inferred));
         }
         if let (Some(answer), Some(receipt)) = (self.crossed_unseen(side), self.arrivals.fin[side]) {
@@ -449,7 +454,12 @@ impl Hindsight<'_> {
         if self.arrivals.fin[side].is_none()
             && let Some(copy) = self.presumed_last_fin(side)
         {
-            events.push(self.event((self.sent_by(side, copy), copy, 2), Cue::Fin, copy, Basis::Assumed));
+            let before = self.sent_by(side, copy);
+            let acknowledges = connection.halves[side].fin.is_some_and(|fin| self.notes[copy].ack.after(fin));
+            if self.arrivals.ack_of_fin[side].is_none() && acknowledges {
+                events.push(self.event((before, copy, 1), Cue::AckOfFin, copy, Basis::Assumed));
+            }
+            events.push(self.event((before, copy, 2), Cue::Fin, copy, Basis::Assumed));
         }
         if connection.halves[side].syns > 0 && connection.halves[!side].syns > 0 {
             events.extend(self.crossing_syn(side));
@@ -503,7 +513,8 @@ impl Hindsight<'_> {
     /// The peer's bare SYN reaching `side`, which had sent one of its own: before its SYN-ACK, after its SYN.
     fn crossing_syn(&self, side: Side) -> Option<Event> {
         let answer = self.notes.iter().position(|note| note.side == side && note.is_syn_ack())?;
-        let copy = self.notes[..answer].iter().rposition(|note| note.side != side && note.is_syn())?;
+        let newest = self.notes[..answer].iter().rposition(|note| note.side != side && note.is_syn())?;
+        let copy = self.answered_unseen(side).unwrap_or(newest);
         let own = self.notes[..answer].iter().rposition(|note| note.side == side && note.is_syn());
         let Some(own) = own else {
             // Its SYN passed the tap late.
@@ -735,12 +746,20 @@ impl<'a> Machine<'a> {
 const SURPRISES_MAX: usize = 16;
 
 impl Connection {
-    /// The server's bare SYN was sent in answer to the client's: it came a round trip after it, and the client answered
-    /// with SYN-ACK without having sent its own at the same time.
+    /// The server's bare SYN was sent in answer to the client's: it answered the client's SYN-ACK with a bare ACK, and its SYN
+    /// did not come sooner after the client's than that. Sooner it had been on its way already: both ends opened, and the
+    /// SYN-ACK of the server was lost before the tap.
     pub(super) fn start_of_server_syn_is_an_answer(&self, hindsight: &Hindsight<'_>) -> bool {
-        hindsight.notes.iter().any(|note| {
+        let notes = &hindsight.notes;
+        let acknowledges = |note: &Noted| {
             note.side == Side::Server && note.flags & (Flags::SYN | Flags::ACK) == Flags::ACK && note.len == 0
-        })
+        };
+        let Some(ack) = notes.iter().position(acknowledges) else { return false };
+        let asked = notes[..ack].iter().rfind(|note| note.side == Side::Client && note.is_syn_ack());
+        let syns = Side::BOTH.map(|side| notes.iter().find(|note| note.side == side && note.is_syn()));
+        let (Some(asked), [Some(syn), Some(answer)]) = (asked, syns) else { return true };
+        let path_ns = notes[ack].time.since(asked.time);
+        answer.time.since(syn.time) >= path_ns - path_ns / 4
     }
 
     /// The side whose FIN or RST was seen first.

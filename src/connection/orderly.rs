@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use self::pass::{Pass, Stage, Twins};
 use super::brief::{Brief, Packed};
-use super::delivery::SYN_ACK_RTO_NS;
+use super::delivery::{ANSWER_NS_MAX, SYN_ACK_RTO_NS};
 use super::noted::Noted;
 use super::profile::Profile;
 use super::state::State;
@@ -213,8 +213,9 @@ impl Orderly {
     fn tell(circumstances: &Circumstances, pass: &Pass) -> Option<Self> {
         let &Circumstances { stream, client, server, evicted, horizon, profile } = circumstances;
         let horizon = horizon.max(pass.newest.time);
-        if pass.stage != Stage::Asked && pass.syn_ack.time.since(pass.syn.time) >= SYN_ACK_RTO_NS {
-            // It may be a copy, and how far the server is then shows in what it echoes.
+        let is_late = pass.syn_ack.time.since(pass.syn.time) >= SYN_ACK_RTO_NS;
+        if pass.stage != Stage::Asked && (is_late || pass.opened.time.since(pass.syn_ack.time) >= ANSWER_NS_MAX) {
+            // It may be a copy, or come when there was something to say: how far the ends are then shows elsewhere.
             return None;
         }
         let profile_of = |side: Side| profile.of(pass.ways[side].greeting);

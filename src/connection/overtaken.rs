@@ -38,6 +38,7 @@ impl Hindsight<'_> {
                 let clock = note.timestamps.zip(reset.timestamps).filter(|_| side == reset.side);
                 // Written before the reset, it was overtaken by it.
                 let is_older = clock.is_some_and(|(now, then)| Seq(now.value).before(Seq(then.value)));
+                let is_older = is_older || opened_before(note, reset);
                 since_ns > grace_ns && !note.class.contains(Class::WILD) && !is_older
             });
         };
@@ -114,9 +115,17 @@ impl Hindsight<'_> {
         let since = |time: Timestamp| reset.time.since(time);
         let alive = since(last.time) < ALIVE_NS
             || is_blocked && own.last.is_some_and(|last| since(last.time) < ALIVE_BEHIND_WINDOW_NS);
-        // What it answers: nothing is answered that did not come, and an acknowledgment alone meets no closed reader.
         let is_data = |note: &Noted| note.side != reset.side && note.len > 0 && note.frame < reset.frame;
-        let asked = peer.last_data.filter(is_data).is_some_and(|data| since(data.time) < ALIVE_NS);
+        // Its number is the acknowledgment of what it answers, and acknowledgments alone meet no closed reader.
+        let path_ns = self.arrivals.rtt_ns[reset.side].unwrap_or(0);
+        let is_answered = |data: Noted| {
+            // No sooner than the path is long, unless it is the newest of several.
+            let is_newest = peer.acked.is_none_or(|acked| data.seq.after(acked));
+            let ago_ns = since(data.time);
+            let is_in_time = ago_ns < ALIVE_NS && (is_newest || ago_ns >= path_ns - path_ns / 4);
+            is_in_time && data.ack.at_or_after(reset.seq)
+        };
+        let asked = peer.last_data.filter(is_data).is_some_and(is_answered);
         let at_ack = reset.seq.at_or_before(own.nxt) && own.start.is_some_and(|start| reset.seq.at_or_after(start));
         // What it answers was sent by a peer that did not have all.
         let is_waiting = reset.seq.before(own.nxt) || is_blocked || is_recovering(&last, reset);
@@ -164,6 +173,14 @@ impl Hindsight<'_> {
         (is_beyond && is_first && at_once && is_lost).then_some(answer)
     }
 
+    /// The SYN-ACK in note `index`, the first of `side`, was overtaken by its sender's abort. Returns the index of that.
+    pub(super) fn aborted_before_seen(&self, side: Side, index: usize) -> Option<usize> {
+        let syn_ack = &self.notes[index];
+        let mut earlier = self.notes[..index].iter();
+        let is_first = earlier.clone().all(|note| note.side != side || note.is_rst());
+        earlier.position(|note| note.side == side && opened_before(syn_ack, note)).filter(|_| is_first)
+    }
+
     /// The bare reset in note `index` overtook the FIN of its own sender. Returns the index of that.
     pub(super) fn overtaken_fin(&self, index: usize) -> Option<usize> {
         let reset = &self.notes[index];
@@ -174,6 +191,12 @@ impl Hindsight<'_> {
         let is_soon = self.notes[later].time.since(reset.time) <= OVERTAKEN_NS;
         (is_soon && !reset.flags.contains(Flags::ACK)).then_some(later)
     }
+}
+
+/// The SYN-ACK in `note` came after an abort at its end, which nobody can have sent before it.
+fn opened_before(note: &Noted, reset: &Noted) -> bool {
+    let aborts = note.side == reset.side && reset.flags.contains(Flags::RST | Flags::ACK) && reset.seq == note.end();
+    aborts && note.is_syn_ack() && note.time.since(reset.time) <= OVERTAKEN_NS
 }
 
 /// `last`, the newest payload before `reset`, was itself sent again when a timer had run out: what its sender had besides had to

@@ -82,7 +82,7 @@ impl Connection {
             && own.is_known()
             && own.ttl.is_some()
             && own.gaps.is_empty()
-            && (segment.payload_len == 0 || own.payload_bytes > 0)
+            && (own.payload_bytes > 0 || segment.payload_len == 0 && peer.payload_bytes > 0)
             && own.context == Some(segment.context)
             && self.has_letter_of(side, segment)
             && (0..=self.longest_silence.0).contains(&silence);

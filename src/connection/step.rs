@@ -349,7 +349,7 @@ impl Connection {
             self.record_ack(side, segment);
         }
         let noted = Noted::new(segment, side, class);
-        let answers_syn_ack = self.answers_syn_ack(side);
+        let answers_syn_ack = self.answers_syn_ack(side) || self.follows_probe(side, class);
         let half = &mut self.halves[side];
         if !class.contains(Class::WILD) {
             half.last = Some(noted);
@@ -368,6 +368,16 @@ impl Connection {
     fn answers_syn_ack(&self, side: Side) -> bool {
         let newest = self.halves[!side].last.filter(|last| last.flags.contains(Flags::SYN | Flags::ACK));
         newest.is_some_and(|newest| self.halves[side].last.is_some_and(|last| last.frame < newest.frame))
+    }
+
+    /// It comes after probes of a side whose SYN-ACK was repeated, before any payload: unlike them it completes the opening.
+    fn follows_probe(&self, side: Side, class: Class) -> bool {
+        let (own, peer) = (&self.halves[side], &self.halves[!side]);
+        let was_probe = own.last.is_some_and(|last| last.class.contains(Class::KEEPALIVE));
+        was_probe
+            && !class.contains(Class::KEEPALIVE)
+            && peer.syn_acks > 1
+            && own.payload_bytes + peer.payload_bytes == 0
     }
 
     /// Decides what hindsight will need: openings and closings whole, of the rest what is not plain progress.
@@ -444,7 +454,8 @@ impl Connection {
             class |= Class::AFTER_GAP;
         } else if segment.seq_len() > 0 && segment.seq.before(own.nxt) {
             // Without a gap below it, sequence space that begins under SND.NXT was sent before.
-            let is_known = own.gaps.is_empty() && !comes_after_its_ack(own, peer, segment);
+            let is_known =
+                own.gaps.is_empty() && !comes_after_its_ack(own, peer, segment) && !precedes_capture(own, segment);
             class |= if is_known { Class::RETRANSMISSION } else { Class::FILLS_GAP };
             class |= haste(own, peer, segment);
         }
@@ -593,12 +604,18 @@ impl Connection {
         let span = if marked { DUPLICATE_MARKED_NS } else { DUPLICATE_NS };
         let packet = segment.sender_digest();
         let half = &self.halves[side];
-        let is_again = half.frames > 1
-            && half.digests.iter().any(|&(digest, time)| digest == packet && segment.time.since(time).abs() <= span);
+        let is_same = |&&(digest, time): &&(u32, Timestamp)| digest == packet && segment.time.since(time).abs() <= span;
+        let first = half.digests.iter().find(is_same).filter(|_| half.frames > 1).map(|&(_, time)| time);
         // Answers without an id or timestamp are equal when they answer alike: resets to one window of data (FACTS:
         // Linux sends them with id 0), duplicate acknowledgments. Only where other frames come twice, they do, too.
         let comes_twice = || self.halves.client.duplicates + self.halves.server.duplicates > 0;
-        let seen = is_again && (marked || segment.seq_len() > 0 || comes_twice());
+        // What the peer sent since is answered anew, in the same tick and so in the same words.
+        let asked =
+            |first: Timestamp| self.halves[!side].last.is_some_and(|peer| peer.end() != peer.seq && peer.time > first);
+        let is_copy = |first: Timestamp| {
+            segment.seq_len() > 0 || marked && (segment.ip_id != 0 || !asked(first)) || comes_twice()
+        };
+        let seen = first.is_some_and(is_copy);
         let half = &mut self.halves[side];
         if !seen {
             let slot = usize::from(half.digest_cursor) % half.digests.len();
@@ -662,6 +679,12 @@ fn is_older(segment: &Segment, last: &Noted) -> bool {
 fn comes_after_its_ack(own: &Half, peer: &Half, segment: &Segment) -> bool {
     let is_unseen = segment.seq.before(own.unseen.1) && own.unseen.0.before(segment.seq_end());
     is_unseen && peer.last.is_some_and(|last| segment.time.since(last.time) <= QUEUES_NS)
+}
+
+/// It stands before all that was captured of its sender, whose beginning was not, and nobody had acknowledged it.
+fn precedes_capture(own: &Half, segment: &Segment) -> bool {
+    let is_before = own.start.is_some_and(|start| segment.seq.before(start));
+    is_before && own.isn.is_none() && own.acked.is_none_or(|acked| acked.at_or_before(segment.seq))
 }
 
 /// Takes what `segment` carries out of what was acknowledged before it was seen. Returns how many octets.

@@ -128,6 +128,16 @@ pub fn lives(name: &str, default: u64) -> impl Iterator<Item = (u64, Life)> {
     (first..first + setting(&format!("{name}_LIVES"), default)).map(|seed| (seed, live(seed)))
 }
 
+/// Lives of which something was told wrongly once.
+const ONCE_WRONG: [u64; 22] = [
+    77, 374, 1051, 1372, 1468, 1895, 1954, 2073, 2510, 3196, 3503, 5095, 9071, 10_620, 11_866, 13_007, 13_164, 13_508,
+    14_698, 15_503, 15_504, 17_362,
+];
+
+fn once_wrong() -> impl Iterator<Item = (u64, Life)> {
+    ONCE_WRONG.into_iter().map(|seed| (seed, live(seed)))
+}
+
 /// Groups by what differs, commonest first, the shortest example of each.
 fn describe(mut found: Vec<Disagreement>) -> String {
     let mut groups: BTreeMap<(Vec<State>, Vec<State>), Vec<Disagreement>> = BTreeMap::new();
@@ -153,7 +163,7 @@ fn assert_agreement(judged: Judged) {
 #[test]
 fn what_is_inferred_is_true_in_a_world_that_the_packets_allow() {
     let mut judged = Judged::default();
-    for (seed, life) in lives("LASTACK_TWIN", 300) {
+    for (seed, life) in lives("LASTACK_TWIN", 300).chain(once_wrong()) {
         // What the judgment rests on: our reading of smoltcp's life is smoltcp's.
         for side in Side::BOTH.into_iter().filter(|_| !life.closed_in_secret) {
             let walked = View::new(&life, side).walked();
@@ -167,7 +177,7 @@ fn what_is_inferred_is_true_in_a_world_that_the_packets_allow() {
 #[test]
 fn what_is_inferred_so_far_is_true_in_a_world_that_the_packets_allow() {
     let mut judged = Judged::default();
-    for (seed, life) in lives("LASTACK_TWIN", 60) {
+    for (seed, life) in lives("LASTACK_TWIN", 60).chain(once_wrong()) {
         let frames = life.segments.len();
         for cut in (1..frames).step_by(1 + frames / 20) {
             judge(seed, &life.until(cut), &mut judged);

@@ -41,6 +41,15 @@ finding! {
     /// server > ACK
     /// ```
     ///
+    /// The same with the server's SYN-ACK lost before the tap: its SYN comes sooner after the client's than any answer.
+    ///
+    /// ```trace quiet
+    ///       client > SYN
+    /// +5ms  server > SYN
+    /// +10ms client > SYN ACK
+    /// +30ms server > ACK
+    /// ```
+    ///
     /// # What to do
     ///
     /// No ordinary stack does this. Treat the server as hostile or as a test.

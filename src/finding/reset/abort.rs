@@ -12,6 +12,8 @@ use crate::segment::Flags;
 const AT_ONCE_NS: i64 = 5_000_000;
 /// The application had time to read and to answer, ns.
 const IDLE_NS: i64 = 100_000_000;
+/// Few ways there and back are longer, ns.
+const PATH_NS_MAX: i64 = 250_000_000;
 /// What one segment can carry when the handshake does not say, octets.
 const MSS_DEFAULT: u16 = 1_448;
 /// Of so many cases at least five in six must agree for a medium confidence.
@@ -79,7 +81,7 @@ pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
     let is_counted = !stack.is_known() || stack.name == Profile::LINUX.name;
     // Without a round trip nobody knows how long the last payload had been there.
     let rtt_ns = inquiry.life.arrivals.rtt_ns[inquiry.from()];
-    let is_timed = rtt_ns.is_some() || odds.last.is_none_or(|ns| ns == 0 || ns >= IDLE_NS);
+    let is_timed = rtt_ns.is_some() || odds.last.is_none_or(|ns| ns == 0 || ns >= IDLE_NS + PATH_NS_MAX);
     let is_likely = is_counted && is_timed && more >= CASES_MIN && more >= 5 * less;
     let confidence = if is_likely { Confidence::Medium } else { Confidence::Low };
     let ago = match odds.last {

@@ -1,7 +1,7 @@
 //! `final-ack-lost`: the last acknowledgment of the close was lost.
 
 use crate::base::Side;
-use crate::connection::{Class, Noted};
+use crate::connection::{Class, Noted, OpenKind};
 use crate::finding::phrase::count;
 
 use crate::finding::case::{Case, Found};
@@ -104,6 +104,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             _ if case.fin_copies_reached(side) => Confidence::Medium,
             _ => continue,
         };
+        // What was sent before the capture, nobody knows: perhaps this side's FIN.
+        let is_midstream = case.life.opening.kind == OpenKind::Midstream;
+        let confidence = if is_midstream { confidence.min(Confidence::Medium) } else { confidence };
         let end = match outcome {
             "reset" => "a reset answered it: nobody kept TIME-WAIT",
             "recovered" => "it was acknowledged again: TIME-WAIT did its work",

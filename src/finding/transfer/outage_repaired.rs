@@ -6,7 +6,7 @@ use crate::finding::phrase::{count, duration};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::handshake::accept_queue_overflow::ignored_data;
+use crate::finding::handshake::accept_queue_overflow::{first_word, ignored_data};
 use crate::finding::verdict::Confidence;
 
 finding! {
@@ -61,11 +61,17 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let half = &case.connection.halves[side];
         let not_accepted = side == Side::Client && ignored_data(case) >= REPETITIONS_MIN;
-        if not_accepted || half.retransmissions < REPETITIONS_MIN || case.life.closing.unanswered.is_some() {
+        let from = if not_accepted { first_word(case) } else { 0 };
+        if half.retransmissions < REPETITIONS_MIN || case.life.closing.unanswered.is_some() {
             continue;
         }
         let repeated: Vec<_> = case
-            .notes(|note| note.side == side && note.len > 0 && note.class.contains(Class::RETRANSMISSION))
+            .notes(|note| {
+                note.side == side
+                    && note.len > 0
+                    && note.frame > from
+                    && note.class.intersects(Class::RETRANSMISSION | Class::FILLS_GAP)
+            })
             .collect();
         let Some(run) = longest_run(&repeated) else { continue };
         let (first, last) = (run[0], run[run.len() - 1]);
@@ -89,13 +95,16 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         );
         let mut frames: Vec<u64> = run.iter().map(|note| note.frame).collect();
         frames.push(answer.frame);
-        ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
+        // What made room in the journal may have come between.
+        let is_whole = case.connection.journal.dropped() == 0;
+        let confidence = if is_whole { Confidence::High } else { Confidence::Medium };
+        ENTRY.draft(confidence, first.time, frames, message).endpoint(side).push(found);
     }
 }
 
 /// The longest run of copies of one segment.
 fn longest_run<'a>(repeated: &[&'a Noted]) -> Option<Vec<&'a Noted>> {
-    let runs = repeated.chunk_by(|a, b| a.seq == b.seq);
+    let runs = repeated.chunk_by(|a, b| a.seq == b.seq && a.class.contains(Class::RETRANSMISSION));
     let longest = runs.max_by_key(|run| run.len())?;
     (longest.len() as u32 >= REPETITIONS_MIN).then(|| longest.to_vec())
 }

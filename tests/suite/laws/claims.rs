@@ -71,6 +71,8 @@ impl Claims {
             let what = format!("{} {outcome:?} {kind:?} {}", finding.name, named(finding.endpoint));
             graded(finding.confidence, what)
         }));
+        // In which order is no claim.
+        claims.sort_by(|a, b| (&a.what, a.sure, a.confidence).cmp(&(&b.what, b.sure, b.confidence)));
         Claims { open: verdict.open.kind, close: verdict.close.kind, claims }
     }
 

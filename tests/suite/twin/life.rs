@@ -42,10 +42,11 @@ pub struct Life {
 }
 
 impl Life {
-    /// The life up to the moment in which the tap saw frame number `frames`.
+    /// The life up to the moment in which the tap saw frame number `frames`, and whatever it saw in that moment.
     pub fn until(&self, frames: usize) -> Life {
+        let now = self.segments[frames - 1].time;
+        let frames = self.segments.partition_point(|segment| segment.time <= now);
         let segments = self.segments[..frames].to_vec();
-        let now = segments.last().map_or(Timestamp(0), |segment| segment.time);
         let passed = |passage: &Passage| {
             let mut passage = passage.clone();
             passage.seen.retain(|(frame, _)| *frame <= frames as u64);

@@ -19,10 +19,12 @@ pub enum Otherwise {
     Left,
     /// What the tap never saw of the peer came all the same, and what answered it was not seen either.
     MissedCame,
+    /// The peer's resets were lost behind the tap.
+    ResetLost,
 }
 
 impl Otherwise {
-    pub const ALL: [Self; 2] = [Self::Left, Self::MissedCame];
+    pub const ALL: [Self; 3] = [Self::Left, Self::MissedCame, Self::ResetLost];
 }
 
 /// The states of `side` had it been `otherwise`; none if the tap would have seen that.
@@ -59,14 +61,16 @@ pub fn states_if(life: &Life, side: Side, otherwise: Otherwise) -> Option<Vec<(T
         let again = sent.iter().position(|(at, segment)| *at == passage.sent && *segment == passage.segment)?;
         sent.swap_remove(again);
     }
-    // What is left was not seen, as on this wire some is not.
-    (sent.is_empty() || life.wire.loses()).then_some(host.steps)
+    // What is left was lost before the tap, as on this wire some is, or is still on its way there.
+    let is_on_its_way = |at: Timestamp| at.plus(life.slowest_to(side)) > life.end;
+    (life.wire.loses() || sent.iter().all(|(at, _)| is_on_its_way(*at))).then_some(host.steps)
 }
 
 /// What comes to `side`, in order.
 fn delivered(life: &Life, side: Side, otherwise: Otherwise) -> VecDeque<(Timestamp, Vec<u8>)> {
     let mut deliveries = Vec::new();
-    for passage in life.passages.iter().filter(|passage| passage.from != side) {
+    let is_lost = |passage: &Passage| otherwise == Otherwise::ResetLost && passage.segment.flags.contains(Flags::RST);
+    for passage in life.passages.iter().filter(|passage| passage.from != side && !is_lost(passage)) {
         let mut moments = passage.delivered.clone();
         if otherwise == Otherwise::MissedCame && passage.seen.is_empty() {
             moments.push(passage.sent.plus(life.wire.way_ns()));

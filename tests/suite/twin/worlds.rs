@@ -45,7 +45,7 @@ fn walk(milestones: &[Milestone]) -> Vec<State> {
             (State::CloseWait, SendFin) => State::LastAck,
             (State::LastAck, AckOfFin) => State::Closed,
             (State::Closed, _) => continue,
-            (_, Reset | Over) => State::Closed,
+            (_, Reset) | (State::TimeWait, Over) => State::Closed,
             _ => continue,
         };
         if next != state {
