@@ -157,6 +157,10 @@ impl Hindsight<'_> {
     pub(super) fn crossed_unseen(&self, side: Side) -> Option<usize> {
         let halves = &self.connection.halves;
         let (own, peer) = (halves[side].fin?, halves[!side].fin?);
+        if halves[!side].duplicates > 0 || !self.connection.began_in_capture() {
+            // A copy that was captured twice may have come twice, and an earlier one may lie before the capture.
+            return None;
+        }
         let is_own_fin = |note: &Noted| note.side == side && note.is_fin();
         let answer =
             self.notes.iter().position(|note| note.side == side && note.acknowledges() && note.ack == peer + 1)?;
