@@ -3,7 +3,7 @@
 
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
-use super::profile::{Greeting, Profile};
+use super::profile::{Greeting, Profile, ProfileBasis};
 use super::reset::ResetSeen;
 use super::vantage::Tap;
 use crate::base::{Seq, Side, Timestamp};
@@ -157,6 +157,11 @@ impl Hindsight<'_> {
     pub(super) fn crossed_unseen(&self, side: Side) -> Option<usize> {
         let halves = &self.connection.halves;
         let (own, peer) = (halves[side].fin?, halves[!side].fin?);
+        let stack = &self.profiles[side];
+        if stack.basis == ProfileBasis::Assumed || stack.name != Profile::LINUX.name {
+            // What others send without being asked is not known.
+            return None;
+        }
         if halves[!side].duplicates > 0 || !self.connection.began_in_capture() {
             // A copy that was captured twice may have come twice, and an earlier one may lie before the capture.
             return None;
