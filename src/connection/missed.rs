@@ -34,6 +34,14 @@ impl Hindsight<'_> {
             return None;
         }
         let fin = self.notes.iter().find(|note| note.side == closer && note.is_fin() && note.ack.after(peer_fin))?;
+        let lacks = |note: &Noted| {
+            note.side != closer && note.frame > fin.frame && note.acknowledges() && note.ack.at_or_before(fin.end() - 1)
+        };
+        let is_all_there = own.acked.is_some_and(|acked| acked.at_or_after(fin.seq));
+        if !is_all_there || self.notes.iter().any(lacks) {
+            // What is sent again first lies before it.
+            return None;
+        }
         let rtt_ns = &self.arrivals.rtt_ns;
         let repeated_after = REPEATED_ROUND_TRIPS * (rtt_ns.client.unwrap_or(0) + rtt_ns.server.unwrap_or(0));
         let is_quiet = self.horizon.since(fin.time) >= repeated_after.max(REPEATED_NS_MAX);
