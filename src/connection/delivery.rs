@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::noted::{Class, Noted};
+use super::profile::Profile;
 use super::refused::Refused;
 use super::step::Connection;
 use super::vantage::Tap;
@@ -82,8 +83,9 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// Decides for `connection`, whose remembered segments in order are `notes`, in a capture that reaches to `horizon`.
-    pub(super) fn of(connection: &Connection, notes: &[Noted], horizon: Timestamp) -> Self {
+    /// Decides for `connection`, whose remembered segments in order are `notes`, in a capture that reaches to `horizon`, with ends
+    /// of the stacks `profiles`.
+    pub(super) fn of(connection: &Connection, notes: &[Noted], horizon: Timestamp, profiles: &Sides<Profile>) -> Self {
         let rtt_ns = handshake_rtt(connection, notes);
         let mut arrivals = Self { rtt_ns, tap: Tap::of(connection, notes, rtt_ns), horizon, ..Self::default() };
         for side in Side::BOTH {
@@ -98,7 +100,7 @@ impl Arrivals {
             if arrivals.fin[side].is_none() {
                 arrivals.fin[side] = arrivals.fin_with_ack(connection, notes, side);
             }
-            if let Some(refused) = Refused::of(connection, notes, side) {
+            if let Some(refused) = Refused::of(connection, notes, side, &profiles[side]) {
                 let is_other = |receipt: &Receipt| receipt.note != refused.note;
                 arrivals.fin[side] = arrivals.fin[side].filter(is_other);
                 arrivals.ack_of_fin[side] =

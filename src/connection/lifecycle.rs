@@ -134,9 +134,9 @@ impl Lifecycle {
         });
         connection.journal.put_in_order(extra, &mut notes);
         connection.put_missed_fins(&mut notes);
-        let arrivals = Arrivals::of(connection, &notes, horizon.max(connection.end));
         let greeting = |side: Side| profile.of(connection.halves[side].greeting);
         let profiles = Sides { client: greeting(Side::Client), server: greeting(Side::Server) };
+        let arrivals = Arrivals::of(connection, &notes, horizon.max(connection.end), &profiles);
         let hindsight = Hindsight { connection, notes, arrivals, horizon: horizon.max(connection.end), profiles };
         let opening = Opening::of(&hindsight);
         let mut resets = hindsight.reset_effects();
@@ -555,8 +555,12 @@ impl Hindsight<'_> {
         let own_fin = seen.iter().position(|note| note.side == side && note.is_fin())?;
         let copies = seen.iter().filter(|note| is_copy(note)).count();
         let peer = &self.connection.halves[!side];
-        // A reset answers what its sender does not take, and octets before a FIN are taken first.
-        let is_refused = met_nobody.is_some() && peer.fin.zip(peer.acked).is_some_and(|(fin, acked)| acked.before(fin));
+        // A reset answers what its sender does not take, and octets before a FIN are taken first; but an earlier copy may have
+        // been taken, and TIME-WAIT be over.
+        let first = seen.iter().find(|note| is_copy(note)).zip(met_nobody.map(|reset| &self.notes[reset]));
+        let time_wait_ns = self.profiles[side].shortest_time_wait_ns();
+        let is_soon = first.is_some_and(|(first, reset)| reset.time.since(first.time) < time_wait_ns);
+        let is_refused = is_soon && peer.fin.zip(peer.acked).is_some_and(|(fin, acked)| acked.before(fin));
         if copies < 2 || !self.connection.halves[side].fin_acked() || is_refused {
             return None;
         }

@@ -142,6 +142,13 @@ impl Profile {
         }
     }
 
+    /// How long its TIME-WAIT lasts at least, ns.
+    pub(super) fn shortest_time_wait_ns(&self) -> i64 {
+        /// Stacks of small devices hold it for seconds.
+        const OF_ANY_NS: i64 = 1_000_000_000;
+        if self.is_known() { self.time_wait_ns } else { OF_ANY_NS }
+    }
+
     /// Its figures are that stack's for certain, and not only the likeliest.
     pub fn is_known(&self) -> bool {
         self.basis != ProfileBasis::Assumed

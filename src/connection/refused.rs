@@ -1,6 +1,7 @@
 //! What an end answered with a bare reset, it did not take.
 
 use super::noted::{Class, Noted};
+use super::profile::Profile;
 use super::step::Connection;
 use crate::base::{Seq, Side};
 use crate::segment::Flags;
@@ -14,8 +15,9 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// The peer's FIN, or its first acknowledgment of `side`'s, that `side` answered with its first reset.
-    pub fn of(connection: &Connection, notes: &[Noted], side: Side) -> Option<Self> {
+    /// The peer's FIN, or its first acknowledgment of `side`'s, that `side`, of the stack `stack`, answered with its first
+    /// reset.
+    pub fn of(connection: &Connection, notes: &[Noted], side: Side, stack: &Profile) -> Option<Self> {
         let reply = notes.iter().position(|note| note.side == side && note.is_rst())?;
         let note = notes[..reply].iter().rposition(|note| note.side != side)?;
         let (asked, answer) = (&notes[note], &notes[reply]);
@@ -23,9 +25,14 @@ impl Refused {
             return None;
         }
         let peer = &connection.halves[!side];
+        // An earlier copy may have been taken, its acknowledgment lost before the tap, and TIME-WAIT be over.
+        let time_wait_ns = stack.shortest_time_wait_ns();
         let is_fin = peer.fin.is_some_and(|fin| {
             let had_it = notes.iter().any(|note| note.side == side && acknowledges_beyond(note, fin));
-            asked.is_fin() && asked.end() == fin + 1 && !had_it
+            let is_copy = |note: &Noted| note.side != side && note.is_fin() && note.end() == fin + 1;
+            let first = notes[..note].iter().find(|note| is_copy(note));
+            let may_have_had = first.is_some_and(|first| asked.time.since(first.time) >= time_wait_ns);
+            is_copy(asked) && !had_it && !may_have_had
         });
         let own_fin = notes[..note].iter().find(|note| note.side == side && note.is_fin());
         let brings_data = asked.len > 0 || peer.acked.is_none_or(|acked| acked.before(asked.seq));

@@ -9,7 +9,7 @@ mod worlds;
 use std::collections::BTreeMap;
 
 use lastack::base::{Side, Sides, Timestamp};
-use lastack::connection::{Basis, Connection, Lifecycle, Profile, State, StateStep};
+use lastack::connection::{Basis, Connection, Lifecycle, Profile, ProfileBasis, State, StateStep};
 use lastack::segment::{Item, Segment};
 use lastack::source::script;
 
@@ -23,6 +23,10 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
 }
 
+/// Both ends' stack, which no SYN tells: it holds TIME-WAIT for 10 s (smoltcp's CLOSE_DELAY).
+const SMOLTCP: Profile =
+    Profile { name: "smoltcp", basis: ProfileBasis::Given, time_wait_ns: 10_000_000_000, ..Profile::LINUX };
+
 /// What our tracker makes of the segments.
 fn inferred(segments: &[Segment]) -> Sides<Vec<State>> {
     let Some(first) = segments.first() else { return Sides::default() };
@@ -31,7 +35,7 @@ fn inferred(segments: &[Segment]) -> Sides<Vec<State>> {
         connection.step(segment);
     }
     let horizon = segments.iter().map(|segment| segment.time).max().unwrap_or_default();
-    let lifecycle = Lifecycle::of(&connection, horizon, Profile::default());
+    let lifecycle = Lifecycle::of(&connection, horizon, SMOLTCP);
     let states = |side: Side| {
         // smoltcp gives up at other times than the profile does, or never.
         let timed = |step: &&StateStep| step.basis == Basis::Assumed && step.state == State::Closed;
