@@ -416,10 +416,10 @@ impl Hindsight<'_> {
         };
         // Of a peer that the capture does not show, nothing says that its FIN had not come first.
         let unheard = cue == Cue::SendFin && self.connection.halves[!note.side].frames == 0;
-        let basis = match () {
-            () if unheard => Basis::Assumed,
-            () if self.connection.is_missed(note) => Basis::Inferred,
-            () => Basis::Seen,
+        let basis = match unheard {
+            true => Basis::Assumed,
+            false if self.connection.is_missed(note) => Basis::Inferred,
+            false => Basis::Seen,
         };
         Some(self.event((own, index, 0), cue, index, basis))
     }

@@ -151,9 +151,9 @@ impl Hindsight<'_> {
         both_permit && self.profiles[side].name == Profile::LINUX.name
     }
 
-    /// `side` answers the first copy of the peer's FIN that came to it at once, from beyond a FIN of its own that the tap had not seen: that was sent before
-    /// the peer's came, and was lost before the tap. A FIN in answer would have brought the acknowledgment itself, and nothing
-    /// had called for a second one. Returns the index of that answer.
+    /// `side` answers the first copy of the peer's FIN that came to it at once, from beyond a FIN of its own that the tap had
+    /// not seen: that was sent before the peer's came, and was lost before the tap. A FIN in answer would have brought the
+    /// acknowledgment itself, and nothing had called for a second one. Returns the index of that answer.
     pub(super) fn crossed_unseen(&self, side: Side) -> Option<usize> {
         let halves = &self.connection.halves;
         let (own, peer) = (halves[side].fin?, halves[!side].fin?);
