@@ -666,7 +666,8 @@ pub(super) fn first_after_fin(connection: &Connection, notes: &[Noted], side: Si
     notes.iter().position(|note| note.side == side && note.is_fin()).unwrap_or(0)
 }
 
-fn acknowledges_beyond(note: &Noted, seq: Seq) -> bool {
+/// `note` acknowledges more than `seq`.
+pub(super) fn acknowledges_beyond(note: &Noted, seq: Seq) -> bool {
     note.acknowledges() && note.ack.after(seq) && !note.class.contains(Class::WILD)
 }
 

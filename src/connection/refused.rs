@@ -1,5 +1,6 @@
 //! What an end answered with a bare reset, it did not take.
 
+use super::delivery::acknowledges_beyond;
 use super::noted::{Class, Noted};
 use super::profile::Profile;
 use super::step::Connection;
@@ -53,8 +54,4 @@ impl Refused {
         let meets_nobody = asked.len == 0 && is_whole && acks_first || is_fin && is_whole;
         meets_nobody.then_some(Self { note, takes_ack: false })
     }
-}
-
-fn acknowledges_beyond(note: &Noted, seq: Seq) -> bool {
-    note.acknowledges() && note.ack.after(seq) && !note.class.contains(Class::WILD)
 }
