@@ -4,7 +4,7 @@ use super::delivery::acknowledges_beyond;
 use super::noted::{Class, Noted};
 use super::profile::Profile;
 use super::step::Connection;
-use crate::base::{Seq, Side};
+use crate::base::Side;
 use crate::segment::Flags;
 
 /// A segment of the peer that `side` answered with a reset without ACK.
