@@ -429,10 +429,11 @@ mod tests {
         }
 
         fn settle(&mut self) {
-            let (store, mut kept) = (std::mem::take(&mut self.store), Store::default());
-            self.groups.settle(&store, &mut kept);
-            self.others.settle(&store, &mut kept);
-            self.store = kept;
+            let Self { store, groups, others } = self;
+            store.renew(|store, kept| {
+                groups.settle(store, kept);
+                others.settle(store, kept);
+            });
         }
 
         fn finish(mut self) -> [Groups<u64>; 2] {
@@ -461,6 +462,23 @@ mod tests {
         assert!(kept.get(1 << 40).is_none());
         let all = kept.sorted().into_iter().chain(others.sorted());
         assert_eq!(all.map(|(_, pile)| pile.attempts.single).sum::<u64>(), 15 * 2 * groups_max + 98);
+    }
+
+    #[test]
+    fn counting_again_and_again_takes_no_more_memory() {
+        let mut two = Two::new(Breadth::WHOLE);
+        let (mut held, mut left_over) = (Vec::new(), 0);
+        for _ in 0..64 {
+            // Thirteen each, and sixteen are counted together: some wait for the next time.
+            for n in 0..600 * 13 {
+                Visit::each(&visitor(n, Timestamp(0)), &[], Timestamp(0), |visit| two.take(n % 600, visit));
+            }
+            two.settle();
+            held.push(two.store.held());
+            left_over += two.store.len();
+        }
+        assert!(left_over > 64 * 2_048, "{left_over}");
+        assert_eq!(held[63], held[16], "{held:?}");
     }
 
     /// Whether sixteen are counted as they come, all at the end, or now and then.

@@ -147,11 +147,26 @@ impl Store {
         }
     }
 
-    /// Takes over the memory of another one, of which nothing is wanted any more.
-    pub fn recycle(&mut self, other: Self) {
-        self.lives.recycle(other.lives);
-        self.visits.recycle(other.visits);
-        self.blocks.recycle(other.blocks);
+    /// Begins anew with what `count` takes over into the second of its stores, in the memory that the first had: what each
+    /// time asked for more would add up over days.
+    pub fn renew(&mut self, count: impl FnOnce(&Self, &mut Self)) {
+        let spare = Self {
+            lives: self.lives.take_spare(),
+            visits: self.visits.take_spare(),
+            blocks: self.blocks.take_spare(),
+            free: Vec::new(),
+        };
+        let counted = std::mem::replace(self, spare);
+        count(&counted, self);
+        self.lives.recycle(counted.lives);
+        self.visits.recycle(counted.visits);
+        self.blocks.recycle(counted.blocks);
+    }
+
+    /// How many chunks of memory it holds.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.lives.held() + self.visits.held() + self.blocks.held()
     }
 
     /// Puts the blocks of `list` into `blocks`, which it empties first, in the order in which they came.
@@ -237,8 +252,18 @@ impl<T> Chunks<T> {
         self.chunks.push(chunk);
     }
 
+    #[cfg(test)]
+    fn held(&self) -> usize {
+        self.chunks.len() + self.spare.len()
+    }
+
+    /// An empty one with the memory that this one does not use.
+    fn take_spare(&mut self) -> Self {
+        Self { chunks: Vec::new(), spare: std::mem::take(&mut self.spare) }
+    }
+
+    /// Takes over the memory of another one, of which nothing is wanted any more.
     fn recycle(&mut self, other: Self) {
-        self.spare.extend(other.spare);
         self.spare.extend(other.chunks.into_iter().filter(|chunk| chunk.capacity() >= CHUNK).map(|mut chunk| {
             chunk.clear();
             chunk

@@ -248,12 +248,12 @@ impl Tally {
     #[cold]
     fn settle(&mut self) {
         self.arrive();
-        let (store, mut kept) = (std::mem::take(&mut self.store), Store::default());
-        self.services.settle(&store, &mut kept);
-        self.destinations.settle(&store, &mut kept);
-        self.hosts.gathering.settle(&store, &mut kept);
-        kept.recycle(store);
-        self.store = kept;
+        let Self { store, services, destinations, hosts, .. } = self;
+        store.renew(|store, kept| {
+            services.settle(store, kept);
+            destinations.settle(store, kept);
+            hosts.gathering.settle(store, kept);
+        });
     }
 
     /// What was counted so far.
