@@ -1,6 +1,6 @@
 //! What a detector looks at: one connection, its life, its resets.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::catalogue::Entry;
 use super::thresholds::Thresholds;
@@ -70,18 +70,21 @@ pub struct Found {
     /// The findings.
     pub findings: Vec<Finding>,
     words: Words,
+    /// The memory of one that was found before.
+    spare: Option<(Vec<u64>, String)>,
 }
 
 impl Found {
     /// Nothing yet.
     pub const fn new(words: Words) -> Self {
-        Self { findings: Vec::new(), words }
+        Self { findings: Vec::new(), words, spare: None }
     }
 
     /// The same in the memory of earlier findings, which are forgotten.
     pub fn within(mut findings: Vec<Finding>, words: Words) -> Self {
+        let spare = findings.pop().map(|finding| (finding.frames, finding.message));
         findings.clear();
-        Self { findings, words }
+        Self { findings, words, spare }
     }
 }
 
@@ -143,8 +146,13 @@ impl<F: IntoIterator<Item = u64>, M: fmt::Display> Draft<F, M> {
     pub fn push(self, found: &mut Found) {
         let Self { mut finding, frames, message } = self;
         if found.words == Words::Written {
-            finding.frames = bounded(frames.into_iter().collect());
-            finding.message = message.to_string();
+            (finding.frames, finding.message) = found.spare.take().unwrap_or_default();
+            finding.frames.clear();
+            finding.frames.extend(frames);
+            bound(&mut finding.frames);
+            finding.message.clear();
+            // No string refuses what is written to it.
+            let _ = write!(finding.message, "{message}");
             debug_assert!(!finding.frames.is_empty(), "{}: a finding needs a frame", finding.name);
         }
         found.findings.push(finding);
@@ -154,13 +162,10 @@ impl<F: IntoIterator<Item = u64>, M: fmt::Display> Draft<F, M> {
 /// Frames listed in one finding; a reader wants the first and the last.
 const FRAMES_MAX: usize = 16;
 
-fn bounded(mut frames: Vec<u64>) -> Vec<u64> {
+fn bound(frames: &mut Vec<u64>) {
     frames.sort_unstable();
     frames.dedup();
     if frames.len() > FRAMES_MAX {
-        let tail = frames.split_off(frames.len() - FRAMES_MAX / 2);
-        frames.truncate(FRAMES_MAX / 2);
-        frames.extend(tail);
+        frames.drain(FRAMES_MAX / 2..frames.len() - FRAMES_MAX / 2);
     }
-    frames
 }

@@ -8,22 +8,19 @@ use crate::population::IdleTimer;
 pub fn duration(ns: i64) -> impl fmt::Display {
     let (sign, ns) = if ns < 0 { ("-", ns.unsigned_abs()) } else { ("", ns.unsigned_abs()) };
     fmt::from_fn(move |f| {
-        let mut scaled = |unit: u64, name: &str| {
-            let value = ns as f64 / unit as f64;
-            let digits = if value >= 100.0 {
-                0
-            } else if value >= 10.0 {
-                1
-            } else {
-                2
-            };
-            write!(f, "{sign}{value:.digits$} {name}")
+        let mut scaled = |unit, name| {
+            f.write_str(sign)?;
+            match Rounded::of(ns, unit) {
+                Some(rounded) => f.write_str(rounded.letters(&mut [0; 5]))?,
+                None => write!(f, "{:.*}", Rounded::places(ns, unit), ns as f64 / unit as f64)?,
+            }
+            f.write_str(name)
         };
         match ns {
             0..1_000 => write!(f, "{sign}{ns} ns"),
-            1_000..1_000_000 => scaled(1_000, "µs"),
-            1_000_000..1_000_000_000 => scaled(1_000_000, "ms"),
-            1_000_000_000..120_000_000_000 => scaled(1_000_000_000, "s"),
+            1_000..1_000_000 => scaled(1_000, " µs"),
+            1_000_000..1_000_000_000 => scaled(1_000_000, " ms"),
+            1_000_000_000..120_000_000_000 => scaled(1_000_000_000, " s"),
             120_000_000_000..7_200_000_000_000 => {
                 let seconds = ns / 1_000_000_000;
                 write!(f, "{sign}{} min {} s", seconds / 60, seconds % 60)
@@ -38,6 +35,47 @@ pub fn duration(ns: i64) -> impl fmt::Display {
             }
         }
     })
+}
+
+/// A duration of one unit or more, less than ten thousand of them, rounded to three digits or to whole units.
+struct Rounded {
+    number: u64,
+    places: usize,
+}
+
+impl Rounded {
+    /// None where two roundings are equally near: which of them a floating-point number comes to, only it tells.
+    fn of(ns: u64, unit: u64) -> Option<Self> {
+        let places = Self::places(ns, unit);
+        let scaled = ns * [1, 10, 100][places];
+        let (number, rest) = (scaled / unit, scaled % unit);
+        (2 * rest != unit).then_some(Self { number: number + u64::from(2 * rest > unit), places })
+    }
+
+    /// Digits behind the point.
+    fn places(ns: u64, unit: u64) -> usize {
+        match ns / unit {
+            100.. => 0,
+            10.. => 1,
+            _ => 2,
+        }
+    }
+
+    /// Puts down its letters, at the end of `room`.
+    fn letters<'a>(&self, room: &'a mut [u8; 5]) -> &'a str {
+        let mut rest = self.number;
+        let mut at = room.len();
+        while at > 0 && (rest > 0 || at == room.len()) {
+            at -= 1;
+            if self.places > 0 && at + 1 + self.places == room.len() {
+                room[at] = b'.';
+            } else {
+                room[at] = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+        }
+        str::from_utf8(&room[at..]).unwrap_or_default()
+    }
 }
 
 /// `60.0 s is the default of …`.
@@ -73,6 +111,17 @@ mod tests {
         ];
         for (ns, words) in cases {
             assert_eq!(duration(ns).to_string(), words);
+        }
+        let mut rng = fastrand::Rng::with_seed(3);
+        for (unit, name) in [(1_000, "µs"), (1_000_000, "ms"), (1_000_000_000, "s")] {
+            for at in 0..3_000 {
+                let most = if unit == 1_000_000_000 { 120 } else { 1_000 };
+                let tie = unit / 200 * rng.u64(200..20_000);
+                let ns = [rng.u64(unit..most * unit), rng.u64(unit..10 * unit), tie.min(most * unit - 1)][at % 3];
+                let value = ns as f64 / unit as f64;
+                let digits = [2, 1, 0][usize::from(value >= 10.0) + usize::from(value >= 100.0)];
+                assert_eq!(duration(ns.cast_signed()).to_string(), format!("{value:.digits$} {name}"), "{ns}");
+            }
         }
         assert_eq!(count(1, "octet").to_string(), "1 octet");
         assert_eq!(count(0, "octet").to_string(), "0 octets");

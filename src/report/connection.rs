@@ -4,11 +4,11 @@
 use std::net::IpAddr;
 
 use super::flow_id;
-use super::pen::{Clock, Pen};
+use super::pen::{Clock, Pen, Piece};
 use super::record::Filter;
 use crate::base::{Endpoint, Side};
-use crate::connection::StateStep;
-use crate::finding::{EndpointView, Errno, Finding, ImpliedCall, Initiator, Reset, Tap, Verdict};
+use crate::connection::{Basis, SequenceCounts, State, StateStep};
+use crate::finding::{Call, EndpointView, Errno, Finding, ImpliedCall, Initiator, Reset, Tap, Verdict};
 
 /// Puts down the record of `verdict`.
 pub(super) fn put<'a>(pen: Pen<'a>, clock: &mut Clock, verdict: &Verdict) -> Pen<'a> {
@@ -65,10 +65,7 @@ fn put_ends<'a>(pen: Pen<'a>, verdict: &Verdict) -> Pen<'a> {
 fn put_endpoint(pen: Pen<'_>, end: Endpoint) -> Pen<'_> {
     let pen = pen.literal(b"{\"ip\":\"");
     let pen = match end.ip {
-        IpAddr::V4(ip) => {
-            let [a, b, c, d] = ip.octets().map(u64::from);
-            pen.number(a).literal(b".").number(b).literal(b".").number(c).literal(b".").number(d)
-        }
+        IpAddr::V4(ip) => pen.ip_v4(ip),
         IpAddr::V6(ip) => pen.display(ip),
     };
     pen.literal(b"\",\"port\":").number(end.port.into()).literal(b"}")
@@ -97,26 +94,16 @@ fn put_frames<'a>(pen: Pen<'a>, frames: &[u64]) -> Pen<'a> {
 }
 
 fn put_view<'a>(pen: Pen<'a>, clock: &mut Clock, view: &EndpointView) -> Pen<'a> {
-    pen.literal(b"{\"final_state\":")
-        .name(view.final_state().name())
+    let pen = pen
+        .literal(b"{\"final_state\":")
+        .piece(&STATES[view.final_state() as usize])
         .literal(b",\"states\":")
         .array(&view.states, |pen, step| put_state(pen, clock, step))
         .literal(b",\"frames\":")
         .number(view.frames)
         .literal(b",\"payload_bytes\":")
-        .number(view.payload_bytes)
-        .literal(b",\"retransmitted_bytes\":")
-        .number(view.retransmitted_bytes)
-        .literal(b",\"missing_bytes\":")
-        .number(view.missing_bytes)
-        .literal(b",\"retransmissions\":")
-        .number(view.sequence.retransmissions.into())
-        .literal(b",\"out_of_order\":")
-        .number(view.sequence.out_of_order.into())
-        .literal(b",\"keep_alives\":")
-        .number(view.sequence.keep_alives.into())
-        .literal(b",\"zero_windows\":")
-        .number(view.sequence.zero_windows.into())
+        .number(view.payload_bytes);
+    put_trouble(pen, view)
         .literal(b",\"last_payload_frame\":")
         .maybe(view.last_payload.map(|payload| payload.frame), Pen::number)
         .literal(b",\"calls\":")
@@ -130,28 +117,72 @@ fn put_view<'a>(pen: Pen<'a>, clock: &mut Clock, view: &EndpointView) -> Pen<'a>
         .literal(b"}")
 }
 
+/// What went wrong in what one end sent, mostly nothing.
 #[inline]
+fn put_trouble<'a>(pen: Pen<'a>, view: &EndpointView) -> Pen<'a> {
+    let SequenceCounts { retransmissions, out_of_order, keep_alives, zero_windows } = view.sequence;
+    let counts = retransmissions | out_of_order | keep_alives | zero_windows;
+    if view.retransmitted_bytes | view.missing_bytes | u64::from(counts) == 0 {
+        return pen.literal(
+            b",\"retransmitted_bytes\":0,\"missing_bytes\":0,\"retransmissions\":0,\"out_of_order\":0,\
+            \"keep_alives\":0,\"zero_windows\":0",
+        );
+    }
+    pen.literal(b",\"retransmitted_bytes\":")
+        .number(view.retransmitted_bytes)
+        .literal(b",\"missing_bytes\":")
+        .number(view.missing_bytes)
+        .literal(b",\"retransmissions\":")
+        .number(retransmissions.into())
+        .literal(b",\"out_of_order\":")
+        .number(out_of_order.into())
+        .literal(b",\"keep_alives\":")
+        .number(keep_alives.into())
+        .literal(b",\"zero_windows\":")
+        .number(zero_windows.into())
+}
+
+/// A piece for each word of a vocabulary.
+macro_rules! pieces {
+    ($words:ident, $before:literal, $after:literal) => {{
+        let mut pieces = [Piece::of("", "", ""); $words::ALL.len()];
+        let mut at = 0;
+        while at < pieces.len() {
+            pieces[$words::ALL[at] as usize] = Piece::of($before, $words::ALL[at].name(), $after);
+            at += 1;
+        }
+        pieces
+    }};
+}
+
+/// The name of each state.
+static STATES: [Piece<16>; State::ALL.len()] = pieces!(State, "\"", "\"");
+/// How entering each state begins.
+static STEPS: [Piece<32>; State::ALL.len()] = pieces!(State, "{\"state\":\"", "\",\"time\":");
+/// And how it ends.
+static BASES: [Piece<24>; Basis::ALL.len()] = pieces!(Basis, ",\"basis\":\"", "\"}");
+/// How a call begins that succeeded.
+static CALLS: [Piece<48>; Call::ALL.len()] = pieces!(Call, "{\"call\":\"", "\",\"result\":\"ok\",\"frame\":");
+
+#[inline(always)]
 fn put_state<'a>(pen: Pen<'a>, clock: &mut Clock, step: &StateStep) -> Pen<'a> {
-    pen.literal(b"{\"state\":")
-        .name(step.state.name())
-        .literal(b",\"time\":")
+    pen.piece(&STEPS[step.state as usize])
         .moment(step.time, clock)
         .literal(b",\"frame\":")
         .maybe(step.frame, Pen::number)
-        .literal(b",\"basis\":")
-        .name(step.basis.name())
-        .literal(b"}")
+        .piece(&BASES[step.basis as usize])
 }
 
-#[inline]
+#[inline(always)]
 fn put_call<'a>(pen: Pen<'a>, call: &ImpliedCall) -> Pen<'a> {
-    pen.literal(b"{\"call\":")
-        .name(call.call.name())
-        .literal(b",\"result\":")
-        .name(call.errno.map_or("ok", Errno::name))
-        .literal(b",\"frame\":")
-        .maybe(call.frame, Pen::number)
-        .literal(b"}")
+    let pen = match call.errno {
+        None => pen.piece(&CALLS[call.call as usize]),
+        Some(errno) => {
+            let pen = pen.literal(b"{\"call\":").name(call.call.name()).literal(b",\"result\":");
+            pen.name(errno.name()).literal(b",\"frame\":")
+        }
+    };
+    pen.maybe(call.frame, Pen::number).literal(b"}")
 }
 
 fn put_reset<'a>(pen: Pen<'a>, clock: &mut Clock, reset: &Reset) -> Pen<'a> {
@@ -202,14 +233,30 @@ fn put_finding<'a>(pen: Pen<'a>, clock: &mut Clock, stream: u64, finding: &Findi
         Some(kind) => pen.literal(b",\"kind\":").name(kind),
         None => pen,
     };
-    put_frames(pen.literal(b",\"frames\":"), &finding.frames)
+    let pen = put_frames(pen.literal(b",\"frames\":"), &finding.frames)
         .literal(b",\"time\":")
         .moment(finding.time, clock)
         .literal(b",\"message\":")
         .text(&finding.message)
-        .literal(b",\"filter\":\"")
-        .display(Filter { stream, frames: &finding.frames })
-        .literal(b"\"}")
+        .literal(b",\"filter\":\"");
+    put_filter(pen, Filter { stream, frames: &finding.frames }).literal(b"\"}")
+}
+
+/// Puts down what [`Filter`] displays.
+fn put_filter<'a>(pen: Pen<'a>, filter: Filter<'_>) -> Pen<'a> {
+    let pen = pen.literal(b"tcp.stream eq ").number(filter.stream);
+    if filter.frames.is_empty() {
+        return pen;
+    }
+    let mut pen = pen.literal(b" && frame.number in {");
+    for (at, (first, last)) in filter.runs().enumerate() {
+        pen = if at > 0 { pen.literal(b", ") } else { pen }.number(first);
+        pen = match last {
+            Some(last) => pen.literal(b"..").number(last),
+            None => pen,
+        };
+    }
+    pen.literal(b"}")
 }
 
 #[cfg(test)]

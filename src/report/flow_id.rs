@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::ser::{Serialize, Serializer};
-use sha1::{Digest, Sha1};
+use sha1::block_api::compress;
 
 use crate::base::{Endpoint, Timestamp};
 
@@ -43,13 +43,8 @@ pub fn community_id(one: Endpoint, other: Endpoint) -> String {
 /// The same without a string.
 pub(super) fn community_letters(one: Endpoint, other: Endpoint) -> Letters<30> {
     let (low, high) = if one <= other { (one, other) } else { (other, one) };
-    let mut input = Input::default();
-    input.put(&[0, 0]);
-    input.put_address(low.ip);
-    input.put_address(high.ip);
-    input.put(&[PROTOCOL_TCP, 0]);
-    input.put(&low.port.to_be_bytes());
-    input.put(&high.port.to_be_bytes());
+    let input = Input::default().put([0, 0]).put_address(low.ip).put_address(high.ip);
+    let input = input.put([PROTOCOL_TCP, 0]).put(low.port.to_be_bytes()).put(high.port.to_be_bytes());
     let mut letters = *b"1:0000000000000000000000000000";
     // Twenty octets are twenty-eight letters.
     let _ = STANDARD.encode_slice(input.digest(), &mut letters[2..]);
@@ -65,45 +60,54 @@ pub fn connection_id(client: Endpoint, server: Endpoint, start: Timestamp) -> St
 
 /// The same without a string.
 pub(super) fn connection_letters(client: Endpoint, server: Endpoint, start: Timestamp) -> Letters<16> {
-    let mut input = Input::default();
-    for end in [client, server] {
-        input.put_address(end.ip);
-        input.put(&end.port.to_be_bytes());
-    }
-    input.put(&start.0.to_be_bytes());
+    let input = Input::default().put_address(client.ip).put(client.port.to_be_bytes());
+    let input = input.put_address(server.ip).put(server.port.to_be_bytes()).put(start.0.to_be_bytes());
     let mut letters = *b"0000000000000000";
     let _ = URL_SAFE_NO_PAD.encode_slice(&input.digest()[..12], &mut letters);
     Letters(letters)
 }
 
-/// What is hashed, put together first: the hash takes one piece faster than eight.
+/// What is hashed: less than one block of SHA-1, which is put together here and compressed once.
 struct Input {
-    octets: [u8; 48],
+    block: [u8; 64],
     len: usize,
 }
 
 impl Default for Input {
     fn default() -> Self {
-        Self { octets: [0; 48], len: 0 }
+        Self { block: [0; 64], len: 0 }
     }
 }
 
 impl Input {
-    fn put(&mut self, piece: &[u8]) {
-        let to = self.len + piece.len();
-        self.octets[self.len..to].copy_from_slice(piece);
-        self.len = to;
+    #[inline(always)]
+    fn put<const N: usize>(mut self, piece: [u8; N]) -> Self {
+        if let Some(place) = self.block.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut) {
+            *place = piece;
+            self.len += N;
+        }
+        self
     }
 
-    fn put_address(&mut self, ip: IpAddr) {
+    #[inline(always)]
+    fn put_address(self, ip: IpAddr) -> Self {
         match ip {
-            IpAddr::V4(ip) => self.put(&ip.octets()),
-            IpAddr::V6(ip) => self.put(&ip.octets()),
+            IpAddr::V4(ip) => self.put(ip.octets()),
+            IpAddr::V6(ip) => self.put(ip.octets()),
         }
     }
 
-    fn digest(&self) -> [u8; 20] {
-        Sha1::digest(&self.octets[..self.len]).into()
+    /// Ends the block as FIPS 180-4 does, section 5.1.1: a bit, zeros, and the length in bits. Two addresses of IPv6, ports and a
+    /// time are 44 octets, where 55 have room.
+    fn digest(self) -> [u8; 20] {
+        let bits = 8 * self.len as u64;
+        let mut block = self.put([0x80]).block;
+        block[56..].copy_from_slice(&bits.to_be_bytes());
+        let mut state = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
+        compress(&mut state, &[block]);
+        let mut digest = [0; 20];
+        digest.as_chunks_mut().0.iter_mut().zip(state).for_each(|(place, word)| *place = word.to_be_bytes());
+        digest
     }
 }
 

@@ -3,6 +3,7 @@
 //! registers; a room that turns out too small is left as it is, and whoever lent it begins again in a larger one.
 
 use std::fmt::{self, Write as _};
+use std::net::Ipv4Addr;
 
 use super::line::is_plain;
 use crate::base::Timestamp;
@@ -15,19 +16,65 @@ pub(super) struct Pen<'a> {
 }
 
 /// The second that was written last, and how: the next moment is mostly in the same.
-#[derive(Debug, Default)]
-pub(super) struct Clock(Option<(i64, [u8; 32])>);
+#[derive(Debug)]
+pub(super) struct Clock {
+    second: Option<i64>,
+    letters: [u8; 32],
+}
 
-/// What stands for the numbers below a hundred.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
+/// Text of a few octets in a place of `N`: it is put down in moves of known length, the room behind it with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<const N: usize> {
+    octets: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Piece<N> {
+    /// `before`, `word` and `after`, which need no escape, beside each other. They must not be longer than `N`.
+    pub const fn of(before: &str, word: &str, after: &str) -> Self {
+        let (mut octets, mut len, mut which) = ([b' '; N], 0, 0);
+        while which < 3 {
+            let part = [before, word, after][which].as_bytes();
+            let mut at = 0;
+            while at < part.len() {
+                octets[len] = part[at];
+                (len, at) = (len + 1, at + 1);
+            }
+            which += 1;
+        }
+        Self { octets, len }
+    }
+}
+
+/// The numbers that an octet can be.
+static OCTETS: [Piece<3>; 256] = {
+    let mut pieces = [Piece { octets: [b' '; 3], len: 0 }; 256];
     let mut number = 0;
-    while number < 100 {
-        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+    while number < 256 {
+        let digits = [b'0' + (number / 100) as u8, b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8];
+        pieces[number] = match number {
+            0..10 => Piece { octets: [digits[2], b' ', b' '], len: 1 },
+            10..100 => Piece { octets: [digits[1], digits[2], b' '], len: 2 },
+            _ => Piece { octets: digits, len: 3 },
+        };
         number += 1;
     }
-    pairs
+    pieces
 };
+
+/// The eight digits of a number below 100,000,000, the first in the lowest octet and none of them a letter yet: halves, quarters and
+/// digits are told apart side by side, by factors in place of divisions.
+#[inline(always)]
+fn eight_digits(number: u32) -> u64 {
+    let halves = u64::from(number / 10_000) | u64::from(number % 10_000) << 32;
+    let hundreds = ((halves * 10_486) >> 20) & 0x7f_0000_007f;
+    let quarters = hundreds | (halves - 100 * hundreds) << 16;
+    let tens = ((quarters * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (quarters - 10 * tens) << 8
+}
+
+/// What makes letters of eight digits.
+const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
 
 impl<'a> Pen<'a> {
     pub fn new(room: &'a mut [u8]) -> Self {
@@ -54,6 +101,16 @@ impl<'a> Pen<'a> {
             }
             None => Self::full(),
         }
+    }
+
+    /// Appends a piece.
+    #[inline(always)]
+    pub fn piece<const N: usize>(self, piece: &Piece<N>) -> Self {
+        match self.rest.first_chunk_mut() {
+            Some(place) => *place = piece.octets,
+            None => return Self::full(),
+        }
+        Self { rest: self.rest.get_mut(piece.len..).unwrap_or_default() }
     }
 
     /// Appends octets as they are.
@@ -109,20 +166,33 @@ impl<'a> Pen<'a> {
     }
 
     /// Appends a number of two digits or more.
-    #[inline]
+    #[inline(always)]
     fn large(self, number: u64) -> Self {
         if number >= 100_000_000 {
-            return self.short(itoa::Buffer::new().format(number));
+            return self.huge(number);
         }
-        let (high, low) = (number as usize / 10_000, number as usize % 10_000);
-        let ([a, b], [c, d]) = (PAIRS[high / 100], PAIRS[high % 100]);
-        let ([e, f], [g, h]) = (PAIRS[low / 100], PAIRS[low % 100]);
-        // Its eight digits, of which those in front are zeros.
-        let digits = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        let zeros = (digits ^ u64::from_be_bytes([b'0'; 8])).leading_zeros() / 8;
+        let digits = eight_digits(number as u32);
+        let zeros = digits.trailing_zeros() / 8;
         let Some(place) = self.rest.first_chunk_mut() else { return Self::full() };
-        *place = (digits << (8 * (zeros & 7))).to_be_bytes();
+        *place = ((digits | ZEROS) >> (8 * (zeros & 7))).to_le_bytes();
         Self { rest: self.rest.get_mut(8 - zeros as usize..).unwrap_or_default() }
+    }
+
+    #[cold]
+    fn huge(self, number: u64) -> Self {
+        self.short(itoa::Buffer::new().format(number))
+    }
+
+    /// Appends an address of IPv4.
+    #[inline]
+    pub fn ip_v4(self, ip: Ipv4Addr) -> Self {
+        let [a, b, c, d] = ip.octets();
+        self.octet(a).literal(b".").octet(b).literal(b".").octet(c).literal(b".").octet(d)
+    }
+
+    #[inline(always)]
+    fn octet(self, octet: u8) -> Self {
+        self.piece(&OCTETS[usize::from(octet)])
     }
 
     /// Appends a number that may be below 0.
@@ -155,17 +225,14 @@ impl<'a> Pen<'a> {
     #[inline]
     pub fn moment(self, moment: Timestamp, clock: &mut Clock) -> Self {
         let (second, nanos) = (moment.0.div_euclid(1_000_000_000), moment.0.rem_euclid(1_000_000_000) as u32);
-        let mut letters = match clock.0 {
-            Some((last, letters)) if last == second => letters,
-            _ => clock.another_second(second, moment),
-        };
-        let (high, low) = (nanos / 100_000, nanos % 100_000);
-        [letters[21], letters[22]] = PAIRS[(high / 100) as usize];
-        [letters[23], letters[24]] = PAIRS[(high % 100) as usize];
-        [letters[25], letters[26]] = PAIRS[(low / 1_000) as usize];
-        [letters[27], letters[28]] = PAIRS[(low / 10 % 100) as usize];
-        letters[29] = b'0' + (low % 10) as u8;
-        self.literal(&letters)
+        if clock.second != Some(second) {
+            clock.turn_to(second, moment);
+        }
+        let Some((place, rest)) = self.rest.split_first_chunk_mut::<32>() else { return Self::full() };
+        *place = clock.letters;
+        place[21..29].copy_from_slice(&(eight_digits(nanos / 10) | ZEROS).to_le_bytes());
+        place[29] = b'0' + (nanos % 10) as u8;
+        Self { rest }
     }
 
     /// Appends what `value` says of itself, as it is.
@@ -177,13 +244,28 @@ impl<'a> Pen<'a> {
     }
 }
 
+impl Default for Clock {
+    fn default() -> Self {
+        Self { second: None, letters: [b'"'; 32] }
+    }
+}
+
 impl Clock {
-    #[cold]
-    fn another_second(&mut self, second: i64, moment: Timestamp) -> [u8; 32] {
-        let mut letters = [b'"'; 32];
-        letters[1..31].copy_from_slice(&moment.letters());
-        self.0 = Some((second, letters));
-        letters
+    /// Another day is asked of the calendar, another second of the same counted.
+    #[inline(never)]
+    fn turn_to(&mut self, second: i64, moment: Timestamp) {
+        let day_of = |second: i64| second.div_euclid(86_400);
+        if self.second.is_some_and(|last| day_of(last) == day_of(second)) {
+            let of_day = second.rem_euclid(86_400) as u32;
+            // HHMMSS and two digits more: where the colons stand, others are put.
+            let digits = eight_digits(of_day / 3_600 * 1_000_000 + of_day / 60 % 60 * 1_000 + of_day % 60) | ZEROS;
+            let mut time = digits.to_le_bytes();
+            (time[2], time[5]) = (b':', b':');
+            self.letters[12..20].copy_from_slice(&time);
+        } else {
+            self.letters[1..31].copy_from_slice(&moment.letters());
+        }
+        self.second = Some(second);
     }
 }
 

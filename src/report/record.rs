@@ -360,20 +360,31 @@ pub struct Filter<'a> {
     pub frames: &'a [u64],
 }
 
+impl Filter<'_> {
+    /// The first frame of each run, and the last where they are written as a range.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (u64, Option<u64>)> {
+        let mut rest = self.frames;
+        std::iter::from_fn(move || {
+            let &first = rest.first()?;
+            let run = rest.windows(2).take_while(|pair| pair[0].checked_add(1) == Some(pair[1])).count() + 1;
+            let used = if run >= 3 { run } else { 1 };
+            let last = (used > 1).then_some(rest[used - 1]);
+            rest = &rest[used..];
+            Some((first, last))
+        })
+    }
+}
+
 impl Display for Filter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "tcp.stream eq {}", self.stream)?;
         let mut lead = " && frame.number in {";
-        let mut rest = self.frames;
-        while let Some(&first) = rest.first() {
-            let run = rest.windows(2).take_while(|pair| pair[0].checked_add(1) == Some(pair[1])).count() + 1;
-            let used = if run >= 3 { run } else { 1 };
+        for (first, last) in self.runs() {
             f.write_str(lead)?;
             write!(f, "{first}")?;
-            if used > 1 {
-                write!(f, "..{}", rest[used - 1])?;
+            if let Some(last) = last {
+                write!(f, "..{last}")?;
             }
-            rest = &rest[used..];
             lead = ", ";
         }
         if self.frames.is_empty() { Ok(()) } else { f.write_char('}') }

@@ -1,6 +1,6 @@
 //! `syn-unanswered`: nobody answered the SYN.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 use crate::base::Side;
 use crate::connection::{OpenKind, Orderly, Retries, SYN_REPEATED_NS};
@@ -104,9 +104,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             let due = duration(retries.due().since(last.time));
             write!(f, "it stopped trying: the next was due {due} after the last ({timer})")
         } else if stopped {
-            f.write_str(&stopped_waiting(quiet))
+            stopped_waiting(quiet).fmt(f)
         } else {
-            f.write_str(&broke_off(quiet, last_one, case.connection.evicted))
+            broke_off(quiet, last_one, case.connection.evicted).fmt(f)
         }
     });
     let which = fmt::from_fn(|f| if syns == 1 { f.write_str("the SYN") } else { write!(f, "any of the {syns} SYNs") });
@@ -116,21 +116,27 @@ fn detect(case: &Case<'_>, found: &mut Found) {
 }
 
 /// Its sender let a lone SYN be.
-fn stopped_waiting(quiet: i64) -> String {
-    let quiet = duration(quiet);
-    format!("it was not repeated in the {quiet} that followed, so its sender stopped waiting before its stack gave up")
+fn stopped_waiting(quiet: i64) -> impl Display {
+    fmt::from_fn(move |f| {
+        f.write_str("it was not repeated in the ")?;
+        duration(quiet).fmt(f)?;
+        f.write_str(" that followed, so its sender stopped waiting before its stack gave up")
+    })
 }
 
 /// The capture ended too soon to say more, or the connection was let go.
-fn broke_off(quiet: i64, last_one: &str, is_evicted: bool) -> String {
-    match quiet {
+fn broke_off(quiet: i64, last_one: &str, is_evicted: bool) -> impl Display {
+    fmt::from_fn(move |f| match quiet {
         _ if is_evicted => {
             let quiet = duration(quiet);
-            format!("{quiet} after {last_one} the connection had to make room for others, and was followed no further")
+            write!(
+                f,
+                "{quiet} after {last_one} the connection had to make room for others, and was followed no further"
+            )
         }
-        0 => format!("the capture ended with {last_one}"),
-        _ => format!("the capture ended {} after {last_one}", duration(quiet)),
-    }
+        0 => write!(f, "the capture ended with {last_one}"),
+        _ => write!(f, "the capture ended {} after {last_one}", duration(quiet)),
+    })
 }
 
 /// A SYN that nothing followed. Its life was told in short.
@@ -139,8 +145,8 @@ pub(in crate::finding) fn alone(orderly: &Orderly, found: &mut Found) {
     let has_stopped = quiet >= SYN_REPEATED_NS;
     let (confidence, severity) = weigh(has_stopped, false);
     let end = fmt::from_fn(|f| match has_stopped {
-        true => f.write_str(&stopped_waiting(quiet)),
-        false => f.write_str(&broke_off(quiet, "it", orderly.evicted)),
+        true => stopped_waiting(quiet).fmt(f),
+        false => broke_off(quiet, "it", orderly.evicted).fmt(f),
     });
     let message = format_args!("nobody answered the SYN from {} to {}; {end}", orderly.client, orderly.server);
     let draft = ENTRY.draft(confidence, orderly.start, [orderly.syn_frame], message);
