@@ -7,6 +7,7 @@ mod onward;
 mod reading;
 mod reporter;
 mod short;
+mod survivors;
 mod tracker;
 mod ways;
 
@@ -29,6 +30,8 @@ use reading::Reading;
 use reporter::Reporter;
 use tracker::{BATCH, Batch, Outlet, Tracker, Witness};
 use ways::Ways;
+
+pub use survivors::{Scribe, Scribes};
 
 /// What the user can choose about the analysis itself.
 #[derive(Clone, Debug, Default)]
@@ -302,6 +305,14 @@ impl<'a> Analysis<'a> {
     /// Reports what is still open, what shows across connections, and the totals.
     pub fn finish(mut self, truncated: bool) -> io::Result<Finished> {
         self.tracker.finish(&mut self.reporter)?;
+        self.reporter.finish(self.tracker.table.counts(), self.tracker.watched, truncated)
+    }
+
+    /// The same, and where many connections are still open, `scribes` write their records at the same time.
+    pub fn finish_with(mut self, truncated: bool, scribes: &Scribes<'_>) -> io::Result<Finished> {
+        if !survivors::tell(&mut self.tracker, &mut self.reporter, scribes)? {
+            return self.finish(truncated);
+        }
         self.reporter.finish(self.tracker.table.counts(), self.tracker.watched, truncated)
     }
 }

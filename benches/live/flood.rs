@@ -1,8 +1,10 @@
 //! Sends small TCP frames that were never sent before, as fast as one core can or at a rate: what `benches/live/run` lets
 //! `lastack live` and tcpdump capture at the same time.
 //!
-//! `flood IFACE long|short SECONDS [FRAMES_A_SECOND]`: `long` is 32 connections that go on, with an ACK for every two segments of
-//! 6 octets; `short` is 512 at a time, of six frames each: handshake and close.
+//! `flood IFACE long|short|open|gap|syn SECONDS [FRAMES_A_SECOND]`: `long` is 32 connections that go on, with an ACK for every two segments
+//! of 6 octets; `short` is 512 at a time, of six frames each: handshake and close; `open` is a handshake and a segment, five frames with
+//! its ACK, of connections that stay open; `gap` is the same with octets missing before the segment; `syn` is a SYN of each, which nobody
+//! answers.
 
 use std::time::{Duration, Instant};
 
@@ -54,16 +56,21 @@ impl Flow {
             (0, _) => (0, SYN, 0),
             (1, _) => (1, SYN | ACK, 0),
             (2, _) => (0, ACK, 0),
+            (3, Kind::Open | Kind::Gap) => (0, PSH_ACK, 6),
+            (_, Kind::Open | Kind::Gap | Kind::Syn) => (1, ACK, 0),
             (3, Kind::Short) => (0, FIN_ACK, 0),
             (4, Kind::Short) => (1, FIN_ACK, 0),
             (_, Kind::Short) => (0, ACK, 0),
             (_, Kind::Long) if step.is_multiple_of(3) => (1, ACK, 0),
             (_, Kind::Long) => (0, PSH_ACK, 6),
         };
+        if (step, kind) == (3, Kind::Gap) {
+            self.next[0] = self.next[0].wrapping_add(5_000);
+        }
         self.write(from, &Content { flags, payload_len }, frame);
         let occupied = u32::from(payload_len) + u32::from(flags & (SYN | FIN) != 0);
         self.next[from] = self.next[from].wrapping_add(occupied);
-        kind == Kind::Short && step == 5
+        kind.steps() == Some(step + 1)
     }
 
     fn write(&mut self, from: usize, content: &Content, frame: &mut [u8; 60]) {
@@ -98,6 +105,32 @@ impl Flow {
 enum Kind {
     Long,
     Short,
+    Open,
+    Gap,
+    Syn,
+}
+
+impl Kind {
+    fn of(word: &str) -> Option<Self> {
+        Some(match word {
+            "long" => Kind::Long,
+            "short" => Kind::Short,
+            "open" => Kind::Open,
+            "gap" => Kind::Gap,
+            "syn" => Kind::Syn,
+            _ => return None,
+        })
+    }
+
+    /// Frames of a connection, if it is not to go on for ever.
+    fn steps(self) -> Option<u64> {
+        match self {
+            Kind::Long => None,
+            Kind::Short => Some(6),
+            Kind::Open | Kind::Gap => Some(5),
+            Kind::Syn => Some(1),
+        }
+    }
 }
 
 fn sum(octets: &[u8]) -> u32 {
@@ -114,10 +147,10 @@ fn folded(mut sum: u32) -> u16 {
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [interface, kind, seconds, rest @ ..] = words.as_slice() else {
-        eprintln!("flood IFACE long|short SECONDS [FRAMES_A_SECOND]");
+        eprintln!("flood IFACE long|short|open|gap|syn SECONDS [FRAMES_A_SECOND]");
         return;
     };
-    let kind = if kind == "long" { Kind::Long } else { Kind::Short };
+    let kind = Kind::of(kind).expect("a kind");
     let time = Duration::from_secs_f64(seconds.parse().expect("seconds"));
     let rate: f64 = rest.first().map_or(f64::INFINITY, |rate| rate.parse().expect("a rate"));
     let mut wire = pcap::Capture::from_device(interface.as_str()).expect("an interface").open().expect("the interface");

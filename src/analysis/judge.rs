@@ -54,9 +54,7 @@ impl Judge {
 
     /// Unpacks and judges a connection that left when packet time had reached `horizon`.
     pub fn judge(&self, left: Left<'_>, horizon: Timestamp, spare: Spare) -> Option<Judged> {
-        let mut connection = left.unpack(spare.connection)?;
-        connection.supply_missed_fins();
-        let life = Lifecycle::within(spare.room, &connection, horizon, self.profile);
+        let (connection, life) = self.live(left, horizon, spare)?;
         let thresholds = self.policy.thresholds(connection.client, connection.server);
         let said = if self.takes_gists {
             let mut sketch = Sketch::default();
@@ -66,6 +64,14 @@ impl Judge {
             Said::Verdict(Box::new(finding::conclude(&connection, &life, &thresholds)))
         };
         Some(Judged { connection, life, said })
+    }
+
+    /// Unpacks a connection that left when packet time had reached `horizon`, and looks back on its life.
+    pub fn live(&self, left: Left<'_>, horizon: Timestamp, spare: Spare) -> Option<(Box<Connection>, Lifecycle)> {
+        let mut connection = left.unpack(spare.connection)?;
+        connection.supply_missed_fins();
+        let life = Lifecycle::within(spare.room, &connection, horizon, self.profile);
+        Some((connection, life))
     }
 }
 

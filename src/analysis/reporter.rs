@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use super::judge::{Judge, Judged, Said, Spare};
+use super::survivors::Circle;
 use super::tracker::{Lost, Outlet, Witness};
 use super::ways::{Way, Ways};
 use super::{Finished, Options};
@@ -21,11 +22,11 @@ pub(super) struct Reporter<'a> {
     sink: &'a mut dyn Sink,
     profile: Profile,
     policy: Policy,
-    summary: Summary,
+    pub(super) summary: Summary,
     interval_ns: i64,
     /// Nothing is counted across connections.
-    is_alone: bool,
-    tally: Tally,
+    pub(super) is_alone: bool,
+    pub(super) tally: Tally,
     sockets: Option<SocketTable>,
     losses: Losses,
     unheard: Unheard,
@@ -77,6 +78,19 @@ impl<'a> Reporter<'a> {
             self.told(&connection, &life, departure, said);
         }
         Spare::of(connection, life)
+    }
+
+    /// What is said of a connection that leaves at `horizon`, for other threads; none where something is kept of each here.
+    pub fn circle(&self, horizon: Timestamp) -> Option<Circle> {
+        let is_enough = self.sockets.is_none() && !self.sink.takes_gists();
+        is_enough.then(|| Circle {
+            judge: self.judge_elsewhere(),
+            losses: self.losses.clone(),
+            unheard: self.unheard.clone(),
+            sieve: self.sieve,
+            ways: self.ways.clone(),
+            horizon,
+        })
     }
 
     /// Takes over how frames were counted elsewhere.

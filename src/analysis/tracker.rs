@@ -221,16 +221,21 @@ impl Tracker {
         }
     }
 
-    /// Lets leave what is still open.
-    pub fn finish(&mut self, outlet: &mut impl Outlet) -> io::Result<()> {
+    /// Nothing more comes: tells what is known only of all that is still open, of the first `most`.
+    pub fn sweep(&mut self, outlet: &mut impl Outlet, most: usize) {
         outlet.at_end(&self.table);
-        for connection in self.table.tracked().take(SWEEP_MAX) {
+        for connection in self.table.tracked().take(most) {
             self.sieve.take(&connection);
             if let Some(host) = Unheard::of(&connection) {
                 outlet.unheard(host);
             }
         }
         outlet.kept(self.sieve);
+    }
+
+    /// Lets leave what is still open.
+    pub fn finish(&mut self, outlet: &mut impl Outlet) -> io::Result<()> {
+        self.sweep(outlet, SWEEP_MAX);
         let horizon = self.horizon;
         self.table.finish(|left| outlet.left(left, Departure::Over, horizon));
         outlet.so_far()

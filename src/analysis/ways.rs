@@ -12,7 +12,7 @@ pub(super) struct Way {
 }
 
 /// The ways that have been seen, in the order of their context numbers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ways(Vec<Way>);
 
 impl Ways {

@@ -2,13 +2,16 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::num::NonZero;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 
 use super::arguments::{CaptureArguments, LiveArguments, LiveFormat, LiveOutput, MetricsArguments, StampType};
+use super::clerk::Clerk;
 use super::companions::{Both, Companions, Numbers, Out};
 use super::heap::Heap;
 use super::keep::Keeper;
@@ -18,7 +21,7 @@ use super::session::{self, End, Limits};
 use super::shared::Shared;
 use super::view::{Feed, Look, Model, Screen};
 use super::watch::{Events, Telling, Told, Watcher};
-use crate::analysis::{self, Analysis, decoder};
+use crate::analysis::{self, Analysis, Scribes, decoder};
 use crate::cli::arguments::Talk;
 use crate::cli::explain::meant;
 use crate::cli::interrupt::Interrupt;
@@ -74,7 +77,8 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         }
     }
     let place = named(file).map_or_else(|| "standard output".into(), Path::to_path_buf);
-    let out: Out = Shared::new(destination(file)?);
+    let (out, plain) = destination(file)?;
+    let out: Out = Shared::new(out);
     let text = || {
         Text::new(out.clone(), canvas(talk, file), Rows::Few, kept.unwrap_or(Path::new("FILE")).display().to_string())
     };
@@ -94,6 +98,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let needs = Needs { writes: written.into_iter().map(Path::to_path_buf).collect(), ..Needs::default() };
     sandbox::enter(talk.sandbox, &needs)?;
     let told = Shared::new(Told::default());
+    let selected = selection.clone();
     let is_watched = events.is_some() || metrics.is_wanted() || keeper.as_ref().is_some_and(Keeper::waits);
     let begun = Instant::now();
     let watcher = is_watched.then(|| Watcher::new(told.clone(), begun));
@@ -152,12 +157,25 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     // The report comes after the view, on the terminal as it was.
     companions.screen = None;
     let truncated = !matches!(ended, Ok((End::Limit | End::Asked, _)));
+    let (counters, delivered, newest) = (capture.counters(), capture.delivered(), capture.newest());
+    // The kernel takes its time to close it, and until then goes on to fill the ring.
+    let _closing = thread::Builder::new().name("closing".to_owned()).spawn(move || drop(capture));
     // Also after a failure: what was seen until then is told.
-    let finished = analysis.finish(truncated);
+    let told = companions.told.with(|told| told.clone());
+    let finished = match (shown, companions.out.flush()) {
+        (Shown::Ndjson, Ok(())) => analysis.finish_with(
+            truncated,
+            &Scribes {
+                threads: thread::available_parallelism().map_or(1, NonZero::get),
+                make: &|| Box::new(Clerk::new(&selected, is_watched.then(|| (told.clone(), whether)), &plain)),
+            },
+        ),
+        _ => analysis.finish(truncated),
+    };
     // The frames are whole also where nobody reads the results any more.
     if let Some(keeper) = companions.keeper.take() {
-        let until = ended.as_ref().map_or(capture.newest(), |(_, until)| *until);
-        let kept = keeper.finish(capture.counters(), capture.delivered(), until);
+        let until = ended.as_ref().map_or(newest, |(_, until)| *until);
+        let kept = keeper.finish(counters, delivered, until);
         // Why it ended is the news, not that the same file cannot be ended either.
         if ended.is_ok() {
             kept.context("cannot keep the last frames")?;
@@ -203,16 +221,21 @@ impl Shown {
     }
 }
 
-/// Where the results go. Unlike those of a file, they are wanted while they grow.
-fn destination(file: Option<&Path>) -> anyhow::Result<Box<dyn Write>> {
+/// Where the results go, and the same without a buffer. Unlike those of a file, they are wanted while they grow.
+fn destination(file: Option<&Path>) -> anyhow::Result<(Box<dyn Write>, File)> {
     const BUFFER_BYTES: usize = 64 << 10;
-    Ok(match named(file) {
+    let plain = match named(file) {
+        None => File::from(io::stdout().as_fd().try_clone_to_owned().context("standard output")?),
+        Some(name) => File::create(name).with_context(|| cannot_write(name))?,
+    };
+    let buffered: Box<dyn Write> = match named(file) {
         None => Box::new(BufWriter::with_capacity(BUFFER_BYTES, io::stdout())),
         Some(name) => {
-            let file = File::create(name).with_context(|| cannot_write(name))?;
+            let file = plain.try_clone().with_context(|| cannot_write(name))?;
             Box::new(BufWriter::with_capacity(BUFFER_BYTES, file))
         }
-    })
+    };
+    Ok((buffered, plain))
 }
 
 fn open(

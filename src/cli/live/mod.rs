@@ -4,6 +4,8 @@
 mod across;
 pub mod arguments;
 #[cfg(feature = "live")]
+mod clerk;
+#[cfg(feature = "live")]
 mod command;
 #[cfg(feature = "live")]
 mod companions;

@@ -45,7 +45,7 @@ fn is_news(finding: &Finding) -> bool {
 }
 
 /// Which findings have been told of connections that still live.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Told {
     of: HashMap<u64, Vec<(&'static str, Option<Side>)>, RandomState>,
     /// What was told since somebody last asked.
