@@ -2,7 +2,7 @@
 
 use crate::base::Side;
 use crate::connection::{Lifecycle, Orderly, Profile};
-use crate::finding::{self, Gist, Sketch, Thresholds, Verdict};
+use crate::finding::{self, Gist, Reset, Sketch, Thresholds, Verdict};
 use crate::population::{Account, Departure};
 use crate::table::Left;
 
@@ -24,8 +24,8 @@ pub(super) fn assert_same(left: &Left<'_>, orderly: &Orderly, departure: Departu
             let (mut short, mut whole) = (Sketch::default(), Sketch::default());
             if short.draw_orderly(orderly, &thresholds) {
                 whole.draw(connection, &life, &thresholds);
-                let (short, whole) = (short.gist_of_orderly(orderly), whole.gist(connection, &life));
-                assert_eq!(told(&short), told(&whole), "{connection:?}");
+                let (short, whole) = (told(&short.gist_of_orderly(orderly)), told(&whole.gist(connection, &life)));
+                assert_eq!(short, whole, "{connection:?}");
             }
             let mut verdict = Verdict::blank();
             if finding::conclude_orderly(orderly, &thresholds, &mut verdict) {
@@ -35,8 +35,11 @@ pub(super) fn assert_same(left: &Left<'_>, orderly: &Orderly, departure: Departu
     });
 }
 
+/// All of it but what nobody needs of a gist.
 fn told(gist: &Gist<'_>) -> String {
-    format!("{gist:?}")
+    let without_evidence = |reset: &Reset| Reset { evidence: String::new(), ..reset.clone() };
+    let resets: Vec<Reset> = gist.resets.iter().map(without_evidence).collect();
+    format!("{:?}", Gist { resets: &resets, ..*gist })
 }
 
 #[cfg(test)]
@@ -169,6 +172,37 @@ mod tests {
             }
         }
 
+        /// A live socket's reset, mostly with the hop limit of what its sender sent before.
+        fn abort(&mut self) {
+            let side = if self.rng.bool() { Side::Client } else { Side::Server };
+            self.say(side, Flags::RST | ACK, 0);
+            let is_usual = self.rng.u32(0..4) > 0;
+            let first = self.segments[side as usize].ttl;
+            let Some(reset) = self.segments.last_mut() else { return };
+            if is_usual {
+                reset.ttl = first;
+            }
+            reset.window = self.rng.choice([502, 502, 0, 9_300]).unwrap_or(0);
+        }
+
+        /// The server's reset to the SYN: without a clock, mostly of number 0 and without a window.
+        fn refuse(&mut self) {
+            self.say(Side::Server, Flags::RST | ACK, 0);
+            let (is_usual, has_clock) = (self.rng.u32(0..4) > 0, self.rng.u32(0..8) == 0);
+            let Some(reset) = self.segments.last_mut() else { return };
+            reset.ack = Seq(self.nxt[Side::Client]);
+            if is_usual {
+                (reset.seq, reset.window) = (Seq(0), 0);
+            }
+            if !has_clock {
+                reset.options.timestamps = None;
+            }
+            if self.is_odd() {
+                let _ = self.segments.pop();
+                self.say(Side::Server, Flags::RST, 0);
+            }
+        }
+
         /// Says what has been had, unless that was said already.
         fn acknowledge(&mut self, side: Side) {
             let newest = self.segments.iter().rfind(|segment| (segment.source.port == 80) == (side == Side::Server));
@@ -181,6 +215,10 @@ mod tests {
 
         fn live(mut self) -> Vec<Segment> {
             self.say(Side::Client, Flags::SYN, 0);
+            if self.rng.u32(0..10) == 0 {
+                self.refuse();
+                return self.segments;
+            }
             self.say(Side::Server, Flags::SYN | ACK, 0);
             self.say(Side::Client, ACK, 0);
             let largest = self.rng.usize(4..6);
@@ -195,6 +233,10 @@ mod tests {
                 } else {
                     self.acknowledge(side);
                 }
+            }
+            if self.rng.u32(0..5) == 0 {
+                self.abort();
+                return self.segments;
             }
             let closer = if self.rng.bool() { Side::Client } else { Side::Server };
             if self.rng.u32(0..8) > 0 {
@@ -224,7 +266,7 @@ mod tests {
     #[test]
     fn a_life_in_short_is_what_the_whole_of_it_gives() {
         let (mut orderly, mut lone, mut open, mut half_closed, mut large, mut all) = (0, 0, 0, 0, 0, 0);
-        let (mut whole, mut reading, mut placed) = (0, 0, 0);
+        let (mut whole, mut reading, mut placed, mut refused, mut aborted) = (0, 0, 0, 0, 0);
         let mut later = fastrand::Rng::with_seed(1);
         for seed in 0..8_000 {
             let mut segments = Peers::new(seed).live();
@@ -253,6 +295,8 @@ mod tests {
                 whole += u32::from(!short.is_mixed);
                 reading += u32::from(short.reads_on);
                 placed += u32::from(short.tap().is_some());
+                refused += u32::from(short.refusal.is_some());
+                aborted += u32::from(short.abort.is_some());
                 for departure in [Departure::Over, Departure::Replaced(horizon), Departure::Replaced(newest)] {
                     assert_same(&left, &short, departure, profile);
                 }
@@ -265,6 +309,9 @@ mod tests {
         assert!(orderly * 4 > all, "{orderly} of {all} lives are orderly");
         assert!(lone > 100 && open > 200 && half_closed > 40 && large > 100, "{lone} {open} {half_closed} {large}");
         assert!(whole * 2 > orderly && whole < orderly, "{whole} of {orderly} verdicts follow from lives in short");
-        assert!(reading > 50 && placed > 50, "{reading} {placed}");
+        assert!(
+            reading > 50 && placed > 50 && refused > 300 && aborted > 300,
+            "{reading} {placed} {refused} {aborted}"
+        );
     }
 }

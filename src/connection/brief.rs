@@ -213,18 +213,55 @@ impl<'a> Packed<'a> {
         true
     }
 
-    /// It is a lone SYN, or open, and whoever closed had that acknowledged.
+    /// It is a lone SYN, or was reset, or it is open and whoever closed had that acknowledged.
     pub(super) fn is_settled(&self) -> bool {
         let Head { stage, tails: [client, server], .. } = &self.head;
         let is_acked = |tail: &Tail, peer: &Tail| !tail.has(CLOSED) || peer.ack == tail.nxt;
-        *stage == Stage::Asked || *stage == Stage::Open && is_acked(client, server) && is_acked(server, client)
+        matches!(stage, Stage::Asked | Stage::Reset)
+            || *stage == Stage::Open && is_acked(client, server) && is_acked(server, client)
+    }
+
+    /// What is left of a connection that was reset. The reset changes no more than that there was one.
+    fn remains_of_reset(&self, stream: u64, client: Endpoint, server: Endpoint) -> Option<Predecessor> {
+        let mut halves = [PastHalf::default(); 2];
+        let mut acked = [None; 2];
+        let mut is_closed = false;
+        Self::each_of(Unpacking::of(self, client, server), |side, segment| {
+            let (own, peer) = (side as usize, 1 - side as usize);
+            let flags = segment.flags;
+            let half = &mut halves[own];
+            half.base.get_or_insert(if flags.contains(Flags::SYN) { segment.seq } else { segment.seq - 1 });
+            half.closed_first |= !is_closed && flags.intersects(Flags::FIN | Flags::RST);
+            is_closed |= flags.intersects(Flags::FIN | Flags::RST);
+            if flags.contains(Flags::RST) {
+                half.rst = true;
+                return true;
+            }
+            if flags.contains(Flags::SYN) {
+                half.isn = Some(segment.seq);
+            }
+            half.fin |= flags.contains(Flags::FIN);
+            half.nxt = Some(segment.seq_end());
+            half.timestamp = segment.options.timestamps.map(|stamps| stamps.value);
+            if flags.contains(Flags::ACK) {
+                acked[peer] = Some(segment.ack);
+            }
+            true
+        });
+        for (half, acked) in halves.iter_mut().zip(acked) {
+            half.fin_acked = half.fin && acked == half.nxt;
+            half.syn_unanswered =
+                half.isn.is_some_and(|isn| half.nxt == Some(isn + 1) && acked.is_none_or(|acked| acked == isn));
+        }
+        let [a, b] = halves;
+        Some(Predecessor { stream, end: self.head.newest, closing: true, a: (client, a), b: (server, b) })
     }
 
     /// The same as [`Predecessor::of`] the connection played back; none when only that can tell.
     pub fn remains(&self, stream: u64, client: Endpoint, server: Endpoint) -> Option<Predecessor> {
         let Head { stage, tails, newest, .. } = &self.head;
         if *stage == Stage::Reset {
-            return None;
+            return self.remains_of_reset(stream, client, server);
         }
         let mut halves = [PastHalf::default(); 2];
         let mut unpacking = Unpacking::of(self, client, server);

@@ -1,9 +1,9 @@
 //! The life of a connection in which nothing went wrong, told from its packed segments in one pass.
 //!
 //! [`Lifecycle`](super::Lifecycle) is the authority. What stands here answers only where that could not say anything else:
-//! for a SYN that nothing followed, and for a handshake, data in order and one FIN of each side at most, each acknowledged
-//! before anything else came. Of such a life no comparison of times decides anything but how long its timers ran, and every
-//! number is the one that was due. Whatever else there is makes it none, a closed window or a reset for instance. Debug builds
+//! for a SYN that nothing followed or a reset refused, and for a handshake, data in order and one FIN of each side at most, each acknowledged
+//! before anything else came, or the reset of a live socket. Of such a life no comparison of times decides anything but how long its timers ran, and every
+//! number is the one that was due. Whatever else there is makes it none, a closed window or another reset for instance. Debug builds
 //! tell every such life both ways and panic when the two differ.
 
 mod pass;
@@ -72,6 +72,10 @@ pub struct Orderly {
     pub opened: Option<Place>,
     /// The acknowledgment of the first FIN.
     pub fin_acked: Option<Place>,
+    /// The reset with which the server refused the SYN.
+    pub refusal: Option<Place>,
+    /// The reset with which one end aborted it.
+    pub abort: Option<Abort>,
     /// What the server sent shows that it had the end of the handshake.
     pub is_heard: bool,
     /// The stack of each end.
@@ -177,6 +181,38 @@ impl Letters {
     }
 }
 
+/// The reset with which one end aborted what was open.
+#[derive(Clone, Copy, Debug)]
+pub struct Abort {
+    /// Where it stands.
+    pub at: Place,
+    /// Whose it is.
+    pub side: Side,
+    /// Octets that each end had sent and that were not acknowledged, its own acknowledgment counted.
+    pub lost: Sides<u64>,
+    /// Octets of its peer's that it acknowledges.
+    pub had: i32,
+    /// The same since its sender's last payload.
+    pub had_since_word: i32,
+    /// What its sender takes in one segment, if it said so.
+    pub mss: Option<u16>,
+}
+
+impl Abort {
+    /// Its sender's payload came later than the peer's.
+    pub fn had_last_word(&self, orderly: &Orderly) -> bool {
+        let last = |side: Side| orderly.sent[side].last_payload.map(|last| last.place.time);
+        last(self.side).is_some_and(|said| last(!self.side).is_none_or(|asked| asked < said))
+    }
+}
+
+fn initiator(side: Side) -> Initiator {
+    match side {
+        Side::Client => Initiator::Client,
+        Side::Server => Initiator::Server,
+    }
+}
+
 impl Place {
     /// That of a remembered segment.
     pub fn of(note: &Noted) -> Self {
@@ -214,7 +250,9 @@ impl Orderly {
         let &Circumstances { stream, client, server, evicted, horizon, profile } = circumstances;
         let horizon = horizon.max(pass.newest.time);
         let is_late = pass.syn_ack.time.since(pass.syn.time) >= SYN_ACK_RTO_NS;
-        if pass.stage != Stage::Asked && (is_late || pass.opened.time.since(pass.syn_ack.time) >= ANSWER_NS_MAX) {
+        if !matches!(pass.stage, Stage::Asked | Stage::Refused)
+            && (is_late || pass.opened.time.since(pass.syn_ack.time) >= ANSWER_NS_MAX)
+        {
             // It may be a copy, or come when there was something to say: how far the ends are then shows elsewhere.
             return None;
         }
@@ -244,6 +282,8 @@ impl Orderly {
             syn_ack: None,
             opened: None,
             fin_acked: None,
+            refusal: None,
+            abort: None,
             is_heard: true,
             profiles,
             syn_frame: pass.syn.frame,
@@ -258,7 +298,9 @@ impl Orderly {
         };
         match pass.stage {
             Stage::Asked => orderly.tell_unanswered(pass),
+            Stage::Refused => orderly.tell_refused(pass),
             Stage::Open => orderly.tell_opened(pass)?,
+            Stage::Aborted => orderly.tell_aborted(pass)?,
             Stage::HalfClosed | Stage::Over => orderly.tell_closed(pass)?,
             _ => return None,
         }
@@ -272,6 +314,13 @@ impl Orderly {
         }
     }
 
+    fn tell_refused(&mut self, pass: &Pass) {
+        (self.open, self.close) = (OpenKind::Refused, CloseKind::Refused);
+        self.initiator = Some(Initiator::Server);
+        self.idle_ns = Some(pass.reset.time.since(pass.syn.time).max(0));
+        self.refusal = Some(pass.reset);
+    }
+
     /// Open, and as far as the capture goes it stays so.
     fn tell_opened(&mut self, pass: &Pass) -> Option<()> {
         let is_heard = pass.is_server_heard;
@@ -281,6 +330,23 @@ impl Orderly {
         self.is_heard = is_heard;
         self.tell_handshake(pass);
         Some(())
+    }
+
+    /// Open until one end aborted it.
+    fn tell_aborted(&mut self, pass: &Pass) -> Option<()> {
+        self.tell_opened(pass)?;
+        let abort = pass.abort?;
+        self.close = CloseKind::Reset;
+        self.initiator = Some(initiator(abort.side));
+        self.idle_ns = Some(abort.at.time.since(self.quiet_since()).max(0));
+        self.abort = Some(abort);
+        Some(())
+    }
+
+    /// When the last payload was captured, or the SYN.
+    fn quiet_since(&self) -> Timestamp {
+        let last_payload = |side: Side| self.sent[side].last_payload.map(|last| last.place.time);
+        last_payload(Side::Client).max(last_payload(Side::Server)).unwrap_or(self.start)
     }
 
     fn tell_handshake(&mut self, pass: &Pass) {
@@ -305,13 +371,9 @@ impl Orderly {
         }
         self.tell_handshake(pass);
         self.fin_acked = Some(pass.fin_acked);
-        self.initiator = Some(match closer {
-            Side::Client => Initiator::Client,
-            Side::Server => Initiator::Server,
-        });
+        self.initiator = Some(initiator(closer));
         self.fins[closer] = Some(pass.first_fin);
-        let last_payload = |side: Side| self.sent[side].last_payload.map(|last| last.place.time);
-        let since = last_payload(Side::Client).max(last_payload(Side::Server)).unwrap_or(pass.syn.time);
+        let since = self.quiet_since();
         self.idle_ns = Some(if pass.first_fin_len > 0 { 0 } else { pass.first_fin.time.since(since).max(0) });
         Some(())
     }
@@ -326,6 +388,10 @@ impl Orderly {
         let (Some(syn_ack), Some(opened)) = (self.syn_ack, self.opened) else {
             if side == Side::Client {
                 enter(State::SynSent, syn, Basis::Seen);
+                if let Some(refusal) = self.refusal {
+                    enter(State::Closed, refusal, Basis::Inferred);
+                    return states;
+                }
                 run_out(&mut states, self.start.plus(self.profiles.client.syn_give_up_ns), self.horizon);
             }
             return states;
@@ -339,6 +405,9 @@ impl Orderly {
                 enter(State::SynReceived, syn_ack, Basis::Seen);
                 enter(State::Established, opened, if self.is_heard { Basis::Seen } else { Basis::Inferred });
             }
+        }
+        if let Some(abort) = &self.abort {
+            enter(State::Closed, abort.at, if side == abort.side { Basis::Seen } else { Basis::Inferred });
         }
         let (Some(closer), Some(fin_acked)) = (self.closer(), self.fin_acked) else { return states };
         let (Some(first), second) = (self.fins[closer], self.fins[!closer]) else { return states };
@@ -396,6 +465,7 @@ impl Orderly {
     /// Adds the frames of its handshake.
     pub fn put_opening_frames(&self, frames: &mut Vec<u64>) {
         frames.push(self.syn_frame);
+        frames.extend(self.refusal.map(|refusal| refusal.frame));
         if let (Some(syn_ack), Some(opened)) = (self.syn_ack, self.opened) {
             frames.extend_from_slice(&[syn_ack.frame, opened.frame]);
         }
@@ -403,9 +473,16 @@ impl Orderly {
 
     /// Where on its path the capture was taken, if that shows.
     pub fn tap(&self) -> Option<Tap> {
-        let between = |from: Timestamp, to: Option<Place>| to.map(|to| to.time.since(from));
-        let client = self.syn_ack.and_then(|sent| between(sent.time, self.opened));
-        Tap::shown_by(self.left_here, Sides { client, server: between(self.start, self.syn_ack) })
+        Tap::shown_by(self.left_here, Sides { client: self.path_ns(Side::Client), server: self.path_ns(Side::Server) })
+    }
+
+    /// From the tap to `side` and back by the handshake, ns.
+    pub fn path_ns(&self, side: Side) -> Option<i64> {
+        let syn_ack = self.syn_ack?.time;
+        match side {
+            Side::Client => Some(self.opened?.time.since(syn_ack)),
+            Side::Server => Some(syn_ack.since(self.start)),
+        }
     }
 
     /// From the SYN to the end of the handshake, ns.
@@ -415,8 +492,11 @@ impl Orderly {
 
     /// Adds the frames of its close: FINs and what acknowledged them, or the SYN that was not answered in time.
     pub fn put_closing_frames(&self, frames: &mut Vec<u64>) {
-        if self.close == CloseKind::TimedOut {
-            frames.push(self.syn_frame);
+        match self.close {
+            CloseKind::TimedOut => frames.push(self.syn_frame),
+            CloseKind::Refused => self.put_opening_frames(frames),
+            CloseKind::Reset => frames.extend(self.abort.map(|abort| abort.at.frame)),
+            _ => {}
         }
         let (Some(first), Some(acked)) = (self.closing_frame(), self.fin_acked) else { return };
         frames.extend_from_slice(&[first, acked.frame]);
@@ -430,8 +510,14 @@ impl Orderly {
         }
     }
 
-    /// The frame of the first FIN.
+    /// The first frame that shows the close: that of a FIN, of an abort, or of the SYN that was refused.
     pub fn closing_frame(&self) -> Option<u64> {
+        if let Some(abort) = &self.abort {
+            return Some(abort.at.frame);
+        }
+        if self.refusal.is_some() {
+            return Some(self.syn_frame);
+        }
         [self.fins.client, self.fins.server].into_iter().flatten().map(|fin| fin.frame).min()
     }
 

@@ -64,6 +64,16 @@ pub enum Words {
     Spared,
 }
 
+impl Words {
+    /// The words, where somebody reads them.
+    pub fn say(self, words: fmt::Arguments<'_>) -> String {
+        match self {
+            Self::Written => fmt::format(words),
+            Self::Spared => String::new(),
+        }
+    }
+}
+
 /// What detectors have found.
 #[derive(Debug)]
 pub struct Found {

@@ -53,7 +53,7 @@ impl<'a> Gist<'a> {
         }
     }
 
-    pub(super) fn of_orderly(orderly: &Orderly, findings: &'a [Finding]) -> Self {
+    pub(super) fn of_orderly(orderly: &Orderly, resets: &'a [Reset], findings: &'a [Finding]) -> Self {
         let &Orderly { stream, client, server, start, end, open, close, initiator, .. } = orderly;
         Self {
             stream,
@@ -66,7 +66,7 @@ impl<'a> Gist<'a> {
             initiator,
             is_one_ended: false,
             is_sampled_alone: false,
-            resets: &[],
+            resets,
             findings,
         }
     }

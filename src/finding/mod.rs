@@ -142,7 +142,7 @@ impl Sketch {
 
     /// The gist of the verdict on a connection which was looked at last, and of which the life was told in short.
     pub fn gist_of_orderly(&self, orderly: &Orderly) -> Gist<'_> {
-        Gist::of_orderly(orderly, &self.found.findings)
+        Gist::of_orderly(orderly, &self.resets, &self.found.findings)
     }
 
     /// What was found, for whoever leaves something out or weighs it.

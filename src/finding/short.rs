@@ -1,36 +1,50 @@
 //! What is found and said of a connection of which the life was told in short: the same as of the whole of it, which debug builds
 //! hold it to.
 
-use super::verdict::{Call, Close, EndpointView, ImpliedCall, Open, OpenKind, Payload, RoleBasis, Verdict};
-use super::{Found, Sketch, Thresholds, Words, capture, handshake, teardown, transfer};
+use super::verdict::{
+    Call, Cause, Close, EndpointView, Errno, ImpliedCall, Open, OpenKind, Payload, Reset, RoleBasis, Verdict,
+};
+use super::{Found, Sketch, Thresholds, Words, capture, handshake, reset, teardown, transfer};
 use crate::base::{Side, Sides};
 use crate::connection::{CloseKind, Orderly, SequenceCounts};
 
-/// Wireshark's `tcp.completeness`: a SYN alone, a whole handshake, payload, a FIN.
+/// Wireshark's `tcp.completeness`: a SYN alone, a whole handshake, an acknowledgment, payload, a FIN, a RST.
 const ASKED: u8 = 1;
 const OPENED: u8 = 7;
+const ACK: u8 = 4;
 const DATA: u8 = 8;
 const FIN: u8 = 16;
+const RST: u8 = 32;
 
 impl Sketch {
     /// Looks at a connection of which the life was told in short. False when that is not enough to say what is found: then
     /// nothing is known of it.
     pub fn draw_orderly(&mut self, orderly: &Orderly, thresholds: &Thresholds) -> bool {
         self.found.findings.clear();
-        self.resets.clear();
-        detect(orderly, thresholds, &mut self.found)
+        reset::judge_orderly(orderly, Words::Spared, &mut self.resets);
+        detect(orderly, &self.resets, thresholds, &mut self.found)
     }
 }
 
 /// Asks the findings that can concern such a connection, in the order of the catalogue. False when the life in short is not
 /// enough to say.
-fn detect(orderly: &Orderly, thresholds: &Thresholds, found: &mut Found) -> bool {
+fn detect(orderly: &Orderly, resets: &[Reset], thresholds: &Thresholds, found: &mut Found) -> bool {
     if orderly.open == OpenKind::Unanswered {
         handshake::syn_unanswered::alone(orderly, found);
         capture::snaplen_cut::of_orderly(orderly, found);
         return true;
     }
+    if let Some(refusal) = orderly.refusal {
+        handshake::connection_refused::of_orderly(orderly, refusal, found);
+        reset::tell_orderly(orderly, resets, found);
+        // The answer may have come late.
+        let is_idle_told = transfer::idle::of_orderly(orderly, thresholds, found);
+        capture::snaplen_cut::of_orderly(orderly, found);
+        return is_idle_told;
+    }
+    handshake::aborted_before_accept::of_orderly(orderly, resets, found);
     teardown::close_wait_stuck::of_orderly(orderly, thresholds, found);
+    reset::tell_orderly(orderly, resets, found);
     if !transfer::idle::of_orderly(orderly, thresholds, found) {
         return false;
     }
@@ -44,7 +58,8 @@ fn detect(orderly: &Orderly, thresholds: &Thresholds, found: &mut Found) -> bool
 /// `verdict`, whose memory is used again. False when only the whole life tells; `verdict` is then that of nothing.
 pub fn conclude_orderly(orderly: &Orderly, thresholds: &Thresholds, verdict: &mut Verdict) -> bool {
     let mut found = Found::within(std::mem::take(&mut verdict.findings), Words::Written);
-    if orderly.is_mixed || !detect(orderly, thresholds, &mut found) {
+    reset::judge_orderly(orderly, Words::Written, &mut verdict.resets);
+    if orderly.is_mixed || !detect(orderly, &verdict.resets, thresholds, &mut found) {
         return false;
     }
     found.findings.sort_by_key(|finding| (finding.frames.first().copied(), finding.name));
@@ -78,13 +93,14 @@ pub fn conclude_orderly(orderly: &Orderly, thresholds: &Thresholds, verdict: &mu
     write_open(orderly, open);
     write_close(orderly, close);
     for side in Side::BOTH {
-        write_view(orderly, side, &mut endpoints[side]);
+        write_view(orderly, side, resets, &mut endpoints[side]);
     }
     *completeness = completeness_of(orderly);
     history.clear();
     history.push_str(orderly.history.as_str());
     *conn_state = conn_state_of(orderly);
-    resets.clear();
+    let has_reset = orderly.refusal.is_some() || orderly.abort.is_some();
+    debug_assert_eq!(resets.len(), usize::from(has_reset), "they were judged before");
     *findings = found.findings;
     true
 }
@@ -104,7 +120,7 @@ fn write_close(orderly: &Orderly, close: &mut Close) {
     orderly.put_closing_frames(frames);
 }
 
-fn write_view(orderly: &Orderly, side: Side, view: &mut EndpointView) {
+fn write_view(orderly: &Orderly, side: Side, resets: &[Reset], view: &mut EndpointView) {
     let EndpointView {
         stack,
         states,
@@ -132,11 +148,27 @@ fn write_view(orderly: &Orderly, side: Side, view: &mut EndpointView) {
     });
     calls.clear();
     write_calls(orderly, side, calls);
-    *error = None;
+    calls.extend(orderly.abort.as_ref().zip(resets.first()).map(|(abort, reset)| {
+        let (call, errno) = match (abort.side == side, reset.cause) {
+            (false, _) => (Call::Read, Some(Errno::ConnReset)),
+            (true, Cause::UnreadData) => (Call::Close, None),
+            (true, _) => (Call::Abort, None),
+        };
+        ImpliedCall { call, errno, frame: Some(abort.at.frame) }
+    }));
+    *error = match (&orderly.refusal, &orderly.abort) {
+        (Some(_), _) if side == Side::Client => Some(Errno::ConnRefused),
+        (_, Some(abort)) if abort.side != side => Some(Errno::ConnReset),
+        _ => None,
+    };
 }
 
 /// The calls that the packets imply: as [`application`](super::application) has them.
 fn write_calls(orderly: &Orderly, side: Side, calls: &mut Vec<ImpliedCall>) {
+    if let (Some(refusal), Side::Client) = (orderly.refusal, side) {
+        let errno = Some(Errno::ConnRefused);
+        calls.push(ImpliedCall { call: Call::Connect, errno, frame: Some(refusal.frame) });
+    }
     let mut call = |call: Call, frame: u64| calls.push(ImpliedCall { call, errno: None, frame: Some(frame) });
     let fin = orderly.fins[side].map(|fin| fin.frame);
     if orderly.opened.is_some() {
@@ -159,7 +191,8 @@ fn completeness_of(orderly: &Orderly) -> u8 {
     let opening = if orderly.opened.is_some() { OPENED } else { ASKED };
     let data = if either(|orderly, side| orderly.sent[side].payload_bytes > 0) { DATA } else { 0 };
     let fin = if either(|orderly, side| orderly.fins[side].is_some()) { FIN } else { 0 };
-    opening | data | fin
+    let reset = if orderly.refusal.is_some() || orderly.abort.is_some() { ACK | RST } else { 0 };
+    opening | data | fin | reset
 }
 
 /// Zeek's word for it.
@@ -167,6 +200,11 @@ fn conn_state_of(orderly: &Orderly) -> &'static str {
     let Sides { client, server } = orderly.fins;
     match (orderly.open, client.is_some(), server.is_some()) {
         (OpenKind::Unanswered, ..) => "S0",
+        (OpenKind::Refused, ..) => "REJ",
+        _ if orderly.close == CloseKind::Reset => match orderly.closer() {
+            Some(Side::Server) => "RSTR",
+            _ => "RSTO",
+        },
         (_, true, true) => "SF",
         (_, true, false) => "S2",
         (_, false, true) => "S3",

@@ -142,8 +142,13 @@ pub(super) fn visits_of_orderly(orderly: &Orderly, about: &About, departure: Dep
             start: orderly.start,
             peer: about.hashes[!side],
             held_ns,
-            attempted: if is_opened { Attempted::Opened } else { Attempted::Unanswered },
-            closer: orderly.initiator,
+            attempted: match orderly.open {
+                OpenKind::Refused => Attempted::Refused,
+                _ if is_opened => Attempted::Opened,
+                _ => Attempted::Unanswered,
+            },
+            // Whoever refuses closes nothing.
+            closer: orderly.initiator.filter(|_| is_opened),
             is_single: !is_opened,
             is_guess: false,
             is_outside: is_outside(local, &orderly.profiles[side]),

@@ -5,7 +5,7 @@
 
 use super::distinct::hashed;
 use crate::base::{Side, Timestamp};
-use crate::connection::{Connection, Lifecycle, Noted, OpenKind, Orderly, Place};
+use crate::connection::{Abort, Connection, Lifecycle, Noted, OpenKind, Orderly, Place};
 use crate::segment::Flags;
 
 /// A kernel closes what a process held within microseconds each; processes of one service are killed one after the other. ns.
@@ -233,6 +233,15 @@ impl Passage {
     pub(super) fn of_orderly(orderly: &Orderly, peer: u64) -> Option<Self> {
         if orderly.open == OpenKind::Unanswered {
             return None;
+        }
+        if let Some(Place { time: at, frame }) = orderly.refusal {
+            return Some(Self::Refused(Refusal { at, stream: orderly.stream, frame }));
+        }
+        if let Some(Abort { at, side, .. }) = orderly.abort {
+            let example = (orderly.stream, at.frame);
+            let end = End { at: at.time, is_reset: true, has_answered: orderly.has_answered(), peer, example };
+            let end = if side == Side::Server { Some(end) } else { None };
+            return Some(Self::Lived { from: orderly.start, to: at.time, end });
         }
         let Some(fin) = orderly.fins.server else {
             // Nothing shows that its application has let it go.

@@ -5,7 +5,7 @@ use std::io;
 
 use jiff::tz::TimeZone;
 use lastack::analysis::{Options, analyse};
-use lastack::finding::{Finding, Gist, Verdict};
+use lastack::finding::{Finding, Gist, Reset, Verdict};
 use lastack::report::{Canvas, CaptureRecord, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
 
 use crate::threads::all;
@@ -64,7 +64,8 @@ fn written(gist: &Gist<'_>) -> String {
     let mut findings: Vec<String> = gist.findings.iter().map(|finding| format!("{:?}", bare(finding))).collect();
     findings.sort();
     let resets: Vec<_> = gist.resets.iter().map(|reset| (reset.frame, reset.cause, reset.confidence)).collect();
-    format!("{:?} {findings:?} {resets:?} {:?}", Gist { findings: &[], resets: &[], ..*gist }, gist.ending_reset())
+    let ending = gist.ending_reset().map(|reset| Reset { evidence: String::new(), ..reset.clone() });
+    format!("{:?} {findings:?} {resets:?} {ending:?}", Gist { findings: &[], resets: &[], ..*gist })
 }
 
 impl Sink for Compared {

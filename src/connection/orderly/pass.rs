@@ -1,11 +1,11 @@
 //! The pass over the packed segments of a life: whether it is orderly, and what there is to know of it.
 
-use super::{LastPayload, Letters, Place, Sent, Sighting};
+use super::{Abort, LastPayload, Letters, Place, Sent, Sighting};
 use crate::base::{Seq, Side, Sides, Timestamp};
 use crate::connection::noted::{Class, Noted};
 use crate::connection::profile::Greeting;
 use crate::connection::step::SILENCE_NS;
-use crate::segment::{Flags, Marks, Segment};
+use crate::segment::{Flags, Marks, MultipathEnd, Segment};
 
 /// More than one IP packet holds.
 const SIZE_MAX: u32 = u16::MAX as u32;
@@ -33,11 +33,17 @@ pub(super) enum Stage {
     Closed,
     /// And acknowledged.
     Over,
+    /// The server refused the SYN.
+    Refused,
+    /// One end aborted what was open.
+    Aborted,
 }
 
 /// One direction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
+    /// The number after its SYN's, and the next one.
+    first: Seq,
     nxt: Seq,
     ack: Seq,
     /// What the other end takes in one segment, if it said so.
@@ -53,6 +59,12 @@ pub(super) struct Way {
     last_payload: Place,
     last_octets: u32,
     last_end: Seq,
+    /// What that acknowledged.
+    last_ack: Seq,
+    /// Of its first segment, and of the newest.
+    first_ttl: u8,
+    window: u16,
+    multipath_end: MultipathEnd,
     /// Whether the history tells of its payload, and of its acknowledgments.
     letters: u8,
     /// Of its first segment, and of all.
@@ -90,6 +102,8 @@ pub(super) struct Pass {
     pub is_drained: bool,
     pub fin_acked: Place,
     pub second_fin: Place,
+    pub reset: Place,
+    pub abort: Option<Abort>,
     pub newest: Place,
     pub silence_ns: i64,
     pub after_silence: Option<Noted>,
@@ -118,6 +132,7 @@ fn see(sighting: &mut Option<Sighting>, now: Place) {
 
 impl Way {
     const NEW: Self = Self {
+        first: Seq(0),
         nxt: Seq(0),
         ack: Seq(0),
         len_max: None,
@@ -130,6 +145,10 @@ impl Way {
         last_payload: Place { time: Timestamp(0), frame: 0 },
         last_octets: 0,
         last_end: Seq(0),
+        last_ack: Seq(0),
+        first_ttl: 0,
+        window: 0,
+        multipath_end: MultipathEnd::NONE,
         letters: 0,
         marks: Marks::empty(),
         marks_ever: Marks::empty(),
@@ -147,7 +166,7 @@ impl Way {
             }
             self.octets += u64::from(segment.payload_len);
             (self.last_payload, self.last_octets) = (now, segment.payload_len);
-            self.last_end = segment.seq + segment.payload_len;
+            (self.last_end, self.last_ack) = (segment.seq + segment.payload_len, segment.ack);
         }
     }
 
@@ -194,6 +213,8 @@ impl Pass {
             is_drained: false,
             fin_acked: none,
             second_fin: none,
+            reset: none,
+            abort: None,
             newest: none,
             silence_ns: 0,
             after_silence: None,
@@ -215,6 +236,10 @@ impl Pass {
         count(&mut self.first_fin);
         count(&mut self.fin_acked);
         count(&mut self.second_fin);
+        count(&mut self.reset);
+        if let Some(abort) = &mut self.abort {
+            count(&mut abort.at);
+        }
         count(&mut self.newest);
         for way in [&mut self.ways.client, &mut self.ways.server] {
             count(&mut way.last_payload);
@@ -245,8 +270,11 @@ impl Pass {
         if segment.marks.contains(Marks::PAYLOAD_CUT) {
             see(&mut self.cut, now);
         }
+        if segment.flags.contains(Flags::RST) {
+            return self.end(side, segment, now);
+        }
         let previous_ack = way.ack;
-        way.ack = segment.ack;
+        (way.ack, way.window, way.multipath_end) = (segment.ack, segment.window, segment.options.multipath_end);
         way.nxt = segment.seq_end();
         if segment.flags.contains(Flags::SYN) {
             return self.open(side, segment, now);
@@ -266,7 +294,7 @@ impl Pass {
         };
         let is_fin = segment.flags.contains(Flags::FIN);
         let is_bare = segment.payload_len == 0 && !is_fin;
-        if !is_clocked || segment.window == 0 || segment.flags.contains(Flags::RST) {
+        if !is_clocked || segment.window == 0 {
             return false;
         }
         match side {
@@ -326,7 +354,7 @@ impl Pass {
                 self.last_id = segment.ip_id;
                 is_bare && side == self.closer && segment.ack == self.ways[!side].nxt
             }
-            Stage::Nothing | Stage::Asked | Stage::Over => false,
+            Stage::Nothing | Stage::Asked | Stage::Over | Stage::Refused | Stage::Aborted => false,
         }
     }
 
@@ -369,10 +397,65 @@ impl Pass {
         silence >= 0 && now.frame > self.newest.frame
     }
 
+    /// A reset, after which nothing came.
+    fn end(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
+        let plain =
+            segment.flags.contains(Flags::ACK) && !segment.flags.contains(Flags::FIN) && segment.payload_len == 0;
+        let is_silent = segment.options.timestamps.is_none() && segment.options.multipath_end == MultipathEnd::NONE;
+        self.reset = now;
+        self.history.push(side, b'R');
+        match (self.stage, side) {
+            (Stage::Asked, Side::Server) => {
+                self.stage = Stage::Refused;
+                let own = &mut self.ways.server;
+                (own.marks, own.context) = (segment.marks, segment.context);
+                plain && is_silent && segment.ack == self.syn_end
+            }
+            (Stage::Open, _) => {
+                self.stage = Stage::Aborted;
+                plain && self.abort(side, segment, now)
+            }
+            _ => false,
+        }
+    }
+
+    /// A reset that is its sender's for certain, and no answer to anything: it has the next number and acknowledges what was
+    /// due, with the same hop limit and timestamps as what its sender sent before.
+    fn abort(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
+        let (own, peer) = (&self.ways[side], &self.ways[!side]);
+        let (own_stamps, window) = (segment.options.timestamps, segment.window);
+        let is_clocked = match (self.clock, own_stamps) {
+            (None, None) => window == own.window || window == 0,
+            (Some(clock), Some(stamps)) => side == Side::Client || Seq(stamps.echo).at_or_after(clock),
+            _ => false,
+        };
+        let is_due = segment.seq == own.nxt && segment.ack.at_or_after(own.ack) && segment.ack.at_or_before(peer.nxt);
+        let ends = [segment.options.multipath_end, own.multipath_end, peer.multipath_end];
+        let is_own = segment.ttl == own.first_ttl && own.window != 0 && ends == [MultipathEnd::NONE; 3];
+        self.is_mixed |= own.context != segment.context;
+        let octets = |to: Seq, from: Seq| u64::try_from(to.since(from)).unwrap_or(0);
+        let (own_lost, peer_lost) = (octets(own.nxt, peer.ack), octets(peer.nxt, segment.ack));
+        let peer_lost = peer_lost.min(octets(peer.nxt, own.ack));
+        self.abort = Some(Abort {
+            at: now,
+            side,
+            lost: match side {
+                Side::Client => Sides { client: own_lost, server: peer_lost },
+                Side::Server => Sides { client: peer_lost, server: own_lost },
+            },
+            had: segment.ack.since(peer.first),
+            had_since_word: segment.ack.since(own.last_ack),
+            mss: peer.len_max,
+        });
+        // A server that shows no sign of it may not have had the end of the handshake.
+        is_due && is_clocked && is_own && (side == Side::Client || self.is_server_heard)
+    }
+
     fn open(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
         let own = &mut self.ways[side];
         own.greeting = Some(Greeting::of(segment));
         (own.marks, own.context) = (segment.marks, segment.context);
+        (own.first_ttl, own.first) = (segment.ttl, segment.seq_end());
         self.history.push(side, if side == Side::Client { b'S' } else { b'H' });
         self.ways[!side].len_max = segment.options.mss;
         let clock = segment.options.timestamps.map(|stamps| stamps.value);

@@ -1,9 +1,9 @@
 //! `aborted-before-accept`: reset right after the handshake.
 
-use crate::base::Side;
-use crate::connection::OpenKind;
+use crate::base::{Endpoint, Side};
+use crate::connection::{OpenKind, Orderly};
 use crate::finding::phrase::duration;
-use crate::finding::verdict::Cause;
+use crate::finding::verdict::{Cause, Reset};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -72,16 +72,26 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     if after > BEFORE_ACCEPT_NS_MAX {
         return;
     }
+    let opened = case.life.notes[ack.note].frame;
+    tell((opened, reset), after, (case.connection.client, case.connection.server), found);
+}
+
+fn tell((opened, reset): (u64, &Reset), after: i64, (client, server): (Endpoint, Endpoint), found: &mut Found) {
     let message = format_args!(
-        "{} reset the connection {} after the handshake, before any payload: accept() at {} may fail with ECONNABORTED or hand out a dead socket",
-        case.connection.client,
-        duration(after),
-        case.connection.server
+        "{client} reset the connection {} after the handshake, before any payload: accept() at {server} may fail with ECONNABORTED or hand out a dead socket",
+        duration(after)
     );
-    ENTRY
-        .draft(Confidence::High, reset.time, [case.life.notes[ack.note].frame, reset.frame], message)
-        .endpoint(Side::Server)
-        .push(found);
+    ENTRY.draft(Confidence::High, reset.time, [opened, reset.frame], message).endpoint(Side::Server).push(found);
+}
+
+/// The same of a connection of which the life was told in short.
+pub(in crate::finding) fn of_orderly(orderly: &Orderly, resets: &[Reset], found: &mut Found) {
+    let (Some(reset), Some(opened)) = (resets.first(), orderly.opened) else { return };
+    let after = reset.time.since(opened.time);
+    let is_mute = orderly.sent.client.payload_bytes + orderly.sent.server.payload_bytes == 0;
+    if reset.from == Side::Client && is_mute && after <= BEFORE_ACCEPT_NS_MAX {
+        tell((opened.frame, reset), after, (orderly.client, orderly.server), found);
+    }
 }
 
 /// Later than this an application has certainly had its chance to accept, ns.

@@ -1,7 +1,7 @@
 //! `connection-refused`: nothing listens.
 
-use crate::base::Side;
-use crate::connection::OpenKind;
+use crate::base::{Endpoint, Side, Timestamp};
+use crate::connection::{OpenKind, Orderly, Place};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -50,12 +50,17 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         return;
     }
     let Some(reset) = case.notes(|note| note.is_rst() && note.side == Side::Server).next() else { return };
+    tell(reset.time, &case.life.opening.frames, (case.connection.client, case.connection.server), found);
+}
+
+fn tell(at: Timestamp, frames: &[u64], (client, server): (Endpoint, Endpoint), found: &mut Found) {
     let message = format_args!(
-        "{} refused the connection from {}: nothing listens there, or a firewall refuses in its name",
-        case.connection.server, case.connection.client
+        "{server} refused the connection from {client}: nothing listens there, or a firewall refuses in its name"
     );
-    ENTRY
-        .draft(Confidence::High, reset.time, case.life.opening.frames.iter().copied(), message)
-        .endpoint(Side::Client)
-        .push(found);
+    ENTRY.draft(Confidence::High, at, frames.iter().copied(), message).endpoint(Side::Client).push(found);
+}
+
+/// The same of a connection of which the life was told in short.
+pub(in crate::finding) fn of_orderly(orderly: &Orderly, refusal: Place, found: &mut Found) {
+    tell(refusal.time, &[orderly.syn_frame, refusal.frame], (orderly.client, orderly.server), found);
 }

@@ -1,11 +1,14 @@
 //! Linger 0 or unread data: two ways to abort a live socket that have one shape on the wire. What the packets decide is
 //! said so; beyond that there are odds, counted on real programs.
 
+use std::fmt;
+
 use super::{Inquiry, Judgement};
 use crate::base::Side;
-use crate::connection::{Half, Noted, Profile, UnreadData};
+use crate::connection::{Abort, Noted, Orderly, Profile, UnreadData};
+use crate::finding::case::Words;
 use crate::finding::phrase::duration;
-use crate::finding::verdict::{Cause, Confidence};
+use crate::finding::verdict::{Cause, Confidence, Family, Origin, Reset};
 use crate::segment::Flags;
 
 /// The application closes in the same breath, ns.
@@ -30,30 +33,98 @@ struct Odds {
     last: Option<i64>,
 }
 
+/// What the packets show of an abort.
+pub(super) struct Sight<'a> {
+    /// Who aborted.
+    pub from: Side,
+    /// The stack of that end.
+    pub stack: &'a Profile,
+    /// The reset acknowledges.
+    pub acknowledges: bool,
+    /// Nothing had come that could lie unread.
+    pub is_empty: bool,
+    /// The end that aborted had said nothing, as far as the capture goes.
+    pub is_mute: bool,
+    /// More than openings and ends was captured.
+    pub is_whole: bool,
+    /// The last window that the aborting end advertised was zero.
+    pub is_window_closed: bool,
+    /// How long before the reset its peer's last payload was captured, ns.
+    pub asked_ns: Option<i64>,
+    /// The same of its own, if that acknowledged.
+    pub said_ns: Option<i64>,
+    /// Its own came later than the peer's.
+    pub had_last_word: bool,
+    /// It had sent none, and of what it received none was captured.
+    pub lacks_payload: bool,
+    /// The peer's FIN had arrived.
+    pub peer_closed: bool,
+    /// It acknowledges no more than one segment since its last word.
+    pub is_one_segment: bool,
+    /// From the tap to the aborting end and back, ns.
+    pub rtt_ns: Option<i64>,
+}
+
+impl<'a> Sight<'a> {
+    fn of(inquiry: &Inquiry<'a>) -> Self {
+        let (sender, receiver, noted) = (inquiry.sender(), inquiry.receiver(), inquiry.noted);
+        let acknowledges = noted.flags.contains(Flags::ACK);
+        let said = sender.last_data.filter(Noted::acknowledges);
+        let since_last_word = said.map(|said| noted.ack.since(said.ack));
+        let ago = |data: Noted| noted.time.since(data.time);
+        Self {
+            from: inquiry.from(),
+            stack: &inquiry.life.profiles[inquiry.from()],
+            acknowledges,
+            is_empty: has_received_nothing(inquiry),
+            is_mute: sender.payload_bytes == 0 && sender.gaps.is_empty(),
+            is_whole: !inquiry.connection.has_controls_alone(),
+            is_window_closed: sender.window == 0 && sender.last.is_some_and(|last| last.window == 0),
+            asked_ns: receiver.last_data.map(ago),
+            said_ns: said.map(ago),
+            had_last_word: said.is_some_and(|said| receiver.last_data.is_none_or(|data| data.time < said.time)),
+            lacks_payload: sender.last_data.is_none() && receiver.missing_bytes > 0,
+            peer_closed: receiver.fin.is_some_and(|fin| !acknowledges || noted.ack.after(fin)),
+            is_one_segment: since_last_word.is_some_and(|octets| octets <= segment_octets(sender.mss)),
+            rtt_ns: inquiry.life.arrivals.rtt_ns[inquiry.from()],
+        }
+    }
+}
+
+/// What one segment can carry of who announced `mss`.
+pub(super) fn segment_octets(mss: Option<u16>) -> i32 {
+    i32::from(mss.unwrap_or(MSS_DEFAULT).min(i16::MAX as u16))
+}
+
 /// The application or its death aborted a live socket.
 pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
-    let shape = if inquiry.noted.flags.contains(Flags::ACK) {
+    judge_by(&Sight::of(inquiry), Words::Written)
+}
+
+/// The same by what the packets show.
+pub(super) fn judge_by(sight: &Sight<'_>, words: Words) -> Judgement {
+    let shape = if sight.acknowledges {
         "it acknowledges, and stands at its sender's next number: a live socket was aborted"
     } else {
         "it stands at the next number of a sender that was there a moment before, and the peer had closed: Windows aborts a live socket so, without ACK"
     };
-    if let Some(nothing) = nothing_received(inquiry, shape) {
+    if let Some(nothing) = nothing_received(sight, words, shape) {
         return nothing;
     }
-    let stack = &inquiry.life.profiles[inquiry.from()];
+    let stack = sight.stack;
     if stack.unread_data == UnreadData::Discards && stack.is_known() {
-        let evidence = format!(
+        let evidence = words.say(format_args!(
             "{shape}; by its SYN it runs {}, whose close() throws unread data away and sends FIN, so this was SO_LINGER 0",
             stack.name
-        );
+        ));
         // Who sees nothing but openings and ends does not see what it may have answered.
-        let is_whole = !inquiry.connection.has_controls_alone();
-        let confidence = if is_whole { Confidence::Medium } else { Confidence::Low };
+        let confidence = if sight.is_whole { Confidence::Medium } else { Confidence::Low };
         return Judgement::new(Cause::LingerZero, confidence, &[Cause::UnreadData, Cause::ProcessExit], evidence);
     }
-    if closed_its_window(inquiry) {
-        let evidence =
-            format!("{shape}; the window that it had advertised last was zero, so its buffer was full of unread data");
+    if sight.is_window_closed {
+        let evidence = words.say(format_args!(
+            "{shape}; the window that it had advertised last was zero, so its buffer was full of unread data"
+        ));
         // Where close() throws unread data away this would be SO_LINGER 0.
         let (confidence, rivals): (_, &[Cause]) = match stack.is_known() {
             true => (Confidence::High, &[Cause::ProcessExit]),
@@ -61,17 +132,13 @@ pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
         };
         return Judgement::new(Cause::UnreadData, confidence, rivals, evidence);
     }
-    let (sender, receiver) = (inquiry.sender(), inquiry.receiver());
-    if receiver.last_data.is_none() {
-        let what = if sender.last_data.is_none() && receiver.missing_bytes > 0 {
-            "none of the payload"
-        } else {
-            "nothing that it received"
-        };
-        let evidence = format!("{shape}; {what} was captured, so that nothing tells SO_LINGER 0 from data left unread");
+    if sight.asked_ns.is_none() {
+        let what = if sight.lacks_payload { "none of the payload" } else { "nothing that it received" };
+        let evidence = words
+            .say(format_args!("{shape}; {what} was captured, so that nothing tells SO_LINGER 0 from data left unread"));
         return Judgement::new(Cause::LingerZero, Confidence::Low, &[Cause::UnreadData, Cause::ProcessExit], evidence);
     }
-    let odds = odds(inquiry);
+    let odds = odds(sight);
     let (cause, rival) = match odds.unread >= odds.linger && !odds.is_guess_of_linger() {
         true => (Cause::UnreadData, Cause::LingerZero),
         false => (Cause::LingerZero, Cause::UnreadData),
@@ -80,32 +147,38 @@ pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
     // Counted on Linux; how programs abort elsewhere nobody has counted.
     let is_counted = !stack.is_known() || stack.name == Profile::LINUX.name;
     // Without a round trip nobody knows how long the last payload had been there.
-    let rtt_ns = inquiry.life.arrivals.rtt_ns[inquiry.from()];
-    let is_timed = rtt_ns.is_some() || odds.last.is_none_or(|ns| ns == 0 || ns >= IDLE_NS + PATH_NS_MAX);
+    let is_timed = sight.rtt_ns.is_some() || odds.last.is_none_or(|ns| ns == 0 || ns >= IDLE_NS + PATH_NS_MAX);
     let is_likely = is_counted && is_timed && more >= CASES_MIN && more >= 5 * less;
     let confidence = if is_likely { Confidence::Medium } else { Confidence::Low };
-    let ago = match odds.last {
-        None => String::new(),
-        Some(0) => " at the same moment".to_owned(),
-        Some(ns) => format!(" {} before it", duration(ns)),
-    };
-    let counted = match more {
-        0 => "; none of the real programs that were recorded aborted so".to_owned(),
-        _ => format!(
-            ": of real programs aborting so{}, {} had left data unread and {} had set SO_LINGER 0",
-            if is_counted { "" } else { " on Linux" },
-            odds.unread,
-            odds.linger
-        ),
-    };
-    let habit = if odds.sight == WITH_NOTHING_LEFT && stack.is_known() && stack.name == Profile::WINDOWS.name {
-        ". Windows' own services (Kerberos, SMB) end connections so when the client has closed"
-    } else {
-        ""
-    };
-    let evidence =
-        format!("{shape}; {}{ago}. SO_LINGER 0 and data left unread have one shape{counted}{habit}", odds.sight);
+    let evidence = words.say(format_args!("{shape}; {}", told(&odds, stack, is_counted)));
     Judgement::new(cause, confidence, &[rival, Cause::ProcessExit], evidence)
+}
+
+/// The odds in words.
+fn told<'a>(odds: &'a Odds, stack: &'a Profile, is_counted: bool) -> impl fmt::Display + 'a {
+    fmt::from_fn(move |f| {
+        f.write_str(odds.sight)?;
+        match odds.last {
+            None => {}
+            Some(0) => f.write_str(" at the same moment")?,
+            Some(ns) => write!(f, " {} before it", duration(ns))?,
+        }
+        f.write_str(". SO_LINGER 0 and data left unread have one shape")?;
+        match odds.unread.max(odds.linger) {
+            0 => f.write_str("; none of the real programs that were recorded aborted so")?,
+            _ => write!(
+                f,
+                ": of real programs aborting so{}, {} had left data unread and {} had set SO_LINGER 0",
+                if is_counted { "" } else { " on Linux" },
+                odds.unread,
+                odds.linger
+            )?,
+        }
+        if odds.sight == WITH_NOTHING_LEFT && stack.is_known() && stack.name == Profile::WINDOWS.name {
+            f.write_str(". Windows' own services (Kerberos, SMB) end connections so when the client has closed")?;
+        }
+        Ok(())
+    })
 }
 
 /// The peer had closed, and nothing that the tap saw was left to read.
@@ -120,62 +193,55 @@ impl Odds {
 }
 
 /// Nothing had come, so nothing could be unread: what the packets decide.
-fn nothing_received(inquiry: &Inquiry<'_>, shape: &str) -> Option<Judgement> {
-    let (sender, receiver, noted) = (inquiry.sender(), inquiry.receiver(), inquiry.noted);
-    let isn = receiver.isn?;
-    let by_ack = noted.flags.contains(Flags::ACK).then(|| noted.ack.since(isn + 1));
-    let nothing = receiver.payload_bytes + receiver.missing_bytes == 0
-        || by_ack.is_some_and(|octets| octets <= 0) && !receiver.has_gone_round();
-    if !nothing {
+fn nothing_received(sight: &Sight<'_>, words: Words, shape: &str) -> Option<Judgement> {
+    if !sight.is_empty {
         return None;
     }
-    let passive_and_mute = inquiry.from() == Side::Server && sender.payload_bytes == 0 && sender.gaps.is_empty();
+    let passive_and_mute = sight.from == Side::Server && sight.is_mute;
     let (confidence, rivals): (_, &[Cause]) =
         if passive_and_mute { (Confidence::Medium, &[Cause::ProcessExit]) } else { (Confidence::High, &[]) };
     let listener =
         if passive_and_mute { " (or a listener was closed with this connection not yet accepted)" } else { "" };
-    let evidence = format!("{shape}; the resetting side had received no payload, so nothing could be unread{listener}");
+    let evidence = words
+        .say(format_args!("{shape}; the resetting side had received no payload, so nothing could be unread{listener}"));
     Some(Judgement::new(Cause::LingerZero, confidence, rivals, evidence))
 }
 
-/// The reset followed a window of zero: whoever reads opens it, and says so.
-fn closed_its_window(inquiry: &Inquiry<'_>) -> bool {
-    inquiry.sender().window == 0 && inquiry.sender().last.is_some_and(|last| last.window == 0)
+fn has_received_nothing(inquiry: &Inquiry<'_>) -> bool {
+    let (receiver, noted) = (inquiry.receiver(), inquiry.noted);
+    let Some(isn) = receiver.isn else { return false };
+    let by_ack = noted.flags.contains(Flags::ACK).then(|| noted.ack.since(isn + 1));
+    receiver.payload_bytes + receiver.missing_bytes == 0
+        || by_ack.is_some_and(|octets| octets <= 0) && !receiver.has_gone_round()
 }
 
 /// What the wire shows before the abort.
-fn odds(inquiry: &Inquiry<'_>) -> Odds {
-    let (sender, receiver, noted) = (inquiry.sender(), inquiry.receiver(), inquiry.noted);
-    let path_ns = inquiry.life.arrivals.rtt_ns[inquiry.from()].unwrap_or(0);
-    let received = receiver.last_data.map(|data| (noted.time.since(data.time) - path_ns).max(0));
-    let of = |unread, linger, sight| Odds { unread, linger, sight, last: received };
-    let closed = peer_closed(inquiry, receiver);
-    let Some(sent) = sender.last_data.filter(Noted::acknowledges) else {
-        return match inquiry.from() {
+fn odds(sight: &Sight<'_>) -> Odds {
+    let received = sight.asked_ns.map(|ns| (ns - sight.rtt_ns.unwrap_or(0)).max(0));
+    let of = |unread, linger, what| Odds { unread, linger, sight: what, last: received };
+    let Some(own) = sight.said_ns else {
+        return match sight.from {
             Side::Server => of(1, 48, "the server had received payload and never sent any, the last came"),
             Side::Client => of(112, 16, "the client had received payload and never sent any, the last came"),
         };
     };
-    let own = noted.time.since(sent.time);
-    if receiver.last_data.is_none_or(|data| data.time < sent.time) {
-        let (unread, linger, sight) = match (closed, inquiry.from(), own) {
+    if sight.had_last_word {
+        let (unread, linger, what) = match (sight.peer_closed, sight.from, own) {
             (true, Side::Client, _) => (9, 0, "the server had closed; its own payload came last,"),
             (true, Side::Server, _) => (0, 0, WITH_NOTHING_LEFT),
             (false, _, ..AT_ONCE_NS) => (74, 0, "its own payload came last,"),
             (false, _, AT_ONCE_NS..IDLE_NS) => (0, 1, "its own payload came last,"),
             (false, ..) => (0, 18, "everything that it had received was answered; its own payload came last,"),
         };
-        return Odds { unread, linger, sight, last: Some(own) };
+        return Odds { unread, linger, sight: what, last: Some(own) };
     }
-    if closed {
-        return match inquiry.from() {
+    if sight.peer_closed {
+        return match sight.from {
             Side::Client => of(74, 0, "the server had closed, and its last payload came"),
             Side::Server => of(0, 0, "the client had closed, and its last payload was not answered; it came"),
         };
     }
-    let since_last_word = noted.ack.since(sent.ack);
-    let one_segment = since_last_word <= i32::from(sender.mss.unwrap_or(MSS_DEFAULT).min(i16::MAX as u16) as i16);
-    match (received.unwrap_or(0), one_segment) {
+    match (received.unwrap_or(0), sight.is_one_segment) {
         (..AT_ONCE_NS, true) => of(1, 8, "one segment came after its last word,"),
         (..AT_ONCE_NS, false) => of(36, 10, "payload was coming in, the last"),
         (AT_ONCE_NS..IDLE_NS, _) => of(51, 1, "payload came last and was not answered,"),
@@ -184,8 +250,39 @@ fn odds(inquiry: &Inquiry<'_>) -> Odds {
     }
 }
 
-/// The peer's FIN had arrived.
-fn peer_closed(inquiry: &Inquiry<'_>, receiver: &Half) -> bool {
-    let is_told = inquiry.noted.flags.contains(Flags::ACK);
-    receiver.fin.is_some_and(|fin| !is_told || inquiry.noted.ack.after(fin))
+/// The reset with which an end of a connection of which the life was told in short aborted it.
+pub(super) fn of_orderly(orderly: &Orderly, abort: &Abort, words: Words) -> Reset {
+    let from = abort.side;
+    let sight = Sight {
+        from,
+        stack: &orderly.profiles[from],
+        acknowledges: true,
+        is_empty: orderly.sent[!from].payload_bytes == 0 || abort.had <= 0,
+        is_mute: orderly.sent[from].payload_bytes == 0,
+        is_whole: true,
+        is_window_closed: false,
+        asked_ns: orderly.sent[!from].last_payload.map(|data| abort.at.time.since(data.place.time)),
+        said_ns: orderly.sent[from].last_payload.map(|data| abort.at.time.since(data.place.time)),
+        had_last_word: abort.had_last_word(orderly),
+        lacks_payload: false,
+        peer_closed: false,
+        is_one_segment: abort.had_since_word <= segment_octets(abort.mss),
+        rtt_ns: orderly.path_ns(from),
+    };
+    let Judgement { cause, confidence, rivals, evidence } = judge_by(&sight, words);
+    Reset {
+        frame: abort.at.frame,
+        time: abort.at.time,
+        from,
+        origin: Origin::Endpoint,
+        family: Some(Family::Active),
+        cause,
+        confidence,
+        rivals,
+        accepted: true,
+        client_bytes_lost: abort.lost.client,
+        server_bytes_lost: abort.lost.server,
+        echoes: 0,
+        evidence,
+    }
 }

@@ -106,13 +106,10 @@ fn reply_behind_data(inquiry: &Inquiry<'_>) -> Judgement {
 }
 
 fn refused(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
-    let evidence = format!(
-        "it answers the SYN (frame {}) {} later with ACK and the SYN's number + 1: nothing listens on port {}, or a firewall rejects with a reset, which looks the same",
-        trigger.frame,
-        duration(inquiry.noted.time.since(trigger.time)),
-        inquiry.connection.endpoint(inquiry.from()).port
-    );
-    Judgement::new(Cause::Refused, Confidence::High, &[], evidence)
+    let answered_ns = inquiry.noted.time.since(trigger.time);
+    let port = inquiry.connection.endpoint(inquiry.from()).port;
+    let evidence = super::refused::evidence(trigger.frame, answered_ns, port);
+    Judgement::new(Cause::Refused, Confidence::High, &[], evidence.to_string())
 }
 
 /// A SYN-ACK met a host that is not, or no longer, opening this connection.

@@ -24,12 +24,14 @@ mod trigger;
 pub mod unknown;
 pub mod unread_data;
 
-use super::case::{Case, Found};
+use std::fmt;
+
+use super::case::{Case, Found, Words};
 use super::catalogue::Entry;
 use super::phrase::count;
 use super::verdict::{Cause, Confidence, Family, Origin, Reset, Severity};
-use crate::base::{Side, Sides};
-use crate::connection::{Acceptance, Connection, Half, Lifecycle, Noted, ResetEffect, ResetSeen, State};
+use crate::base::{Endpoint, Side, Sides};
+use crate::connection::{Acceptance, Connection, Half, Lifecycle, Noted, Orderly, ResetEffect, ResetSeen, State};
 use crate::segment::Flags;
 
 /// The findings of this group, in the order of a connection's life.
@@ -167,26 +169,69 @@ const OVERTAKEN_NS: i64 = 200_000_000;
 fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Found) {
     for reset in case.resets.iter().filter(|reset| reset.cause == cause) {
         let lost = reset.client_bytes_lost + reset.server_bytes_lost;
-        let losing =
-            if lost > 0 { format!(", losing {} not yet acknowledged", count(lost, "octet")) } else { String::new() };
-        let echoes = if reset.echoes > 0 { format!(" ({} more followed)", reset.echoes) } else { String::new() };
-        let who = match reset.origin {
-            Origin::Middlebox => format!("somebody reset the connection in the name of {}", case.name(reset.from)),
-            Origin::Endpoint | Origin::Unknown => format!("{} reset the connection", case.name(reset.from)),
-        };
-        let message = format_args!("{who}{losing}{echoes}: {}", reset.evidence);
-        let draft = entry.draft(reset.confidence, reset.time, [reset.frame], message).endpoint(reset.from);
         let by_choice = matches!(cause, Cause::LingerZero | Cause::UnreadData);
-        let draft = match cause {
-            _ if by_choice && costs_nothing(case, reset) => draft.severity(Severity::Note),
+        let severity = match cause {
+            _ if by_choice && costs_nothing(case, reset) => Some(Severity::Note),
             // A guess about something of which hardly anything is known.
             _ if by_choice && reset.confidence == Confidence::Low && !case.connection.began_in_capture() => {
-                draft.severity(if lost > 0 { Severity::Warning } else { Severity::Note })
+                Some(if lost > 0 { Severity::Warning } else { Severity::Note })
             }
-            Cause::Injected if !reset.accepted => draft.severity(of_vain_forgery(case, reset)),
-            _ => draft,
+            Cause::Injected if !reset.accepted => Some(of_vain_forgery(case, reset)),
+            _ => None,
         };
-        draft.push(found);
+        tell(entry, reset, (case.connection.endpoint(reset.from), severity), found);
+    }
+}
+
+/// Puts `reset`, which carries the address of `endpoint`, into words, where it weighs another severity than the catalogue's too.
+fn tell(entry: &Entry, reset: &Reset, (endpoint, severity): (Endpoint, Option<Severity>), found: &mut Found) {
+    let lost = reset.client_bytes_lost + reset.server_bytes_lost;
+    let who = fmt::from_fn(|f| match reset.origin {
+        Origin::Middlebox => write!(f, "somebody reset the connection in the name of {} ({endpoint})", reset.from),
+        Origin::Endpoint | Origin::Unknown => write!(f, "{} ({endpoint}) reset the connection", reset.from),
+    });
+    let losing = fmt::from_fn(|f| match lost {
+        0 => Ok(()),
+        _ => write!(f, ", losing {} not yet acknowledged", count(lost, "octet")),
+    });
+    let echoes = fmt::from_fn(|f| match reset.echoes {
+        0 => Ok(()),
+        echoes => write!(f, " ({echoes} more followed)"),
+    });
+    let message = format_args!("{who}{losing}{echoes}: {}", reset.evidence);
+    let draft = entry.draft(reset.confidence, reset.time, [reset.frame], message).endpoint(reset.from);
+    let draft = if let Some(severity) = severity { draft.severity(severity) } else { draft };
+    draft.push(found);
+}
+
+/// Judges the reset of a connection of which the life was told in short: such a life has one at most.
+pub(super) fn judge_orderly(orderly: &Orderly, words: Words, resets: &mut Vec<Reset>) {
+    resets.clear();
+    resets.extend(orderly.refusal.map(|refusal| refused::of_orderly(orderly, refusal, words)));
+    resets.extend(orderly.abort.as_ref().map(|abort| abort::of_orderly(orderly, abort, words)));
+}
+
+/// What is found of the resets of a connection of which the life was told in short.
+pub(super) fn tell_orderly(orderly: &Orderly, resets: &[Reset], found: &mut Found) {
+    for reset in resets {
+        let entry = match reset.cause {
+            Cause::Refused => &refused::ENTRY,
+            Cause::UnreadData => &unread_data::ENTRY,
+            _ => &linger_zero::ENTRY,
+        };
+        let costs = Costs {
+            lost: reset.client_bytes_lost + reset.server_bytes_lost,
+            had_closed: false,
+            has_asked: orderly.sent.client.payload_bytes > 0,
+            from: reset.from,
+            said: Sides {
+                client: orderly.sent.client.last_payload.map(|last| (last.place.frame, last.octets)),
+                server: orderly.sent.server.last_payload.map(|last| (last.place.frame, last.octets)),
+            },
+        };
+        let is_free = reset.cause != Cause::Refused && costs.are_none();
+        let severity = if is_free { Some(Severity::Note) } else { None };
+        tell(entry, reset, (orderly.endpoint(reset.from), severity), found);
     }
 }
 
@@ -197,22 +242,47 @@ fn of_vain_forgery(case: &Case<'_>, reset: &Reset) -> Severity {
     if matches!(receiver, State::Closed | State::TimeWait) { Severity::Note } else { Severity::Warning }
 }
 
-/// Nothing but a farewell was under way, and the side that was reset had closed or had its answer: most resets of
-/// ordinary traffic spare somebody the waiting in TIME-WAIT and lose nothing.
 fn costs_nothing(case: &Case<'_>, reset: &Reset) -> bool {
-    let lost = reset.client_bytes_lost + reset.server_bytes_lost;
     let halves = &case.connection.halves;
-    let receiver = !reset.from;
-    let had_closed = case.life.closing.fins[receiver].is_some_and(|fin| fin.frame < reset.frame);
-    // Whoever asked and had the answer whole may drop the connection that brought it.
-    let is_served = reset.from == Side::Client && lost == 0 && halves.client.payload_bytes > 0;
-    let has_answer = match (halves[receiver].last_data, halves[reset.from].last_data) {
-        (Some(_), Some(_)) if is_served => true,
-        (Some(asked), Some(said)) => said.frame > asked.frame || asked.len <= FAREWELL_OCTETS_MAX,
-        (Some(_), None) => false,
-        (None, said) => said.is_some(),
+    let said = |side: Side| halves[side].last_data.map(|data| (data.frame, data.len));
+    let costs = Costs {
+        lost: reset.client_bytes_lost + reset.server_bytes_lost,
+        had_closed: case.life.closing.fins[!reset.from].is_some_and(|fin| fin.frame < reset.frame),
+        has_asked: halves.client.payload_bytes > 0,
+        from: reset.from,
+        said: Sides { client: said(Side::Client), server: said(Side::Server) },
     };
-    lost <= u64::from(FAREWELL_OCTETS_MAX) && (had_closed || has_answer)
+    costs.are_none()
+}
+
+/// What a reset may cost.
+struct Costs {
+    /// Octets that were not acknowledged.
+    lost: u64,
+    /// The side that was reset had sent its FIN.
+    had_closed: bool,
+    /// The client had sent payload.
+    has_asked: bool,
+    /// Who reset.
+    from: Side,
+    /// Frame and octets of the last payload of each side.
+    said: Sides<Option<(u64, u32)>>,
+}
+
+impl Costs {
+    /// Nothing but a farewell was under way, and the side that was reset had closed or had its answer: most resets of
+    /// ordinary traffic spare somebody the waiting in TIME-WAIT and lose nothing.
+    fn are_none(&self) -> bool {
+        // Whoever asked and had the answer whole may drop the connection that brought it.
+        let is_served = self.from == Side::Client && self.lost == 0 && self.has_asked;
+        let has_answer = match (self.said[!self.from], self.said[self.from]) {
+            (Some(_), Some(_)) if is_served => true,
+            (Some((asked, octets)), Some((said, _))) => said > asked || octets <= FAREWELL_OCTETS_MAX,
+            (Some(_), None) => false,
+            (None, said) => said.is_some(),
+        };
+        self.lost <= u64::from(FAREWELL_OCTETS_MAX) && (self.had_closed || has_answer)
+    }
 }
 
 /// A TLS close_notify or a QUIT is no more than this.

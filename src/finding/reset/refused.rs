@@ -1,8 +1,13 @@
 //! `reset-refused`.
 
-use crate::finding::case::{Case, Found};
+use std::fmt;
+
+use crate::base::Side;
+use crate::connection::{Orderly, Place};
+use crate::finding::case::{Case, Found, Words};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::Cause;
+use crate::finding::phrase::duration;
+use crate::finding::verdict::{Cause, Confidence, Family, Origin, Reset};
 
 finding! {
     /// # What it is
@@ -51,4 +56,35 @@ finding! {
 
 fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::Refused, case, found);
+}
+
+/// Why that is the cause: the SYN in `frame` was answered so long after it.
+pub(super) fn evidence(frame: u64, answered_ns: i64, port: u16) -> impl fmt::Display {
+    fmt::from_fn(move |f| {
+        write!(
+            f,
+            "it answers the SYN (frame {frame}) {} later with ACK and the SYN's number + 1: nothing listens on port {port}, or a firewall rejects with a reset, which looks the same",
+            duration(answered_ns)
+        )
+    })
+}
+
+/// The reset that refused a connection of which the life was told in short.
+pub(super) fn of_orderly(orderly: &Orderly, refusal: Place, words: Words) -> Reset {
+    let answered_ns = refusal.time.since(orderly.start);
+    Reset {
+        frame: refusal.frame,
+        time: refusal.time,
+        from: Side::Server,
+        origin: Origin::Endpoint,
+        family: Some(Family::Reply),
+        cause: Cause::Refused,
+        confidence: Confidence::High,
+        rivals: Vec::new(),
+        accepted: true,
+        client_bytes_lost: 0,
+        server_bytes_lost: 0,
+        echoes: 0,
+        evidence: words.say(format_args!("{}", evidence(orderly.syn_frame, answered_ns, orderly.server.port))),
+    }
 }

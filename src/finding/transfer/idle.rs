@@ -102,7 +102,9 @@ pub(in crate::finding) fn of_orderly(orderly: &Orderly, thresholds: &Thresholds,
         return true;
     }
     let Some(end) = &orderly.after_silence else { return false };
-    tell((orderly.silence_ns, Confidence::High), end, orderly.endpoint(end.side), found);
+    // A refusal is nothing but openings and closes.
+    let confidence = if orderly.refusal.is_some() { Confidence::Medium } else { Confidence::High };
+    tell((orderly.silence_ns, confidence), end, orderly.endpoint(end.side), found);
     true
 }
 
