@@ -80,6 +80,11 @@ impl Spare {
     pub fn of(connection: Box<Connection>, life: Lifecycle) -> Self {
         Self { connection: Some(connection), room: life.into_room() }
     }
+
+    /// The memory of a life, without that of its connection.
+    pub fn of_room(life: Lifecycle) -> Self {
+        Self { connection: None, room: life.into_room() }
+    }
 }
 
 impl Spares {

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::judge::{Judge, Spare, Spares};
+use super::judge::{Judge, Spare};
 use super::reporter::Reporter;
 use super::tracker::{Outlet, Tracker};
 use super::ways::Ways;
@@ -63,12 +63,23 @@ struct Lot {
     number: u64,
     kept: Vec<Kept>,
     packed: Vec<u8>,
+    /// Those that were whole, when they have been told: whoever has made them gives their memory back, without waiting for others who
+    /// do the same.
+    #[allow(clippy::vec_box, reason = "the box is what is given back")]
+    spent: Vec<Box<Connection>>,
 }
 
 /// What is counted across connections.
 enum Life {
     Short(Box<Orderly>),
-    Whole(Box<Connection>, Box<Lifecycle>),
+    Whole { connection: Box<Connection>, life: Box<Lifecycle>, made: Made },
+}
+
+/// Who has made what is to be given back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Here,
+    There,
 }
 
 /// What only the one has whose turn it is.
@@ -90,7 +101,6 @@ struct Turns<'a> {
 struct Work<'a> {
     lots: Mutex<Receiver<Lot>>,
     emptied: Mutex<Vec<Lot>>,
-    spares: Spares,
     circle: Circle,
     turns: Turns<'a>,
 }
@@ -110,7 +120,6 @@ pub(super) fn tell(tracker: &mut Tracker, reporter: &mut Reporter<'_>, scribes: 
     let work = Work {
         lots: Mutex::new(lots),
         emptied: Mutex::default(),
-        spares: Spares::default(),
         circle,
         turns: Turns { turn, passed_on: Condvar::new() },
     };
@@ -133,7 +142,8 @@ fn hand_out(tracker: &mut Tracker, to: SyncSender<Lot>, emptied: &Mutex<Vec<Lot>
     let mut lot = Lot::default();
     let send = |lot: &mut Lot| {
         let number = lot.number + 1;
-        let next = locked(emptied).pop().unwrap_or_default();
+        let mut next = locked(emptied).pop().unwrap_or_default();
+        next.spent.clear();
         // Where nobody is left to take it, its thread says why.
         let _ = to.send(std::mem::replace(lot, Lot { number, ..next }));
     };
@@ -183,20 +193,19 @@ impl Drop for Holder<'_, '_> {
 impl Work<'_> {
     /// Writes the records of lots until no more come.
     fn write(&self, scribe: &mut dyn Scribe) {
-        let (mut verdict, mut lives) = (Verdict::blank(), Vec::new());
+        let (mut verdict, mut lives, mut spares) = (Verdict::blank(), Vec::new(), Vec::new());
         loop {
             let next = locked(&self.lots).recv();
             let Ok(mut lot) = next else { return };
             let mut holder = Holder { turns: &self.turns, number: lot.number, is_over: false };
             let mut counts = Summary::default();
-            let Lot { kept, packed, .. } = &mut lot;
+            let Lot { kept, packed, spent, .. } = &mut lot;
             let told = kept.drain(..).try_for_each(|kept| {
-                let life = self.tell(kept, packed, &mut verdict, scribe.sink(), &mut counts)?;
+                let life = self.tell(kept, packed, &mut spares, &mut verdict, scribe.sink(), &mut counts)?;
                 lives.extend(life);
                 Ok(())
             });
             packed.clear();
-            locked(&self.emptied).push(lot);
             let mut turn = holder.wait();
             if turn.failure.is_none() {
                 turn.failure = told.and_then(|()| scribe.write_out()).err();
@@ -206,10 +215,16 @@ impl Work<'_> {
             holder.is_over = true;
             drop(holder);
             for life in lives.drain(..) {
-                if let Life::Whole(connection, life) = life {
-                    self.spares.put(Spare::of(connection, *life));
+                match life {
+                    Life::Short(_) => {}
+                    Life::Whole { connection, life, made: Made::Here } => spares.push(Spare::of(connection, *life)),
+                    Life::Whole { connection, life, made: Made::There } => {
+                        spent.push(connection);
+                        spares.push(Spare::of_room(*life));
+                    }
                 }
             }
+            locked(&self.emptied).push(lot);
         }
     }
 
@@ -218,11 +233,12 @@ impl Work<'_> {
         &self,
         mut kept: Kept,
         packed: &[u8],
+        spares: &mut Vec<Spare>,
         verdict: &mut Verdict,
         sink: &mut dyn Sink,
         counts: &mut Summary,
     ) -> io::Result<Option<Life>> {
-        let Self { circle, spares, .. } = self;
+        let circle = &self.circle;
         let Judge { policy, profile, .. } = &circle.judge;
         if let Some(orderly) = circle.judge.in_short(&kept, packed, circle.horizon) {
             if cfg!(debug_assertions)
@@ -237,13 +253,15 @@ impl Work<'_> {
                 return Ok(Some(Life::Short(Box::new(orderly))));
             }
         }
-        let lived = kept.lend(packed).and_then(|left| circle.judge.live(left, circle.horizon, spares.take()));
+        let made = if kept.is_whole() { Made::There } else { Made::Here };
+        let spare = spares.pop().unwrap_or_default();
+        let lived = kept.lend(packed).and_then(|left| circle.judge.live(left, circle.horizon, spare));
         let Some((connection, life)) = lived else { return Ok(None) };
         let thresholds = policy.thresholds(connection.client, connection.server);
         let mut verdict = finding::conclude(&connection, &life, &thresholds);
         circle.ways.name(connection.context, connection.context_change, &mut verdict);
         circle.tell(&mut verdict, sink, counts)?;
-        Ok(Some(Life::Whole(connection, Box::new(life))))
+        Ok(Some(Life::Whole { connection, life: Box::new(life), made }))
     }
 }
 
@@ -270,8 +288,8 @@ impl Turn<'_> {
             match life {
                 Life::Short(orderly) => tally.take_orderly(orderly, Departure::Over),
                 // A few of its packets say nothing of when its sockets were there.
-                Life::Whole(connection, _) if connection.is_sampled_alone() => {}
-                Life::Whole(connection, life) => tally.take(connection, life, Departure::Over),
+                Life::Whole { connection, .. } if connection.is_sampled_alone() => {}
+                Life::Whole { connection, life, .. } => tally.take(connection, life, Departure::Over),
             }
         }
     }

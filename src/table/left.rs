@@ -63,6 +63,11 @@ impl Kept {
         matches!(self.body, KeptBody::Asked(_))
     }
 
+    /// It was not packed.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.body, KeptBody::Whole(_))
+    }
+
     /// With what was packed of it at hand: the octets that it was kept with, or more of the same. It can be lent once.
     pub fn lend<'a>(&'a mut self, octets: &'a [u8]) -> Option<Left<'a>> {
         let &mut Self { stream, client, server, evicted, ref mut body } = self;

@@ -76,6 +76,10 @@ impl Beside for Companions {
         self.keeper.as_mut().map_or(Ok(()), |keeper| keeper.frame(frame))
     }
 
+    fn looks_at_frames(&self) -> bool {
+        self.watcher.is_some() || self.numbers == Numbers::All || self.keeper.is_some()
+    }
+
     fn lost(&mut self, loss: Loss) -> io::Result<()> {
         self.keeper.as_mut().map_or(Ok(()), |keeper| keeper.lost(loss))
     }

@@ -78,6 +78,9 @@ pub trait Beside {
     /// What it is kept in is full.
     fn frame(&mut self, frame: &Frame<'_>, items: &[Item]) -> io::Result<()>;
 
+    /// Whether anybody looks at frames; as long as the session goes on, nobody changes their mind.
+    fn looks_at_frames(&self) -> bool;
+
     /// Frames were lost; those taken before it were handed over before.
     ///
     /// # Errors
@@ -109,7 +112,8 @@ pub fn run(
     beside: &mut dyn Beside,
     limits: Limits,
 ) -> anyhow::Result<(End, Timestamp)> {
-    let mut taker = Taker { decoder, analysis, beside, failure: None, counted: supply.wall_clock() };
+    let is_watched = beside.looks_at_frames();
+    let mut taker = Taker { decoder, analysis, beside, is_watched, failure: None, counted: supply.wall_clock() };
     let begun = supply.now();
     let (mut ticked, mut heard) = (begun, begun);
     let end = loop {
@@ -193,6 +197,8 @@ struct Taker<'a, 'b> {
     decoder: Decoder,
     analysis: &'a mut Analysis<'b>,
     beside: &'a mut dyn Beside,
+    /// Somebody beside looks at frames.
+    is_watched: bool,
     failure: Option<io::Error>,
     /// When the counters were last asked, by the clock that stamps frames.
     counted: Timestamp,
@@ -228,8 +234,8 @@ impl Taker<'_, '_> {
     }
 
     fn analyse(&mut self, frame: &Frame<'_>) -> io::Result<()> {
-        let Self { analysis, decoder, beside, .. } = self;
-        analysis.frame(frame, decoder, |items| beside.frame(frame, items))
+        let Self { analysis, decoder, beside, is_watched, .. } = self;
+        analysis.frame(frame, decoder, |items| if *is_watched { beside.frame(frame, items) } else { Ok(()) })
     }
 
     /// The ring has no more at hand.
