@@ -5,6 +5,7 @@
 mod packing;
 mod shelves;
 mod unpacking;
+mod usual;
 
 pub use self::shelves::Shelves;
 
@@ -16,6 +17,7 @@ use self::shelves::Place;
 use self::unpacking::Unpacking;
 use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
+use crate::base::prefetch::prefetch;
 use crate::base::{Endpoint, Seq, Side, Timestamp};
 use crate::segment::{Flags, Marks, MultipathEnd, Segment};
 
@@ -84,6 +86,11 @@ impl Tail {
     }
 
     #[inline]
+    fn close(&mut self, peer_closed: bool) {
+        self.deeds |= if self.has(CLOSED) || peer_closed { CLOSED } else { CLOSED | CLOSED_FIRST };
+    }
+
+    #[inline]
     fn follow(&mut self, segment: &Segment, peer_closed: bool) {
         self.ack = segment.ack;
         self.window = segment.window;
@@ -100,7 +107,7 @@ impl Tail {
         if !segment.flags.contains(Flags::RST) {
             self.nxt = segment.seq_end();
             if segment.flags.contains(Flags::FIN) {
-                self.deeds |= if self.has(CLOSED) || peer_closed { CLOSED } else { CLOSED | CLOSED_FIRST };
+                self.close(peer_closed);
             }
         }
     }
@@ -122,8 +129,10 @@ pub struct Head {
 const _: () = assert!(size_of::<Head>() == 72);
 
 /// The segments of an orderly connection, packed: SYN, SYN-ACK, then nothing but segments in order, one FIN from each
-/// side at most, or one RST as the last. What does not fit lies on [`Shelves`].
+/// side at most, or one RST as the last. What does not fit lies on [`Shelves`]. The octets lie behind the head, so that their
+/// line is not touched once others lie behind the record.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Brief {
     head: Head,
     first: [u8; FIRST_MAX],
@@ -292,8 +301,7 @@ impl<'a> Packed<'a> {
 impl Head {
     /// With the octets at hand that [`Packed::put_into`] copied to the beginning of `octets`.
     pub fn with(self, octets: &[u8]) -> Packed<'_> {
-        let (first, rest) = octets.split_at_checked(self.first_used.into()).unwrap_or_default();
-        Packed { head: self, first, rest }
+        Packed { head: self, first: octets, rest: octets.get(self.first_used.into()..).unwrap_or_default() }
     }
 }
 
@@ -331,6 +339,16 @@ impl Brief {
     /// no more room: then it is time to [play back](Packed::replay).
     #[inline]
     pub fn take(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
+        if self.is_usual(side, segment) {
+            self.take_usual(side, segment, shelves)
+        } else {
+            self.take_any(side, segment, shelves)
+        }
+    }
+
+    /// The same for any segment, one question after the other.
+    #[inline(never)]
+    fn take_any(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
         let Some(stage) = self.stage_after(side, segment) else { return false };
         let head = &self.head;
         if segment.time < head.newest || !is_packable(segment) {
@@ -379,10 +397,13 @@ impl Brief {
         shelves.put_back(std::mem::replace(&mut self.head.rest, Place::NONE));
     }
 
-    /// Begins to bring the place into the cache where the next segment will lie, if that is on `shelves`.
+    /// Begins to bring the place into the cache where the next segment will lie.
     #[inline]
     pub fn prefetch(&self, shelves: &Shelves) {
-        shelves.prefetch(self.head.rest, self.head.rest_used.into());
+        match self.head.rest_used {
+            0 => prefetch(&self.first[FIRST_MAX - 1]),
+            used => shelves.prefetch(self.head.rest, used.into()),
+        }
     }
 
     /// The stage that the segment leads to; none when it is not the one that an orderly connection goes on with.
@@ -536,7 +557,7 @@ mod tests {
     use crate::segment::{OptionOrder, TcpOptions, Timestamps};
 
     /// A peer that mostly does what is expected of it.
-    struct Player {
+    pub(super) struct Player {
         rng: fastrand::Rng,
         nxt: [u32; 2],
         clock: [u32; 2],
@@ -546,12 +567,12 @@ mod tests {
         odd_per_mille: u32,
     }
 
-    fn end(side: usize) -> Endpoint {
+    pub(super) fn end(side: usize) -> Endpoint {
         Endpoint::new([10, 0, 0, side as u8].into(), 80 + side as u16)
     }
 
     impl Player {
-        fn new(seed: u64, odd_per_mille: u32) -> Self {
+        pub fn new(seed: u64, odd_per_mille: u32) -> Self {
             let mut rng = fastrand::Rng::with_seed(seed);
             let nxt = [rng.u32(..), rng.u32(..)];
             let clock = [rng.u32(..), rng.u32(..)];
@@ -631,7 +652,7 @@ mod tests {
             }
         }
 
-        fn play(&mut self) -> Vec<Segment> {
+        pub fn play(&mut self) -> Vec<Segment> {
             let mut segments = vec![self.segment(0, Flags::SYN, 0)];
             segments.push(self.segment(1, Flags::SYN | Flags::ACK, 0));
             for _ in 0..self.rng.u32(0..40) {

@@ -50,8 +50,10 @@ pub(super) const FAST_OPEN: u8 = 0x08;
 pub(super) const MULTIPATH: u8 = 0x10;
 pub(super) const ORDER: u8 = 0x20;
 
-/// More than a packed segment can take, and eight octets that are written beyond its end.
-const SCRATCH: usize = 64;
+/// More than a packed segment can take: a power of two.
+pub(super) const LEN_MAX: usize = 64;
+/// And eight octets that are written beyond its end.
+const SCRATCH: usize = LEN_MAX + 8;
 /// What most packed segments fit in.
 pub(super) const WHOLE: usize = 16;
 
@@ -73,7 +75,7 @@ pub(super) fn marks_of_head(head: u32) -> Marks {
 
 /// Octets of a number of 32 bits by its code: none for zero.
 #[inline]
-pub(super) fn word_len(code: u32) -> usize {
+pub(super) const fn word_len(code: u32) -> usize {
     (1 << (code & 3)) >> 1
 }
 
@@ -121,10 +123,21 @@ impl Packing {
 
     #[inline]
     pub fn put<const N: usize>(&mut self, octets: [u8; N]) {
-        if let Some(place) = self.octets.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut) {
+        const { assert!(N <= SCRATCH - LEN_MAX) };
+        // It is never that long; so the compiler knows, too.
+        if let Some(place) = self.octets[self.len % LEN_MAX..].first_chunk_mut() {
             *place = octets;
         }
         self.len += N;
+    }
+
+    /// The same with the head's `bit` if it is needed, without a branch.
+    #[inline]
+    pub fn put_if<const N: usize>(&mut self, is_needed: bool, bit: u32, octets: [u8; N]) {
+        self.put(octets);
+        let is_needed = u32::from(is_needed);
+        self.len -= N * (1 - is_needed as usize);
+        self.head |= bit * is_needed;
     }
 
     /// The lowest `len` octets of `value`; the others are written over.
@@ -137,9 +150,19 @@ impl Packing {
     /// A number of 32 bits, mostly a small one.
     #[inline]
     pub fn word(&mut self, value: u32, at: u32) {
-        let code = u32::from(value > 0) + u32::from(value > 0xff) + u32::from(value > 0xffff);
-        self.head |= code << at;
-        self.number(value.into(), word_len(code));
+        /// Code and octets by the number of significant bits.
+        const CODES: [(u8, u8); 33] = {
+            let mut codes = [(3, 4); 33];
+            let mut bits = 0;
+            while bits <= 16 {
+                codes[bits] = [(0, 0), (1, 1), (2, 2)][bits.div_ceil(8)];
+                bits += 1;
+            }
+            codes
+        };
+        let (code, len) = CODES[(u32::BITS - value.leading_zeros()) as usize];
+        self.head |= u32::from(code) << at;
+        self.number(value.into(), len.into());
     }
 
     /// How far `value` is from `base`, either way round the circle.

@@ -63,7 +63,7 @@ impl Default for Shelves {
 }
 
 impl Shelves {
-    /// The place, or nothing.
+    /// The place and perhaps more behind it, or nothing.
     #[inline]
     pub(super) fn get(&self, place: Place) -> &[u8] {
         self.0.get(place.size()).and_then(|shelf| shelf.get(place.number())).unwrap_or_default()
@@ -121,7 +121,7 @@ impl Shelf {
     #[inline]
     fn get(&self, number: u32) -> Option<&[u8]> {
         let at = (number as usize & ((1 << self.piece_bits) - 1)) * self.size;
-        self.pieces.get(number as usize >> self.piece_bits)?.get(at..at + self.size)
+        self.pieces.get(number as usize >> self.piece_bits)?.get(at..)
     }
 
     #[inline]
