@@ -1,21 +1,36 @@
 //! The four-tuple, the same for both directions.
 
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 
 use crate::base::Endpoint;
 
 /// Two endpoints in a fixed order. VLAN, tunnel and interface do not take part, as in Wireshark, unless the user tells
 /// realms apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Key {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key(Ends<V6>);
+
+/// IPv6, or IPv4 in two words; `S` is where the former lies. An address that is mapped into IPv6 is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends<S> {
+    /// Address and port of the lower end, and a bit so that it is never zero; those of the higher end, and the realm.
+    V4(NonZeroU64, u64),
+    V6(S),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct V6 {
     low: [u64; 2],
     high: [u64; 2],
     ports: u32,
     /// What the user tells apart beside.
     realm: u16,
-    /// IPv6, or IPv4 in the lower half: an address that is mapped into IPv6 is another one.
-    v6: bool,
 }
+
+/// Octets of an IPv4 endpoint, and what stands above them.
+const END_BITS: u32 = 48;
+const END: u64 = (1 << END_BITS) - 1;
+const NOT_ZERO: NonZeroU64 = NonZeroU64::new(1 << 63).unwrap();
 
 impl Key {
     /// The key of a segment between `a` and `b`, whichever sent it.
@@ -28,112 +43,123 @@ impl Key {
     #[inline]
     pub(super) fn told_apart(a: Endpoint, b: Endpoint) -> (Self, bool) {
         if let (IpAddr::V4(a_ip), IpAddr::V4(b_ip)) = (a.ip, b.ip) {
-            let (a, b) = ((a_ip.to_bits(), a.port), (b_ip.to_bits(), b.port));
-            return (Self::of_v4(a, b), a <= b);
+            let (a, b) = (word((a_ip.to_bits(), a.port)), word((b_ip.to_bits(), b.port)));
+            return (Self::of_words(a, b), a <= b);
         }
-        let ((a_ip, a_v6), (b_ip, b_v6)) = (words(a.ip), words(b.ip));
-        let v6 = a_v6 || b_v6;
+        let (a_ip, b_ip) = (words(a.ip), words(b.ip));
         let is_low = (a_ip[0], a_ip[1], a.port) <= (b_ip[0], b_ip[1], b.port);
         let ((low, low_port), (high, high_port)) =
             if is_low { ((a_ip, a.port), (b_ip, b.port)) } else { ((b_ip, b.port), (a_ip, a.port)) };
-        (Self { low, high, ports: u32::from(low_port) << 16 | u32::from(high_port), realm: 0, v6 }, is_low)
+        let ports = u32::from(low_port) << 16 | u32::from(high_port);
+        (Self(Ends::V6(V6 { low, high, ports, realm: 0 })), is_low)
     }
 
     /// The key between two ends with IPv4 addresses.
     #[inline]
     pub(super) fn of_v4(a: (u32, u16), b: (u32, u16)) -> Self {
-        let ((low_ip, low_port), (high_ip, high_port)) = if a <= b { (a, b) } else { (b, a) };
-        let ports = u32::from(low_port) << 16 | u32::from(high_port);
-        Self { low: [0, low_ip.into()], high: [0, high_ip.into()], ports, realm: 0, v6: false }
+        Self::of_words(word(a), word(b))
+    }
+
+    #[inline]
+    fn of_words(a: u64, b: u64) -> Self {
+        Self(Ends::V4(NOT_ZERO | a.min(b), a.max(b)))
     }
 
     /// The same endpoints in another realm.
     #[inline]
     pub fn within(self, realm: u16) -> Self {
-        Self { realm, ..self }
+        Self(match self.0 {
+            Ends::V4(low, high) => Ends::V4(low, high & END | u64::from(realm) << END_BITS),
+            Ends::V6(ends) => Ends::V6(V6 { realm, ..ends }),
+        })
     }
 
     /// Multiplied and folded. The input chooses the keys, so the seed must not be known to it.
     #[inline]
     pub(super) fn hash(&self, seed: u64) -> u32 {
-        let rest = u64::from(self.ports) | u64::from(self.realm) << 32;
-        if !self.v6 {
-            let addresses = self.low[1] << 32 | self.high[1];
-            return (fold(addresses ^ seed, rest ^ seed.rotate_left(32) ^ 0xa076_1d64_78bd_642f) >> 32) as u32;
+        match &self.0 {
+            Ends::V4(low, high) => {
+                (fold(low.get() ^ seed, high ^ seed.rotate_left(32) ^ 0xa076_1d64_78bd_642f) >> 32) as u32
+            }
+            Ends::V6(V6 { low, high, ports, realm }) => {
+                let rest = u64::from(*ports) | u64::from(*realm) << 32;
+                let low = fold(low[0] ^ seed, low[1] ^ 0x9e37_79b9_7f4a_7c15);
+                let high = fold(high[0] ^ seed.rotate_left(32), high[1] ^ 0xd6e8_feb8_6659_fd93);
+                (fold(low ^ rest, high ^ seed ^ 0xa076_1d64_78bd_642f) >> 32) as u32
+            }
         }
-        let low = fold(self.low[0] ^ seed, self.low[1] ^ 0x9e37_79b9_7f4a_7c15);
-        let high = fold(self.high[0] ^ seed.rotate_left(32), self.high[1] ^ 0xd6e8_feb8_6659_fd93);
-        (fold(low ^ rest, high ^ seed ^ 0xa076_1d64_78bd_642f) >> 32) as u32
     }
 
     /// Both endpoints, the lower one first.
     pub(super) fn endpoints(&self) -> [Endpoint; 2] {
-        let ip = |words: [u64; 2]| match self.v6 {
-            true => IpAddr::from((u128::from(words[0]) << 64 | u128::from(words[1])).to_be_bytes()),
-            false => IpAddr::from((words[1] as u32).to_be_bytes()),
-        };
-        [Endpoint::new(ip(self.low), (self.ports >> 16) as u16), Endpoint::new(ip(self.high), self.ports as u16)]
+        let v6 = |words: [u64; 2]| IpAddr::from((u128::from(words[0]) << 64 | u128::from(words[1])).to_be_bytes());
+        let v4 = |word: u64| Endpoint::new(IpAddr::from(((word >> 16) as u32).to_be_bytes()), word as u16);
+        match &self.0 {
+            Ends::V4(low, high) => [v4(low.get()), v4(*high)],
+            Ends::V6(V6 { low, high, ports, .. }) => {
+                [Endpoint::new(v6(*low), (ports >> 16) as u16), Endpoint::new(v6(*high), *ports as u16)]
+            }
+        }
     }
 
     /// Whether `endpoint`, one of the two, is the lower one.
     #[inline]
     pub(super) fn is_low(&self, endpoint: Endpoint) -> bool {
-        words(endpoint.ip).0 == self.low && endpoint.port == (self.ports >> 16) as u16
+        self.endpoints()[0] == endpoint
     }
 }
 
 /// A [`Key`] in 16 octets; one of IPv6 lies elsewhere.
 #[derive(Debug)]
-pub(super) enum Kept {
-    V4 { realm: u16, ports: u32, low: u32, high: u32 },
-    V6(Box<Key>),
-}
+pub(super) struct Kept(Ends<Box<V6>>);
 
 const _: () = assert!(size_of::<Kept>() == 16);
 
 impl Kept {
     #[inline]
     pub fn of(key: Key) -> Self {
-        match key.v6 {
-            true => Self::V6(Box::new(key)),
-            false => Self::V4 { realm: key.realm, ports: key.ports, low: key.low[1] as u32, high: key.high[1] as u32 },
-        }
+        Self(match key.0 {
+            Ends::V4(low, high) => Ends::V4(low, high),
+            Ends::V6(ends) => Ends::V6(Box::new(ends)),
+        })
     }
 
     /// Whether it is `key`.
     #[inline]
     pub fn is(&self, key: &Key) -> bool {
-        match self {
-            &Self::V4 { realm, ports, low, high } => {
-                let ends = (key.low[1], key.high[1]) == (low.into(), high.into());
-                ends && (key.ports, key.realm, key.v6) == (ports, realm, false)
-            }
-            Self::V6(kept) => **kept == *key,
+        match (&self.0, &key.0) {
+            (Ends::V4(low, high), Ends::V4(key_low, key_high)) => low == key_low && high == key_high,
+            (Ends::V6(kept), Ends::V6(ends)) => **kept == *ends,
+            _ => false,
         }
     }
 
     #[inline]
     pub fn key(&self) -> Key {
-        match self {
-            &Self::V4 { realm, ports, low, high } => {
-                Key { low: [0, low.into()], high: [0, high.into()], ports, realm, v6: false }
-            }
-            Self::V6(kept) => **kept,
-        }
+        Key(match &self.0 {
+            Ends::V4(low, high) => Ends::V4(*low, *high),
+            Ends::V6(kept) => Ends::V6(**kept),
+        })
     }
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        Self::V4 { realm: 0, ports: 0, low: 0, high: 0 }
+        Self(Ends::V4(NOT_ZERO, 0))
     }
 }
 
+/// An IPv4 endpoint; words stand in the order of addresses, then ports.
 #[inline]
-fn words(ip: IpAddr) -> ([u64; 2], bool) {
+fn word((ip, port): (u32, u16)) -> u64 {
+    u64::from(ip) << 16 | u64::from(port)
+}
+
+#[inline]
+fn words(ip: IpAddr) -> [u64; 2] {
     match ip {
-        IpAddr::V4(ip) => ([0, ip.to_bits().into()], false),
-        IpAddr::V6(ip) => ([(ip.to_bits() >> 64) as u64, ip.to_bits() as u64], true),
+        IpAddr::V4(ip) => [0, ip.to_bits().into()],
+        IpAddr::V6(ip) => [(ip.to_bits() >> 64) as u64, ip.to_bits() as u64],
     }
 }
 
