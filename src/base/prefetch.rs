@@ -7,15 +7,21 @@ const LINE_BYTES: usize = 64;
 /// Begins to bring every line of `place` into the cache.
 #[inline(always)]
 pub(crate) fn prefetch<T>(place: &T) {
+    prefetch_first(place, size_of::<T>());
+}
+
+/// The same for the lines of its first `octets` octets.
+#[inline(always)]
+pub(crate) fn prefetch_first<T>(place: &T, octets: usize) {
     #[cfg(target_arch = "x86_64")]
-    for offset in (0..size_of::<T>()).step_by(LINE_BYTES) {
+    for offset in (0..octets.min(size_of::<T>())).step_by(LINE_BYTES) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         let line = std::ptr::from_ref(place).cast::<i8>().wrapping_add(offset);
         // SAFETY: a prefetch of any address has no effect that the program can see, and this one is within a live value.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line) }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = place;
+    let _ = (place, octets);
 }
 
 #[cfg(test)]
@@ -29,6 +35,7 @@ mod tests {
         prefetch(&lines[1..][0]);
         prefetch(&lines);
         prefetch(&nothing);
+        prefetch_first(&lines, 1_000_000);
         assert!(line == [7; 64] && lines == [9; 100]);
     }
 }

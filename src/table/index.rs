@@ -21,7 +21,7 @@ const BEHIND: usize = 8;
 /// Words of hash (above) and place + 1 (below); 0 is empty.
 #[derive(Debug)]
 pub(super) struct Index {
-    parts: Vec<Part>,
+    parts: Box<[Part; PARTS]>,
 }
 
 /// The words of those hashes that begin with the same bits. Between the home of a word and its place there is no gap.
@@ -35,7 +35,7 @@ struct Part {
 
 impl Index {
     pub fn new() -> Self {
-        Self { parts: (0..PARTS as u32).map(|part| Part::new(HOMES_LEAST + part % PHASES)).collect() }
+        Self { parts: Box::new(std::array::from_fn(|part| Part::new(HOMES_LEAST + part as u32 % PHASES))) }
     }
 
     /// Begins to bring the word of `hash` into the cache.
@@ -231,7 +231,7 @@ mod tests {
             }
         }
         assert_eq!(index.parts.iter().map(|part| part.used as usize).sum::<usize>(), model.len());
-        for part in &index.parts {
+        for part in &*index.parts {
             let words: Vec<u64> = part.words.iter().copied().filter(|&word| word != 0).collect();
             assert!(words.is_sorted() && words.len() == part.used as usize);
             assert_eq!(part.words.last(), Some(&0));

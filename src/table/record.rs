@@ -7,6 +7,7 @@ use super::key::{Kept, Key};
 use super::left::{Left, Remains};
 use super::locator::Opening;
 use super::past::Past;
+use crate::base::prefetch::prefetch_first;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Brief, Connection, Packed, Predecessor, Profile, Shelves, Still};
 use crate::segment::Segment;
@@ -29,8 +30,8 @@ pub(super) enum Taken {
     Vacant,
     /// It was taken, and nothing ends the connection sooner than before.
     On,
-    /// It was taken, and the connection may leave sooner than before.
-    Sooner,
+    /// It was taken, and the connection may leave at this time, sooner than before.
+    Sooner(Timestamp),
 }
 
 /// The table's clock.
@@ -40,9 +41,9 @@ pub(super) struct Clock<'a> {
     pub paused_ns: i64,
 }
 
-/// A connection and when it may leave.
+/// A connection and when it may leave: what every segment asks for lies in the first two lines.
 #[derive(Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(super) struct Record {
     pub key: Kept,
     pub stream: u64,
@@ -57,6 +58,9 @@ pub(super) struct Record {
 }
 
 const _: () = assert!(size_of::<Record>() == 192);
+
+/// Octets of the lines in which all lies but what is packed.
+const HEAD: usize = 128;
 
 impl Record {
     /// In no queue.
@@ -148,8 +152,9 @@ impl Record {
                 self.newest = segment.time.plus(-clock.paused_ns);
                 self.touched = true;
                 // When it may leave is mostly later than it stands in the queue for.
-                let is_sooner = |at: Timestamp| self.newest.plus(at.since(segment.time)) < self.scheduled;
-                if brief.ends_at(clock.profile).is_some_and(is_sooner) { Taken::Sooner } else { Taken::On }
+                let Some(at) = brief.ends_at(clock.profile) else { return Taken::On };
+                let at = self.newest.plus(at.since(segment.time));
+                if at < self.scheduled { Taken::Sooner(at) } else { Taken::On }
             }
             Body::Whole(connection) => {
                 if !connection.step_plainly(segment) {
@@ -289,7 +294,13 @@ impl Record {
         }
     }
 
-    /// Begins to bring the place into the cache where its next segment will lie, if that is not here.
+    /// Begins to bring into the cache what every segment asks for.
+    #[inline]
+    pub fn prefetch_head(&self) {
+        prefetch_first(self, HEAD);
+    }
+
+    /// Begins to bring the place into the cache where its next segment will lie.
     #[inline]
     pub fn prefetch_behind(&self, shelves: &Shelves) {
         if let Body::Brief(brief) = &self.body {

@@ -16,7 +16,6 @@ use super::numbering::{Known, opens_new_stream};
 use super::past::{Past, Ring, Trace};
 use super::record::{Clock, Record, Taken};
 use super::slab::Slab;
-use crate::base::prefetch::prefetch;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Connection, Predecessor, Profile, Shelves, completeness};
 use crate::segment::{Flags, IcmpError, Segment};
@@ -85,7 +84,12 @@ pub struct Table {
     paused_ns: i64,
     /// Where briefs are played back into.
     scratch: Option<Box<Connection>>,
+    /// Places that were given lately, by hash: what comes together is looked up before the first of it has got its place.
+    recent: [u32; RECENT],
 }
+
+/// More than connections begin in one batch, mostly.
+const RECENT: usize = 32;
 
 /// Set in the places of what has left: their numbers count in the ring and not in the slab.
 const LEFT: u32 = 1 << 31;
@@ -146,6 +150,7 @@ impl Table {
             seen: Timestamp(i64::MIN),
             paused_ns: 0,
             scratch: None,
+            recent: [NOWHERE; RECENT],
         }
     }
 
@@ -231,7 +236,7 @@ impl Table {
         match Place::of(word) {
             Place::Slot(slot) => {
                 if let Some(record) = self.slab.get(slot as u32) {
-                    prefetch(record);
+                    record.prefetch_head();
                 }
             }
             Place::Asked(number) => self.asked.prefetch(number),
@@ -279,7 +284,7 @@ impl Table {
         let found = match Place::of(locator.guess) {
             // What has left since then keeps its key, but of SYNs only those are found that are there.
             guess @ Place::Asked(number) if self.asked.is(number, &locator.key) => Some(guess),
-            _ => self.find(&locator.key, locator.hash),
+            _ => self.find_recent(locator).or_else(|| self.find(&locator.key, locator.hash)),
         };
         match found {
             Some(Place::Slot(slot)) => self.take_next(slot, locator, segment, leave),
@@ -318,7 +323,7 @@ impl Table {
     ) -> Entry {
         match taken {
             Taken::On => {}
-            Taken::Sooner => self.schedule_due(slot),
+            Taken::Sooner(at) => self.schedule(slot, at),
             Taken::No | Taken::Vacant => return self.take_whole(slot, locator, segment, leave),
         }
         Entry::Live(self.slab[slot].stream)
@@ -327,6 +332,7 @@ impl Table {
     /// Gives a SYN alone a record of its own, since more comes. Returns the slot.
     fn settle(&mut self, number: u32, hash: u32) -> usize {
         let slot = self.free.pop().unwrap_or_else(|| self.slab.add());
+        self.recent[hash as usize % RECENT] = slot;
         if let Some(lone) = self.asked.remove(number) {
             self.slab[slot as usize].begin_with(&lone);
             self.index.change(hash, number | ASKED, slot);
@@ -437,6 +443,20 @@ impl Table {
         self.leave_trace(key, hash, &Trace::Numbered(stream, added));
     }
 
+    /// The connection of `locator` if it has got its place lately and is there.
+    #[inline]
+    fn find_recent(&self, locator: &Locator) -> Option<Place> {
+        let place = Place::of(self.recent[locator.hash as usize % RECENT]);
+        let is_there = match place {
+            Place::Slot(slot) => {
+                self.slab.get(slot as u32).is_some_and(|record| record.key.is(&locator.key) && !record.is_vacant())
+            }
+            Place::Asked(number) => self.asked.is(number, &locator.key),
+            Place::Left(_) => false,
+        };
+        is_there.then_some(place)
+    }
+
     #[inline]
     fn find(&self, key: &Key, hash: u32) -> Option<Place> {
         self.index.find(hash, |word| self.is_at(Place::of(word), key)).map(Place::of)
@@ -473,6 +493,7 @@ impl Table {
             && let Some(number) = self.asked.push(segment, opening.stream, self.paused_ns)
         {
             self.index.insert(opening.hash, number | ASKED);
+            self.recent[opening.hash as usize % RECENT] = number | ASKED;
             if self.asked.len() == 1 {
                 self.earliest = self.earliest.min(self.earliest_due());
             }
@@ -481,6 +502,7 @@ impl Table {
         // Making room may have forgotten it.
         let left = left.filter(|&number| self.past.get(number).is_some());
         let slot = self.free.pop().unwrap_or_else(|| self.slab.add());
+        self.recent[opening.hash as usize % RECENT] = slot;
         self.slab[slot as usize].begin(opening, segment);
         match left {
             Some(number) => {

@@ -16,6 +16,9 @@ const PAUSE_MAX_NS: i64 = 60_000_000_000;
 /// While connections leave, the record of the one that comes so many later is brought into the cache.
 const LOOK_AHEAD: usize = 8;
 
+/// Stream numbers for each connection that is still there, at most, for putting them in order by number.
+const SPARSE_MAX: usize = 4;
+
 /// Deadlines that no longer hold are swept out when there are so many more than connections.
 const STALE_MAX: usize = 1 << 16;
 
@@ -139,9 +142,7 @@ impl Table {
 
     /// Lets everything leave, by stream number.
     pub fn finish(&mut self, mut leave: impl FnMut(Left<'_>)) {
-        let records = (0u32..).zip(self.slab.iter()).filter(|(_, record)| !record.is_vacant());
-        let mut order: Vec<(u64, u32)> = records.map(|(slot, record)| (record.stream, slot)).collect();
-        order.sort_unstable();
+        let order = self.by_stream();
         let mut order = order.as_slice();
         // SYNs alone stand in the order of their streams already.
         let mut asked = self.asked.iter().peekable();
@@ -171,6 +172,29 @@ impl Table {
         self.past.clear();
     }
 
+    /// All that have a record, and their streams, in the order of these.
+    fn by_stream(&self) -> Vec<(u64, u32)> {
+        let records = || (0u32..).zip(self.slab.iter()).filter(|(_, record)| !record.is_vacant());
+        let bounds = |(first, last): (u64, u64), stream: u64| (first.min(stream), last.max(stream));
+        let (first, last) = records().map(|(_, record)| record.stream).fold((u64::MAX, 0), bounds);
+        let live = self.slab.len() - self.free.len();
+        match usize::try_from(last.wrapping_sub(first)) {
+            // Numbers are given one after the other, so that each mostly has a place of its own.
+            Ok(span) if first <= last && span / SPARSE_MAX <= live => {
+                let mut slots = vec![None; span + 1];
+                for (slot, record) in records() {
+                    slots[(record.stream - first) as usize] = Some(slot);
+                }
+                (first..).zip(slots).filter_map(|(stream, slot)| Some((stream, slot?))).collect()
+            }
+            _ => {
+                let mut order: Vec<(u64, u32)> = records().map(|(slot, record)| (record.stream, slot)).collect();
+                order.sort_unstable();
+                order
+            }
+        }
+    }
+
     /// Puts it into the queue if it may leave earlier than it stands there for.
     #[inline]
     pub(super) fn schedule_due(&mut self, slot: usize) {
@@ -191,5 +215,47 @@ impl Table {
         let before = Some(std::mem::replace(&mut record.scheduled, at)).filter(|&before| before != Record::NEVER);
         self.deadlines.push(before, (at, record.stream, slot as u32));
         self.earliest = self.earliest.min(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Profile;
+    use crate::segment::Flags;
+    use crate::table::Limits;
+    use crate::table::roster::tests::segment;
+
+    /// The streams of those that are left at the end, of so many of which only every `kept`th does not end by a reset.
+    fn left(connections: u64, kept: u64) -> Vec<u64> {
+        let mut table = Table::new(Limits::default(), Profile::LINUX);
+        let mut frame = 0;
+        for host in 0..connections {
+            for flags in [Flags::SYN, if host % kept == 0 { Flags::ACK } else { Flags::RST }] {
+                frame += 1;
+                table.take(&segment(frame, host as u32, flags), |_| {});
+            }
+        }
+        for seconds in [40, 80] {
+            table.expire(Timestamp(seconds * 1_000_000_000), |_| {});
+        }
+        // Some come in the places of those that have left.
+        for host in connections..connections + 3 {
+            for (at, flags) in [Flags::SYN, Flags::ACK].into_iter().enumerate() {
+                table.take(&segment(80_000_000 + 2 * host + at as u64, host as u32, flags), |_| {});
+            }
+        }
+        let mut streams = Vec::new();
+        table.finish(|left| streams.push(left.stream));
+        streams
+    }
+
+    #[test]
+    fn at_the_end_all_leave_in_the_order_of_their_streams() {
+        for (connections, kept) in [(500, 2), (5_000, 500)] {
+            let expected: Vec<u64> =
+                (0..connections).filter(|host| host % kept == 0).chain(connections..connections + 3).collect();
+            assert_eq!(left(connections, kept), expected);
+        }
     }
 }
