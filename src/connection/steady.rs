@@ -5,7 +5,7 @@
 
 use super::history::completeness;
 use super::noted::{Class, Noted};
-use super::step::{Connection, OPENING_SEGMENTS, WILD_DISTANCE};
+use super::step::{Connection, OPENING_SEGMENTS, SILENCE_NS, WILD_DISTANCE};
 use crate::base::Side;
 use crate::segment::{Flags, Marks, Segment};
 
@@ -15,6 +15,10 @@ impl Connection {
     pub(super) fn step_steadily(&mut self, side: Side, segment: &Segment) -> bool {
         if !self.is_steady(side, segment) {
             return false;
+        }
+        let silence = segment.time.since(self.end);
+        if silence > self.longest_silence.0 {
+            self.longest_silence = (silence, segment.frame.0);
         }
         self.end = segment.time;
         self.last_frame = segment.frame.0;
@@ -85,7 +89,7 @@ impl Connection {
             && (own.payload_bytes > 0 || segment.payload_len == 0 && peer.payload_bytes > 0)
             && own.context == Some(segment.context)
             && self.has_letter_of(side, segment)
-            && (0..=self.longest_silence.0).contains(&silence);
+            && (0..SILENCE_NS.max(self.longest_silence.0.saturating_add(1))).contains(&silence);
         let acknowledges = segment.ack.at_or_after(acked)
             && (-WILD_DISTANCE.cast_signed()..=0).contains(&segment.ack.since(peer.nxt))
             && peer.isn.is_none_or(|isn| segment.ack.after(isn) || peer.has_gone_round())
