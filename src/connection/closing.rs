@@ -1,6 +1,7 @@
 //! How a connection ended.
 
-use super::lifecycle::{Hindsight, ResetEffect};
+use super::effect::ResetEffect;
+use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
 use super::opening::Opening;
 use super::retries::Retries;

@@ -5,10 +5,10 @@ use smallvec::SmallVec;
 use super::closing::Closing;
 use super::cue::Cue;
 use super::delivery::{Arrival, Arrivals, Receipt, first_after_fin, has_aborted};
+use super::effect::ResetEffect;
 use super::noted::{Class, Noted};
 use super::opening::Opening;
 use super::profile::{Profile, SYN_REPEATED_NS};
-use super::reset::Acceptance;
 use super::retries::Retries;
 use super::state::State;
 use super::step::Connection;
@@ -43,44 +43,6 @@ pub struct Surprise {
     pub cue: Cue,
     /// The frame.
     pub frame: u64,
-}
-
-/// How a reset met the endpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResetEffect {
-    /// Index of the RST in [`Lifecycle::notes`].
-    pub note: usize,
-    /// Whose address it carries.
-    pub sender: Side,
-    /// Its receiver's state just before; none when nothing is known of it.
-    pub receiver_state: Option<State>,
-    /// Its sender's state just before; none when nothing is known of it.
-    pub sender_state: Option<State>,
-    /// Where its numbers stand for the receiver.
-    pub acceptance: Acceptance,
-    /// The receiver was heard afterwards as if nothing had happened.
-    pub receiver_goes_on: bool,
-    /// The receiver took it: it still had the connection, found it acceptable, and is not heard as if nothing had happened.
-    pub accepted: bool,
-    /// The supposed sender went on as if it had not sent it.
-    pub contradicted: bool,
-    /// It refuses an acknowledgment that belongs to another incarnation, and leaves its sender's state alone (RFC 9293,
-    /// section 3.10.7.3, first, and 3.10.7.4, fifth).
-    pub refuses: bool,
-    /// The frame in which its supposed sender accepts, in the next stream, the SYN that it refuses.
-    pub accepted_next: Option<u64>,
-    /// It answers a SYN with a timestamp that this did not carry.
-    pub echoes_no_syn: bool,
-    /// It answers data to an application that had closed, and whose FIN had to wait behind data of its own.
-    pub withheld_fin: bool,
-}
-
-impl ResetEffect {
-    /// The state of `side` just before the reset.
-    pub fn state_of(&self, side: Side) -> State {
-        let state = if side == self.sender { self.sender_state } else { self.receiver_state };
-        state.unwrap_or(State::Closed)
-    }
 }
 
 /// The life of one connection.
@@ -262,87 +224,6 @@ impl Hindsight<'_> {
     /// The client acknowledges or sends beyond its SYN, so that it is open although the server was not captured.
     pub(super) fn client_goes_on_open(&self) -> bool {
         self.notes.iter().any(|note| note.side == Side::Client && !note.is_syn() && note.acknowledges())
-    }
-
-    /// Note `index` resets a connection whose probes nobody had answered, when the next was due: the peer is gone, or the
-    /// way to it, and this reaches nobody either. At the receiver's own tap it is seen to have come.
-    fn went_nowhere(&self, index: usize, unanswered_probes: u32) -> bool {
-        let reset = &self.notes[index];
-        let is_probe = |note: &&Noted| note.side == reset.side && note.class.contains(Class::KEEPALIVE);
-        let mut probes = self.notes[..index].iter().rev().filter(is_probe);
-        let (Some(last), Some(before)) = (probes.next(), probes.next()) else { return false };
-        let interval = last.time.since(before.time);
-        let is_due = reset.time.since(last.time) >= interval - interval / 4;
-        // A row as long that ended with an answer shows that probes are lost here while the peer lives.
-        let (mut row, mut answered) = (0, 0);
-        for note in &self.notes[..index] {
-            if note.side != reset.side {
-                answered = answered.max(row);
-                row = 0;
-            } else if is_probe(&note) {
-                row += 1;
-            }
-        }
-        unanswered_probes >= PROBES_IN_VAIN.max(answered + 1)
-            && is_due
-            && self.arrivals.tap != Some(Tap::beside(!reset.side))
-    }
-
-    /// Note `index` is a reply whose number its receiver had passed when it came: the sender replied later with a higher one
-    /// that its receiver had acknowledged, and who is reset acknowledges nothing more.
-    fn fell_short(&self, index: usize) -> bool {
-        let is_reply = |note: &Noted| note.is_rst() && !note.flags.contains(Flags::ACK);
-        let reply = &self.notes[index];
-        let half = &self.connection.halves[reply.side];
-        let sent = half.nxt;
-        // What stands before the FIN is taken by who has that.
-        half.is_known()
-            && is_reply(reply)
-            && half.fin != Some(reply.seq)
-            && self.notes[index + 1..].iter().any(|later| {
-                let is_higher = later.seq.after(reply.seq) && later.seq.at_or_before(sent);
-                is_reply(later) && later.side == reply.side && is_higher
-            })
-    }
-
-    /// Judges every remembered reset: acceptable by its numbers, and borne out by what both ends did next.
-    fn reset_effects(&self) -> Vec<ResetEffect> {
-        let resets = self.notes.iter().enumerate().filter(|(_, note)| note.is_rst());
-        resets
-            .map(|(index, note)| {
-                let seen = self.connection.resets.iter().find(|seen| seen.noted.frame == note.frame);
-                let acceptance = seen.map_or(Acceptance::Unknown, |seen| seen.acceptance());
-                let receiver = !note.side;
-                let receiver_goes_on =
-                    self.goes_on(receiver, index, self.arrivals.crossing_ns(receiver)) || self.is_asked_again(receiver);
-                let lost = seen.is_some_and(|seen| self.went_nowhere(index, seen.before[note.side].unanswered_probes));
-                let accepted_next = self.is_accepted_next(index);
-                let echoes_no_syn = self.echoes_no_syn(index);
-                let contradicted = self.goes_on(note.side, index, REORDERING_NS) || accepted_next.is_some();
-                ResetEffect {
-                    note: index,
-                    receiver_state: None,
-                    sender_state: None,
-                    acceptance,
-                    receiver_goes_on,
-                    sender: note.side,
-                    accepted: acceptance.resets()
-                        && !receiver_goes_on
-                        && !lost
-                        && !echoes_no_syn
-                        && !self.fell_short(index),
-                    contradicted,
-                    accepted_next,
-                    echoes_no_syn,
-                    withheld_fin: !contradicted && seen.is_some_and(|seen| self.withheld_fin(index, seen)),
-                    refuses: (0..index).any(|at| {
-                        let earlier = &self.notes[at];
-                        let answered = earlier.side != note.side && earlier.acknowledges() && earlier.ack == note.seq;
-                        answered && (earlier.class.contains(Class::WILD) || self.echoes_no_syn(at))
-                    }),
-                }
-            })
-            .collect()
     }
 
     /// What `side` lived through, in its own order: its sends as the tap saw them, and each arrival after the last
@@ -568,10 +449,6 @@ impl Hindsight<'_> {
         seen[after..].iter().position(is_copy).map(|offset| after + offset)
     }
 }
-/// One probe may be lost; the next comes when that is known.
-const PROBES_IN_VAIN: u32 = 2;
-/// A segment of the same side this soon after its RST was overtaken by it and does not contradict it, ns.
-const REORDERING_NS: i64 = 3_000_000;
 
 /// Whether Linux aborts an opening connection for this error (`icmp_err_convert`, `tcp_v4_err`): every destination
 /// unreachable but "fragmentation needed", time exceeded, and parameter problem.
