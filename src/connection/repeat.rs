@@ -1,10 +1,44 @@
-//! Input that stands twice in the input.
+//! Frames that were captured more than once, and input that stands twice in the input.
 
 use super::Connection;
-use crate::base::Side;
+use crate::base::{Side, Timestamp};
 use crate::segment::{Flags, Segment};
 
+/// Two identical frames this close together are one frame captured twice even when nothing in them tells a
+/// retransmission apart: no stack retransmits within a millisecond.
+const DUPLICATE_NS: i64 = 1_000_000;
+/// The same for frames that a retransmission could not equal, because an IP id or timestamp counts on.
+const DUPLICATE_MARKED_NS: i64 = 150_000_000;
+
 impl Connection {
+    /// The same packet was captured a moment before.
+    #[inline]
+    pub(super) fn is_duplicate(&mut self, side: Side, segment: &Segment) -> bool {
+        let marked = segment.ip_id != 0 || segment.options.timestamps.is_some();
+        let span = if marked { DUPLICATE_MARKED_NS } else { DUPLICATE_NS };
+        let packet = segment.sender_digest();
+        let half = &self.halves[side];
+        let is_same = |&&(digest, time): &&(u32, Timestamp)| digest == packet && segment.time.since(time).abs() <= span;
+        let first = half.digests.iter().find(is_same).filter(|_| half.frames > 1).map(|&(_, time)| time);
+        // Answers without an id or timestamp are equal when they answer alike: resets to one window of data (FACTS:
+        // Linux sends them with id 0), duplicate acknowledgments. Only where other frames come twice, they do, too.
+        let comes_twice = || self.halves.client.duplicates + self.halves.server.duplicates > 0;
+        // What the peer sent since is answered anew, in the same tick and so in the same words.
+        let asked =
+            |first: Timestamp| self.halves[!side].last.is_some_and(|peer| peer.end() != peer.seq && peer.time > first);
+        let is_copy = |first: Timestamp| {
+            segment.seq_len() > 0 || marked && (segment.ip_id != 0 || !asked(first)) || comes_twice()
+        };
+        let seen = first.is_some_and(is_copy);
+        let half = &mut self.halves[side];
+        if !seen {
+            let slot = usize::from(half.digest_cursor) % half.digests.len();
+            half.digests[slot] = (packet, segment.time);
+            half.digest_cursor = half.digest_cursor.wrapping_add(1);
+        }
+        seen
+    }
+
     /// It is dated among frames already seen and one of them, to the nanosecond, or it says nothing new in a stretch that
     /// began with such a one: a part of the input stands twice in it, as in files that were put together.
     pub(super) fn stands_again(&mut self, side: Side, segment: &Segment) -> bool {

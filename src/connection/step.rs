@@ -20,11 +20,6 @@ const ICMP_MAX: usize = 8;
 pub(super) const OPENING_SEGMENTS: u64 = 6;
 /// A sequence number farther than this from anything seen belongs to no window that TCP allows (RFC 7323: 2^30).
 pub(super) const WILD_DISTANCE: u32 = 1 << 30;
-/// Two identical frames this close together are one frame captured twice even when nothing in them tells a
-/// retransmission apart: no stack retransmits within a millisecond.
-const DUPLICATE_NS: i64 = 1_000_000;
-/// The same for frames that a retransmission could not equal, because an IP id or timestamp counts on.
-const DUPLICATE_MARKED_NS: i64 = 150_000_000;
 
 /// Two frames of one side this far apart in the wrong order are a clock that was set back; less are the queues of one
 /// network card, emptied in turn.
@@ -596,33 +591,6 @@ impl Connection {
         } else if segment.marks.contains(Marks::PAYLOAD_CUT) {
             self.journal.artefact(Artefact::PayloadCut, segment);
         }
-    }
-
-    #[inline]
-    pub(super) fn is_duplicate(&mut self, side: Side, segment: &Segment) -> bool {
-        let marked = segment.ip_id != 0 || segment.options.timestamps.is_some();
-        let span = if marked { DUPLICATE_MARKED_NS } else { DUPLICATE_NS };
-        let packet = segment.sender_digest();
-        let half = &self.halves[side];
-        let is_same = |&&(digest, time): &&(u32, Timestamp)| digest == packet && segment.time.since(time).abs() <= span;
-        let first = half.digests.iter().find(is_same).filter(|_| half.frames > 1).map(|&(_, time)| time);
-        // Answers without an id or timestamp are equal when they answer alike: resets to one window of data (FACTS:
-        // Linux sends them with id 0), duplicate acknowledgments. Only where other frames come twice, they do, too.
-        let comes_twice = || self.halves.client.duplicates + self.halves.server.duplicates > 0;
-        // What the peer sent since is answered anew, in the same tick and so in the same words.
-        let asked =
-            |first: Timestamp| self.halves[!side].last.is_some_and(|peer| peer.end() != peer.seq && peer.time > first);
-        let is_copy = |first: Timestamp| {
-            segment.seq_len() > 0 || marked && (segment.ip_id != 0 || !asked(first)) || comes_twice()
-        };
-        let seen = first.is_some_and(is_copy);
-        let half = &mut self.halves[side];
-        if !seen {
-            let slot = usize::from(half.digest_cursor) % half.digests.len();
-            half.digests[slot] = (packet, segment.time);
-            half.digest_cursor = half.digest_cursor.wrapping_add(1);
-        }
-        seen
     }
 }
 
