@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::noted::{Class, Noted};
 use super::profile::Profile;
 use super::refused::Refused;
+use super::round_trip::handshake_rtt;
 use super::step::Connection;
 use super::vantage::Tap;
 use crate::base::{Seq, Side, Sides, Timestamp};
@@ -16,18 +17,8 @@ const CROSSING_SLACK_NS: i64 = 1_000_000;
 const RTT_UNKNOWN_NS: i64 = 100_000_000;
 /// Roads that differ by more than this are rare, ns.
 const DETOUR_NS: i64 = 50_000_000;
-/// A SYN-ACK is sent again after so long (RFC 6298, section 2.1), less the time on the way, ns.
-pub(super) const SYN_ACK_RTO_NS: i64 = 900_000_000;
-/// What completes a handshake later than this, and says something, came when there was something to say, ns.
-pub(super) const ANSWER_NS_MAX: i64 = 300_000_000;
 /// So many answers in a row that did not take effect mean that the next one did not either.
 const LOST_IN_A_ROW: usize = 4;
-/// A side that has said nothing since its SYN-ACK while the peer sent this often does not hold the connection.
-const UNANSWERED_MIN: u32 = 3;
-
-/// No SYN-ACK waits longer for its acknowledgment before it is sent again (RFC 6298, section 2.1), ns; the road's delay and
-/// a timer's slack included.
-const SYN_ACK_REPEATED_NS: i64 = 1_500_000_000;
 
 /// How it is known that a segment arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +45,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    const fn of(note: usize, arrival: Arrival, lost_before: usize) -> Self {
+    pub(super) const fn of(note: usize, arrival: Arrival, lost_before: usize) -> Self {
         Self { note, after: None, before: None, arrival, lost_before }
     }
 }
@@ -125,23 +116,6 @@ impl Arrivals {
             Some(answer.time.since(asked.time)).filter(|&ns| ns > 0 && !is_repeated)
         });
         soonest.chain(self.rtt_ns[side]).min()
-    }
-
-    /// Which copy of the peer's SYN-ACK reached `side`.
-    fn syn_ack_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> Option<Receipt> {
-        let isn = connection.halves[!side].isn?;
-        let own_next = connection.halves[side].isn.map(|isn| isn + 1);
-        let cover = notes.iter().position(|note| {
-            let aborts = shows_receipt_beyond(note, isn) && own_next.is_some_and(|next| note.seq.at_or_after(next));
-            note.side == side && (acknowledges_beyond(note, isn) || aborts) && !note.is_syn_ack() && !note.is_syn()
-        });
-        let Some(cover) = cover else { return syn_ack_before_unseen(notes, side, own_next?) };
-        let copies = indices(&notes[..cover], |note| note.side != side && note.is_syn_ack());
-        let chosen = if copies.is_empty() { return None } else { self.copy_answered(notes, &copies, cover, side) };
-        let copy = copies[chosen];
-        // A simultaneous opener's own SYN and SYN-ACK may still follow in the order of the tap.
-        let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_syn());
-        Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
     }
 
     /// Which copy of the peer's FIN reached `side`.
@@ -257,7 +231,7 @@ impl Arrivals {
 
     /// Which of `copies` the answer at `answer` answers: the newest whose timestamp it echoes or could echo, else the
     /// newest that is old enough to have been there and back.
-    fn copy_answered(&self, notes: &[Noted], copies: &[usize], answer: usize, side: Side) -> usize {
+    pub(super) fn copy_answered(&self, notes: &[Noted], copies: &[usize], answer: usize, side: Side) -> usize {
         if let Some(Timestamps { echo, .. }) = notes[answer].timestamps {
             let echoed = copies.iter().rposition(|&copy| {
                 notes[copy].timestamps.is_some_and(|timestamps| Seq(timestamps.value).at_or_before(Seq(echo)))
@@ -352,38 +326,9 @@ impl Arrivals {
         Some(Receipt::of(answer.unwrap_or(fin.note), Arrival::Shown, 0))
     }
 
-    /// Which segment of the peer told `side` that its SYN-ACK had arrived, and how many did not.
-    fn ack_of_syn_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> (Option<Receipt>, usize) {
-        let half = &connection.halves[side];
-        let Some(isn) = half.isn.filter(|_| half.syn_acks > 0) else { return (None, 0) };
-        let open = shows_open(connection, notes, side);
-        // A copy that comes when the connection is seen to be open was delayed on its way.
-        let opened_at = open.map_or(u64::MAX, |open| notes[open].frame);
-        let repeated = |note: &Noted| note.side == side && note.is_syn_ack() && note.frame < opened_at;
-        let answers = taken(notes, 0, |note| note.side != side && acknowledges_beyond(note, isn));
-        let (receipt, lost) = self.effective(notes, side, &answers, repeated);
-        let Some(receipt) = receipt else {
-            // Seen to be open all the same: the last answer before that did it.
-            let last = open.and_then(|open| answers.iter().rev().find(|&&answer| answer < open).copied());
-            return (last.map(|note| Receipt { before: open, ..Receipt::of(note, Arrival::Shown, lost) }), lost);
-        };
-        match open {
-            Some(open) if receipt.note > open => {
-                let last = answers.iter().rev().find(|&&answer| answer < open).copied();
-                (last.map(|note| Receipt { before: Some(open), ..Receipt::of(note, Arrival::Shown, lost) }), lost)
-            }
-            Some(open) => {
-                let before = Some(receipt.before.map_or(open, |shows| shows.min(open)));
-                (Some(Receipt { arrival: Arrival::Shown, before, ..receipt }), lost)
-            }
-            None if does_not_hold(connection, side, lost) => (None, lost + 1),
-            None => (Some(receipt), lost),
-        }
-    }
-
     /// Of the answers to something that `side` sends until it is answered: the first one after which it did not send it
     /// again, crossing copies aside.
-    fn effective(
+    pub(super) fn effective(
         &self,
         notes: &[Noted],
         side: Side,
@@ -476,113 +421,6 @@ fn silent_hole(notes: &[Noted], copy: usize, cover: usize, side: Side, fin: Seq)
     (newest.ack.at_or_before(fin) && is_sent_again && again.seq == newest.ack).then_some(newest.ack)
 }
 
-/// Nothing that `side` sent after the SYN-ACK was captured, but the peer acknowledges more than its SYN, which only an open
-/// connection sends. With Fast Open the SYN itself carries more.
-fn syn_ack_before_unseen(notes: &[Noted], side: Side, own_next: Seq) -> Option<Receipt> {
-    let shows = |note: &Noted| note.side != side && note.acknowledges() && note.ack.after(own_next);
-    let shown = notes.iter().position(shows).filter(|&shown| !notes[shown].is_syn_ack())?;
-    let copies = indices(&notes[..shown], |note| note.side != side && note.is_syn_ack());
-    Some(Receipt::of(*copies.last()?, Arrival::Shown, copies.len() - 1))
-}
-
-/// The first segment of `side` that only an open connection sends: payload, a FIN, or an acknowledgment beyond the
-/// peer's SYN. A Fast Open server may send data before it is open (RFC 7413, section 4.2), so there only the
-/// acknowledgment counts.
-fn shows_open(connection: &Connection, notes: &[Noted], side: Side) -> Option<usize> {
-    let accepted_at_syn = notes.iter().find(|note| note.side == side && note.is_syn_ack()).map(|note| note.ack);
-    let fast_open = match (accepted_at_syn, connection.halves[!side].isn) {
-        (Some(ack), Some(isn)) => ack.after(isn + 1),
-        _ => false,
-    };
-    notes.iter().position(|note| {
-        let beyond_syn = note.acknowledges() && accepted_at_syn.is_some_and(|ack| note.ack.after(ack));
-        // Only an open connection keeps what came out of order.
-        let sends = (note.len > 0 || note.is_fin()) && !fast_open || note.sack.is_some();
-        note.side == side && !note.is_syn() && !note.is_syn_ack() && !note.is_rst() && (beyond_syn || sends)
-    })
-}
-
-/// From the tap to each side and back, by the handshake. A repeated SYN or SYN-ACK counts from its last copy.
-pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>> {
-    let Some(syn_ack) = notes.iter().position(|note| note.side == Side::Server && note.is_syn_ack()) else {
-        return Sides::default();
-    };
-    let syn = notes[..syn_ack].iter().rfind(|note| note.side == Side::Client && note.is_syn());
-    let isn = connection.halves.server.isn;
-    let ack = notes[syn_ack..]
-        .iter()
-        .position(|note| note.side == Side::Client && isn.is_some_and(|isn| acknowledges_beyond(note, isn)));
-    // A probe comes by its timer and answers nothing; what follows it may answer a SYN-ACK that came after it.
-    let ack = ack.and_then(|ack| after_probes(&notes[syn_ack..], ack));
-    let last_syn_ack =
-        ack.and_then(|ack| notes[..syn_ack + ack].iter().rfind(|note| note.side == Side::Server && note.is_syn_ack()));
-    // A repeated SYN leaves open which copy was answered (Karn), unless the SYN-ACK echoes the newest alone: what answers by
-    // its timestamp is slower than the newest.
-    let answered = syn.map(|syn| notes[syn_ack].time.since(syn.time).max(0));
-    let echo = notes[syn_ack].timestamps.map(|stamps| stamps.echo);
-    let stamped = |note: &Noted| note.timestamps.map(|stamps| stamps.value);
-    let is_newest = echo.is_some() && syn.is_some_and(|syn| stamped(syn) == echo);
-    let mut copies = notes[..syn_ack].iter().filter(|note| note.side == Side::Client && note.is_syn());
-    let others = copies.clone().filter(|copy| syn.is_some_and(|syn| syn.frame != copy.frame));
-    let is_told = is_newest && others.into_iter().all(|copy| stamped(copy) != echo);
-    let repeated = copies.nth(1).is_some() && !is_told;
-    let slower = if repeated { echoed_rtt(&notes[syn_ack..], Side::Server) } else { None };
-    let completed = ack.zip(last_syn_ack).map(|(ack, sent)| (syn_ack + ack, sent));
-    // What completes it and is no acknowledgment alone came when there was something to send: the acknowledgment was lost.
-    let prompt = completed.filter(|&(ack, _)| notes[ack].end() != notes[ack].seq);
-    let has_to_say = prompt.is_some();
-    let prompt = prompt.and_then(|(ack, _)| echoed_rtt(&notes[ack..], Side::Client));
-    Sides {
-        client: completed.and_then(|(ack, sent)| {
-            let rtt = notes[ack].time.since(sent.time).max(0);
-            let rtt = prompt.map_or(rtt, |prompt| rtt.min(prompt));
-            (!has_to_say || rtt < ANSWER_NS_MAX).then_some(rtt)
-        }),
-        server: answered.and_then(|rtt| {
-            let rtt = rtt.max(slower.unwrap_or(0));
-            // So late it may be a copy, of which the tap missed the first: what echoes sooner tells.
-            if rtt < SYN_ACK_RTO_NS {
-                Some(rtt)
-            } else {
-                soonest_echo(notes, Side::Server).map(|echoed| rtt.min(echoed))
-            }
-        }),
-    }
-}
-
-/// The first acknowledgment of the client from `ack` on that is no keepalive probe, unless nothing was asked since the probes.
-fn after_probes(notes: &[Noted], ack: usize) -> Option<usize> {
-    let is_probe = |note: &Noted| note.class.contains(Class::KEEPALIVE);
-    if !is_probe(&notes[ack]) {
-        return Some(ack);
-    }
-    let asks = |note: &Noted| note.side == Side::Server && note.is_syn_ack();
-    let again = ack + notes[ack..].iter().position(asks)?;
-    let answer = again + notes[again..].iter().position(|note| note.side == Side::Client && note.acknowledges())?;
-    (!is_probe(&notes[answer])).then_some(answer)
-}
-
-/// From the tap to `side` and back, at most: the least time from a timestamp of its peer to its echo.
-fn soonest_echo(notes: &[Noted], side: Side) -> Option<i64> {
-    let echoed = |(index, answer): (usize, &Noted)| {
-        let echo = answer.timestamps?.echo;
-        let carries = |note: &&Noted| note.side != side && note.timestamps.is_some_and(|stamps| stamps.value == echo);
-        Some(answer.time.since(notes[..index].iter().find(carries)?.time))
-    };
-    let answers = notes.iter().enumerate().filter(|(_, note)| note.side == side && !note.is_rst());
-    answers.filter_map(echoed).filter(|&rtt| rtt >= 0).min()
-}
-
-/// From the tap to `side` and back, by the first segment of its peer that it echoes.
-fn echoed_rtt(notes: &[Noted], side: Side) -> Option<i64> {
-    let answers = notes.iter().filter(|note| note.side == side && !note.is_syn_ack() && !note.is_rst());
-    answers.filter_map(|answer| Some((answer, answer.timestamps?.echo))).find_map(|(answer, echo)| {
-        let asked = |note: &&Noted| note.side != side && note.timestamps.is_some_and(|stamps| stamps.value == echo);
-        let asked = notes.iter().find(asked).filter(|asked| asked.frame < answer.frame)?;
-        Some(answer.time.since(asked.time))
-    })
-}
-
 /// The passive opener `side` sent a RST with ACK right after its SYN-ACK: an abort. What is still opening belongs to no
 /// application that could abort it, and replies of a port without a socket acknowledge nothing to a segment that does.
 pub(super) fn has_aborted(connection: &Connection, side: Side) -> bool {
@@ -592,28 +430,6 @@ pub(super) fn has_aborted(connection: &Connection, side: Side) -> bool {
         .iter()
         .map(|seen| &seen.noted)
         .any(|reset| reset.side == side && reset.flags.contains(Flags::ACK) && Some(reset.seq) == next)
-}
-
-/// The passive opener has said nothing since its SYN-ACK although the client sent again and again, or it even repeated
-/// the SYN-ACK over the client's acknowledgments and repeated payload.
-fn does_not_hold(connection: &Connection, side: Side, lost: usize) -> bool {
-    let (server, client) = (&connection.halves[side], &connection.halves[!side]);
-
-    let has_aborted = has_aborted(connection, side);
-    // A reset without ACK, in answer to the handshake's ACK or what came with it, is a listener's (tcp_abort_on_overflow).
-    // Who had not taken that would have repeated the SYN-ACK before a later segment came.
-    let is_prompt = |reset: &Noted| server.syn_acks > 1 || reset.time.since(connection.start) < SYN_ACK_REPEATED_NS;
-    let refused = connection.resets.first().is_some_and(|seen| {
-        seen.noted.side == side
-            && !has_aborted
-            && is_prompt(&seen.noted)
-            && !seen.noted.flags.contains(Flags::ACK)
-            && server.segments() == u64::from(server.syn_acks + server.rsts)
-    });
-    // An abort is no silence: a live socket sends it.
-    let aborted = connection.resets.first().is_some_and(|seen| seen.noted.flags.contains(Flags::ACK));
-    let mute = server.segments() == u64::from(server.syn_acks + server.rsts) && !aborted && !has_aborted;
-    refused || mute && client.unanswered > UNANSWERED_MIN || lost > 0 && client.retransmissions > 0
 }
 
 /// The answer that `side` shows to have received by echoing its timestamp, and the segment that shows it.
@@ -672,14 +488,14 @@ pub(super) fn acknowledges_beyond(note: &Noted, seq: Seq) -> bool {
 }
 
 /// The same, or a RST+ACK of a live socket, which carries RCV.NXT (RFC 9293, section 3.10.5).
-fn shows_receipt_beyond(note: &Noted, seq: Seq) -> bool {
+pub(super) fn shows_receipt_beyond(note: &Noted, seq: Seq) -> bool {
     let abort = note.flags.contains(Flags::RST | Flags::ACK) && note.ack == seq + 1;
     acknowledges_beyond(note, seq) || abort
 }
 
 /// Those of `notes` from `from` on that acknowledge. A probe stands below the window, and so nothing is taken of it but that
 /// it asks (RFC 9293, section 3.10.7.4, first); only where nothing else was seen, it shows that there was something.
-fn taken(notes: &[Noted], from: usize, acknowledges: impl Fn(&Noted) -> bool) -> SmallVec<[usize; 8]> {
+pub(super) fn taken(notes: &[Noted], from: usize, acknowledges: impl Fn(&Noted) -> bool) -> SmallVec<[usize; 8]> {
     let is_probe = |index: &usize| notes[*index].class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE);
     let mut found = indices(notes, acknowledges);
     found.retain(|index| *index >= from);
@@ -690,7 +506,7 @@ fn taken(notes: &[Noted], from: usize, acknowledges: impl Fn(&Noted) -> bool) ->
 }
 
 #[inline]
-fn indices(notes: &[Noted], wanted: impl Fn(&Noted) -> bool) -> SmallVec<[usize; 8]> {
+pub(super) fn indices(notes: &[Noted], wanted: impl Fn(&Noted) -> bool) -> SmallVec<[usize; 8]> {
     let mut found = SmallVec::new();
     for (index, note) in notes.iter().enumerate() {
         if wanted(note) {

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 
 use super::Connection;
-use super::delivery::handshake_rtt;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
+use super::round_trip::handshake_rtt;
 use crate::base::{Side, Timestamp};
 use crate::segment::{Flags, Marks};
 

@@ -12,9 +12,9 @@ use smallvec::SmallVec;
 
 use self::pass::{Pass, Stage, Twins};
 use super::brief::{Brief, Packed};
-use super::delivery::{ANSWER_NS_MAX, SYN_ACK_RTO_NS};
 use super::noted::Noted;
 use super::profile::Profile;
+use super::round_trip::{ANSWER_NS_MAX, SYN_ACK_RTO_NS};
 use super::state::State;
 use super::vantage::Tap;
 use super::words::{Basis, CloseKind, Initiator, OpenKind, StateStep};

@@ -1,0 +1,117 @@
+//! What of a handshake arrived: which SYN-ACK the client had, and what opened the server.
+
+use super::delivery::{
+    Arrival, Arrivals, Receipt, acknowledges_beyond, has_aborted, indices, shows_receipt_beyond, taken,
+};
+use super::noted::Noted;
+use super::step::Connection;
+use crate::base::{Seq, Side};
+use crate::segment::Flags;
+
+/// A side that has said nothing since its SYN-ACK while the peer sent this often does not hold the connection.
+const UNANSWERED_MIN: u32 = 3;
+
+/// No SYN-ACK waits longer for its acknowledgment before it is sent again (RFC 6298, section 2.1), ns; the road's delay and
+/// a timer's slack included.
+const SYN_ACK_REPEATED_NS: i64 = 1_500_000_000;
+
+impl Arrivals {
+    /// Which copy of the peer's SYN-ACK reached `side`.
+    pub(super) fn syn_ack_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> Option<Receipt> {
+        let isn = connection.halves[!side].isn?;
+        let own_next = connection.halves[side].isn.map(|isn| isn + 1);
+        let cover = notes.iter().position(|note| {
+            let aborts = shows_receipt_beyond(note, isn) && own_next.is_some_and(|next| note.seq.at_or_after(next));
+            note.side == side && (acknowledges_beyond(note, isn) || aborts) && !note.is_syn_ack() && !note.is_syn()
+        });
+        let Some(cover) = cover else { return syn_ack_before_unseen(notes, side, own_next?) };
+        let copies = indices(&notes[..cover], |note| note.side != side && note.is_syn_ack());
+        let chosen = if copies.is_empty() { return None } else { self.copy_answered(notes, &copies, cover, side) };
+        let copy = copies[chosen];
+        // A simultaneous opener's own SYN and SYN-ACK may still follow in the order of the tap.
+        let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_syn());
+        Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
+    }
+
+    /// Which segment of the peer told `side` that its SYN-ACK had arrived, and how many did not.
+    pub(super) fn ack_of_syn_receipt(
+        &self,
+        connection: &Connection,
+        notes: &[Noted],
+        side: Side,
+    ) -> (Option<Receipt>, usize) {
+        let half = &connection.halves[side];
+        let Some(isn) = half.isn.filter(|_| half.syn_acks > 0) else { return (None, 0) };
+        let open = shows_open(connection, notes, side);
+        // A copy that comes when the connection is seen to be open was delayed on its way.
+        let opened_at = open.map_or(u64::MAX, |open| notes[open].frame);
+        let repeated = |note: &Noted| note.side == side && note.is_syn_ack() && note.frame < opened_at;
+        let answers = taken(notes, 0, |note| note.side != side && acknowledges_beyond(note, isn));
+        let (receipt, lost) = self.effective(notes, side, &answers, repeated);
+        let Some(receipt) = receipt else {
+            // Seen to be open all the same: the last answer before that did it.
+            let last = open.and_then(|open| answers.iter().rev().find(|&&answer| answer < open).copied());
+            return (last.map(|note| Receipt { before: open, ..Receipt::of(note, Arrival::Shown, lost) }), lost);
+        };
+        match open {
+            Some(open) if receipt.note > open => {
+                let last = answers.iter().rev().find(|&&answer| answer < open).copied();
+                (last.map(|note| Receipt { before: Some(open), ..Receipt::of(note, Arrival::Shown, lost) }), lost)
+            }
+            Some(open) => {
+                let before = Some(receipt.before.map_or(open, |shows| shows.min(open)));
+                (Some(Receipt { arrival: Arrival::Shown, before, ..receipt }), lost)
+            }
+            None if does_not_hold(connection, side, lost) => (None, lost + 1),
+            None => (Some(receipt), lost),
+        }
+    }
+}
+
+/// Nothing that `side` sent after the SYN-ACK was captured, but the peer acknowledges more than its SYN, which only an open
+/// connection sends. With Fast Open the SYN itself carries more.
+fn syn_ack_before_unseen(notes: &[Noted], side: Side, own_next: Seq) -> Option<Receipt> {
+    let shows = |note: &Noted| note.side != side && note.acknowledges() && note.ack.after(own_next);
+    let shown = notes.iter().position(shows).filter(|&shown| !notes[shown].is_syn_ack())?;
+    let copies = indices(&notes[..shown], |note| note.side != side && note.is_syn_ack());
+    Some(Receipt::of(*copies.last()?, Arrival::Shown, copies.len() - 1))
+}
+
+/// The first segment of `side` that only an open connection sends: payload, a FIN, or an acknowledgment beyond the
+/// peer's SYN. A Fast Open server may send data before it is open (RFC 7413, section 4.2), so there only the
+/// acknowledgment counts.
+fn shows_open(connection: &Connection, notes: &[Noted], side: Side) -> Option<usize> {
+    let accepted_at_syn = notes.iter().find(|note| note.side == side && note.is_syn_ack()).map(|note| note.ack);
+    let fast_open = match (accepted_at_syn, connection.halves[!side].isn) {
+        (Some(ack), Some(isn)) => ack.after(isn + 1),
+        _ => false,
+    };
+    notes.iter().position(|note| {
+        let beyond_syn = note.acknowledges() && accepted_at_syn.is_some_and(|ack| note.ack.after(ack));
+        // Only an open connection keeps what came out of order.
+        let sends = (note.len > 0 || note.is_fin()) && !fast_open || note.sack.is_some();
+        note.side == side && !note.is_syn() && !note.is_syn_ack() && !note.is_rst() && (beyond_syn || sends)
+    })
+}
+
+/// The passive opener has said nothing since its SYN-ACK although the client sent again and again, or it even repeated
+/// the SYN-ACK over the client's acknowledgments and repeated payload.
+fn does_not_hold(connection: &Connection, side: Side, lost: usize) -> bool {
+    let (server, client) = (&connection.halves[side], &connection.halves[!side]);
+
+    let has_aborted = has_aborted(connection, side);
+    // A reset without ACK, in answer to the handshake's ACK or what came with it, is a listener's (tcp_abort_on_overflow).
+    // Who had not taken that would have repeated the SYN-ACK before a later segment came.
+    let is_prompt = |reset: &Noted| server.syn_acks > 1 || reset.time.since(connection.start) < SYN_ACK_REPEATED_NS;
+    let refused = connection.resets.first().is_some_and(|seen| {
+        seen.noted.side == side
+            && !has_aborted
+            && is_prompt(&seen.noted)
+            && !seen.noted.flags.contains(Flags::ACK)
+            && server.segments() == u64::from(server.syn_acks + server.rsts)
+    });
+    // An abort is no silence: a live socket sends it.
+    let aborted = connection.resets.first().is_some_and(|seen| seen.noted.flags.contains(Flags::ACK));
+    let mute = server.segments() == u64::from(server.syn_acks + server.rsts) && !aborted && !has_aborted;
+    refused || mute && client.unanswered > UNANSWERED_MIN || lost > 0 && client.retransmissions > 0
+}

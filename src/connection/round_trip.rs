@@ -1,0 +1,92 @@
+//! How far each end is from the tap, by its handshake.
+
+use super::delivery::acknowledges_beyond;
+use super::noted::{Class, Noted};
+use super::step::Connection;
+use crate::base::{Side, Sides};
+
+/// A SYN-ACK is sent again after so long (RFC 6298, section 2.1), less the time on the way, ns.
+pub(super) const SYN_ACK_RTO_NS: i64 = 900_000_000;
+/// What completes a handshake later than this, and says something, came when there was something to say, ns.
+pub(super) const ANSWER_NS_MAX: i64 = 300_000_000;
+
+/// From the tap to each side and back, by the handshake. A repeated SYN or SYN-ACK counts from its last copy.
+pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>> {
+    let Some(syn_ack) = notes.iter().position(|note| note.side == Side::Server && note.is_syn_ack()) else {
+        return Sides::default();
+    };
+    let syn = notes[..syn_ack].iter().rfind(|note| note.side == Side::Client && note.is_syn());
+    let isn = connection.halves.server.isn;
+    let ack = notes[syn_ack..]
+        .iter()
+        .position(|note| note.side == Side::Client && isn.is_some_and(|isn| acknowledges_beyond(note, isn)));
+    // A probe comes by its timer and answers nothing; what follows it may answer a SYN-ACK that came after it.
+    let ack = ack.and_then(|ack| after_probes(&notes[syn_ack..], ack));
+    let last_syn_ack =
+        ack.and_then(|ack| notes[..syn_ack + ack].iter().rfind(|note| note.side == Side::Server && note.is_syn_ack()));
+    // A repeated SYN leaves open which copy was answered (Karn), unless the SYN-ACK echoes the newest alone: what answers by
+    // its timestamp is slower than the newest.
+    let answered = syn.map(|syn| notes[syn_ack].time.since(syn.time).max(0));
+    let echo = notes[syn_ack].timestamps.map(|stamps| stamps.echo);
+    let stamped = |note: &Noted| note.timestamps.map(|stamps| stamps.value);
+    let is_newest = echo.is_some() && syn.is_some_and(|syn| stamped(syn) == echo);
+    let mut copies = notes[..syn_ack].iter().filter(|note| note.side == Side::Client && note.is_syn());
+    let others = copies.clone().filter(|copy| syn.is_some_and(|syn| syn.frame != copy.frame));
+    let is_told = is_newest && others.into_iter().all(|copy| stamped(copy) != echo);
+    let repeated = copies.nth(1).is_some() && !is_told;
+    let slower = if repeated { echoed_rtt(&notes[syn_ack..], Side::Server) } else { None };
+    let completed = ack.zip(last_syn_ack).map(|(ack, sent)| (syn_ack + ack, sent));
+    // What completes it and is no acknowledgment alone came when there was something to send: the acknowledgment was lost.
+    let prompt = completed.filter(|&(ack, _)| notes[ack].end() != notes[ack].seq);
+    let has_to_say = prompt.is_some();
+    let prompt = prompt.and_then(|(ack, _)| echoed_rtt(&notes[ack..], Side::Client));
+    Sides {
+        client: completed.and_then(|(ack, sent)| {
+            let rtt = notes[ack].time.since(sent.time).max(0);
+            let rtt = prompt.map_or(rtt, |prompt| rtt.min(prompt));
+            (!has_to_say || rtt < ANSWER_NS_MAX).then_some(rtt)
+        }),
+        server: answered.and_then(|rtt| {
+            let rtt = rtt.max(slower.unwrap_or(0));
+            // So late it may be a copy, of which the tap missed the first: what echoes sooner tells.
+            if rtt < SYN_ACK_RTO_NS {
+                Some(rtt)
+            } else {
+                soonest_echo(notes, Side::Server).map(|echoed| rtt.min(echoed))
+            }
+        }),
+    }
+}
+
+/// The first acknowledgment of the client from `ack` on that is no keepalive probe, unless nothing was asked since the probes.
+fn after_probes(notes: &[Noted], ack: usize) -> Option<usize> {
+    let is_probe = |note: &Noted| note.class.contains(Class::KEEPALIVE);
+    if !is_probe(&notes[ack]) {
+        return Some(ack);
+    }
+    let asks = |note: &Noted| note.side == Side::Server && note.is_syn_ack();
+    let again = ack + notes[ack..].iter().position(asks)?;
+    let answer = again + notes[again..].iter().position(|note| note.side == Side::Client && note.acknowledges())?;
+    (!is_probe(&notes[answer])).then_some(answer)
+}
+
+/// From the tap to `side` and back, at most: the least time from a timestamp of its peer to its echo.
+fn soonest_echo(notes: &[Noted], side: Side) -> Option<i64> {
+    let echoed = |(index, answer): (usize, &Noted)| {
+        let echo = answer.timestamps?.echo;
+        let carries = |note: &&Noted| note.side != side && note.timestamps.is_some_and(|stamps| stamps.value == echo);
+        Some(answer.time.since(notes[..index].iter().find(carries)?.time))
+    };
+    let answers = notes.iter().enumerate().filter(|(_, note)| note.side == side && !note.is_rst());
+    answers.filter_map(echoed).filter(|&rtt| rtt >= 0).min()
+}
+
+/// From the tap to `side` and back, by the first segment of its peer that it echoes.
+fn echoed_rtt(notes: &[Noted], side: Side) -> Option<i64> {
+    let answers = notes.iter().filter(|note| note.side == side && !note.is_syn_ack() && !note.is_rst());
+    answers.filter_map(|answer| Some((answer, answer.timestamps?.echo))).find_map(|(answer, echo)| {
+        let asked = |note: &&Noted| note.side != side && note.timestamps.is_some_and(|stamps| stamps.value == echo);
+        let asked = notes.iter().find(asked).filter(|asked| asked.frame < answer.frame)?;
+        Some(answer.time.since(asked.time))
+    })
+}
