@@ -5,11 +5,15 @@ use super::delivery::{
 };
 use super::noted::Noted;
 use super::step::Connection;
+use super::vantage::Tap;
 use crate::base::{Seq, Side};
 use crate::segment::Flags;
 
 /// A side that has said nothing since its SYN-ACK while the peer sent this often does not hold the connection.
 const UNANSWERED_MIN: u32 = 3;
+
+/// Payload is sent again after so long at the least (Linux TCP_RTO_MIN), less a tick, ns.
+const DATA_RTO_NS: i64 = 190_000_000;
 
 /// No SYN-ACK waits longer for its acknowledgment before it is sent again (RFC 6298, section 2.1), ns; the road's delay and
 /// a timer's slack included.
@@ -40,6 +44,36 @@ impl Arrivals {
         notes: &[Noted],
         side: Side,
     ) -> (Option<Receipt>, usize) {
+        let (receipt, lost) = self.ack_of_syn_taken(connection, notes, side);
+        let late = receipt.and_then(|receipt| self.taken_late(notes, side, &receipt));
+        (late.or(receipt), lost)
+    }
+
+    /// `side` let copies of the peer's first payload pass unanswered after `receipt`, and answered a later one: its accept
+    /// queue was full, and that copy found a place (Linux `tcp_v4_syn_recv_sock`). Single losses look the same, but beside it.
+    fn taken_late(&self, notes: &[Noted], side: Side, receipt: &Receipt) -> Option<Receipt> {
+        let says = |note: &Noted| note.side == side && !note.is_syn() && !note.is_syn_ack() && !note.is_rst();
+        let answer = notes.iter().position(says)?;
+        let first = notes[..answer].iter().find(|note| note.side != side && note.len > 0 && !note.is_syn())?;
+        let is_copy = |note: &Noted| note.side != side && note.seq == first.seq && note.len > 0 && !note.is_syn();
+        let copies = indices(&notes[..answer], is_copy);
+        let span = self.crossing_ns(side).max(DATA_RTO_NS);
+        let is_late = |pair: &[usize]| notes[pair[1]].time.since(notes[pair[0]].time) >= span;
+        let ignored = copies.windows(2).filter(|pair| is_late(pair)).count();
+        // What was ignored before the receipt had met a full queue; it did not find room itself if one after it was.
+        let since = copies.windows(2).any(|pair| pair[0] > receipt.note && is_late(pair));
+        let is_beside = self.tap == Some(Tap::beside(side));
+        let needed = if is_beside { 2 } else { UNANSWERED_MIN as usize };
+        let reply = &notes[answer];
+        if !since || ignored < needed || !reply.acknowledges() || !reply.ack.after(first.seq) {
+            return None;
+        }
+        let copy = copies[self.copy_answered(notes, &copies, answer, side)];
+        let lost = receipt.lost_before;
+        (copy > receipt.note).then(|| Receipt { before: Some(answer), ..Receipt::of(copy, Arrival::Shown, lost) })
+    }
+
+    fn ack_of_syn_taken(&self, connection: &Connection, notes: &[Noted], side: Side) -> (Option<Receipt>, usize) {
         let half = &connection.halves[side];
         let Some(isn) = half.isn.filter(|_| half.syn_acks > 0) else { return (None, 0) };
         let open = shows_open(connection, notes, side);

@@ -2,6 +2,7 @@
 
 use lastack::analysis::{Analysis, Options};
 use lastack::base::Side;
+use lastack::connection::State;
 use lastack::finding::{Group, Verdict, find};
 use lastack::source::script::parse;
 use lastack::table::Limits;
@@ -9,7 +10,7 @@ use lastack::table::Limits;
 use crate::told::{Told, tell_items};
 
 /// What a verdict says, in words: `client` and `server` are the states, `open`, `close`, `by` (the initiator), `resets`
-/// their causes and confidences, `calls` and `error` of an end, `findings` names.
+/// their causes and confidences, `calls` and `error` of an end, `findings` names, `server opened by` a frame.
 fn said(verdict: &Verdict, what: &str) -> String {
     let states = |side: Side| {
         let names: Vec<_> = verdict.endpoints[side].states.iter().map(|step| step.state.name()).collect();
@@ -31,6 +32,10 @@ fn said(verdict: &Verdict, what: &str) -> String {
         "server" => states(Side::Server),
         "client calls" => calls(Side::Client),
         "server calls" => calls(Side::Server),
+        "server opened by" => {
+            let open = verdict.endpoints.server.states.iter().find(|step| step.state == State::Established);
+            open.and_then(|step| step.frame).map_or_else(String::new, |frame| frame.to_string())
+        }
         "open" => verdict.open.kind.name().to_owned(),
         "close" => verdict.close.kind.name().to_owned(),
         "by" => verdict.close.initiator.map_or("nobody", |initiator| initiator.name()).to_owned(),
@@ -53,7 +58,7 @@ fn said(verdict: &Verdict, what: &str) -> String {
 }
 
 /// The last connection of `trace` says so.
-fn holds(trace: &str, expected: &[(&str, &str)]) {
+pub fn holds(trace: &str, expected: &[(&str, &str)]) {
     let told = tell_items(&parse(trace).expect("a readable trace"));
     say_of(told.verdicts.iter().max_by_key(|verdict| verdict.stream), trace, expected);
 }
