@@ -3,14 +3,15 @@
 use super::delivery::acknowledges_beyond;
 use super::noted::{Class, Noted};
 use super::step::Connection;
-use crate::base::{Side, Sides};
+use crate::base::{Seq, Side, Sides};
 
 /// A SYN-ACK is sent again after so long (RFC 6298, section 2.1), less the time on the way, ns.
 pub(super) const SYN_ACK_RTO_NS: i64 = 900_000_000;
 /// What completes a handshake later than this, and says something, came when there was something to say, ns.
 pub(super) const ANSWER_NS_MAX: i64 = 300_000_000;
 
-/// From the tap to each side and back, by the handshake. A repeated SYN or SYN-ACK counts from its last copy.
+/// From the tap to each side and back, by the handshake. A repeated SYN counts from its last copy, a repeated
+/// SYN-ACK from the last that the answer can echo.
 pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<Option<i64>> {
     let Some(syn_ack) = notes.iter().position(|note| note.side == Side::Server && note.is_syn_ack()) else {
         return Sides::default();
@@ -22,8 +23,16 @@ pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<O
         .position(|note| note.side == Side::Client && isn.is_some_and(|isn| acknowledges_beyond(note, isn)));
     // A probe comes by its timer and answers nothing; what follows it may answer a SYN-ACK that came after it.
     let ack = ack.and_then(|ack| after_probes(&notes[syn_ack..], ack));
-    let last_syn_ack =
-        ack.and_then(|ack| notes[..syn_ack + ack].iter().rfind(|note| note.side == Side::Server && note.is_syn_ack()));
+    let last_syn_ack = ack.and_then(|ack| {
+        let (earlier, ack) = (&notes[..syn_ack + ack], &notes[syn_ack + ack]);
+        let echo = ack.timestamps.map(|stamps| stamps.echo);
+        let is_echoed = |note: &Noted| match (note.timestamps, echo) {
+            (Some(stamps), Some(echo)) => Seq(stamps.value).at_or_before(Seq(echo)),
+            _ => true,
+        };
+        let is_sent = |note: &&Noted| note.side == Side::Server && note.is_syn_ack();
+        earlier.iter().rfind(|note| is_sent(note) && is_echoed(note)).or_else(|| earlier.iter().rfind(is_sent))
+    });
     // A repeated SYN leaves open which copy was answered (Karn), unless the SYN-ACK echoes the newest alone: what answers by
     // its timestamp is slower than the newest.
     let answered = syn.map(|syn| notes[syn_ack].time.since(syn.time).max(0));
