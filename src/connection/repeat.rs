@@ -14,7 +14,9 @@ impl Connection {
     /// The same packet was captured a moment before.
     #[inline]
     pub(super) fn is_duplicate(&mut self, side: Side, segment: &Segment) -> bool {
-        let marked = segment.ip_id != 0 || segment.options.timestamps.is_some();
+        // No timer sends a SYN again so soon, and nothing else repeats one that nobody has answered.
+        let first_syn = segment.flags & (Flags::SYN | Flags::ACK) == Flags::SYN && self.halves[!side].frames == 0;
+        let marked = segment.ip_id != 0 || segment.options.timestamps.is_some() || first_syn;
         let span = if marked { DUPLICATE_MARKED_NS } else { DUPLICATE_NS };
         let packet = segment.sender_digest();
         let half = &self.halves[side];
@@ -26,8 +28,12 @@ impl Connection {
         // What the peer sent since is answered anew, in the same tick and so in the same words.
         let asked =
             |first: Timestamp| self.halves[!side].last.is_some_and(|peer| peer.end() != peer.seq && peer.time > first);
+        // Linux gives SYN-ACKs no id: one answers the repeated SYN, and the timer sends another in the same tick.
+        let answers_each =
+            segment.flags.contains(Flags::SYN | Flags::ACK) && segment.ip_id == 0 && self.halves[!side].syns > 1;
         let is_copy = |first: Timestamp| {
-            segment.seq_len() > 0 || marked && (segment.ip_id != 0 || !asked(first)) || comes_twice()
+            let says = segment.seq_len() > 0 || marked && (segment.ip_id != 0 || !asked(first));
+            says && !answers_each || comes_twice()
         };
         let seen = first.is_some_and(is_copy);
         let half = &mut self.halves[side];
