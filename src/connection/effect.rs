@@ -96,7 +96,7 @@ impl Hindsight<'_> {
     /// Judges every remembered reset: acceptable by its numbers, and borne out by what both ends did next.
     pub(super) fn reset_effects(&self) -> Vec<ResetEffect> {
         let resets = self.notes.iter().enumerate().filter(|(_, note)| note.is_rst());
-        resets
+        let mut effects: Vec<ResetEffect> = resets
             .map(|(index, note)| {
                 let seen = self.connection.resets.iter().find(|seen| seen.noted.frame == note.frame);
                 let acceptance = seen.map_or(Acceptance::Unknown, |seen| seen.acceptance());
@@ -130,6 +130,27 @@ impl Hindsight<'_> {
                     }),
                 }
             })
-            .collect()
+            .collect();
+        self.spare_protected(&mut effects);
+        effects
+    }
+
+    /// A TIME-WAIT that outlived one reset with the right number outlives the others, too (Linux tcp_rfc1337; RFC 1337,
+    /// section 3, fix F1).
+    fn spare_protected(&self, effects: &mut [ResetEffect]) {
+        for at in 1..effects.len() {
+            let (earlier, later) = effects.split_at_mut(at);
+            let effect = &mut later[0];
+            let outlived = |earlier: &ResetEffect| {
+                let closed = |side| self.notes[..earlier.note].iter().any(|note| note.side == side && note.is_fin());
+                let is_same =
+                    earlier.sender == effect.sender && self.notes[earlier.note].seq == self.notes[effect.note].seq;
+                is_same && earlier.acceptance.resets() && earlier.receiver_goes_on && Side::BOTH.into_iter().all(closed)
+            };
+            if earlier.iter().any(outlived) {
+                effect.accepted = false;
+                effect.receiver_goes_on = true;
+            }
+        }
     }
 }
