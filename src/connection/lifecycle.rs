@@ -639,6 +639,11 @@ impl Connection {
         let asked = notes[..ack].iter().rfind(|note| note.side == Side::Client && note.is_syn_ack());
         let syns = Side::BOTH.map(|side| notes.iter().find(|note| note.side == side && note.is_syn()));
         let (Some(asked), [Some(syn), Some(answer)]) = (asked, syns) else { return true };
+        // What was sent before the peer's SYN came has nothing to echo (RFC 7323, section 3.2).
+        let is_stamped = |note: &Noted| note.timestamps.is_some_and(|stamps| stamps.value != 0);
+        if is_stamped(syn) && is_stamped(answer) && answer.timestamps.is_some_and(|stamps| stamps.echo == 0) {
+            return false;
+        }
         let path_ns = notes[ack].time.since(asked.time);
         answer.time.since(syn.time) >= path_ns - path_ns / 4
     }

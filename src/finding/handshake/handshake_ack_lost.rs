@@ -1,7 +1,7 @@
 //! `handshake-ack-lost`: the third segment never reached the server.
 
 use crate::base::Side;
-use crate::connection::{Noted, SYN_REPEATED_NS, Tap};
+use crate::connection::{Noted, OpenKind, SYN_REPEATED_NS, Tap};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::{Case, Found};
@@ -62,6 +62,19 @@ finding! {
     ///    server > ACK
     /// ```
     ///
+    /// A simultaneous open, in which both ends repeat their SYN-ACKs:
+    ///
+    /// ```trace quiet
+    ///    client > SYN
+    ///    server > SYN
+    ///    client > SYN ACK
+    /// +1 client > SYN ACK
+    ///    server > SYN ACK
+    ///    client > ACK
+    ///    client > data 100
+    ///    server > ACK
+    /// ```
+    ///
     /// # What to do
     ///
     /// Single cases are ordinary loss. Many toward one server are more likely its accept queue: see
@@ -71,6 +84,10 @@ finding! {
 }
 
 fn detect(case: &Case<'_>, found: &mut Found) {
+    if case.life.opening.kind == OpenKind::Simultaneous {
+        // Both repeat their SYN-ACKs until they have the other's: which of them was lost, another acknowledgment does not say.
+        return;
+    }
     if case.life.tap == Some(Tap::Server) {
         // What passed the server's own tap was not lost but dropped by the server, as TCP_DEFER_ACCEPT does.
         behind_the_loss(case, found);
