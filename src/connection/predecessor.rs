@@ -127,6 +127,13 @@ impl Predecessor {
         half.syn_unanswered && half.isn.is_some() && half.isn == isn
     }
 
+    /// All of it was a SYN of `client` and resets in the other end's name that refused it.
+    pub fn was_refused(&self, client: Endpoint) -> bool {
+        let (own, other) = if self.a.0 == client { (&self.a.1, &self.b.1) } else { (&self.b.1, &self.a.1) };
+        let only_syn = own.isn.is_some_and(|isn| own.nxt == Some(isn + 1)) && !own.fin && !own.rst;
+        only_syn && other.rst && other.isn.is_none()
+    }
+
     /// Both ends had closed, or one had reset.
     pub fn is_over(&self) -> bool {
         let (a, b) = (&self.a.1, &self.b.1);

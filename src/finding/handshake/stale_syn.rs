@@ -54,6 +54,9 @@ finding! {
     "stale-syn", Handshake, Note, [HALF_OPEN], detect
 }
 
+/// Sooner than this no SYN is sent again (RFC 6298, section 2.1), ns.
+const SYN_RTO_NS: i64 = 900_000_000;
+
 fn detect(case: &Case<'_>, found: &mut Found) {
     if case.life.opening.kind != OpenKind::HalfOpen {
         return;
@@ -67,6 +70,11 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let known = past.is_some_and(|past| past.half(case.connection.client).isn == Some(syn_ack.ack - 1));
     if syn.is_none() && past.is_none() {
         // A SYN-ACK out of nothing may as well be a scan's answer or spoofed traffic's backscatter.
+        return;
+    }
+    let is_refused = past.is_some_and(|past| past.was_refused(case.connection.client));
+    if known && is_refused && past.is_some_and(|past| syn_ack.time.since(past.end) < SYN_RTO_NS) {
+        // It answers that very SYN, which somebody else had refused: `reset-injected`.
         return;
     }
     let confidence = if known { Confidence::High } else { Confidence::Low };

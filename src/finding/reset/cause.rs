@@ -114,6 +114,15 @@ fn refused(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
 
 /// A SYN-ACK met a host that is not, or no longer, opening this connection.
 fn answered_syn_ack(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
+    let past =
+        inquiry.connection.predecessor.filter(|past| past.was_refused(inquiry.connection.endpoint(inquiry.from())));
+    if let Some(past) = past.filter(|_| inquiry.sender().syns == 0) {
+        let evidence = format!(
+            "it refutes the SYN-ACK (frame {}) to a SYN that it had taken for refused (stream {})",
+            trigger.frame, past.stream
+        );
+        return Judgement::new(Cause::InvalidHandshake, Confidence::Medium, &[Cause::NoConnection], evidence);
+    }
     let stale = inquiry.sender().syns == 0 || inquiry.life.opening.kind == crate::connection::OpenKind::HalfOpen;
     if stale {
         let evidence = format!(

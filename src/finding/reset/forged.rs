@@ -1,7 +1,7 @@
 //! Was the reset sent by the host whose address it carries? False alarms are worse than silence here.
 
 use super::{Inquiry, Judgement};
-use crate::connection::{Noted, State};
+use crate::connection::{Noted, Profile, State};
 use crate::finding::verdict::{Cause, Confidence, Family};
 use crate::segment::Flags;
 
@@ -60,6 +60,21 @@ fn accepted_same_syn(inquiry: &Inquiry<'_>) -> Option<u64> {
     inquiry.life.notes.iter().find(accepts).map(|note| note.frame)
 }
 
+/// Another reset of the same moment in its sender's name has a number that this never reached: forgers send several, to meet
+/// one that the receiver takes. A host stands at its own next number, and answers with what was acknowledged.
+fn beyond_all(inquiry: &Inquiry<'_>) -> Option<u64> {
+    let half = &inquiry.connection.halves[inquiry.from()];
+    let is_beyond = |note: &&Noted| {
+        let at_once = note.time.since(inquiry.noted.time).abs() < BURST_NS;
+        note.side == inquiry.from() && note.is_rst() && at_once && note.seq.after(half.nxt)
+    };
+    let is_whole = inquiry.sender().is_known() && half.missing_bytes == 0 && !inquiry.connection.shows_controls_alone();
+    inquiry.life.notes.iter().find(is_beyond).filter(|_| is_whole).map(|note| note.frame)
+}
+
+/// What belongs together of several forged resets, ns.
+const BURST_NS: i64 = 100_000_000;
+
 /// Header fields that do not fit the sender's other segments.
 fn disagreements(inquiry: &Inquiry<'_>, family: Option<Family>) -> Vec<String> {
     let (noted, sender) = (inquiry.noted, inquiry.sender());
@@ -74,6 +89,9 @@ fn disagreements(inquiry: &Inquiry<'_>, family: Option<Family>) -> Vec<String> {
     if let Some(ttl) = sender.ttl.filter(|&ttl| ttl != noted.ttl && last.ttl == ttl) {
         found.push(format!("TTL {} where its other segments have {ttl}", noted.ttl));
     }
+    if let Some(frame) = beyond_all(inquiry) {
+        found.push(format!("another in the same name (frame {frame}) is beyond all that it ever sent"));
+    }
     let reply = family == Some(Family::Reply);
     if reply {
         if noted.window != 0 {
@@ -86,8 +104,11 @@ fn disagreements(inquiry: &Inquiry<'_>, family: Option<Family>) -> Vec<String> {
         found.push(format!("IPv4 id {:#06x} after {:#06x}", noted.ip_id, last.ip_id));
     }
     if family == Some(Family::Active) && sender.timestamps && last.timestamps.is_some() && noted.timestamps.is_none() {
-        // Windows and some appliances drop the option from their own resets, with a window of 0.
-        if noted.window != 0 {
+        // Windows and some appliances drop the option from their own resets, with a window of 0; a live socket of Linux
+        // never does (`tcp_send_active_reset`).
+        let stack = &inquiry.life.profiles[inquiry.from()];
+        let is_linux = stack.is_known() && stack.name == Profile::LINUX.name;
+        if noted.window != 0 || is_linux {
             found.push("no timestamps, which this connection uses".to_owned());
         }
     }
