@@ -34,8 +34,8 @@ finding! {
     ///
     /// # Not to be confused with
     ///
-    /// `final-ack-lost` explains the passive closer's repeated FIN; `fin-unanswered` is the case that no answer ever
-    /// came.
+    /// `final-ack-lost` explains the passive closer's repeated FIN. Where no answer ever came, `fin-unanswered` is told beside
+    /// it: one says that the FIN was repeated, the other how that ended, as `syn-retransmitted` and `syn-unanswered` do.
     ///
     /// ```trace quiet
     ///        client > SYN

@@ -107,8 +107,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         // What was sent before the capture, nobody knows: perhaps this side's FIN.
         let is_midstream = case.life.opening.kind == OpenKind::Midstream;
         let confidence = if is_midstream { confidence.min(Confidence::Medium) } else { confidence };
+        // It stops after the last of its retries as well, and the answer to that may have been lost like those before.
+        let may_have_given_up = outcome == "recovered" && times > RETRIES_SHORT && lost_behind_tap;
+        let confidence = if may_have_given_up { confidence.min(Confidence::Medium) } else { confidence };
         let end = match outcome {
             "reset" => "a reset answered it: nobody kept TIME-WAIT",
+            "recovered" if may_have_given_up => {
+                "it was acknowledged again: TIME-WAIT did its work, or that was lost, too, and the retries had run out"
+            }
             "recovered" => "it was acknowledged again: TIME-WAIT did its work",
             _ => "no answer reached it: LAST-ACK lasts until its retries run out",
         };
@@ -122,6 +128,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         ENTRY.draft(confidence, own.time, frames, message).endpoint(side).outcome(outcome).push(found);
     }
 }
+
+/// So few retries nobody sets (Linux tcp_orphan_retries is 8 by default).
+const RETRIES_SHORT: u32 = 3;
 
 /// The FIN of `side` acknowledges the peer's: what answers it is the last ACK of the close.
 pub fn closes_second(case: &Case<'_>, side: Side) -> bool {
