@@ -57,6 +57,9 @@ mod numbering;
 /// One small trace for each rule of hindsight, with what its packets decide.
 mod cases;
 
+/// The same for rare closes, and for captures that show less: without timestamps, without ids, cut short.
+mod corners;
+
 /// What several tests need: an analysis in memory and everything that it reports.
 mod told;
 

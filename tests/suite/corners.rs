@@ -1,0 +1,69 @@
+//! Small traces of what recordings under other conditions, and of rare closes, had shown to be told wrong.
+
+use crate::cases::holds;
+
+#[test]
+fn a_time_wait_that_outlived_one_reset_outlives_the_next() {
+    let trace = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > data 100\nserver > ACK\nserver > FIN ACK\n\
+         client > FIN ACK\nserver > ACK\n\
+         +1 client > data 100 seq 1 ack 1\nserver > ACK seq 2 ack 102\n+1ms client > RST seq 102\n";
+    let again = "+1 client > data 100 seq 1 ack 1\nserver > ACK seq 2 ack 102\n+1ms client > RST seq 102";
+    let assassinated = "SYN-RECEIVED ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT CLOSED";
+    holds(trace, &[("server", assassinated)]);
+    holds(&format!("{trace}{again}"), &[("server", assassinated.trim_end_matches(" CLOSED"))]);
+}
+
+#[test]
+fn a_server_without_room_opens_by_the_payload_that_it_answers() {
+    let trace = |copies: &[u32]| {
+        let opening = "client > SYN\n+20ms server > SYN ACK\n+20us client > ACK\n+20ms client > data 100\n";
+        let again: String = copies.iter().map(|ms| format!("+{ms}ms client > data 100 seq 1\n")).collect();
+        format!("{opening}{again}+20ms server > ACK ack 101")
+    };
+    // One loss on the way is the commoner reason.
+    holds(&trace(&[200]), &[("server opened by", "3")]);
+    holds(&trace(&[200, 400, 800]), &[("server opened by", "7")]);
+}
+
+#[test]
+fn resets_beyond_all_that_was_sent_are_forged() {
+    let trace = |far: u32| {
+        format!(
+            "client > SYN\n+20ms server > SYN ACK\n+20us client > ACK\nclient > data 100\n+20ms server > ACK\n\
+             server > data 200\n+1 server > RST ACK seq 201 ttl 61\nserver > RST ACK seq {far} ttl 61"
+        )
+    };
+    holds(&trace(1661), &[("resets", "injected medium, injected medium")]);
+    holds(&trace(201), &[("resets", "linger-zero medium")]);
+}
+
+#[test]
+fn a_server_asked_twice_sends_two_syn_acks_in_one_tick() {
+    let trace = |again: &str| {
+        format!(
+            "client > SYN id 7\n{again}+10ms server > SYN ACK id 0\n+40us server > SYN ACK id 0\nclient > ACK\nclient > data 9"
+        )
+    };
+    holds(&trace(""), &[("findings", "")]);
+    holds(&trace("+1 client > SYN id 8\n"), &[("findings", "syn-retransmitted syn-ack-retransmitted")]);
+}
+
+#[test]
+fn no_timer_sends_an_unanswered_syn_again_within_milliseconds() {
+    let trace =
+        |apart: &str| format!("client > SYN id 0\n{apart} client > SYN id 0\n+10ms server > SYN ACK\nclient > ACK");
+    holds(&trace("+3ms"), &[("findings", "")]);
+    holds(&trace("+500ms"), &[("findings", "syn-retransmitted")]);
+}
+
+#[test]
+fn a_syn_that_echoes_nothing_crossed_the_other() {
+    let trace = |echo: u32| {
+        format!(
+            "client > SYN <TS val 7 ecr 0>\n+17ms server > SYN <TS val 90 ecr {echo}>\nclient > SYN ACK\n\
+             +12ms server > ACK\nclient > data 100\n+12ms server > ACK"
+        )
+    };
+    holds(&trace(0), &[("open", "simultaneous")]);
+    holds(&trace(7), &[("open", "split")]);
+}
