@@ -279,7 +279,7 @@ impl Supply for Day {
         Timestamp((EPOCH_S + self.passed_s + self.wrong_s) * SECOND_NS)
     }
 
-    fn wait(&mut self, _: &[BorrowedFd<'_>], _: Duration) -> anyhow::Result<()> {
+    fn wait(&mut self, _: &[BorrowedFd<'_>], _: Duration) -> anyhow::Result<bool> {
         for second in 0..STEP_S {
             self.second(self.passed_s + second);
         }
@@ -288,7 +288,7 @@ impl Supply for Day {
         if self.passed_s % SAMPLE_S == 0 {
             self.resident.push(resident_kb());
         }
-        Ok(())
+        Ok(false)
     }
 }
 

@@ -20,6 +20,9 @@ const BATCH_FRAMES: usize = 4_096;
 /// How often the counters are asked and results flushed.
 const TICK: Duration = Duration::from_millis(100);
 
+/// Who waits for a key or a question to be taken waits no longer than that, and does not hold up the frames.
+const TICK_MIN: Duration = Duration::from_millis(10);
+
 /// How long the end waits between two looks for frames that were received and have not come out of the ring.
 const DRAIN_PAUSE: Duration = Duration::from_millis(10);
 
@@ -115,7 +118,7 @@ pub fn run(
     let is_watched = beside.looks_at_frames();
     let mut taker = Taker { decoder, analysis, beside, is_watched, failure: None, counted: supply.wall_clock() };
     let begun = supply.now();
-    let (mut ticked, mut heard) = (begun, begun);
+    let (mut ticked, mut heard, mut has_rung) = (begun, begun, false);
     let end = loop {
         if let Some(end) = taker.beside.wants_to_end() {
             break end;
@@ -134,8 +137,9 @@ pub fn run(
         if taken > 0 {
             heard = now;
         }
-        if now.duration_since(ticked) >= TICK {
-            ticked = now;
+        let since = now.duration_since(ticked);
+        if since >= TICK || has_rung && since >= TICK_MIN {
+            (ticked, has_rung) = (now, false);
             let silent = now.duration_since(heard);
             if silent >= SILENCE {
                 taker.analysis.idle(after_silence(supply, silent.saturating_sub(TICK)))?;
@@ -144,9 +148,14 @@ pub fn run(
             taker.analysis.settle_silent(SETTLED_SILENCE_NS, SETTLED_STEP);
             taker.beside.tick(now, taker.analysis, supply.counters())?;
         }
-        if taken == 0 {
+        // A key may just have been taken that ends it.
+        if taken == 0 && taker.beside.wants_to_end().is_none() {
             let until_end = limits.duration.map_or(TICK, |duration| duration.saturating_sub(now.duration_since(begun)));
-            supply.wait(&taker.beside.waits_for(), TICK.min(until_end))?;
+            if supply.wait(&taker.beside.waits_for(), TICK.min(until_end))? {
+                has_rung = true;
+                // It rings until then.
+                supply.wait(&[], TICK_MIN.saturating_sub(supply.now().duration_since(ticked)))?;
+            }
         }
     };
     if drain(supply, &mut taker, limits)? > 0 {

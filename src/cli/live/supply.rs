@@ -41,11 +41,12 @@ pub trait Supply {
     /// The clock that stamps frames.
     fn wall_clock(&self) -> Timestamp;
 
-    /// Sleeps until one of `bells` can be read, `time` has passed, or frames wait, perhaps a moment longer so that they are many.
+    /// Sleeps until one of `bells` can be read, `time` has passed, or frames wait, perhaps a moment longer so that they are many. Returns
+    /// whether it was a bell.
     ///
     /// # Errors
     /// The system cannot wait.
-    fn wait(&mut self, bells: &[BorrowedFd<'_>], time: Duration) -> anyhow::Result<()>;
+    fn wait(&mut self, bells: &[BorrowedFd<'_>], time: Duration) -> anyhow::Result<bool>;
 }
 
 impl Supply for LiveCapture {
@@ -78,15 +79,17 @@ impl Supply for LiveCapture {
         Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
     }
 
-    fn wait(&mut self, bells: &[BorrowedFd<'_>], time: Duration) -> anyhow::Result<()> {
+    fn wait(&mut self, bells: &[BorrowedFd<'_>], time: Duration) -> anyhow::Result<bool> {
         let patience = self.patience();
         let (frames, time) = if patience.is_zero() { (Some(self.as_fd()), time) } else { (None, time.min(patience)) };
+        let before = usize::from(frames.is_some());
         let all = frames.into_iter().chain(bells.iter().copied());
         let mut all: Vec<PollFd<'_>> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         let time = Timespec::try_from(time).context("a time to wait")?;
         match poll(&mut all, Some(&time)) {
+            Ok(_) => Ok(all[before..].iter().any(|bell| !bell.revents().is_empty())),
             // A signal, such as that of a window that changed its size, ends the waiting and is no failure.
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(io::Error::from(error).into()),
         }
     }
