@@ -12,7 +12,7 @@ use crate::base::{Side, Sides};
 use crate::cli::live::view::screen::Look;
 use crate::connection::State;
 use crate::finding::Severity;
-use crate::report::{clipped, count, octets};
+use crate::report::{clipped, clipped_in_middle, count, octets};
 
 /// States worth a line: those of sockets, and CLOSED for what has just ended.
 const STATES_SHOWN: usize = State::OF_SOCKETS.len() + 1;
@@ -229,7 +229,8 @@ impl Columns {
     fn line(&self, cells: [&str; 6]) -> String {
         let mut line = String::from(" ");
         for (index, (cell, &width)) in cells.iter().zip(&self.0).enumerate() {
-            let cell = clipped(cell, width);
+            // Of an address both its beginning and the port matter.
+            let cell = if matches!(index, 1 | 2) { clipped_in_middle(cell, width) } else { clipped(cell, width) };
             let is_number = matches!(index, 0 | 4);
             line.push_str(&if is_number { format!("{cell:>width$} ") } else { format!("{cell:<width$} ") });
         }

@@ -343,7 +343,8 @@ impl Row {
     /// Something of it begins with `word`, or holds it where it is a name.
     fn matches(&self, word: &str) -> bool {
         let ends = [self.client, self.server];
-        ends.iter().any(|end| end.to_string().starts_with(word) || end.port.to_string() == word)
+        let begins = |end: &Endpoint| end.to_string().starts_with(word) || end.ip.to_string().starts_with(word);
+        ends.iter().any(|end| begins(end) || end.port.to_string() == word)
             || Side::BOTH.iter().any(|&side| self.states[side].name().to_lowercase().contains(word))
             || self.worst.is_some_and(|(_, name)| name.contains(word))
             || self.stream.to_string() == word

@@ -197,6 +197,7 @@ fn the_table_is_filtered_sorted_and_stepped_through() {
         for (filter, found) in [
             ("10.0.0.1", vec![2, 1, 0]),
             ("443", vec![3]),
+            ("2001:db8:85", vec![3]),
             ("close-wait", vec![1]),
             ("linger 10.0.0.1", vec![0]),
             ("nothing-like-it", vec![]),
