@@ -240,10 +240,11 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     }
     if !trigger.is_fin() && receiver.fin.is_none() && lost_before_acked(inquiry, trigger) {
         let evidence = format!(
-            "it answers the first segment that acknowledges its FIN (frame {}), which FIN-WAIT-1 waits for: it had lost its state, or was killed",
+            "it answers the first segment that acknowledges its FIN (frame {}), which FIN-WAIT-1 waits for: it had lost its state, was killed, or does not wait in FIN-WAIT-2 (Linux: TCP_LINGER2 below zero)",
             trigger.frame
         );
-        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::AfterFin], evidence);
+        let rivals = &[Cause::LingerZero, Cause::AfterFin];
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, rivals, evidence);
     }
     let waited = acked_for.filter(|&ns| ns >= PROBED_WAIT_MIN_NS && receiver.fin.is_none());
     if let Some(waited) = waited {
