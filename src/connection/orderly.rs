@@ -332,13 +332,22 @@ impl Orderly {
         Some(())
     }
 
-    /// Open until one end aborted it.
+    /// Open until one end aborted it, or closed by one and aborted by the other.
     fn tell_aborted(&mut self, pass: &Pass) -> Option<()> {
-        self.tell_opened(pass)?;
         let abort = pass.abort?;
+        if !pass.has_closed {
+            self.tell_opened(pass)?;
+            self.initiator = Some(initiator(abort.side));
+            self.idle_ns = Some(abort.at.time.since(self.quiet_since()).max(0));
+        } else {
+            self.tell_closed(pass)?;
+            let waited_ns = abort.at.time.since(pass.fin_acked.time);
+            if waited_ns >= self.profiles[pass.closer].fin_wait_2_ns {
+                // Nobody was there any more to take it.
+                return None;
+            }
+        }
         self.close = CloseKind::Reset;
-        self.initiator = Some(initiator(abort.side));
-        self.idle_ns = Some(abort.at.time.since(self.quiet_since()).max(0));
         self.abort = Some(abort);
         Some(())
     }
@@ -406,10 +415,10 @@ impl Orderly {
                 enter(State::Established, opened, if self.is_heard { Basis::Seen } else { Basis::Inferred });
             }
         }
-        if let Some(abort) = &self.abort {
-            enter(State::Closed, abort.at, if side == abort.side { Basis::Seen } else { Basis::Inferred });
-        }
-        let (Some(closer), Some(fin_acked)) = (self.closer(), self.fin_acked) else { return states };
+        let Some((closer, fin_acked)) = self.closer().zip(self.fin_acked) else {
+            self.enter_aborted(side, &mut states);
+            return states;
+        };
         let (Some(first), second) = (self.fins[closer], self.fins[!closer]) else { return states };
         if side == closer {
             enter(State::FinWait1, first, Basis::Seen);
@@ -425,12 +434,20 @@ impl Orderly {
                 enter(State::Closed, Place { time: self.end, frame: self.last_frame }, Basis::Inferred);
             }
         }
+        self.enter_aborted(side, &mut states);
         states
+    }
+
+    /// An abort ends what there was at both ends.
+    fn enter_aborted(&self, side: Side, states: &mut Steps) {
+        let Some(Abort { at, side: from, .. }) = self.abort else { return };
+        let basis = if side == from { Basis::Seen } else { Basis::Inferred };
+        states.push(StateStep { state: State::Closed, time: at.time, frame: Some(at.frame), basis });
     }
 
     /// The side that was in CLOSE-WAIT to the end, and since when.
     pub fn close_waiting(&self) -> Option<(Side, Timestamp)> {
-        let closer = self.closer()?;
+        let closer = self.closer().filter(|_| self.abort.is_none())?;
         let first = self.fins[closer].filter(|_| self.fins[!closer].is_none())?;
         Some((!closer, first.time))
     }
@@ -495,7 +512,11 @@ impl Orderly {
         match self.close {
             CloseKind::TimedOut => frames.push(self.syn_frame),
             CloseKind::Refused => self.put_opening_frames(frames),
-            CloseKind::Reset => frames.extend(self.abort.map(|abort| abort.at.frame)),
+            CloseKind::Reset => {
+                let fins = [self.fins.client, self.fins.server].into_iter().flatten();
+                frames.extend(fins.chain(self.abort.map(|abort| abort.at)).map(|place| place.frame));
+                return;
+            }
             _ => {}
         }
         let (Some(first), Some(acked)) = (self.closing_frame(), self.fin_acked) else { return };
@@ -512,13 +533,9 @@ impl Orderly {
 
     /// The first frame that shows the close: that of a FIN, of an abort, or of the SYN that was refused.
     pub fn closing_frame(&self) -> Option<u64> {
-        if let Some(abort) = &self.abort {
-            return Some(abort.at.frame);
-        }
-        if self.refusal.is_some() {
-            return Some(self.syn_frame);
-        }
-        [self.fins.client, self.fins.server].into_iter().flatten().map(|fin| fin.frame).min()
+        let fin = [self.fins.client, self.fins.server].into_iter().flatten().map(|fin| fin.frame).min();
+        let abort = || self.abort.map(|abort| abort.at.frame);
+        fin.or_else(abort).or_else(|| self.refusal.map(|_| self.syn_frame))
     }
 
     /// SYN-ACKs that the server sent.

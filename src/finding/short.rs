@@ -146,21 +146,24 @@ fn write_view(orderly: &Orderly, side: Side, resets: &[Reset], view: &mut Endpoi
         is_acknowledged: last.is_acknowledged,
         is_repeated: false,
     });
+    let fin = orderly.fins[side];
+    *error = match (&orderly.refusal, &orderly.abort) {
+        (Some(_), _) if side == Side::Client => Some(Errno::ConnRefused),
+        (_, Some(abort)) if abort.side != side && fin.is_none() => Some(Errno::ConnReset),
+        _ => None,
+    };
     calls.clear();
     write_calls(orderly, side, calls);
-    calls.extend(orderly.abort.as_ref().zip(resets.first()).map(|(abort, reset)| {
+    if let (Some(abort), Some(reset)) = (&orderly.abort, resets.first()) {
         let (call, errno) = match (abort.side == side, reset.cause) {
+            // It had closed: no call is left that could fail.
+            (false, _) if fin.is_some() => return,
             (false, _) => (Call::Read, Some(Errno::ConnReset)),
             (true, Cause::UnreadData) => (Call::Close, None),
             (true, _) => (Call::Abort, None),
         };
-        ImpliedCall { call, errno, frame: Some(abort.at.frame) }
-    }));
-    *error = match (&orderly.refusal, &orderly.abort) {
-        (Some(_), _) if side == Side::Client => Some(Errno::ConnRefused),
-        (_, Some(abort)) if abort.side != side => Some(Errno::ConnReset),
-        _ => None,
-    };
+        calls.push(ImpliedCall { call, errno, frame: Some(abort.at.frame) });
+    }
 }
 
 /// The calls that the packets imply: as [`application`](super::application) has them.
@@ -201,10 +204,8 @@ fn conn_state_of(orderly: &Orderly) -> &'static str {
     match (orderly.open, client.is_some(), server.is_some()) {
         (OpenKind::Unanswered, ..) => "S0",
         (OpenKind::Refused, ..) => "REJ",
-        _ if orderly.close == CloseKind::Reset => match orderly.closer() {
-            Some(Side::Server) => "RSTR",
-            _ => "RSTO",
-        },
+        _ if orderly.abort.is_some_and(|abort| abort.side == Side::Server) => "RSTR",
+        _ if orderly.abort.is_some() => "RSTO",
         (_, true, true) => "SF",
         (_, true, false) => "S2",
         (_, false, true) => "S3",

@@ -237,25 +237,20 @@ impl Passage {
         if let Some(Place { time: at, frame }) = orderly.refusal {
             return Some(Self::Refused(Refusal { at, stream: orderly.stream, frame }));
         }
-        if let Some(Abort { at, side, .. }) = orderly.abort {
-            let example = (orderly.stream, at.frame);
-            let end = End { at: at.time, is_reset: true, has_answered: orderly.has_answered(), peer, example };
-            let end = if side == Side::Server { Some(end) } else { None };
-            return Some(Self::Lived { from: orderly.start, to: at.time, end });
-        }
-        let Some(fin) = orderly.fins.server else {
-            // Nothing shows that its application has let it go.
-            return Some(Self::Lived { from: orderly.start, to: orderly.horizon, end: None });
-        };
-        let is_answer = is_answer(orderly.fins.client, fin);
-        let end = End {
-            at: fin.time,
-            is_reset: false,
+        let end = |at: Place, is_reset: bool| End {
+            at: at.time,
+            is_reset,
             has_answered: orderly.has_answered(),
             peer,
-            example: (orderly.stream, fin.frame),
+            example: (orderly.stream, at.frame),
         };
-        Some(Self::Lived { from: orderly.start, to: fin.time, end: (!is_answer).then_some(end) })
+        let (to, end) = match (orderly.fins.server, orderly.abort) {
+            (Some(fin), _) => (fin.time, (!is_answer(orderly.fins.client, fin)).then(|| end(fin, false))),
+            (None, Some(Abort { at, side, .. })) => (at.time, (side == Side::Server).then(|| end(at, true))),
+            // Nothing shows that its application has let it go.
+            (None, None) => (orderly.horizon, None),
+        };
+        Some(Self::Lived { from: orderly.start, to, end })
     }
 }
 

@@ -104,6 +104,8 @@ pub(super) struct Pass {
     pub second_fin: Place,
     pub reset: Place,
     pub abort: Option<Abort>,
+    /// That came after a FIN.
+    pub has_closed: bool,
     pub newest: Place,
     pub silence_ns: i64,
     pub after_silence: Option<Noted>,
@@ -215,6 +217,7 @@ impl Pass {
             second_fin: none,
             reset: none,
             abort: None,
+            has_closed: false,
             newest: none,
             silence_ns: 0,
             after_silence: None,
@@ -414,6 +417,13 @@ impl Pass {
             (Stage::Open, _) => {
                 self.stage = Stage::Aborted;
                 plain && self.abort(side, segment, now)
+            }
+            // The other end had closed, and had all that this one sent before.
+            (Stage::HalfClosed, _) => {
+                self.stage = Stage::Aborted;
+                self.has_closed = true;
+                let is_whole = side != self.closer && self.is_drained && segment.ack == self.ways[self.closer].nxt;
+                plain && is_whole && self.abort(side, segment, now)
             }
             _ => false,
         }

@@ -89,7 +89,8 @@ pub(in crate::finding) fn of_orderly(orderly: &Orderly, resets: &[Reset], found:
     let (Some(reset), Some(opened)) = (resets.first(), orderly.opened) else { return };
     let after = reset.time.since(opened.time);
     let is_mute = orderly.sent.client.payload_bytes + orderly.sent.server.payload_bytes == 0;
-    if reset.from == Side::Client && is_mute && after <= BEFORE_ACCEPT_NS_MAX {
+    let is_open = orderly.fins.client.is_none() && orderly.fins.server.is_none();
+    if reset.from == Side::Client && is_open && is_mute && after <= BEFORE_ACCEPT_NS_MAX {
         tell((opened.frame, reset), after, (orderly.client, orderly.server), found);
     }
 }

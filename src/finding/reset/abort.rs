@@ -265,7 +265,7 @@ pub(super) fn of_orderly(orderly: &Orderly, abort: &Abort, words: Words) -> Rese
         said_ns: orderly.sent[from].last_payload.map(|data| abort.at.time.since(data.place.time)),
         had_last_word: abort.had_last_word(orderly),
         lacks_payload: false,
-        peer_closed: false,
+        peer_closed: orderly.fins[!from].is_some(),
         is_one_segment: abort.had_since_word <= segment_octets(abort.mss),
         rtt_ns: orderly.path_ns(from),
     };

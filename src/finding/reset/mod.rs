@@ -221,7 +221,7 @@ pub(super) fn tell_orderly(orderly: &Orderly, resets: &[Reset], found: &mut Foun
         };
         let costs = Costs {
             lost: reset.client_bytes_lost + reset.server_bytes_lost,
-            had_closed: false,
+            had_closed: orderly.fins[!reset.from].is_some(),
             has_asked: orderly.sent.client.payload_bytes > 0,
             from: reset.from,
             said: Sides {
