@@ -14,7 +14,7 @@ use self::packing::{
     Packing, SEQ, TTL, USUAL_MARKS, USUAL_TTL, VALUE_AT, WHOLE, WINDOW, bit, marks_to_head, option_bits,
 };
 use self::shelves::Place;
-use self::unpacking::Unpacking;
+use self::unpacking::{Unpacking, initial_numbers};
 use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
 use crate::base::prefetch::prefetch;
@@ -273,11 +273,9 @@ impl<'a> Packed<'a> {
             return self.remains_of_reset(stream, client, server);
         }
         let mut halves = [PastHalf::default(); 2];
-        let mut unpacking = Unpacking::of(self, client, server);
-        // The SYN, and the SYN-ACK if there was one.
-        for half in &mut halves[..if *stage == Stage::Asked { 1 } else { 2 }] {
-            half.isn = unpacking.advance().map(|_| unpacking.segment().seq);
-        }
+        let [syn, syn_ack] = initial_numbers(self);
+        halves[0].isn = Some(syn);
+        halves[1].isn = Some(syn_ack).filter(|_| *stage != Stage::Asked);
         for side in Side::BOTH {
             let (half, own, peer) = (&mut halves[side as usize], &tails[side as usize], &tails[1 - side as usize]);
             half.base = half.isn;

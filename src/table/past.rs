@@ -160,14 +160,23 @@ impl Ring {
 }
 
 impl Half {
+    #[inline]
     fn pack(half: &PastHalf) -> (Self, Other) {
-        let [isn, base, nxt] = [half.isn, half.base, half.nxt].map(|seq| seq.map(|seq| seq.0));
-        let numbers = [isn, base, nxt, half.timestamp];
-        let answers = [half.fin, half.fin_acked, half.rst, half.closed_first, half.syn_unanswered];
-        let present = numbers.iter().map(Option::is_some).chain(answers);
-        let bits = present.enumerate().fold(0, |bits, (at, is)| bits | u16::from(is) << at);
-        let kept = [isn.or(base), nxt, half.timestamp].map(Option::unwrap_or_default);
-        (Self { numbers: kept, bits }, base.filter(|_| isn.is_some() && isn != base))
+        let &PastHalf { isn, base, nxt, timestamp, .. } = half;
+        let bit = |is: bool, at: u32| u16::from(is) << at;
+        let bits = bit(isn.is_some(), 0)
+            | bit(base.is_some(), 1)
+            | bit(nxt.is_some(), 2)
+            | bit(timestamp.is_some(), 3)
+            | bit(half.fin, 4)
+            | bit(half.fin_acked, 5)
+            | bit(half.rst, 6)
+            | bit(half.closed_first, 7)
+            | bit(half.syn_unanswered, 8);
+        let number = |seq: Option<Seq>| seq.unwrap_or_default().0;
+        let numbers = [number(isn.or(base)), number(nxt), timestamp.unwrap_or_default()];
+        let other = base.filter(|_| isn.is_some() && isn != base);
+        (Self { numbers, bits }, other.map(|seq| seq.0))
     }
 
     fn unpack(&self, other: Other) -> PastHalf {

@@ -284,6 +284,10 @@ impl Table {
         let found = match Place::of(locator.guess) {
             // What has left since then keeps its key, but of SYNs only those are found that are there.
             guess @ Place::Asked(number) if self.asked.is(number, &locator.key) => Some(guess),
+            // Who opens a connection mostly has none yet.
+            _ if segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK) => {
+                self.find(&locator.key, locator.hash)
+            }
             _ => self.find_recent(locator).or_else(|| self.find(&locator.key, locator.hash)),
         };
         match found {

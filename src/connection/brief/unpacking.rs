@@ -172,6 +172,18 @@ impl<'a> Unpacking<'a> {
     }
 }
 
+/// The sequence numbers of the first two segments, the SYNs, without unpacking them.
+pub(super) fn initial_numbers(packed: &Packed<'_>) -> [Seq; 2] {
+    let [first_len, rest_len] = packed.head.lens();
+    let mut octets = Octets { all: packed.first, at: 0, end: first_len };
+    let (syn, ..) = octets.step_over();
+    if octets.is_over() {
+        octets = Octets { all: packed.rest, at: 0, end: rest_len };
+    }
+    let syn_ack = if octets.is_over() { None } else { octets.step_over().0 };
+    [syn, syn_ack].map(Option::unwrap_or_default)
+}
+
 /// The octets from `at` on, and zeros.
 #[cold]
 fn copy_last<'a>(scratch: &'a mut [u8; BLOCK], all: &[u8], at: usize) -> &'a [u8; BLOCK] {
@@ -338,22 +350,30 @@ impl Octets<'_> {
     fn passed(mut self) -> (i64, u64) {
         let (mut time, mut frame) = (0, 0);
         while !self.is_over() {
-            let head = self.head();
-            let has = |bit: u32| usize::from(head & bit != 0);
-            self.at += 4 * (has(SEQ) + has(ACK)) + 2 * (has(WINDOW) + has(IP_ID));
-            self.at += word_len(head >> VALUE_AT) + word_len(head >> ECHO_AT) + word_len(head >> PAYLOAD_AT);
-            let (span, frames) = self.distance(head);
+            let (_, span, frames) = self.step_over();
             (time, frame) = (time + span, frame + frames);
-            if head & ENVELOPE != 0 {
-                let changed = self.octet();
-                self.at += envelope_len(changed);
-            }
-            if head & OPTIONS != 0 {
-                let present = self.octet();
-                self.at += options_len(present);
-            }
         }
         (time, frame)
+    }
+
+    /// Steps over a segment. Returns its sequence number, if that is not the one after the last of its side, and the time in ns and the
+    /// frames since the segment before.
+    fn step_over(&mut self) -> (Option<Seq>, i64, u64) {
+        let head = self.head();
+        let has = |bit: u32| usize::from(head & bit != 0);
+        let seq = if head & SEQ != 0 { Some(Seq(self.number(4) as u32)) } else { None };
+        self.at += 4 * has(ACK) + 2 * (has(WINDOW) + has(IP_ID));
+        self.at += word_len(head >> VALUE_AT) + word_len(head >> ECHO_AT) + word_len(head >> PAYLOAD_AT);
+        let (span, frames) = self.distance(head);
+        if head & ENVELOPE != 0 {
+            let changed = self.octet();
+            self.at += envelope_len(changed);
+        }
+        if head & OPTIONS != 0 {
+            let present = self.octet();
+            self.at += options_len(present);
+        }
+        (seq, span, frames)
     }
 
     /// What changed of the envelope.
