@@ -1,5 +1,6 @@
 //! What is counted of one connection.
 
+use super::alone::Alone;
 use super::clocks::Attempt;
 use super::dating::Dating;
 use super::distinct::hashed;
@@ -17,22 +18,14 @@ use crate::segment::Timestamps;
 /// All that the counts across connections take from one, whichever way its life was told.
 #[derive(Debug, PartialEq)]
 pub struct Account {
-    pub(super) about: About,
+    pub(super) habit: Habit,
     /// What the group of each socket takes; nothing of a client without a socket.
     pub(super) visits: Sides<Vec<Visit>>,
 }
 
-/// What is counted of a connection beside its sockets.
+/// What a service learns from a connection beside its sockets.
 #[derive(Debug, PartialEq)]
-pub(super) struct About {
-    pub stream: u64,
-    pub client: Endpoint,
-    pub server: Endpoint,
-    /// Of both addresses.
-    pub hashes: Sides<u64>,
-    pub start: Timestamp,
-    pub end: Timestamp,
-    pub horizon: Timestamp,
+pub(super) struct Habit {
     pub idle: Option<IdleClose>,
     pub attempt: Option<Attempt>,
     pub passage: Option<Passage>,
@@ -45,55 +38,55 @@ impl Account {
         for side in Side::BOTH {
             visits_of(connection, life, (side, departure), &mut room, |visit| visits[side].push(*visit));
         }
-        Self { about: About::of(connection, life), visits }
+        Self { habit: Habit::of(connection, life), visits }
     }
 
     /// The same of a life that was told in short.
     pub fn of_orderly(orderly: &Orderly, departure: Departure) -> Self {
-        let about = About::of_orderly(orderly);
-        let visits = match Life::of(orderly, departure, about.hashes) {
-            Some(life) => Sides { client: Some(life.visit(Side::Client)), server: Some(life.visit(Side::Server)) },
-            None => visits_of_orderly(orderly, &about, departure),
+        let hashes = hashes(orderly.client, orderly.server);
+        let visits = match (Life::of(orderly, departure, hashes), Alone::of(orderly, departure, hashes)) {
+            (Some(life), _) => Sides { client: Some(life.visit(Side::Client)), server: Some(life.visit(Side::Server)) },
+            (None, Some(alone)) => Sides {
+                client: alone.has_socket().then(|| alone.visit(Side::Client)),
+                server: Some(alone.visit(Side::Server)),
+            },
+            (None, None) => visits_of_orderly(orderly, hashes, departure),
         };
-        Self { about, visits: Sides { client: Vec::from_iter(visits.client), server: Vec::from_iter(visits.server) } }
+        let visits = Sides { client: Vec::from_iter(visits.client), server: Vec::from_iter(visits.server) };
+        Self { habit: Habit::of_orderly(orderly, hashes.client), visits }
     }
 }
 
-impl About {
+/// Hashes of both addresses.
+#[inline]
+pub(super) fn hashes(client: Endpoint, server: Endpoint) -> Sides<u64> {
+    Sides { client: hashed(client.ip), server: hashed(server.ip) }
+}
+
+impl Habit {
     /// That of a connection of which the life is known.
     pub fn of(connection: &Connection, life: &Lifecycle) -> Self {
-        let &Connection { stream, client, server, start, end, .. } = connection;
         Self {
-            stream,
-            client,
-            server,
-            hashes: Sides { client: hashed(client.ip), server: hashed(server.ip) },
-            start,
-            end,
-            horizon: life.horizon,
             idle: IdleClose::of(&life.closing),
             attempt: Attempt::of(connection, life),
             passage: Passage::of(connection, life),
         }
     }
 
-    /// The same of a life that was told in short.
+    /// The same of a life that was told in short, from a client of this hash.
     #[inline]
-    pub fn of_orderly(orderly: &Orderly) -> Self {
-        let &Orderly { stream, client, server, start, end, horizon, .. } = orderly;
-        let hashes = Sides { client: hashed(client.ip), server: hashed(server.ip) };
+    pub fn of_orderly(orderly: &Orderly, client: u64) -> Self {
         Self {
-            stream,
-            client,
-            server,
-            hashes,
-            start,
-            end,
-            horizon,
             idle: IdleClose::of_orderly(orderly),
             attempt: Attempt::of_orderly(orderly),
-            passage: Passage::of_orderly(orderly, hashes.client),
+            passage: Passage::of_orderly(orderly, client),
         }
+    }
+
+    /// It says nothing.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.idle.is_none() && self.passage.is_none() && self.attempt.is_none()
     }
 }
 
@@ -127,8 +120,8 @@ pub(super) fn visits_of(
 }
 
 /// The same of a life that was told in short: a socket makes one visit, and one that a client had not makes none.
-#[inline]
-pub(super) fn visits_of_orderly(orderly: &Orderly, about: &About, departure: Departure) -> Sides<Option<Visit>> {
+#[inline(never)]
+pub(super) fn visits_of_orderly(orderly: &Orderly, hashes: Sides<u64>, departure: Departure) -> Sides<Option<Visit>> {
     let of = |side: Side, local: Endpoint| {
         let stay = OrderlyStay::of(orderly, side, departure);
         let (steps, until, held_ns) =
@@ -140,7 +133,7 @@ pub(super) fn visits_of_orderly(orderly: &Orderly, about: &About, departure: Dep
         let visitor = Visitor {
             stream: orderly.stream,
             start: orderly.start,
-            peer: about.hashes[!side],
+            peer: hashes[!side],
             held_ns,
             attempted: match orderly.open {
                 OpenKind::Refused => Attempted::Refused,

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
+use super::account::Habit;
 use super::clocks::Clocks;
 use super::distinct::mixed;
 use super::exits::Exits;
@@ -13,6 +14,7 @@ use super::pace::{Bounds, intervals_max};
 use super::piling::{Epoch, Heap};
 use super::places::Places;
 use super::store::{Block, End, List, Node, Store};
+use crate::base::Timestamp;
 use crate::base::prefetch::prefetch;
 
 /// Places for the first socket of a group each: a group is made for the second one. Most destinations of a busy
@@ -52,12 +54,25 @@ pub struct Gathering<K> {
     /// The group found last.
     newest: usize,
     /// First sockets of groups, by their hashes.
-    newcomers: Vec<Option<(Key<K>, End)>>,
+    newcomers: Vec<Option<Newcomer<K>>>,
+    /// How often a group began.
+    begun: u64,
     /// What bounds there were since ends were counted last.
     epochs: Vec<Epoch>,
     /// Where groups are put in order; kept for its memory.
     order: Vec<usize>,
     blocks: Vec<Block>,
+}
+
+/// The first socket of a group, which may stay the only one.
+#[derive(Clone, Copy, Debug)]
+pub struct Newcomer<K> {
+    /// Its group's.
+    pub key: Key<K>,
+    /// The hash of its host.
+    pub host: u64,
+    /// The socket.
+    pub end: End,
 }
 
 /// The sockets of one group. What every socket needs comes first, on as few lines of the cache as there can be.
@@ -85,9 +100,25 @@ pub struct Habits {
     pub exits: Exits,
 }
 
+impl Habits {
+    /// Learns from the connection `stream`, which ended at `end`.
+    #[inline]
+    pub(super) fn learn(&mut self, stream: u64, end: Timestamp, habit: &Habit) {
+        if let Some(idle) = &habit.idle {
+            self.idle.take(stream, end, idle);
+        }
+        if let Some(passage) = &habit.passage {
+            self.exits.take(passage);
+        }
+        if let Some(attempt) = habit.attempt {
+            self.clocks.take(attempt);
+        }
+    }
+}
+
 #[inline]
-fn seeded<K>(key: Key<K>, seed: u64) -> u64 {
-    mixed(key.hash ^ seed)
+fn seeded(hash: u64, seed: u64) -> u64 {
+    mixed(hash ^ seed)
 }
 
 impl<K> Group<K> {
@@ -114,6 +145,7 @@ impl<K: Copy + Ord> Gathering<K> {
             groups: Vec::new(),
             newest: 0,
             newcomers: Vec::new(),
+            begun: 0,
             epochs: Vec::new(),
             order: Vec::new(),
             blocks: Vec::new(),
@@ -129,19 +161,43 @@ impl<K: Copy + Ord> Gathering<K> {
         gathering
     }
 
-    /// Asks for the memory in which the group of `key` will be looked for.
+    /// Asks for the memory in which the group of a key with this hash will be looked for.
     #[inline]
-    pub fn fetch(&self, key: Key<K>) {
-        self.places.fetch(seeded(key, self.seed));
-        self.newcomers.get(key.hash as usize % NEWCOMERS_MAX).into_iter().for_each(prefetch);
+    pub fn fetch(&self, hash: u64) {
+        self.places.fetch(seeded(hash, self.seed));
+        self.newcomers.get(hash as usize % NEWCOMERS_MAX).into_iter().for_each(prefetch);
     }
 
-    /// Asks for what is the group of `key` in all likelihood, if there is one, and gives its place.
+    /// Asks for what is the group of a key with this hash in all likelihood, if there is one, and gives its place.
     #[inline]
-    pub fn fetch_group(&self, key: Key<K>) -> Option<usize> {
-        let place = self.places.find(seeded(key, self.seed), |_| true)?;
+    pub fn fetch_group(&self, hash: u64) -> Option<usize> {
+        let place = self.places.find(seeded(hash, self.seed), |_| true)?;
         self.groups.get(place).into_iter().for_each(prefetch);
         Some(place)
+    }
+
+    /// The hash of the host whose socket makes room where one with this hash is the first of its group.
+    #[inline]
+    pub fn makes_room(&self, hash: u64) -> Option<u64> {
+        let newcomer = self.newcomers.get(hash as usize % NEWCOMERS_MAX)?.as_ref()?;
+        Some(newcomer.host)
+    }
+
+    /// How often a group began.
+    #[inline]
+    pub fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// The place of the group of `key`, if there is one, of which `place` is what [`Self::fetch_group`] gave after as many had
+    /// begun.
+    #[inline]
+    pub fn find_fetched(&mut self, key: Key<K>, place: Option<usize>, begun: u64) -> Option<usize> {
+        match place {
+            Some(place) if self.groups.get(place).is_some_and(|group| group.key == key) => Some(place),
+            None if self.begun == begun => None,
+            _ => self.find(key),
+        }
     }
 
     /// Asks for the memory that the next socket of the group at `place` goes to.
@@ -159,7 +215,7 @@ impl<K: Copy + Ord> Gathering<K> {
             return Some(self.newest);
         }
         let groups = &self.groups;
-        let place = self.places.find(seeded(key, self.seed), |place| groups[place].key == key)?;
+        let place = self.places.find(seeded(key.hash, self.seed), |place| groups[place].key == key)?;
         self.newest = place;
         Some(place)
     }
@@ -183,11 +239,11 @@ impl<K: Copy + Ord> Gathering<K> {
     pub fn take_at(
         &mut self,
         place: Option<usize>,
-        key: Key<K>,
-        end: End,
+        socket: Newcomer<K>,
         store: &mut Store,
         let_go: impl FnMut(Group<K>, &mut Store),
-    ) -> Option<(Key<K>, End)> {
+    ) -> Option<Newcomer<K>> {
+        let Newcomer { key, end, .. } = socket;
         if let Some(place) = place {
             self.add(place, end, store);
             return None;
@@ -197,17 +253,17 @@ impl<K: Copy + Ord> Gathering<K> {
         }
         let newcomer = &mut self.newcomers[key.hash as usize % NEWCOMERS_MAX];
         match newcomer {
-            Some((other, first)) if *other == key => {
-                let first = *first;
+            Some(first) if first.key == key => {
+                let first = first.end;
                 *newcomer = None;
                 let place = self.begin(key, store, let_go);
                 self.add(place, first, store);
                 self.add(place, end, store);
                 None
             }
-            Some(_) => newcomer.replace((key, end)),
+            Some(_) => newcomer.replace(socket),
             None => {
-                *newcomer = Some((key, end));
+                *newcomer = Some(socket);
                 None
             }
         }
@@ -220,6 +276,7 @@ impl<K: Copy + Ord> Gathering<K> {
         if self.groups.len() >= self.breadth.groups_max() {
             self.let_the_smallest_go(store, let_go);
         }
+        self.begun += 1;
         self.newest = self.groups.len();
         self.enter(key);
         self.groups.push(Group::begin(key));
@@ -230,7 +287,7 @@ impl<K: Copy + Ord> Gathering<K> {
     /// The next place is that of `key`.
     fn enter(&mut self, key: Key<K>) {
         let (groups, seed) = (&self.groups, self.seed);
-        self.places.push(seeded(key, seed), |place| seeded(groups[place].key, seed));
+        self.places.push(seeded(key.hash, seed), |place| seeded(groups[place].key.hash, seed));
     }
 
     /// Takes over a group of other keys.
@@ -276,7 +333,7 @@ impl<K: Copy + Ord> Gathering<K> {
                 kept.enlist(&mut group.list, node, 0);
             }
         }
-        for (_, end) in self.newcomers.iter_mut().flatten() {
+        for Newcomer { end, .. } in self.newcomers.iter_mut().flatten() {
             end.node = kept.adopt(store, end.node);
         }
         self.epochs.clear();
@@ -286,7 +343,7 @@ impl<K: Copy + Ord> Gathering<K> {
     /// The first sockets of groups are groups by themselves, now that no more come.
     pub fn end(&mut self, store: &mut Store) {
         let epoch = self.epoch();
-        for (key, end) in std::mem::take(&mut self.newcomers).into_iter().flatten() {
+        for Newcomer { key, end, .. } in std::mem::take(&mut self.newcomers).into_iter().flatten() {
             let mut group = Group::begin(key);
             group.push(end, epoch, store);
             self.groups.push(group);
@@ -380,7 +437,6 @@ mod tests {
     use super::super::stay::Stay;
     use super::super::visit::{Attempted, Visit, Visitor};
     use super::*;
-    use crate::base::Timestamp;
     use crate::connection::{Basis, State};
 
     fn visitor(stream: u64, start: Timestamp) -> Visitor {
@@ -419,10 +475,11 @@ mod tests {
             let nobody = |_: Group<u64>, _: &mut Store| unreachable!();
             let end = store.push_visit(visit);
             let place = groups.find(key(of));
-            let lone = groups.take_at(place, key(of), end, store, |group, store| {
+            let socket = Newcomer { key: key(of), host: 0, end };
+            let lone = groups.take_at(place, socket, store, |group, store| {
                 others.take_over(key(0), group, store, nobody);
             });
-            if let Some((_, end)) = lone {
+            if let Some(Newcomer { end, .. }) = lone {
                 let place = others.find(key(0)).unwrap_or_else(|| others.begin(key(0), store, nobody));
                 others.add(place, end, store);
             }

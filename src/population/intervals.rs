@@ -1,12 +1,11 @@
 //! The intervals of time in which something happened, and the place of each in a row.
 
 use super::places::Places;
+use super::row::Row;
 use crate::base::Timestamp;
 
-/// No interval here.
-const NONE: u32 = u32::MAX;
 /// A row may be so many times as long as there are intervals in it.
-const ROW_PER_INTERVAL: usize = 4;
+const ROW_PER_INTERVAL: usize = 8;
 /// And as long as this.
 const ROW_MIN: usize = 256;
 
@@ -15,30 +14,15 @@ const ROW_MIN: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Intervals {
     ns: i64,
+    /// 2^64 by that: multiplying by it divides.
+    reciprocal: u64,
     /// Counted since 1970.
     numbers: Vec<i64>,
-    /// The places of the intervals from this number on, one after the other, as long as they lie near to each other.
-    row: Vec<u32>,
-    row_from: i64,
+    /// Their places, as long as they lie near to each other or to a second one: sockets live at one time, and TIME-WAIT runs out
+    /// at another.
+    rows: [Row; 2],
     /// Their places by number once they do not.
     scattered: Places,
-}
-
-/// The interval that somebody found last.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cursor {
-    place: usize,
-    /// When it begins, and when the next one would; equal: it knows none.
-    from: i64,
-    to: i64,
-}
-
-impl Cursor {
-    /// `time` falls into it.
-    #[inline]
-    pub fn knows(&self, time: Timestamp) -> bool {
-        (self.from..self.to).contains(&time.0)
-    }
 }
 
 /// Numbers that follow each other come to lie apart (the golden ratio's part of 2^64).
@@ -47,10 +31,16 @@ fn hashed(number: i64) -> u64 {
     (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
+/// 2^64 by `ns`, which is positive, less than one too small.
+fn reciprocal(ns: i64) -> u64 {
+    u64::try_from((1_u128 << u64::BITS) / ns as u128).unwrap_or(u64::MAX)
+}
+
 impl Intervals {
     /// None yet, of this many nanoseconds each.
     pub fn new(ns: i64) -> Self {
-        Self { ns: ns.max(1), numbers: Vec::new(), row: Vec::new(), row_from: 0, scattered: Places::default() }
+        let (ns, rows) = (ns.max(1), <[Row; 2]>::default());
+        Self { ns, reciprocal: reciprocal(ns), numbers: Vec::new(), rows, scattered: Places::default() }
     }
 
     /// Length of each, ns.
@@ -70,34 +60,26 @@ impl Intervals {
         &self.numbers
     }
 
-    /// The place of the one that `time` falls into; the next one where it is new. `cursor` must not be from before they grew.
+    /// The number of the one that `time` falls into.
     #[inline]
-    pub fn at(&mut self, cursor: &mut Cursor, time: Timestamp) -> usize {
-        if !cursor.knows(time) {
-            *cursor = self.look_up(time);
-        }
-        cursor.place
+    pub fn number(&self, time: Timestamp) -> i64 {
+        let Ok(time) = u64::try_from(time.0) else { return time.0.div_euclid(self.ns) };
+        // Too small by one at most, for a time is less than 2^63.
+        let number = ((u128::from(time) * u128::from(self.reciprocal)) >> u64::BITS) as u64;
+        let rest = time.wrapping_sub(number.wrapping_mul(self.ns as u64));
+        (number + u64::from(rest >= self.ns as u64)) as i64
     }
 
-    #[inline(never)]
-    fn look_up(&mut self, time: Timestamp) -> Cursor {
-        let number = time.0.div_euclid(self.ns);
-        let from = number.saturating_mul(self.ns);
-        Cursor { place: self.of(number), from, to: from.saturating_add(self.ns) }
+    /// The place of the one with this number, as far as can be said without searching.
+    #[inline]
+    pub fn known(&self, number: i64) -> Option<usize> {
+        self.rows[0].get(number).or_else(|| self.rows[1].get(number))
     }
 
     /// The place of the one with this number; the next one where it is new.
     #[inline]
     pub fn of(&mut self, number: i64) -> usize {
-        match self.row.get(self.offset(number)) {
-            Some(&place) if place != NONE => place as usize,
-            _ => self.of_new_or_scattered(number),
-        }
-    }
-
-    #[inline]
-    fn offset(&self, number: i64) -> usize {
-        usize::try_from(number.wrapping_sub(self.row_from) as u64).unwrap_or(usize::MAX)
+        self.known(number).unwrap_or_else(|| self.of_new_or_scattered(number))
     }
 
     #[inline(never)]
@@ -108,35 +90,39 @@ impl Intervals {
         }
         let place = numbers.len();
         self.numbers.push(number);
-        if self.scattered.is_empty() && self.reach(number) {
-            let offset = self.offset(number);
-            self.row[offset] = place as u32;
-            return place;
-        }
+        let row_max = self.row_max();
+        if self.scattered.is_empty() {
+            if !self.rows.iter_mut().any(|row| row.put(number, place, row_max)) {
+                self.scatter();
+            }
         // Those that were far from each other may have got neighbours since.
-        if !self.scattered.is_empty() && place.is_power_of_two() && self.line_up() {
-            return place;
+        } else if !(place >= ROW_MIN / ROW_PER_INTERVAL && place.is_power_of_two() && self.line_up()) {
+            let numbers = &self.numbers;
+            self.scattered.push(hashed(number), |place| hashed(numbers[place]));
         }
-        self.row.clear();
-        let numbers = &self.numbers;
-        let hash_of = |place: usize| hashed(numbers[place]);
-        let first = if self.scattered.is_empty() { 0 } else { place };
-        (first..=place).for_each(|place| self.scattered.push(hash_of(place), hash_of));
         place
     }
 
-    /// Puts all places into a row, if it does not become too long.
+    /// Puts all places into rows, if these do not become too long.
     fn line_up(&mut self) -> bool {
-        let (Some(&first), Some(&last)) = (self.numbers.iter().min(), self.numbers.iter().max()) else { return false };
-        let span = last.checked_sub(first).and_then(|span| usize::try_from(span).ok());
-        let Some(span) = span.filter(|&span| span < self.row_max()) else { return false };
-        self.scattered.clear();
-        self.row.clear();
-        self.row.resize(span + 1, NONE);
-        self.row_from = first;
-        for (place, &number) in self.numbers.iter().enumerate() {
-            self.row[(number - first) as usize] = place as u32;
+        let order = if self.numbers.is_sorted() { Vec::new() } else { self.sorted() };
+        let (numbers, row_max) = (&self.numbers, self.row_max() as u64);
+        let place = |at: usize| order.get(at).map_or(at, |&place| place as usize);
+        let number = |at: usize| numbers[place(at)];
+        let span = |from: usize, to: usize| number(to).wrapping_sub(number(from)) as u64;
+        let len = numbers.len();
+        let second = match len {
+            0 => return false,
+            _ if span(0, len - 1) < row_max => len,
+            _ => (1..len).max_by_key(|&at| span(at - 1, at)).unwrap_or(len),
+        };
+        if span(0, second - 1) >= row_max || second < len && span(second, len - 1) >= row_max {
+            return false;
         }
+        self.scattered.clear();
+        let of = |from: usize, to: usize| (from..to).map(move |at| (number(at), place(at)));
+        self.rows[0].fill(of(0, second));
+        self.rows[1].fill(of(second, len));
         true
     }
 
@@ -144,59 +130,64 @@ impl Intervals {
         (ROW_PER_INTERVAL * self.numbers.len()).max(ROW_MIN)
     }
 
-    /// Makes the row reach to `number`; false where it would become too long.
-    fn reach(&mut self, number: i64) -> bool {
-        let row_max = self.row_max();
-        if self.row.is_empty() {
-            self.row_from = number;
-        }
-        if number >= self.row_from {
-            let offset = self.offset(number);
-            if offset >= self.row.len() {
-                if offset >= row_max {
-                    return false;
+    /// Finds places by hashes from now on.
+    fn scatter(&mut self) {
+        self.rows.iter_mut().for_each(Row::clear);
+        let numbers = &self.numbers;
+        let hash_of = |place: usize| hashed(numbers[place]);
+        (0..numbers.len()).for_each(|place| self.scattered.push(hash_of(place), hash_of));
+    }
+
+    /// Their places in order of time.
+    fn sorted(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..self.numbers.len() as u32).collect();
+        order.sort_unstable_by_key(|&place| self.numbers[place as usize]);
+        order
+    }
+
+    /// Doubles their length until `is_enough`, so that some fall together, or until it cannot double any more. They must stand in
+    /// order of time. `moved` is told where the one at each place comes to, which is never later.
+    pub fn coarsen(&mut self, is_enough: impl Fn(&Self) -> bool, mut moved: impl FnMut(usize, usize)) {
+        debug_assert!(self.numbers.is_sorted());
+        while !is_enough(self) && self.ns <= i64::MAX / 2 {
+            self.ns *= 2;
+            let mut kept = 0;
+            for from in 0..self.numbers.len() {
+                let number = self.numbers[from] >> 1;
+                if kept == 0 || self.numbers[kept - 1] != number {
+                    self.numbers[kept] = number;
+                    kept += 1;
                 }
-                self.row.resize(offset + 1, NONE);
+                moved(from, kept - 1);
             }
-            return true;
+            self.numbers.truncate(kept);
         }
-        let more = self.row_from.checked_sub(number).and_then(|more| usize::try_from(more).ok());
-        let Some(more) = more.filter(|&more| more <= row_max && more + self.row.len() <= row_max) else { return false };
-        // What comes before the first comes more than once, mostly.
-        let more = more.max(row_max.saturating_sub(self.row.len()).min(self.row.len()));
-        let Some(row_from) = self.row_from.checked_sub(more as i64) else { return false };
-        self.row.splice(..0, std::iter::repeat_n(NONE, more));
-        self.row_from = row_from;
-        true
+        self.reciprocal = reciprocal(self.ns);
+        self.place_anew();
     }
 
-    /// Doubles their length, so that some fall together, if it can still double. `moved` is told where the one at each place
-    /// comes to: those that stay apart keep their order, so that none comes to a later place than it had.
-    pub fn coarsen(&mut self, mut moved: impl FnMut(usize, usize)) -> bool {
-        if self.ns > i64::MAX / 2 {
-            return false;
-        }
-        self.ns *= 2;
-        self.row.clear();
-        self.scattered.clear();
-        let numbers = std::mem::take(&mut self.numbers);
-        self.numbers.reserve(numbers.len() / 2);
-        numbers.iter().enumerate().for_each(|(from, number)| moved(from, self.of(number.div_euclid(2))));
-        // In the order in which they came the first may be far from each other.
-        if !self.scattered.is_empty() {
-            self.line_up();
-        }
-        true
-    }
-
-    /// Their places in order of time; none when that is the order in which they stand.
-    pub fn order(&self) -> Option<Vec<u32>> {
+    /// Puts them in order of time. Gives the places where they stood; none when they stood in order. Where each stands now is
+    /// known only after [`Self::place_anew`].
+    pub fn sort(&mut self) -> Option<Vec<u32>> {
         if self.numbers.is_sorted() {
             return None;
         }
-        let mut order: Vec<u32> = (0..self.numbers.len() as u32).collect();
-        order.sort_unstable_by_key(|&place| self.numbers[place as usize]);
+        let [one, other] = &self.rows;
+        let order = match (self.scattered.is_empty(), one.is_before(other), other.is_before(one)) {
+            (true, true, _) => one.places().chain(other.places()).collect(),
+            (true, _, true) => other.places().chain(one.places()).collect(),
+            _ => self.sorted(),
+        };
+        self.numbers = order.iter().map(|&place| self.numbers[place as usize]).collect();
         Some(order)
+    }
+
+    /// Learns anew where each stands.
+    pub fn place_anew(&mut self) {
+        self.scattered.clear();
+        if !self.line_up() {
+            self.scatter();
+        }
     }
 }
 
@@ -204,14 +195,31 @@ impl Intervals {
 mod tests {
     use super::*;
 
+    fn put_in_order(intervals: &mut Intervals) -> Option<Vec<u32>> {
+        let order = intervals.sort();
+        intervals.place_anew();
+        order
+    }
+
+    /// As long again, if that can be.
+    fn coarsen(intervals: &mut Intervals, moved: impl FnMut(usize, usize)) {
+        let ns = intervals.ns();
+        intervals.coarsen(|intervals| intervals.ns() > ns, moved);
+    }
+
     #[test]
     fn each_has_one_place_in_whatever_order_they_come() {
         let mut intervals = Intervals::new(10);
-        let mut cursor = Cursor::default();
-        let places = [55, 12, 19, -1, 50, 12].map(|ns| intervals.at(&mut cursor, Timestamp(ns)));
+        let places = [55, 12, 19, -1, 50, 12].map(|ns| {
+            let number = intervals.number(Timestamp(ns));
+            intervals.of(number)
+        });
         assert_eq!(places, [0, 1, 1, 2, 0, 1]);
         assert_eq!(intervals.numbers(), [5, 1, -1]);
-        assert_eq!(intervals.order(), Some(vec![2, 1, 0]));
+        assert_eq!(put_in_order(&mut intervals), Some(vec![2, 1, 0]));
+        assert_eq!(intervals.numbers(), [-1, 1, 5]);
+        assert_eq!([-1, 1, 5].map(|number| intervals.of(number)), [0, 1, 2]);
+        assert_eq!(put_in_order(&mut intervals), None);
     }
 
     #[test]
@@ -231,36 +239,62 @@ mod tests {
                 assert_eq!(intervals.of(number), place);
             }
             assert_eq!(intervals.numbers(), expected);
-            assert!(intervals.row.len() <= (ROW_PER_INTERVAL * expected.len()).max(ROW_MIN));
-            if rng.bool() && intervals.coarsen(|from, to| expected[to] = expected[from].div_euclid(2)) {
+            let row_max = (ROW_PER_INTERVAL * expected.len()).max(ROW_MIN);
+            assert!(intervals.rows.iter().all(|row| row.len() <= row_max));
+            put_in_order(&mut intervals);
+            expected.sort_unstable();
+            assert_eq!(intervals.numbers(), expected);
+            if rng.bool() {
+                coarsen(&mut intervals, |from, to| expected[to] = expected[from].div_euclid(2));
                 assert_eq!(intervals.numbers(), &expected[..intervals.len()]);
             }
+            let found: Vec<usize> = expected[..intervals.len()].iter().map(|&number| intervals.of(number)).collect();
+            assert!(found.into_iter().eq(0..intervals.len()));
         }
     }
 
     #[test]
-    fn they_stand_in_a_row_again_once_there_are_enough_between() {
+    fn they_stand_in_rows_again_once_there_are_enough_between() {
         let mut intervals = Intervals::new(1);
-        [0, 1_000].into_iter().for_each(|number| _ = intervals.of(number));
-        assert_eq!((intervals.row.len(), intervals.scattered.is_empty()), (0, false));
-        (1..1_000).for_each(|number| _ = intervals.of(number));
-        assert_eq!((intervals.row.len(), intervals.scattered.is_empty()), (1_001, true));
-        assert_eq!([0, 1_000, 1, 999].map(|number| intervals.of(number)), [0, 1, 2, 1_000]);
-        [-5_000, 5_000].into_iter().for_each(|number| _ = intervals.of(number));
-        assert!(intervals.row.is_empty());
-        (0..4).for_each(|_| assert!(intervals.coarsen(|_, _| {})));
-        assert_eq!((intervals.row.is_empty(), intervals.len()), (true, 65));
+        let rows = |intervals: &Intervals| intervals.rows.each_ref().map(Row::len);
+        [0, 60_000, 60_010, 3].into_iter().for_each(|number| _ = intervals.of(number));
+        assert_eq!((rows(&intervals), intervals.scattered.is_empty()), ([4, 11], true));
+        assert_eq!(put_in_order(&mut intervals), Some(vec![0, 3, 1, 2]));
+        _ = intervals.of(4_000);
+        assert_eq!((rows(&intervals), intervals.scattered.is_empty()), ([0, 0], false));
+        (1..1_024).chain(3_500..4_000).for_each(|number| _ = intervals.of(number));
+        assert!(intervals.scattered.is_empty());
+        assert_eq!([0, 3, 60_000, 60_010, 4_000].map(|number| intervals.of(number)), [0, 1, 2, 3, 4]);
+        [-25_000, 9_000, 25_000].into_iter().for_each(|number| _ = intervals.of(number));
+        assert!(!intervals.scattered.is_empty());
+        put_in_order(&mut intervals);
+        (0..9).for_each(|_| coarsen(&mut intervals, |_, _| {}));
+        assert!(intervals.scattered.is_empty());
     }
 
     #[test]
     fn neighbours_fall_together_when_they_grow() {
         let mut intervals = Intervals::new(1);
         [7, 6, -1, -2, 3].into_iter().for_each(|number| _ = intervals.of(number));
+        put_in_order(&mut intervals);
         let mut moved = Vec::new();
-        assert!(intervals.coarsen(|from, to| moved.push((from, to))));
-        assert_eq!(moved, [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2)]);
-        assert_eq!((intervals.ns(), intervals.numbers()), (2, &[3, -1, 1][..]));
-        while intervals.coarsen(|_, _| {}) {}
+        coarsen(&mut intervals, |from, to| moved.push((from, to)));
+        assert_eq!(moved, [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2)]);
+        assert_eq!((intervals.ns(), intervals.numbers()), (2, &[-1, 1, 3][..]));
+        intervals.coarsen(|_| false, |_, _| {});
         assert_eq!(intervals.len(), 2);
+    }
+
+    #[test]
+    fn a_number_is_the_quotient_whatever_the_length_and_the_time() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        for round in 0..20_000 {
+            let ns = [1, 2, 3, 1_000_000, 1 << 40, i64::MAX, rng.i64(1..), rng.i64(1..1_000)][round % 8];
+            let intervals = Intervals::new(ns);
+            let near = rng.i64(0..i64::MAX / ns).saturating_mul(ns).saturating_add(rng.i64(-1..2));
+            for time in [near, rng.i64(..), 0, -1, i64::MAX, i64::MIN, ns] {
+                assert_eq!(intervals.number(Timestamp(time)), time.div_euclid(ns), "{time} by {ns}");
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod absence;
 mod account;
+mod alone;
 mod clocks;
 mod dating;
 mod denials;
@@ -24,6 +25,7 @@ mod pile;
 mod piling;
 mod places;
 mod ports;
+mod row;
 mod series;
 mod stay;
 mod store;

@@ -1,6 +1,6 @@
 //! How long intervals are: as short as all that is counted may have them.
 
-use super::intervals::{Cursor, Intervals};
+use super::intervals::Intervals;
 use super::series::INTERVAL_NS;
 use crate::base::Timestamp;
 
@@ -15,8 +15,6 @@ const INTERVALS_MAX_ASKED: usize = 1 << 14;
 #[derive(Clone, Debug)]
 pub struct Pace {
     moments: Intervals,
-    /// Where connections begin, and where they end.
-    newest: [Cursor; 2],
     intervals_max: usize,
     /// How many there were when it was said last.
     told: usize,
@@ -34,14 +32,15 @@ pub struct Bounds {
 impl Pace {
     pub fn new(interval_ns: i64) -> Self {
         let (moments, intervals_max) = (Intervals::new(interval_ns), intervals_max(interval_ns));
-        Self { moments, newest: [Cursor::default(); 2], intervals_max, told: 64 }
+        Self { moments, intervals_max, told: 64 }
     }
 
     /// A connection lived from `start` to `end`. Returns the length of an interval, ns, and how many there are, whenever that
     /// has doubled.
     #[inline]
     pub fn touch(&mut self, start: Timestamp, end: Timestamp) -> Option<(i64, usize)> {
-        if self.newest[0].knows(start) && self.newest[1].knows(end) {
+        let is_known = |time| self.moments.known(self.moments.number(time)).is_some();
+        if is_known(start) && is_known(end) {
             return None;
         }
         self.touch_others(start, end)
@@ -50,11 +49,13 @@ impl Pace {
     #[inline(never)]
     fn touch_others(&mut self, start: Timestamp, end: Timestamp) -> Option<(i64, usize)> {
         let mut pace = None;
-        for (at, time) in [start, end].into_iter().enumerate() {
-            self.moments.at(&mut self.newest[at], time);
+        for time in [start, end] {
+            let number = self.moments.number(time);
+            self.moments.of(number);
             if self.moments.len() >= self.told.saturating_mul(2) {
-                while self.moments.len() > self.intervals_max && self.moments.coarsen(|_, _| {}) {}
-                (self.newest, self.told) = ([Cursor::default(); 2], self.moments.len());
+                self.moments.sort();
+                self.moments.coarsen(|moments| moments.len() <= self.intervals_max, |_, _| {});
+                self.told = self.moments.len();
                 pace = Some((self.moments.ns(), self.told));
             }
         }

@@ -1,10 +1,12 @@
 //! The sockets of one group: a host's, a service's, or those of a host toward one destination.
 
+use super::alone::Alone;
 use super::denials::{Denial, Denials};
 use super::distinct::Distinct;
+use super::life::{CLOSER_STATES, Life, Lives};
 use super::series::{Event, Level, Peak, PerState, Series, Stretch};
 use super::visit::{Attempted, Visit, Visitor};
-use crate::base::Timestamp;
+use crate::base::{Side, Timestamp};
 use crate::connection::{Initiator, State};
 
 /// Examples kept of each state.
@@ -221,7 +223,10 @@ impl Pile {
                 self.socket(&visitor);
             }
         }
-        self.series.visit(visit);
+        let steps = visit.steps();
+        let until = Some(visit.until()).filter(|_| visit.has_ended());
+        let step = |at: usize| (steps[at].state(), steps[at].from);
+        self.series.pass(steps.len(), step, until, i32::from(visit.is_socket()));
         for (step, until, has_ended) in visit.stays() {
             let state = step.state();
             self.entered[state as usize] += 1;
@@ -236,6 +241,69 @@ impl Pile {
                 self.keep(place, Example { stream: visit.stream(), frame: step.frame(), lasted_ns });
             }
         }
+    }
+
+    /// The same of one end of a life, but for what all such ends have in common: [`Self::add`] counts that.
+    #[inline]
+    pub(super) fn take_life(&mut self, life: &Life, side: Side) {
+        let course = life.course(side);
+        self.peers.see(course.peer);
+        self.ports_outside += u64::from(course.is_outside);
+        self.held.0 += i128::from(course.held_ns);
+        self.series.follow(&course);
+        let (opening, lasted_ns) = (course.states[0], course.times[1].since(course.times[0]));
+        if opening == State::SynReceived && lasted_ns >= WAITED_NS_MIN {
+            self.ended.syn_received.add(lasted_ns);
+        }
+        self.show(opening, lasted_ns, life, side, 0);
+        let closing = course.states.len() - 2;
+        let lasted_ns = |at: usize| course.times[at + 1].since(course.times[at]).max(0);
+        let (waited_ns, last_ns) = (lasted_ns(closing), lasted_ns(closing + 1));
+        if course.states.len() == CLOSER_STATES {
+            self.ended.fin_wait_2.add(waited_ns);
+        } else {
+            self.ended.close_wait.add(waited_ns);
+            if last_ns >= WAITED_NS_MIN {
+                self.ended.last_ack.add(last_ns);
+            }
+        }
+        self.show(course.states[closing], waited_ns, life, side, closing);
+        self.show(course.states[closing + 1], last_ns, life, side, closing + 1);
+    }
+
+    /// Keeps one end of `life` as an example of the state that it entered at this step, if it stayed there long enough.
+    #[inline]
+    fn show(&mut self, state: State, lasted_ns: i64, life: &Life, side: Side, step: usize) {
+        let Some(place) = shown(state) else { return };
+        if lasted_ns > self.exceeded_ns[place] {
+            let frame = Some(life.frame(side, step));
+            self.keep(place, Example { stream: life.stream(), frame, lasted_ns });
+        }
+    }
+
+    /// Takes what these ends, which [`Self::take_life`] took one by one, have in common.
+    pub(super) fn add(&mut self, lives: &Lives) {
+        for (states, closer, count) in lives.kinds().filter(|&(.., count)| count > 0) {
+            states.iter().for_each(|&state| self.entered[state as usize] += count);
+            self.attempts.opened += count;
+            self.sockets += count;
+            self.held.1 += count;
+            match closer {
+                Side::Client => self.closers.client += count,
+                Side::Server => self.closers.server += count,
+            }
+        }
+    }
+
+    /// Takes the server's end of a SYN alone: somebody tried.
+    #[inline]
+    pub(super) fn take_tried(&mut self, alone: &Alone) {
+        let (peer, start) = alone.tried();
+        self.peers.see(peer);
+        self.attempts.unanswered += 1;
+        self.attempts.single += 1;
+        self.failing_peers.see(peer);
+        self.series.failed(start);
     }
 
     /// Takes over what is known of other sockets.
@@ -280,6 +348,11 @@ impl Pile {
         kept.insert(at, example);
         kept.truncate(EXAMPLES_MAX);
         self.exceeded_ns[place] = kept.get(EXAMPLES_MAX - 1).map_or(-1, |least| least.lasted_ns);
+    }
+
+    /// Makes looking at it quick, now that no more comes.
+    pub(super) fn put_in_order(&mut self) {
+        self.series.put_in_order();
     }
 
     pub(super) fn fit(&mut self, intervals_max: usize) {

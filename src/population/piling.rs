@@ -53,16 +53,16 @@ impl Heap {
     /// Counts all ends of `list`, the last few as well.
     pub fn settle_all(&mut self, list: &mut List, room: &mut Vec<Block>, store: &Store, epochs: &[Epoch]) -> &mut Pile {
         let rest = self.settle(list, room, store, epochs);
-        self.count(rest.as_ref().map_or(&[], Block::nodes), store, epochs[epochs.len() - 1].bounds)
+        let pile = self.count(rest.as_ref().map_or(&[], Block::nodes), store, epochs[epochs.len() - 1].bounds);
+        pile.put_in_order();
+        pile
     }
 
     /// Counts these ends together.
     pub fn count(&mut self, nodes: &[Node], store: &Store, bounds: Bounds) -> &mut Pile {
         let pile = self.pile.get_or_insert_with(|| Box::new(Pile::new(bounds.ns)));
         pile.widen(bounds.ns);
-        for &node in nodes {
-            pile.take(&store.visit(node));
-        }
+        store.count(nodes, pile);
         if pile.series().len() > bounds.max {
             pile.fit(bounds.max - bounds.max / 4);
         }

@@ -1,7 +1,7 @@
 //! How many sockets were in each state over time, in memory that does not grow with the time.
 
-use super::intervals::{Cursor, Intervals};
-use super::visit::Visit;
+use super::intervals::Intervals;
+use super::life::Course;
 use crate::base::Timestamp;
 use crate::connection::State;
 
@@ -17,27 +17,25 @@ pub struct Series {
     intervals: Intervals,
     /// What changed within each of them, by their places.
     changes: Vec<Change>,
-    /// Times come in two places: where sockets live, and where TIME-WAIT runs out.
-    living: Cursor,
-    ending: Cursor,
 }
 
 /// Few groups have fewer intervals.
 const CHANGES_MIN: usize = 16;
 
-/// What changed within one interval: a line of the cache.
+/// What changed within one interval: a line of the cache. Sockets that entered each state of [`State::OF_SOCKETS`] less those that
+/// left it, how often those of [`PILED`] were entered, how many sockets came into being, and how many attempts failed.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
-struct Change {
-    /// Sockets that entered each state of [`State::OF_SOCKETS`], less those that left it.
-    net: [i32; State::OF_SOCKETS.len()],
-    /// How often those of [`PILED`] were entered.
-    entered: [u32; PILED.len()],
-    born: u32,
-    failed: u32,
-}
+pub(super) struct Change([i32; 16]);
 
 const _: () = assert!(size_of::<Change>() == 64);
+
+/// Numbers of a [`Change`]: where those of [`PILED`] begin.
+const ENTERED: usize = State::OF_SOCKETS.len();
+const BORN: usize = ENTERED + PILED.len();
+const FAILED: usize = BORN + 1;
+/// None.
+const NOWHERE: usize = usize::MAX;
 
 /// States that pile up: how often they were entered is told by interval.
 pub const PILED: [State; 5] = [State::SynReceived, State::FinWait2, State::CloseWait, State::LastAck, State::TimeWait];
@@ -118,8 +116,7 @@ impl Stretch {
 impl Series {
     /// Nothing yet, in intervals of this many nanoseconds.
     pub fn new(interval_ns: i64) -> Self {
-        let (living, ending) = (Cursor::default(), Cursor::default());
-        Self { intervals: Intervals::new(interval_ns), changes: Vec::new(), living, ending }
+        Self { intervals: Intervals::new(interval_ns), changes: Vec::new() }
     }
 
     /// Length of an interval now, ns.
@@ -137,62 +134,110 @@ impl Series {
         self.len() == 0
     }
 
-    /// A socket went through these states. Of what it entered and left within one interval only the former remains.
+    /// A socket went through `len` states, entered as `step` tells, and left the last of them at `until`, if that is known. It
+    /// came into being, if `born` is 1.
     #[inline]
-    pub(super) fn visit(&mut self, visit: &Visit) {
-        let mut rest = visit.steps();
-        let mut before = None;
-        while let Some(first) = rest.first() {
-            let place = self.intervals.at(&mut self.living, first.from);
-            let living = self.living;
-            let len = 1 + rest[1..].iter().take_while(|step| living.knows(step.from)).count();
-            let (these, later) = rest.split_at(len);
-            let change = self.change(place);
+    pub(super) fn pass(
+        &mut self,
+        len: usize,
+        step: impl Fn(usize) -> (State, Timestamp),
+        until: Option<Timestamp>,
+        born: i32,
+    ) {
+        let (mut at, mut before) = (0, None);
+        while at < len {
+            let (mut state, time) = step(at);
+            let number = self.intervals.number(time);
+            let place = self.intervals.of(number);
+            let change = change(&mut self.changes, place);
             match before {
-                Some(before) => change.add(before, -1),
-                None => change.born = change.born.saturating_add(u32::from(visit.is_socket())),
+                Some(before) => change.count(net_place(before), -1),
+                None => change.count(BORN, born),
             }
-            these.iter().for_each(|step| change.enter(step.state()));
-            let last = these[len - 1].state();
-            change.add(last, 1);
-            (rest, before) = (later, Some(last));
+            // Of what it entered and left within one interval only the former remains.
+            loop {
+                change.count(entered_place(state), 1);
+                at += 1;
+                if at == len {
+                    break;
+                }
+                let (next, time) = step(at);
+                if self.intervals.number(time) != number {
+                    break;
+                }
+                state = next;
+            }
+            change.count(net_place(state), 1);
+            before = Some(state);
         }
-        if let (Some(last), true) = (before, visit.has_ended()) {
-            self.at_end(visit.until()).add(last, -1);
+        if let (Some(last), Some(until)) = (before, until) {
+            self.at(until).count(net_place(last), -1);
         }
+    }
+
+    /// The same of a socket that `course` tells of, which came into being and of which the times do not step back.
+    #[inline]
+    pub(super) fn follow(&mut self, course: &Course) {
+        let len = course.states.len();
+        let number = self.intervals.number(course.times[0]);
+        if number == self.intervals.number(course.times[len - 1]) {
+            let place = self.intervals.of(number);
+            change(&mut self.changes, place).join(course.at_once);
+            if course.has_ended {
+                self.at(course.until()).count(net_place(course.states[len - 1]), -1);
+            }
+        } else {
+            let until = course.has_ended.then_some(course.until());
+            self.pass(len, |at| (course.states[at], course.times[at]), until, 1);
+        }
+    }
+
+    /// Puts the intervals in order of time, which makes looking at them quick.
+    pub(super) fn put_in_order(&mut self) {
+        if self.sort() {
+            self.intervals.place_anew();
+        }
+    }
+
+    /// Whether they did not stand in order. Where each stands then is not known yet.
+    fn sort(&mut self) -> bool {
+        let order = self.intervals.sort();
+        if let Some(order) = &order {
+            self.changes = order.iter().map(|&place| self.changes[place as usize]).collect();
+        }
+        order.is_some()
     }
 
     /// Intervals become at least this long, and stay a power of two of what they were.
     #[inline]
     pub(super) fn widen(&mut self, interval_ns: i64) {
-        while self.intervals.ns() < interval_ns && self.coarsen() {}
-    }
-
-    /// A socket came into being.
-    #[inline]
-    pub fn born(&mut self, time: Timestamp) {
-        let born = &mut self.at(time).born;
-        *born = born.saturating_add(1);
+        if self.intervals.ns() < interval_ns {
+            self.coarsen(|intervals| intervals.ns() >= interval_ns);
+        }
     }
 
     /// An attempt to connect began that never opened.
+    #[inline]
     pub fn failed(&mut self, time: Timestamp) {
-        let failed = &mut self.at(time).failed;
-        *failed = failed.saturating_add(1);
+        self.at(time).count(FAILED, 1);
     }
 
     /// Joins neighbouring intervals until no more than `intervals_max` are left.
     pub fn fit(&mut self, intervals_max: usize) {
-        while self.len() > intervals_max.max(1) && self.coarsen() {}
+        if self.len() > intervals_max.max(1) {
+            self.coarsen(|intervals| intervals.len() <= intervals_max.max(1));
+        }
     }
 
     /// Takes over what another one has, whatever its intervals.
     pub fn join(&mut self, other: &Self) {
         self.widen(other.intervals.ns());
         let parts = (self.intervals.ns() / other.intervals.ns()).max(1);
-        for (number, change) in other.intervals.numbers().iter().zip(&other.changes) {
-            let place = self.intervals.of(number.div_euclid(parts));
-            self.change(place).join(change);
+        let doublings = (parts.count_ones() == 1).then(|| parts.trailing_zeros());
+        for (number, more) in other.intervals.numbers().iter().zip(&other.changes) {
+            let number = doublings.map_or_else(|| number.div_euclid(parts), |doublings| number >> doublings);
+            let place = self.intervals.of(number);
+            change(&mut self.changes, place).join(more);
         }
     }
 
@@ -200,16 +245,18 @@ impl Series {
     pub fn levels(&self) -> impl Iterator<Item = Level> + '_ {
         let mut sockets = PerState::<i64>::default();
         self.changes().map(move |(number, change)| {
-            for (state, net) in State::OF_SOCKETS.iter().zip(change.net) {
-                sockets[*state as usize] += i64::from(net);
+            for (state, net) in State::OF_SOCKETS.iter().zip(change.net()) {
+                sockets[*state as usize] += i64::from(*net);
             }
+            let mut entered = [0; PILED.len()];
+            entered.iter_mut().zip(&change.0[ENTERED..]).for_each(|(entered, &count)| *entered = count as u32);
             Level {
                 from: self.begin(number),
                 to: self.begin(number.saturating_add(1)),
                 sockets: sockets.map(|level| u64::try_from(level).unwrap_or(0)),
-                entered: change.entered,
-                born: change.born,
-                failed: change.failed,
+                entered,
+                born: change.0[BORN] as u32,
+                failed: change.0[FAILED] as u32,
             }
         })
     }
@@ -218,16 +265,16 @@ impl Series {
     pub fn peak(&self) -> Peak {
         let mut levels = [0_i64; State::OF_SOCKETS.len()];
         self.highest(|change| {
-            levels.iter_mut().zip(change.net).for_each(|(level, net)| *level += i64::from(net));
+            levels.iter_mut().zip(change.net()).for_each(|(level, net)| *level += i64::from(*net));
             levels.iter().map(|&level| level.max(0)).sum()
         })
     }
 
     /// The same of those in `state`.
     pub fn peak_of(&self, state: State) -> Peak {
-        let mut level = 0_i64;
+        let (mut level, place) = (0, net_place(state));
         self.highest(|change| {
-            level += net_place(state).map_or(0, |place| i64::from(change.net[place]));
+            level += change.of(place);
             level
         })
     }
@@ -249,11 +296,12 @@ impl Series {
 
     /// The stretch of at most `window_ns` with most of `event`; none when there was none.
     pub fn densest(&self, window_ns: i64, event: Event) -> Option<Stretch> {
-        let count = |change: &Change| match event {
-            Event::Entered(state) => piled(state).map_or(0, |place| u64::from(change.entered[place])),
-            Event::Born => u64::from(change.born),
-            Event::Failed => u64::from(change.failed),
+        let place = match event {
+            Event::Entered(state) => entered_place(state),
+            Event::Born => BORN,
+            Event::Failed => FAILED,
         };
+        let count = |change: &Change| change.of(place) as u64;
         let active: Vec<(i64, u64)> =
             self.changes().map(|(number, change)| (number, count(change))).filter(|&(_, count)| count > 0).collect();
         let mut best: Option<(i64, i64, u64)> = None;
@@ -283,103 +331,133 @@ impl Series {
 
     /// What changed, in order of time, with the number of its interval.
     fn changes(&self) -> impl Iterator<Item = (i64, &Change)> {
-        let order = self.intervals.order();
         let numbers = self.intervals.numbers();
+        let mut order = Vec::new();
+        if !numbers.is_sorted() {
+            order.extend(0..numbers.len());
+            order.sort_unstable_by_key(|&place| numbers[place]);
+        }
         (0..numbers.len()).map(move |at| {
-            let place = order.as_ref().map_or(at, |order| order[at] as usize);
+            let place = order.get(at).copied().unwrap_or(at);
             (numbers[place], &self.changes[place])
         })
     }
 
     #[inline]
     fn at(&mut self, time: Timestamp) -> &mut Change {
-        let place = self.intervals.at(&mut self.living, time);
-        self.change(place)
+        let number = self.intervals.number(time);
+        let place = self.intervals.of(number);
+        change(&mut self.changes, place)
     }
 
-    #[inline]
-    fn at_end(&mut self, time: Timestamp) -> &mut Change {
-        let cursor = if self.living.knows(time) { &mut self.living } else { &mut self.ending };
-        let place = self.intervals.at(cursor, time);
-        self.change(place)
-    }
-
-    /// What changed at `place`, which may be a new one.
-    #[inline]
-    fn change(&mut self, place: usize) -> &mut Change {
-        if place == self.changes.len() {
-            if place == 0 {
-                self.changes.reserve(CHANGES_MIN);
-            }
-            self.changes.push(Change::default());
-        }
-        &mut self.changes[place]
-    }
-
-    /// Joins neighbours once, if the interval can still double.
-    fn coarsen(&mut self) -> bool {
+    /// Joins neighbours until `is_enough`, or until the interval cannot double any more.
+    #[inline(never)]
+    fn coarsen(&mut self, is_enough: impl Fn(&Intervals) -> bool) {
+        self.sort();
         let changes = &mut self.changes;
-        let mut kept = 0;
-        let is_longer = self.intervals.coarsen(|from, to| {
-            let change = changes[from];
-            if to == kept {
-                changes[to] = change;
-                kept += 1;
-            } else {
-                changes[to].join(&change);
+        self.intervals.coarsen(is_enough, |from, to| {
+            if from == to {
+                return;
             }
+            let change = std::mem::take(&mut changes[from]);
+            changes[to].join(&change);
         });
-        if is_longer {
-            changes.truncate(kept);
-            (self.living, self.ending) = (Cursor::default(), Cursor::default());
-        }
-        is_longer
+        changes.truncate(self.intervals.len());
     }
+}
+
+/// What changed at `place`, which may be a new one.
+#[inline]
+fn change(changes: &mut Vec<Change>, place: usize) -> &mut Change {
+    if place == changes.len() {
+        if place == 0 {
+            changes.reserve(CHANGES_MIN);
+        }
+        changes.push(Change::default());
+    }
+    &mut changes[place]
 }
 
 impl Change {
+    /// So many more at `place`, if that is somewhere.
     #[inline]
-    fn enter(&mut self, state: State) {
-        if let Some(place) = piled(state) {
-            self.entered[place] = self.entered[place].saturating_add(1);
+    fn count(&mut self, place: usize, count: i32) {
+        if let Some(number) = self.0.get_mut(place) {
+            *number = number.saturating_add(count);
         }
     }
 
-    /// So many sockets more are in `state` at the end of the interval.
-    /// CLOSED and LISTEN are no states of these sockets.
+    /// How many at `place`.
     #[inline]
-    fn add(&mut self, state: State, count: i32) {
-        if let Some(place) = net_place(state) {
-            self.net[place] = self.net[place].saturating_add(count);
-        }
+    fn of(&self, place: usize) -> i64 {
+        self.0.get(place).copied().map_or(0, i64::from)
     }
 
+    /// By [`State::OF_SOCKETS`].
+    #[inline]
+    fn net(&self) -> &[i32] {
+        &self.0[..ENTERED]
+    }
+
+    #[inline]
     fn join(&mut self, other: &Self) {
-        self.net.iter_mut().zip(other.net).for_each(|(net, more)| *net = net.saturating_add(more));
-        self.entered.iter_mut().zip(other.entered).for_each(|(entered, more)| *entered = entered.saturating_add(more));
-        self.born = self.born.saturating_add(other.born);
-        self.failed = self.failed.saturating_add(other.failed);
+        // All sixteen at once, but for one that is too large.
+        let (mut sum, mut over) = ([0; 16], 0);
+        for (at, sum) in sum.iter_mut().enumerate() {
+            *sum = self.0[at].wrapping_add(other.0[at]);
+            over |= (self.0[at] ^ *sum) & (other.0[at] ^ *sum);
+        }
+        if over >= 0 {
+            self.0 = sum;
+        } else {
+            self.0.iter_mut().zip(other.0).for_each(|(number, more)| *number = number.saturating_add(more));
+        }
+    }
+
+    /// What a socket changes that comes into being and enters all these states within one interval.
+    pub(super) const fn at_once(states: &[State]) -> Self {
+        let (mut change, mut at) = ([0; 16], 0);
+        change[BORN] = 1;
+        while at < states.len() {
+            let place = entered_place(states[at]);
+            if place != NOWHERE {
+                change[place] += 1;
+            }
+            at += 1;
+        }
+        change[net_place(states[at - 1])] += 1;
+        Self(change)
     }
 }
 
-/// The place of `state` in [`State::OF_SOCKETS`].
+/// Where a [`Change`] counts sockets in `state`. CLOSED and LISTEN are no states of these sockets.
 #[inline]
-fn net_place(state: State) -> Option<usize> {
+const fn net_place(state: State) -> usize {
     const FIRST: usize = State::OF_SOCKETS[0] as usize;
-    (state as usize).checked_sub(FIRST).filter(|&place| place < State::OF_SOCKETS.len())
+    match (state as usize).wrapping_sub(FIRST) {
+        place @ 0..ENTERED => place,
+        _ => NOWHERE,
+    }
+}
+
+/// Where a [`Change`] counts how often `state` was entered.
+#[inline]
+const fn entered_place(state: State) -> usize {
+    const PLACES: PerState<usize> = {
+        let mut places = [NOWHERE; State::ALL.len()];
+        let mut place = 0;
+        while place < PILED.len() {
+            places[PILED[place] as usize] = ENTERED + place;
+            place += 1;
+        }
+        places
+    };
+    PLACES[state as usize]
 }
 
 /// The place of `state` in [`PILED`].
-#[inline]
 fn piled(state: State) -> Option<usize> {
-    match state {
-        State::SynReceived => Some(0),
-        State::FinWait2 => Some(1),
-        State::CloseWait => Some(2),
-        State::LastAck => Some(3),
-        State::TimeWait => Some(4),
-        State::Closed | State::Listen | State::SynSent | State::Established | State::FinWait1 | State::Closing => None,
-    }
+    entered_place(state).checked_sub(ENTERED).filter(|&place| place < PILED.len())
 }
 
 #[cfg(test)]
@@ -393,12 +471,12 @@ mod tests {
     }
 
     impl Series {
+        fn born(&mut self, time: Timestamp) {
+            self.at(time).count(BORN, 1);
+        }
+
         fn stay(&mut self, state: State, from: Timestamp, until: Option<Timestamp>) {
-            self.at(from).enter(state);
-            self.at(from).add(state, 1);
-            if let Some(until) = until {
-                self.at_end(until).add(state, -1);
-            }
+            self.pass(1, |_| (state, from), until, 0);
         }
     }
 
@@ -449,8 +527,8 @@ mod tests {
     fn states_that_pile_up_are_found_by_their_place() {
         assert!(PILED.iter().enumerate().all(|(place, &state)| piled(state) == Some(place)));
         assert_eq!(State::ALL.iter().filter_map(|&state| piled(state)).count(), PILED.len());
-        assert!(State::OF_SOCKETS.iter().enumerate().all(|(place, &state)| net_place(state) == Some(place)));
-        assert_eq!(State::ALL.iter().filter_map(|&state| net_place(state)).count(), State::OF_SOCKETS.len());
+        assert!(State::OF_SOCKETS.iter().enumerate().all(|(place, &state)| net_place(state) == place));
+        assert_eq!(State::ALL.iter().filter(|&&state| net_place(state) != NOWHERE).count(), State::OF_SOCKETS.len());
     }
 
     #[test]

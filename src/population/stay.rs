@@ -41,7 +41,7 @@ impl Stay {
 
 /// A SYN that stays alone this long after it was due again was sent by no socket that waits for an answer: the first
 /// timeout is 1 s (RFC 6298, section 2.1), and 3 s on stacks older than it, ns.
-const SYN_ALONE_NS_MIN: i64 = 3_500_000_000;
+pub(super) const SYN_ALONE_NS_MIN: i64 = 3_500_000_000;
 
 /// Puts the stays of the socket of `side` into `stays`, which it empties first.
 pub fn stays(

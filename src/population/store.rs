@@ -3,16 +3,20 @@
 //! Most groups never show anything, and what they would show is known from a few numbers ([`Outline`](super::outline::Outline)).
 //! So ends are kept packed until somebody asks for their group, or until there are too many of them.
 
-use super::life::Life;
+use super::alone::Alone;
+use super::life::{Life, Lives};
 use super::outline::Trace;
+use super::pile::Pile;
 use super::visit::Visit;
-use crate::base::Side;
 use crate::base::prefetch::prefetch;
+use crate::base::{Side, Sides};
 
 /// No block.
 const NONE: u32 = u32::MAX;
 /// Of an end's number: it is a visit, not one side of a life.
 const IS_VISIT: u32 = 1 << 31;
+/// Of an end's number: it is one side of a SYN alone.
+const IS_ALONE: u32 = 1 << 30;
 
 /// What is allocated together, as a power of two.
 const CHUNK_BITS: u32 = 11;
@@ -22,15 +26,38 @@ const CHUNK: usize = 1 << CHUNK_BITS;
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     lives: Chunks<Life>,
+    alone: Chunks<Alone>,
     visits: Chunks<Visit>,
     blocks: Chunks<Block>,
     /// Blocks of lists that were given up.
     free: Vec<u32>,
+    /// Connections and visits.
+    len: usize,
 }
 
 /// One end of a connection in a [`Store`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Node(u32);
+
+/// Where an end lies.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Life(u32, Side),
+    Alone(u32, Side),
+    Visit(u32),
+}
+
+impl Node {
+    #[inline]
+    fn kind(self) -> Kind {
+        let side = if self.0 & 1 == 0 { Side::Client } else { Side::Server };
+        match self.0 & (IS_VISIT | IS_ALONE) {
+            0 => Kind::Life(self.0 >> 1, side),
+            IS_ALONE => Kind::Alone((self.0 & !IS_ALONE) >> 1, side),
+            _ => Kind::Visit(self.0 & !IS_VISIT),
+        }
+    }
+}
 
 /// An end on its way into a group, with what it adds to what that can come to.
 #[derive(Clone, Copy, Debug)]
@@ -87,24 +114,38 @@ impl Block {
 impl Store {
     /// Keeps an orderly life.
     #[inline]
-    pub fn push_life(&mut self, life: &Life) -> [End; 2] {
+    pub fn push_life(&mut self, life: Life) -> Sides<End> {
         let of_client = (self.lives.len() as u32) << 1;
-        let [client, server] = [Side::Client, Side::Server].map(|side| life.trace(side));
-        self.lives.push(*life);
-        [End { node: Node(of_client), trace: client }, End { node: Node(of_client | 1), trace: server }]
+        let client = End { node: Node(of_client), trace: life.trace(Side::Client) };
+        let server = End { node: Node(of_client | 1), trace: life.trace(Side::Server) };
+        self.lives.push(life);
+        self.len += 1;
+        Sides { client, server }
+    }
+
+    /// Keeps a SYN alone.
+    #[inline]
+    pub fn push_alone(&mut self, alone: Alone) -> Sides<End> {
+        let of_client = (self.alone.len() as u32) << 1 | IS_ALONE;
+        let client = End { node: Node(of_client), trace: alone.trace(Side::Client) };
+        let server = End { node: Node(of_client | 1), trace: alone.trace(Side::Server) };
+        self.alone.push(alone);
+        self.len += 1;
+        Sides { client, server }
     }
 
     /// Keeps one visit.
     pub fn push_visit(&mut self, visit: &Visit) -> End {
         let node = Node(self.visits.len() as u32 | IS_VISIT);
         self.visits.push(*visit);
+        self.len += 1;
         End { node, trace: Trace::of(visit) }
     }
 
-    /// How many lives and visits it keeps.
+    /// How many connections and visits it keeps.
     #[inline]
     pub fn len(&self) -> usize {
-        self.lives.len() + self.visits.len()
+        self.len
     }
 
     /// Adds an end to a list, in the `epoch` that is now.
@@ -152,13 +193,16 @@ impl Store {
     pub fn renew(&mut self, count: impl FnOnce(&Self, &mut Self)) {
         let spare = Self {
             lives: self.lives.take_spare(),
+            alone: self.alone.take_spare(),
             visits: self.visits.take_spare(),
             blocks: self.blocks.take_spare(),
             free: Vec::new(),
+            len: 0,
         };
         let counted = std::mem::replace(self, spare);
         count(&counted, self);
         self.lives.recycle(counted.lives);
+        self.alone.recycle(counted.alone);
         self.visits.recycle(counted.visits);
         self.blocks.recycle(counted.blocks);
     }
@@ -166,7 +210,7 @@ impl Store {
     /// How many chunks of memory it holds.
     #[cfg(test)]
     pub fn held(&self) -> usize {
-        self.lives.held() + self.visits.held() + self.blocks.held()
+        self.lives.held() + self.alone.held() + self.visits.held() + self.blocks.held()
     }
 
     /// Puts the blocks of `list` into `blocks`, which it empties first, in the order in which they came.
@@ -181,33 +225,40 @@ impl Store {
         blocks.reverse();
     }
 
-    /// What the group of an end counts.
-    #[inline]
-    pub fn visit(&self, node: Node) -> Visit {
-        if node.0 & IS_VISIT == 0 {
-            self.lives.get(node.0 >> 1).visit(if node.0 & 1 == 0 { Side::Client } else { Side::Server })
-        } else {
-            *self.visits.get(node.0 & !IS_VISIT)
+    /// Counts these ends into the pile of their group.
+    pub fn count(&self, nodes: &[Node], pile: &mut Pile) {
+        let mut lives = Lives::default();
+        for node in nodes {
+            match node.kind() {
+                Kind::Life(number, side) => {
+                    let life = self.lives.get(number);
+                    lives.count(life, side);
+                    pile.take_life(life, side);
+                }
+                Kind::Alone(number, Side::Server) => pile.take_tried(self.alone.get(number)),
+                Kind::Alone(number, Side::Client) => pile.take(&self.alone.get(number).visit(Side::Client)),
+                Kind::Visit(number) => pile.take(self.visits.get(number)),
+            }
         }
+        pile.add(&lives);
     }
 
     /// Asks for the memory that an end lies in.
     #[inline]
     pub fn fetch(&self, node: Node) {
-        if node.0 & IS_VISIT == 0 {
-            prefetch(self.lives.get(node.0 >> 1));
-        } else {
-            prefetch(self.visits.get(node.0 & !IS_VISIT));
+        match node.kind() {
+            Kind::Life(number, _) => prefetch(self.lives.get(number)),
+            Kind::Alone(number, _) => prefetch(self.alone.get(number)),
+            Kind::Visit(number) => prefetch(self.visits.get(number)),
         }
     }
 
     /// Takes an end over from another one.
     pub fn adopt(&mut self, other: &Self, node: Node) -> Node {
-        if node.0 & IS_VISIT == 0 {
-            let [client, server] = self.push_life(other.lives.get(node.0 >> 1));
-            if node.0 & 1 == 0 { client.node } else { server.node }
-        } else {
-            self.push_visit(other.visits.get(node.0 & !IS_VISIT)).node
+        match node.kind() {
+            Kind::Life(number, side) => self.push_life(*other.lives.get(number))[side].node,
+            Kind::Alone(number, side) => self.push_alone(*other.alone.get(number))[side].node,
+            Kind::Visit(number) => self.push_visit(other.visits.get(number)).node,
         }
     }
 }

@@ -67,7 +67,7 @@ impl Sums {
         let all = Self { sums: Vec::new(), rest, services, destinations, intervals_max, let_go };
         for (host, pile) in begun {
             if let Ok(place) = sums.binary_search_by_key(&host, |sum| sum.host) {
-                sums[place].pile = OnceLock::from(all.sum_of(Some(pile), host));
+                sums[place].pile = OnceLock::from(boxed(all.sum_of(Some(pile), host)));
             }
         }
         Self { sums, ..all }
@@ -75,7 +75,7 @@ impl Sums {
 
     /// Every host.
     pub fn sorted(&self) -> Vec<(IpAddr, &Pile)> {
-        self.sums.iter().map(|sum| (sum.host, &**sum.pile.get_or_init(|| self.pile(sum.host)))).collect()
+        self.sums.iter().map(|sum| (sum.host, &**sum.pile.get_or_init(|| boxed(self.pile(sum.host))))).collect()
     }
 
     /// The hosts of which the outline is enough, in order. What was not counted before is not kept, since one host after the
@@ -84,7 +84,7 @@ impl Sums {
         let those = self.sums.iter().filter(move |sum| is_enough(&sum.outline));
         those.map(|sum| match sum.pile.get() {
             Some(pile) => (sum.host, Cow::Borrowed(&**pile)),
-            None => (sum.host, Cow::Owned(*self.pile(sum.host))),
+            None => (sum.host, self.pile(sum.host)),
         })
     }
 
@@ -99,21 +99,31 @@ impl Sums {
         self.let_go
     }
 
-    fn pile(&self, host: IpAddr) -> Box<Pile> {
+    fn pile(&self, host: IpAddr) -> Cow<'_, Pile> {
         self.sum_of(self.rest.counted(host), host)
     }
 
     /// The sum of `rest`, and of the services and destinations of `host`.
-    fn sum_of(&self, rest: Option<Box<Pile>>, host: IpAddr) -> Box<Pile> {
+    fn sum_of(&self, rest: Option<Box<Pile>>, host: IpAddr) -> Cow<'_, Pile> {
         let services = self.services.within(|service| service.ip.cmp(&host)).map(|(key, _)| self.services.get(key));
         let destinations = self.destinations.within(|(client, _)| client.cmp(&host));
         // Services are few and asked for again.
         let services = services.flatten().map(Cow::Borrowed);
         let mut parts = services.chain(destinations.filter_map(|(key, _)| self.destinations.lent(key)));
-        let first = rest.or_else(|| parts.next().map(|part| Box::new(part.into_owned())));
-        let mut pile = first.unwrap_or_else(|| Box::new(Pile::new(1)));
-        parts.for_each(|part| pile.join(&part));
-        pile.fit(self.intervals_max);
+        let first = rest.map(|rest| Cow::Owned(*rest)).or_else(|| parts.next());
+        let mut pile = first.unwrap_or_else(|| Cow::Owned(Pile::new(1)));
+        parts.for_each(|part| pile.to_mut().join(&part));
+        // Most servers have one service and nothing else.
+        if pile.series().len() > self.intervals_max {
+            pile.to_mut().fit(self.intervals_max);
+        }
+        if let Cow::Owned(pile) = &mut pile {
+            pile.put_in_order();
+        }
         pile
     }
+}
+
+fn boxed(pile: Cow<'_, Pile>) -> Box<Pile> {
+    Box::new(pile.into_owned())
 }

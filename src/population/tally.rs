@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Population;
-use super::account::{About, visits_of, visits_of_orderly};
+use super::account::{Habit, hashes, visits_of, visits_of_orderly};
+use super::alone::Alone;
 use super::distinct::{hashed, mixed};
-use super::gathering::{Gathering, Group, Key};
+use super::gathering::{Gathering, Group, Key, Newcomer};
 use super::groups::Breadth;
 use super::life::Life;
 use super::pace::{Pace, intervals_max};
@@ -36,17 +37,8 @@ pub struct Tally {
     hosts: Hosts,
     let_go: Sides<u64>,
     /// Clients' sockets on their way, while the memory is fetched that they go to.
-    arriving: Vec<Arriving>,
+    arriving: Vec<Newcomer<(IpAddr, Endpoint)>>,
     room: Vec<Stay>,
-}
-
-/// A client's socket on its way to its group.
-#[derive(Clone, Copy, Debug)]
-struct Arriving {
-    destination: Key<(IpAddr, Endpoint)>,
-    /// Of the client's address.
-    hash: u64,
-    end: End,
 }
 
 /// Sockets on their way at once.
@@ -68,11 +60,13 @@ impl Hosts {
 
     /// Takes the only socket of a group.
     #[inline]
-    fn take(&mut self, host: Key<IpAddr>, end: End, store: &mut Store) {
-        let place = self.gathering.find(host);
+    fn take(&mut self, of: IpAddr, hash: u64, end: End, store: &mut Store) {
+        let key = Key { of, hash };
+        let place = self.gathering.find(key);
         let let_go = &mut self.let_go;
-        let lone = self.gathering.take_at(place, host, end, store, |group, _| *let_go += group.outline.sockets);
-        self.let_go += u64::from(lone.is_some_and(|(_, end)| end.trace.is_socket));
+        let socket = Newcomer { key, host: hash, end };
+        let lone = self.gathering.take_at(place, socket, store, |group, _| *let_go += group.outline.sockets);
+        self.let_go += u64::from(lone.is_some_and(|lone| lone.end.trace.is_socket));
     }
 }
 
@@ -83,10 +77,10 @@ fn of_host(ip: IpAddr) -> Key<IpAddr> {
 
 /// The groups that the sockets of a connection belong to: the server's and the client's.
 #[inline]
-fn keys(about: &About) -> (Key<Endpoint>, Key<(IpAddr, Endpoint)>) {
-    let service = Key { of: about.server, hash: mixed(about.hashes.server ^ u64::from(about.server.port)) };
-    let hash = mixed(about.hashes.client.rotate_left(32) ^ service.hash);
-    (service, Key { of: (about.client.ip, about.server), hash })
+fn keys(client: Endpoint, server: Endpoint, hashes: Sides<u64>) -> (Key<Endpoint>, Key<(IpAddr, Endpoint)>) {
+    let service = Key { of: server, hash: mixed(hashes.server ^ u64::from(server.port)) };
+    let hash = mixed(hashes.client.rotate_left(32) ^ service.hash);
+    (service, Key { of: (client.ip, server), hash })
 }
 
 impl Tally {
@@ -117,16 +111,17 @@ impl Tally {
 
     /// Takes a connection that leaves.
     pub fn take(&mut self, connection: &Connection, life: &Lifecycle, departure: Departure) {
-        let about = About::of(connection, life);
-        self.begin(&about);
-        let (service, destination) = keys(&about);
+        let &Connection { stream, client, server, start, end, .. } = connection;
+        self.begin(start, end, life.horizon);
+        let hashes = hashes(client, server);
+        let (service, destination) = keys(client, server, hashes);
         let mut room = std::mem::take(&mut self.room);
         visits_of(connection, life, (Side::Client, departure), &mut room, |visit| {
             let end = self.store.push_visit(visit);
-            self.arriving.push(Arriving { destination, hash: about.hashes.client, end });
+            self.arriving.push(Newcomer { key: destination, host: hashes.client, end });
         });
         self.arrive();
-        let place = self.meet_server(&about, service);
+        let place = self.meet_server(service, stream, end, &Habit::of(connection, life));
         visits_of(connection, life, (Side::Server, departure), &mut room, |visit| {
             let end = self.store.push_visit(visit);
             self.services.add(place, end, &mut self.store);
@@ -136,41 +131,48 @@ impl Tally {
 
     /// Takes a connection that leaves and of which the life was told in short.
     pub fn take_orderly(&mut self, orderly: &Orderly, departure: Departure) {
-        let about = About::of_orderly(orderly);
-        self.begin(&about);
-        let (service, destination) = keys(&about);
-        let ends = match Life::of(orderly, departure, about.hashes) {
-            Some(life) => {
-                let [client, server] = self.store.push_life(&life);
-                Sides { client: Some(client), server: Some(server) }
-            }
-            None => {
-                let Sides { client, server } = visits_of_orderly(orderly, &about, departure);
-                let mut keep = |visit| self.store.push_visit(&visit);
-                Sides { client: client.map(&mut keep), server: server.map(&mut keep) }
-            }
-        };
+        self.begin(orderly.start, orderly.end, orderly.horizon);
+        let hashes = hashes(orderly.client, orderly.server);
+        let (service, destination) = keys(orderly.client, orderly.server, hashes);
+        let ends = self.keep(orderly, departure, hashes);
         if let Some(end) = ends.client {
-            self.arriving.push(Arriving { destination, hash: about.hashes.client, end });
+            self.arriving.push(Newcomer { key: destination, host: hashes.client, end });
             if self.arriving.len() >= ARRIVING_MAX {
                 self.arrive();
             }
         }
-        let place = self.meet_server(&about, service);
+        let habit = Habit::of_orderly(orderly, hashes.client);
+        let place = self.meet_server(service, orderly.stream, orderly.end, &habit);
         if let Some(end) = ends.server {
             self.services.add(place, end, &mut self.store);
         }
     }
 
+    /// Keeps what is counted of both ends, as small as it can be; nothing of a client without a socket.
+    #[inline]
+    fn keep(&mut self, orderly: &Orderly, departure: Departure, hashes: Sides<u64>) -> Sides<Option<End>> {
+        if let Some(life) = Life::of(orderly, departure, hashes) {
+            let Sides { client, server } = self.store.push_life(life);
+            return Sides { client: Some(client), server: Some(server) };
+        }
+        if let Some(alone) = Alone::of(orderly, departure, hashes) {
+            let Sides { client, server } = self.store.push_alone(alone);
+            return Sides { client: Some(client).filter(|_| alone.has_socket()), server: Some(server) };
+        }
+        let Sides { client, server } = visits_of_orderly(orderly, hashes, departure);
+        let mut keep = |visit| self.store.push_visit(&visit);
+        Sides { client: client.map(&mut keep), server: server.map(&mut keep) }
+    }
+
     /// Learns when a connection lived.
     #[inline]
-    fn begin(&mut self, about: &About) {
-        let (first, last) = self.span.unwrap_or((about.start, about.horizon));
-        self.span = Some((first.min(about.start), last.max(about.horizon)));
+    fn begin(&mut self, start: Timestamp, end: Timestamp, horizon: Timestamp) {
+        let (first, last) = self.span.unwrap_or((start, horizon));
+        self.span = Some((first.min(start), last.max(horizon)));
         if self.store.len() >= self.breadth.waiting_max || self.is_full() {
             self.settle();
         }
-        if let Some(pace) = self.pace.touch(about.start, about.end) {
+        if let Some(pace) = self.pace.touch(start, end) {
             self.arrive();
             self.services.widen(pace);
             self.destinations.widen(pace);
@@ -180,20 +182,10 @@ impl Tally {
 
     /// Counts what the group of the server's socket knows beside, and gives its place.
     #[inline]
-    fn meet_server(&mut self, about: &About, service: Key<Endpoint>) -> usize {
+    fn meet_server(&mut self, service: Key<Endpoint>, stream: u64, end: Timestamp, habit: &Habit) -> usize {
         let place = self.services.find(service).unwrap_or_else(|| self.begin_service(service));
-        if about.idle.is_none() && about.passage.is_none() && about.attempt.is_none() {
-            return place;
-        }
-        let habits = self.services.habits_at(place);
-        if let Some(idle) = &about.idle {
-            habits.idle.take(about.stream, about.end, idle);
-        }
-        if let Some(passage) = &about.passage {
-            habits.exits.take(passage);
-        }
-        if let Some(attempt) = about.attempt {
-            habits.clocks.take(attempt);
+        if !habit.is_empty() {
+            self.services.habits_at(place).learn(stream, end, habit);
         }
         place
     }
@@ -212,32 +204,35 @@ impl Tally {
     /// Takes the clients' sockets that are on their way.
     fn arrive(&mut self) {
         let Self { arriving, destinations, hosts, store, let_go, .. } = self;
-        for Arriving { destination, hash, .. } in &*arriving {
-            destinations.fetch(*destination);
-            hosts.gathering.fetch(Key { of: destination.of.0, hash: *hash });
-        }
+        arriving.iter().for_each(|socket| destinations.fetch(socket.key.hash));
         let mut places = [(None, None); ARRIVING_MAX];
-        for (Arriving { destination, hash, .. }, places) in arriving.iter().zip(&mut places) {
-            let host = hosts.gathering.fetch_group(Key { of: destination.of.0, hash: *hash });
-            *places = (destinations.fetch_group(*destination), host);
+        for (socket, (place, host)) in arriving.iter().zip(&mut places) {
+            *place = destinations.fetch_group(socket.key.hash);
+            if place.is_none() {
+                *host = destinations.makes_room(socket.key.hash);
+                host.iter().for_each(|host| hosts.gathering.fetch(*host));
+            }
         }
-        for (destination, host) in places {
-            destinations.fetch_room(destination, store);
-            hosts.gathering.fetch_room(host, store);
+        for (place, host) in places {
+            destinations.fetch_room(place, store);
+            host.and_then(|host| hosts.gathering.fetch_group(host));
         }
-        for Arriving { destination, end, hash } in arriving.drain(..) {
-            let place = destinations.find(destination);
-            let lone = destinations.take_at(place, destination, end, store, |group, store| {
+        let begun = destinations.begun();
+        for (at, &socket) in arriving.iter().enumerate() {
+            let place = match places.get(at) {
+                Some(&(place, _)) => destinations.find_fetched(socket.key, place, begun),
+                None => destinations.find(socket.key),
+            };
+            let lone = destinations.take_at(place, socket, store, |group, store| {
                 let_go.client += group.outline.sockets;
                 hosts.take_over(group.key.of.0, group, store);
             });
-            if let Some((key, end)) = lone {
+            if let Some(Newcomer { key, host, end }) = lone {
                 let_go.client += u64::from(end.trace.is_socket);
-                // It may be another client's.
-                let hash = if key.of.0 == destination.of.0 { hash } else { hashed(key.of.0) };
-                hosts.take(Key { of: key.of.0, hash }, end, store);
+                hosts.take(key.of.0, host, end, store);
             }
         }
+        arriving.clear();
     }
 
     fn is_full(&self) -> bool {

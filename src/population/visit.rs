@@ -150,7 +150,7 @@ impl Visit {
         horizon: Timestamp,
     ) -> Self {
         let mut steps = [Step::NONE; STEPS_MAX];
-        let (mut len, mut newest) = (0, horizon);
+        let (mut len, mut newest) = (0, visitor.start);
         for (place, step) in steps.iter_mut().zip(entered) {
             *place = step;
             newest = horizon.max(step.from);
