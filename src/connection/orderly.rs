@@ -1,10 +1,11 @@
 //! The life of a connection in which nothing went wrong, told from its packed segments in one pass.
 //!
-//! [`Lifecycle`](super::Lifecycle) is the authority. What stands here answers only where that could not say anything else:
-//! for a SYN that nothing followed or a reset refused, and for a handshake, data in order and one FIN of each side at most, each acknowledged
-//! before anything else came, or the reset of a live socket. Of such a life no comparison of times decides anything but how long its timers ran, and every
-//! number is the one that was due. Whatever else there is makes it none, a closed window or another reset for instance. Debug builds
-//! tell every such life both ways and panic when the two differ.
+//! [`Lifecycle`](super::Lifecycle) is the authority. What stands here answers only where that could not say anything
+//! else: for a SYN that nothing followed or a reset refused, and for a handshake, data in order and one FIN of each
+//! side at most, each acknowledged before anything else came, or the reset of a live socket. Of such a life no
+//! comparison of times decides anything but how long its timers ran, and every number is the one that was due.
+//! Whatever else there is makes it none, a closed window or another reset for instance. Debug builds tell every such
+//! life both ways and panic when the two differ.
 
 mod pass;
 
