@@ -299,7 +299,13 @@ fn data(verdict: &Verdict) -> String {
         }
     }
     if Side::BOTH.into_iter().all(is_smooth) && client == 0 && server == 0 {
-        parts.push("nothing was sent again, nothing is missing".to_owned());
+        // Of a segment that was lost before the tap only the repetition was captured: no octet came twice.
+        let fills_a_hole = verdict.findings.iter().any(|finding| finding.name == "retransmission");
+        let smooth = match fills_a_hole {
+            true => "nothing is missing: what was lost on the way was sent again",
+            false => "nothing was sent again, nothing is missing",
+        };
+        parts.push(smooth.to_owned());
     }
     parts.join("; ")
 }
@@ -433,6 +439,17 @@ mod tests {
         verdict.endpoints.server.frames = 0;
         assert!(answer(&verdict, "capture").unwrap().starts_with("shows one side only: of the server nothing"));
         assert!(answer(&verdict, "data").unwrap().contains("nothing of the server was captured"));
+    }
+
+    #[test]
+    fn what_was_lost_before_the_tap_was_sent_again() {
+        let mut verdict = sample::final_ack_lost(0);
+        verdict.endpoints.server.payload_bytes = 9;
+        assert!(answer(&verdict, "data").unwrap().ends_with("nothing was sent again, nothing is missing"));
+        verdict.findings[0].name = "retransmission";
+        assert!(
+            answer(&verdict, "data").unwrap().ends_with("nothing is missing: what was lost on the way was sent again")
+        );
     }
 
     #[test]
