@@ -3,10 +3,12 @@
 //! make the [`Connection`](super::Connection) that tracking them at once would have made.
 
 mod packing;
+mod rest;
 mod shelves;
 mod unpacking;
 mod usual;
 
+pub use self::rest::Rest;
 pub use self::shelves::Shelves;
 
 use self::packing::{

@@ -43,7 +43,7 @@ mod transition;
 mod vantage;
 mod words;
 
-pub use brief::{Brief, Head, Packed, Shelves};
+pub use brief::{Brief, Head, Packed, Rest, Shelves};
 pub use closing::Closing;
 pub use cue::Cue;
 pub use delivery::{Arrival, Arrivals, Receipt};

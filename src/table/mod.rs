@@ -9,6 +9,7 @@ mod locator;
 mod numbering;
 mod past;
 mod record;
+mod resting;
 mod roster;
 mod slab;
 

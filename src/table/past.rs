@@ -78,29 +78,42 @@ enum Kind {
 
 const _: () = assert!(size_of::<Entry>() == 72);
 
-/// Entries in the order in which they came.
+/// Entries that are allocated together.
+const CHUNK: usize = 512;
+
+/// Entries in the order in which they came, in chunks: growing copies nothing.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
-    entries: VecDeque<Entry>,
+    /// All but the last are full.
+    chunks: VecDeque<Vec<Entry>>,
+    /// Entries of the first chunk that are forgotten.
+    front: usize,
+    len: usize,
+    /// The room of a chunk that was forgotten whole.
+    spare: Vec<Entry>,
     /// Of the entries with a side that has two initial numbers, the client's other one and the server's.
     others: BTreeMap<u32, [Other; 2]>,
     /// The number of the first entry; numbers wrap within [`NUMBERS`].
     base: u32,
 }
 
-/// Entries are numbered in 31 bits.
-const NUMBERS: u32 = 1 << 31;
+/// Entries are numbered in 30 bits.
+const NUMBERS: u32 = 1 << 30;
 
 impl Ring {
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     /// Adds an entry and gives its number.
     pub fn push(&mut self, key: Key, trace: &Trace) -> u32 {
-        let number = self.base.wrapping_add(self.entries.len() as u32) % NUMBERS;
+        let number = self.base.wrapping_add(self.len as u32) % NUMBERS;
         let (entry, others) = Entry::pack(key, trace);
-        self.entries.push_back(entry);
+        match self.chunks.back_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(entry),
+            _ => self.begin_chunk(entry),
+        }
+        self.len += 1;
         if others != [None; 2] {
             self.others.insert(number, others);
         }
@@ -109,12 +122,12 @@ impl Ring {
 
     /// Whether an entry has this four-tuple; not when it was forgotten.
     pub fn is(&self, number: u32, key: &Key) -> bool {
-        self.entries.get(self.position(number)).is_some_and(|entry| entry.key.is(key))
+        self.entry(number).is_some_and(|entry| entry.key.is(key))
     }
 
     /// What an entry says; none when another connection has its place, or when it was forgotten.
     pub fn get(&self, number: u32) -> Option<Trace> {
-        let entry = self.entries.get(self.position(number))?;
+        let entry = self.entry(number)?;
         let others = if self.others.is_empty() { None } else { self.others.get(&number) };
         entry.unpack(others.copied().unwrap_or_default())
     }
@@ -135,27 +148,53 @@ impl Ring {
     }
 
     fn change(&mut self, number: u32, how: impl FnOnce(&mut Entry)) {
-        let at = self.position(number);
-        if let Some(entry) = self.entries.get_mut(at) {
+        let (chunk, place) = self.position(number);
+        if let Some(entry) = self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(place)) {
             how(entry);
         }
     }
 
     /// Forgets the oldest; gives its key and number if it was still in its place.
     pub fn forget(&mut self) -> Option<(Key, u32)> {
-        let entry = self.entries.pop_front()?;
-        let number = self.base;
+        let entry = self.chunks.front()?.get(self.front)?;
+        let forgotten = (entry.kind != Kind::Vacant).then(|| (entry.key.key(), self.base));
+        self.others.remove(&self.base);
         self.base = (self.base + 1) % NUMBERS;
-        self.others.remove(&number);
-        (entry.kind != Kind::Vacant).then(|| (entry.key.key(), number))
+        self.len -= 1;
+        self.front += 1;
+        if self.front == CHUNK {
+            self.spare = self.chunks.pop_front().unwrap_or_default();
+            self.spare.clear();
+            self.front = 0;
+        }
+        forgotten
     }
 
     pub fn clear(&mut self) {
         *self = Self::default();
     }
 
-    fn position(&self, number: u32) -> usize {
-        (number.wrapping_sub(self.base) % NUMBERS) as usize
+    #[cold]
+    fn begin_chunk(&mut self, first: Entry) {
+        let mut chunk = std::mem::take(&mut self.spare);
+        if !self.chunks.is_empty() {
+            chunk.reserve_exact(CHUNK);
+        }
+        chunk.push(first);
+        self.chunks.push_back(chunk);
+    }
+
+    #[inline]
+    fn entry(&self, number: u32) -> Option<&Entry> {
+        let (chunk, place) = self.position(number);
+        self.chunks.get(chunk)?.get(place)
+    }
+
+    /// Its chunk and the place in it; of a number that was forgotten, no chunk that there is.
+    #[inline]
+    fn position(&self, number: u32) -> (usize, usize) {
+        let at = self.front + (number.wrapping_sub(self.base) % NUMBERS) as usize;
+        (at / CHUNK, at % CHUNK)
     }
 }
 
@@ -296,5 +335,26 @@ mod tests {
         assert!(ring.get(0).is_none() && ring.get(1).is_some());
         assert!(ring.forget().is_none() && ring.forget().is_some());
         assert!(ring.others.is_empty());
+    }
+
+    #[test]
+    fn numbers_lead_to_their_entries_across_chunks() {
+        let mut ring = Ring { base: NUMBERS - 700, ..Ring::default() };
+        let stream = |ring: &Ring, number| match ring.get(number) {
+            Some(Trace::Past(past)) => Some(past.summary.stream),
+            _ => None,
+        };
+        let mut kept = VecDeque::new();
+        for n in 0..3 * CHUNK as u64 {
+            let (key, trace) = past(n, (n % 200) as u8, 201);
+            kept.push_back((ring.push(key, &trace), n));
+            if n % 3 > 0 {
+                let (number, _) = kept.pop_front().unwrap();
+                assert_eq!(ring.forget().map(|(_, number)| number), Some(number));
+                assert_eq!(stream(&ring, number), None);
+            }
+            assert!(kept.iter().step_by(37).all(|&(number, n)| stream(&ring, number) == Some(n)));
+            assert_eq!(ring.len(), kept.len());
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::key::{Kept, Key};
 use super::left::{Left, Remains};
 use super::locator::Opening;
 use super::past::Past;
+use super::resting::{Resting, Sleeper, Tired};
 use crate::base::prefetch::prefetch_first;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Brief, Connection, Packed, Predecessor, Profile, Shelves, Still};
@@ -32,6 +33,8 @@ pub(super) enum Taken {
     On,
     /// It was taken, and the connection may leave at this time, sooner than before.
     Sooner(Timestamp),
+    /// It was taken, and the connection is over.
+    Over,
 }
 
 /// The table's clock.
@@ -153,6 +156,9 @@ impl Record {
                 self.touched = true;
                 // When it may leave is mostly later than it stands in the queue for.
                 let Some(at) = brief.ends_at(clock.profile) else { return Taken::On };
+                if brief.is_over() {
+                    return Taken::Over;
+                }
                 let at = self.newest.plus(at.since(segment.time));
                 if at < self.scheduled { Taken::Sooner(at) } else { Taken::On }
             }
@@ -166,6 +172,30 @@ impl Record {
             }
             Body::Still(_) => Taken::No,
             Body::Vacant => Taken::Vacant,
+        }
+    }
+
+    /// Lets a connection that is over go to rest, if it can. Returns its number there; the record is vacant then.
+    pub fn rest(&mut self, resting: &mut Resting, shelves: &mut Shelves, behind_ns: i64) -> Option<u32> {
+        let Body::Brief(brief) = &mut self.body else { return None };
+        let (rest, packed) = (brief.rest(), brief.packed(shelves));
+        let &mut Self { stream, newest, client_is_low, .. } = self;
+        let tired = Tired { stream, newest, behind_ns, client_is_low, rest, packed };
+        let number = resting.push(&mut self.key, &tired)?;
+        brief.clear_away(shelves);
+        self.body = Body::Vacant;
+        Some(number)
+    }
+
+    /// Goes on with one that rested.
+    pub fn wake(&mut self, sleeper: &Sleeper<'_>, shelves: &mut Shelves) {
+        let (client, server) = sleeper.ends();
+        self.key = Kept::of(sleeper.key.key());
+        (self.stream, self.client_is_low) = (sleeper.stream, sleeper.client_is_low);
+        (self.scheduled, self.newest, self.touched) = (Self::NEVER, sleeper.newest, true);
+        self.body = Body::Brief(Brief::EMPTY);
+        if let Body::Brief(brief) = &mut self.body {
+            brief.wake(&sleeper.packed, client, server, shelves);
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod leaving;
 mod overload;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
@@ -15,6 +17,7 @@ use super::locator::{Locator, NOWHERE, Opening};
 use super::numbering::{Known, opens_new_stream};
 use super::past::{Past, Ring, Trace};
 use super::record::{Clock, Record, Taken};
+use super::resting::Resting;
 use super::slab::Slab;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Connection, Predecessor, Profile, Shelves, completeness};
@@ -65,6 +68,8 @@ pub struct Table {
     shelves: Shelves,
     /// SYNs alone; they need no record.
     asked: Asked,
+    /// Connections that are over and need no record until something comes of them.
+    resting: Resting,
     /// Vacant records; the one left last is taken first, since it is still in the cache.
     free: Vec<u32>,
     deadlines: Deadlines,
@@ -91,11 +96,17 @@ pub struct Table {
 /// More than connections begin in one batch, mostly.
 const RECENT: usize = 32;
 
-/// Set in the places of what has left: their numbers count in the ring and not in the slab.
-const LEFT: u32 = 1 << 31;
+/// The bits of a place that say what its number counts: records in the slab, or what follows.
+const KIND: u32 = 3 << 30;
 
-/// Set in the places of SYNs alone.
+/// SYNs alone.
 const ASKED: u32 = 1 << 30;
+
+/// What has left, in the ring.
+const LEFT: u32 = 2 << 30;
+
+/// Connections that rest.
+const RESTING: u32 = 3 << 30;
 
 /// Most connections that can be kept, whatever the limit says: places have 30 bits, and one number stays unused.
 const CONNECTIONS_MAX: usize = (ASKED - 1) as usize;
@@ -106,17 +117,18 @@ enum Place {
     Slot(usize),
     Asked(u32),
     Left(u32),
+    Resting(u32),
 }
 
 impl Place {
     #[inline]
     fn of(word: u32) -> Self {
-        if word & LEFT != 0 {
-            Self::Left(word & !LEFT)
-        } else if word & ASKED != 0 {
-            Self::Asked(word & !ASKED)
-        } else {
-            Self::Slot(word as usize)
+        let number = word & !KIND;
+        match word & KIND {
+            ASKED => Self::Asked(number),
+            LEFT => Self::Left(number),
+            RESTING => Self::Resting(number),
+            _ => Self::Slot(word as usize),
         }
     }
 }
@@ -138,6 +150,7 @@ impl Table {
             slab: Slab::default(),
             shelves: Shelves::default(),
             asked: Asked::default(),
+            resting: Resting::default(),
             free: Vec::new(),
             deadlines: Deadlines::default(),
             earliest: Timestamp(i64::MAX),
@@ -161,14 +174,16 @@ impl Table {
 
     /// Connections that are being tracked.
     pub fn live(&self) -> usize {
-        self.slab.len() - self.free.len() + self.asked.len()
+        self.slab.len() - self.free.len() + self.asked.len() + self.resting.len()
     }
 
     /// The connections that are being tracked, in no order.
     pub fn connections(&self) -> impl Iterator<Item = Cow<'_, Connection>> {
         let lone = |lone| Record::of_lone(&lone).connection(&self.shelves).map(Cow::into_owned);
         let asked = self.asked.iter().filter_map(move |(_, syn)| lone(syn));
-        self.slab.iter().filter_map(|record| record.connection(&self.shelves)).chain(asked.map(Cow::Owned))
+        let resting = self.resting.iter().filter_map(|sleeper| sleeper.leave().unpack(None).map(|whole| *whole));
+        let records = self.slab.iter().filter_map(|record| record.connection(&self.shelves));
+        records.chain(asked.chain(resting).map(Cow::Owned))
     }
 
     /// Those that are out of the ordinary in some way, in no order: they are at hand without being played back.
@@ -179,10 +194,18 @@ impl Table {
     /// Shows `see` the connections in up to `places_max` places of the table from place `from` on. Returns where to go on;
     /// none when every place has been seen. What moves between two calls may be shown twice or not at all.
     pub fn show(&self, from: usize, places_max: usize, mut see: impl FnMut(&Connection)) -> Option<usize> {
-        let (slots, places) = (self.slab.len(), self.slab.len() + self.asked.places());
+        let slots = self.slab.len();
+        let before_resting = slots + self.asked.places();
+        let places = before_resting + self.resting.places();
         let to = from.saturating_add(places_max).min(places);
         let mut scratch = None;
         for place in from..to {
+            if let Some(place) = place.checked_sub(before_resting) {
+                if let Some(sleeper) = self.resting.at_place(place) {
+                    let _: Option<()> = sleeper.leave().show(&mut scratch, &mut see);
+                }
+                continue;
+            }
             let lone =
                 place.checked_sub(slots).map(|place| self.asked.at_place(place).map(|lone| Record::of_lone(&lone)));
             let record = match &lone {
@@ -205,6 +228,7 @@ impl Table {
                 let record = Record::of_lone(&self.asked.get(number)?);
                 record.connection(&self.shelves).map(|connection| Cow::Owned(connection.into_owned()))
             }
+            Place::Resting(number) => self.resting.get(number)?.leave().unpack(None).map(|whole| Cow::Owned(*whole)),
             Place::Left(_) => None,
         }
     }
@@ -240,7 +264,7 @@ impl Table {
                 }
             }
             Place::Asked(number) => self.asked.prefetch(number),
-            Place::Left(_) => {}
+            Place::Left(_) | Place::Resting(_) => {}
         }
     }
 
@@ -296,6 +320,10 @@ impl Table {
                 let slot = self.settle(number, locator.hash);
                 self.take_next(slot, locator, segment, leave)
             }
+            Some(Place::Resting(number)) => match self.wake(number, locator.hash) {
+                Some(slot) => self.take_next(slot, locator, segment, leave),
+                None => self.take_first(None, locator, segment, leave),
+            },
             Some(Place::Left(number)) => self.take_first(Some(number), locator, segment, leave),
             None => self.take_first(None, locator, segment, leave),
         }
@@ -328,9 +356,39 @@ impl Table {
         match taken {
             Taken::On => {}
             Taken::Sooner(at) => self.schedule(slot, at),
+            Taken::Over => return self.rest(slot, locator.hash),
             Taken::No | Taken::Vacant => return self.take_whole(slot, locator, segment, leave),
         }
         Entry::Live(self.slab[slot].stream)
+    }
+
+    /// The connection in `slot` is over: it needs no record while it waits to leave.
+    fn rest(&mut self, slot: usize, hash: u32) -> Entry {
+        let record = &mut self.slab[slot];
+        let stream = record.stream;
+        match record.rest(&mut self.resting, &mut self.shelves, self.paused_ns) {
+            Some(number) => {
+                self.index.change(hash, slot as u32, number | RESTING);
+                self.free.push(slot as u32);
+                if self.resting.len() == 1 {
+                    self.earliest = self.earliest.min(self.earliest_due());
+                }
+            }
+            None => self.schedule_due(slot),
+        }
+        Entry::Live(stream)
+    }
+
+    /// Gives one that rested a record, since something came of it. Returns the slot.
+    #[cold]
+    fn wake(&mut self, number: u32, hash: u32) -> Option<usize> {
+        let sleeper = self.resting.get(number)?;
+        let slot = self.free.pop().unwrap_or_else(|| self.slab.add());
+        self.recent[hash as usize % RECENT] = slot;
+        self.slab[slot as usize].wake(&sleeper, &mut self.shelves);
+        self.resting.remove(number);
+        self.index.change(hash, number | RESTING, slot);
+        Some(slot as usize)
     }
 
     /// Gives a SYN alone a record of its own, since more comes. Returns the slot.
@@ -413,6 +471,10 @@ impl Table {
                 self.schedule_due(slot);
                 Some(Place::Slot(slot))
             }
+            Some(Place::Resting(number)) => {
+                let slot = self.wake(number, hash);
+                slot.inspect(|&slot| self.schedule_due(slot)).map(Place::Slot)
+            }
             found => found,
         };
         match found {
@@ -433,7 +495,7 @@ impl Table {
                     Some(Trace::Past(_)) | None => {}
                 }
             }
-            Some(Place::Asked(_)) | None => {}
+            Some(Place::Asked(_) | Place::Resting(_)) | None => {}
         }
         // Too little was quoted for Wireshark to see a stream in it.
         let Some(flags) = error.flags else { return };
@@ -456,7 +518,7 @@ impl Table {
                 self.slab.get(slot as u32).is_some_and(|record| record.key.is(&locator.key) && !record.is_vacant())
             }
             Place::Asked(number) => self.asked.is(number, &locator.key),
-            Place::Left(_) => false,
+            Place::Left(_) | Place::Resting(_) => false,
         };
         is_there.then_some(place)
     }
@@ -472,6 +534,7 @@ impl Table {
             Place::Slot(slot) => self.slab.get(slot as u32).is_some_and(|record| record.key.is(key)),
             Place::Asked(number) => self.asked.is(number, key),
             Place::Left(number) => self.past.is(number, key),
+            Place::Resting(number) => self.resting.is(number, key),
         }
     }
 
@@ -554,6 +617,19 @@ impl Table {
         leave(lone.leave());
     }
 
+    /// The same for one that rests.
+    fn end_rest(&mut self, number: u32, leave: impl FnOnce(Left<'_>)) {
+        let Some(sleeper) = self.resting.get(number) else { return };
+        let key = sleeper.key.key();
+        if let Some(past) = sleeper.remains(&mut self.scratch) {
+            let left = self.past.push(key, &Trace::Past(past));
+            self.index.change(key.hash(self.seed), number | RESTING, left | LEFT);
+        }
+        leave(sleeper.leave());
+        self.resting.remove(number);
+        self.forget();
+    }
+
     /// Leaves something in the ring for a four-tuple that has no place.
     fn leave_trace(&mut self, key: Key, hash: u32, trace: &Trace) {
         let number = self.past.push(key, trace);
@@ -579,7 +655,7 @@ impl Table {
     }
 
     /// Makes room: a handshake that nobody has completed if one is soon found, so that a flood of them drives out its own kind and
-    /// nobody who talks; else the first connection that had no segment since the hand last passed it. Of SYNs alone the one that
+    /// nobody who talks; else who is over and has rested longest; else the first connection that had no segment since the hand last passed it. Of SYNs alone the one that
     /// has waited longest goes.
     fn evict(&mut self, leave: &mut impl FnMut(Left<'_>)) {
         if self.asked.len() * PROBES >= self.live()
@@ -587,6 +663,11 @@ impl Table {
         {
             self.counts.evicted += 1;
             self.give_up(number, |left| leave(Left { evicted: true, ..left }));
+            return;
+        }
+        if let Some((number, ..)) = self.resting.first() {
+            self.counts.evicted += 1;
+            self.end_rest(number, |left| leave(Left { evicted: true, ..left }));
             return;
         }
         // Those that came together lie together, so the places are spread over all of them by the golden ratio.
@@ -624,70 +705,4 @@ impl Table {
 fn known(connection: &Connection, sender: Endpoint) -> Known {
     let side = if sender == connection.client { Side::Client } else { Side::Server };
     Known { base: connection.halves[side].base, closing: connection.counts_closing() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::FrameNumber;
-    use crate::segment::Flags;
-
-    /// A SYN, or its third segment, of a client to one service.
-    pub(super) fn segment(n: u64, host: u32, flags: Flags) -> Segment {
-        Segment {
-            time: Timestamp(n as i64 * 1_000),
-            frame: FrameNumber(n),
-            source: Endpoint::new(std::net::Ipv4Addr::from(0x0a00_0000 + host).into(), 40_000),
-            destination: Endpoint::new([10, 255, 0, 1].into(), 80),
-            seq: crate::base::Seq(if flags.contains(Flags::SYN) { 7 } else { 8 }),
-            window: 500,
-            flags,
-            ttl: 64,
-            ..Segment::BLANK
-        }
-    }
-
-    #[test]
-    fn what_is_left_of_a_connection_knows_its_client_though_the_server_spoke_first() {
-        let mut table = Table::new(Limits::default(), Profile::LINUX);
-        let ask = Segment { ack: crate::base::Seq(301), ..segment(2, 1, Flags::FIN | Flags::ACK) };
-        let answer = Segment { seq: crate::base::Seq(300), ack: ask.seq, ..segment(1, 1, Flags::FIN | Flags::ACK) };
-        let answer = Segment { source: ask.destination, destination: ask.source, ..answer };
-        table.take(&answer, |_| {});
-        table.take(&ask, |_| {});
-        table.expire(Timestamp(1), |_| {});
-        let mut left = 0;
-        for minute in 1..=10 {
-            table.expire(Timestamp(minute * 60_000_000_000), |_| left += 1);
-        }
-        assert_eq!(left, 1);
-        let Entry::Late(past) = table.take(&ask, |_| {}) else { panic!("it had left") };
-        assert_eq!((past.client, past.side_of(&ask), past.side_of(&answer)), (ask.source, Side::Client, Side::Server));
-        assert_eq!(past.summary.half(ask.source).base, Some(ask.seq - 1));
-        assert_eq!(past.summary.half(answer.source).base, Some(answer.seq - 1));
-    }
-
-    #[test]
-    fn a_flood_drives_out_its_own_kind_and_nobody_who_talks() {
-        const TALKING: u32 = 200;
-        const FORGED: u32 = if cfg!(miri) { 1_500 } else { 20_000 };
-        let limits = Limits { connections_max: 1_000, past_max: 1_000 };
-        let mut table = Table::new(limits, Profile::LINUX);
-        let mut left = Vec::new();
-        let mut frame = 0;
-        let mut take = |table: &mut Table, host, flags| {
-            frame += 1;
-            table.take(&segment(frame, host, flags), |gone| left.push(gone.client()));
-        };
-        for host in 0..TALKING {
-            take(&mut table, host, Flags::SYN);
-            take(&mut table, host, Flags::ACK);
-        }
-        for forged in 0..FORGED {
-            take(&mut table, 1 << 20 | forged, Flags::SYN);
-        }
-        assert_eq!((table.live(), table.counts().evicted), (1_000, u64::from(TALKING + FORGED) - 1_000));
-        let forged: std::net::IpAddr = [10, 16, 0, 0].into();
-        assert!(left.iter().all(|client| client.ip >= forged), "{left:?}");
-    }
 }

@@ -1,12 +1,13 @@
 //! Who leaves because time passes, or because the input has ended.
 
-use super::Table;
+use super::{Place, RESTING, Table};
 use crate::base::Timestamp;
 use crate::base::prefetch::prefetch;
 use crate::connection::Profile;
 use crate::table::deadlines::Agenda;
 use crate::table::left::Left;
 use crate::table::record::Record;
+use crate::table::resting::Sleeper;
 use crate::table::slab::Slab;
 
 /// A longer pause between two packets of the whole capture is a pause of the capture, or a jump of its clock, and ends
@@ -91,28 +92,47 @@ impl Table {
 
     fn expire_before(&mut self, now: Timestamp, mut leave: impl FnMut(Left<'_>)) {
         loop {
-            let first = self
-                .asked
-                .first()
-                .map(|(number, stream, came)| (came.plus(self.profile.syn_give_up_ns), stream, number));
-            let first = first.filter(|&(due, ..)| due < now);
+            let first = self.first_without_record().filter(|&(due, ..)| due < now);
             let end = first.map_or((now, 0), |(due, stream, _)| (due, stream));
             if self.deadlines.earliest() <= end.0 {
                 self.expire_records(end, &mut leave);
             }
-            let Some((_, _, number)) = first else { break };
-            if let Some(key) = self.asked.behind(LOOK_AHEAD) {
-                self.index.prefetch(key.hash(self.seed));
+            match first {
+                Some((.., Place::Asked(number))) => {
+                    if let Some(key) = self.asked.behind(LOOK_AHEAD) {
+                        self.index.prefetch(key.hash(self.seed));
+                    }
+                    self.give_up(number, &mut leave);
+                }
+                Some((.., Place::Resting(number))) => {
+                    if let Some(key) = self.resting.behind(LOOK_AHEAD) {
+                        self.index.prefetch(key.key().hash(self.seed));
+                    }
+                    self.end_rest(number, &mut leave);
+                }
+                _ => break,
             }
-            self.give_up(number, &mut leave);
         }
         self.earliest = self.earliest_due();
     }
 
     /// Nobody leaves before this time of the table's clock.
     pub(super) fn earliest_due(&self) -> Timestamp {
-        let first = self.asked.first().map(|(_, _, came)| came.plus(self.profile.syn_give_up_ns));
+        let first = self.first_without_record().map(|(due, ..)| due);
         first.into_iter().fold(self.deadlines.earliest(), Timestamp::min)
+    }
+
+    /// Of those that have no record, the one that leaves first: when, its stream and its place.
+    fn first_without_record(&self) -> Option<(Timestamp, u64, Place)> {
+        let &Profile { syn_give_up_ns, time_wait_ns, .. } = &self.profile;
+        let asked = self.asked.first();
+        let asked = asked.map(|(number, stream, came)| (came.plus(syn_give_up_ns), stream, Place::Asked(number)));
+        let resting = self.resting.first();
+        let resting = resting.map(|(number, stream, end)| (end.plus(time_wait_ns), stream, Place::Resting(number)));
+        match (asked, resting) {
+            (Some(a), Some(b)) => Some(if (a.0, a.1) < (b.0, b.1) { a } else { b }),
+            (asked, resting) => asked.or(resting),
+        }
     }
 
     /// Lets those with a record leave whose end comes before time and stream number `end`.
@@ -148,12 +168,17 @@ impl Table {
         let mut asked = self.asked.iter().peekable();
         loop {
             match (order, asked.peek()) {
-                (&[(stream, slot), ref later @ ..], lone) if lone.is_none_or(|(_, lone)| lone.stream > stream) => {
+                (&[(stream, place), ref later @ ..], lone) if lone.is_none_or(|(_, lone)| lone.stream > stream) => {
                     order = later;
-                    if let Some(record) = later.get(LOOK_AHEAD).and_then(|&(_, slot)| self.slab.get(slot)) {
-                        prefetch(record);
+                    if let Some(&(_, place)) = later.get(LOOK_AHEAD) {
+                        self.leaves_soon(Place::of(place));
                     }
-                    self.slab[slot as usize].leave(&mut self.shelves, &mut leave);
+                    match Place::of(place) {
+                        Place::Resting(number) => {
+                            self.resting.get(number).map(Sleeper::leave).into_iter().for_each(&mut leave)
+                        }
+                        _ => self.slab[place as usize].leave(&mut self.shelves, &mut leave),
+                    }
                 }
                 _ => match asked.next() {
                     Some((_, lone)) => leave(lone.leave()),
@@ -163,6 +188,7 @@ impl Table {
         }
         drop(asked);
         self.asked.clear();
+        self.resting.clear();
         self.slab.clear();
         self.shelves.clear();
         self.free.clear();
@@ -172,23 +198,37 @@ impl Table {
         self.past.clear();
     }
 
-    /// All that have a record, and their streams, in the order of these.
+    /// Begins to bring what leaves soon into the cache.
+    #[inline]
+    fn leaves_soon(&self, place: Place) {
+        match place {
+            Place::Slot(slot) => self.slab.get(slot as u32).into_iter().for_each(prefetch),
+            Place::Resting(number) => self.resting.prefetch(number),
+            Place::Asked(_) | Place::Left(_) => {}
+        }
+    }
+
+    /// All but SYNs alone, as their streams and places, in the order of the streams.
     fn by_stream(&self) -> Vec<(u64, u32)> {
-        let records = || (0u32..).zip(self.slab.iter()).filter(|(_, record)| !record.is_vacant());
+        let places = || {
+            let records = (0u32..).zip(self.slab.iter()).filter(|(_, record)| !record.is_vacant());
+            let resting = self.resting.streams().map(|(stream, number)| (stream, number | RESTING));
+            records.map(|(slot, record)| (record.stream, slot)).chain(resting)
+        };
         let bounds = |(first, last): (u64, u64), stream: u64| (first.min(stream), last.max(stream));
-        let (first, last) = records().map(|(_, record)| record.stream).fold((u64::MAX, 0), bounds);
-        let live = self.slab.len() - self.free.len();
+        let (first, last) = places().map(|(stream, _)| stream).fold((u64::MAX, 0), bounds);
+        let live = self.slab.len() - self.free.len() + self.resting.len();
         match usize::try_from(last.wrapping_sub(first)) {
             // Numbers are given one after the other, so that each mostly has a place of its own.
             Ok(span) if first <= last && span / SPARSE_MAX <= live => {
-                let mut slots = vec![None; span + 1];
-                for (slot, record) in records() {
-                    slots[(record.stream - first) as usize] = Some(slot);
+                let mut in_order = vec![None; span + 1];
+                for (stream, place) in places() {
+                    in_order[(stream - first) as usize] = Some(place);
                 }
-                (first..).zip(slots).filter_map(|(stream, slot)| Some((stream, slot?))).collect()
+                (first..).zip(in_order).filter_map(|(stream, place)| Some((stream, place?))).collect()
             }
             _ => {
-                let mut order: Vec<(u64, u32)> = records().map(|(slot, record)| (record.stream, slot)).collect();
+                let mut order: Vec<(u64, u32)> = places().collect();
                 order.sort_unstable();
                 order
             }

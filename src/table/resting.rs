@@ -1,0 +1,417 @@
+//! Connections that are over and wait for TIME-WAIT to pass. Their records are used for others at once, which then are still in the
+//! cache; what they were lies side by side in the order in which they will leave. One that hears of another segment gets a
+//! record again.
+
+use std::collections::VecDeque;
+
+use super::key::{Kept, Key};
+use super::left::{Left, Remains};
+use super::past::Past;
+use crate::base::prefetch::prefetch;
+use crate::base::{Endpoint, Timestamp};
+use crate::connection::{Connection, Packed, Predecessor, Rest};
+
+/// Entries that lie together, as a power of two.
+const ROW_BITS: u32 = 9;
+/// And at most: the highest number of all stays unused.
+const ROW: usize = (1 << ROW_BITS) - 1;
+/// Their octets.
+const OCTETS: usize = 1 << 16;
+
+/// Rows are numbered so that the numbers of entries have 30 bits.
+const ROW_NUMBERS: u32 = 1 << (30 - ROW_BITS);
+
+/// Room for entries that were woken or have left may be so much more than for those that are there.
+const GONE_MAX: usize = 1 << 14;
+
+/// One that rests.
+#[derive(Debug)]
+struct Entry {
+    key: Kept,
+    stream: u64,
+    rest: Rest,
+    /// Where its octets begin among those of its row.
+    at: u16,
+    client_is_low: bool,
+    is_there: bool,
+}
+
+const _: () = assert!(size_of::<Entry>() == 64);
+
+#[derive(Debug, Default)]
+struct Row {
+    entries: Vec<Entry>,
+    octets: Vec<u8>,
+    /// Those that are still there.
+    waiting: usize,
+    /// How far the table's clock was behind packet time.
+    behind_ns: i64,
+}
+
+/// All of them, in the order of (time, stream).
+#[derive(Debug)]
+pub(super) struct Resting {
+    rows: VecDeque<Row>,
+    /// The number of the first row.
+    base: u32,
+    /// Before this place of the first row nobody is there.
+    first: usize,
+    len: usize,
+    /// Entries of all rows, those that are gone included.
+    kept: usize,
+    /// The newest one, whoever it was.
+    last: (Timestamp, u64),
+    /// The room of a row that is over.
+    spare: Row,
+}
+
+impl Default for Resting {
+    fn default() -> Self {
+        Self {
+            rows: VecDeque::new(),
+            base: 0,
+            first: 0,
+            len: 0,
+            kept: 0,
+            last: (Timestamp(i64::MIN), 0),
+            spare: Row::default(),
+        }
+    }
+}
+
+/// One that goes to rest.
+pub(super) struct Tired<'a> {
+    pub stream: u64,
+    /// The table's clock at its newest segment, and how far that is behind packet time.
+    pub newest: Timestamp,
+    pub behind_ns: i64,
+    pub client_is_low: bool,
+    pub rest: Rest,
+    pub packed: Packed<'a>,
+}
+
+/// One that rests, as it is.
+pub(super) struct Sleeper<'a> {
+    pub key: &'a Kept,
+    pub stream: u64,
+    pub client_is_low: bool,
+    /// The table's clock at its newest segment.
+    pub newest: Timestamp,
+    pub packed: Packed<'a>,
+}
+
+impl<'a> Sleeper<'a> {
+    /// Both ends, the client first.
+    pub fn ends(&self) -> (Endpoint, Endpoint) {
+        let [low, high] = self.key.key().endpoints();
+        if self.client_is_low { (low, high) } else { (high, low) }
+    }
+
+    /// As one that leaves.
+    pub fn leave(self) -> Left<'a> {
+        let (client, server) = self.ends();
+        Left { stream: self.stream, client, server, evicted: false, body: Remains::Brief(self.packed) }
+    }
+
+    /// The connection as its successor sees it.
+    pub fn remains(&self, scratch: &mut Option<Box<Connection>>) -> Option<Past> {
+        let (client, server) = self.ends();
+        let summary = match self.packed.remains(self.stream, client, server) {
+            Some(summary) => summary,
+            None => {
+                Connection::play_back(scratch, self.stream, &self.packed, client, server);
+                Predecessor::of(scratch.as_deref()?)
+            }
+        };
+        Some(Past { client: summary.a.0, summary, late: 0 })
+    }
+}
+
+impl Resting {
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Takes one with its key and gives its number; none, and the key is where it was, when it is not the last in the order of
+    /// leaving, or when there is no room.
+    pub fn push(&mut self, key: &mut Kept, tired: &Tired<'_>) -> Option<u32> {
+        let &Tired { stream, newest, behind_ns, client_is_low, ref rest, ref packed } = tired;
+        if (self.len > 0 && (newest, stream) <= self.last) || self.kept > 2 * self.len + GONE_MAX {
+            return None;
+        }
+        let fits = |row: &Row| {
+            row.entries.len() < ROW && row.octets.len() + rest.octets_len() <= OCTETS && row.behind_ns == behind_ns
+        };
+        if !self.rows.back().is_some_and(fits) {
+            self.add_row(behind_ns)?;
+        }
+        let row = self.rows.back_mut()?;
+        let at = u16::try_from(row.octets.len()).ok()?;
+        packed.put_into(&mut row.octets);
+        row.entries.push(Entry { key: std::mem::take(key), stream, rest: *rest, at, client_is_low, is_there: true });
+        row.waiting += 1;
+        self.len += 1;
+        self.kept += 1;
+        self.last = (newest, stream);
+        let place = row.entries.len() - 1;
+        Some(number(self.base.wrapping_add(self.rows.len() as u32 - 1) % ROW_NUMBERS, place))
+    }
+
+    #[cold]
+    fn add_row(&mut self, behind_ns: i64) -> Option<()> {
+        if self.rows.len() + 2 > ROW_NUMBERS as usize / 2 {
+            return None;
+        }
+        let mut row = std::mem::take(&mut self.spare);
+        if let Some(before) = self.rows.back() {
+            // As much as the one before needed; the first one grows as it must.
+            row.entries.reserve_exact(before.entries.len());
+            row.octets.reserve_exact(before.octets.len());
+        }
+        row.behind_ns = behind_ns;
+        self.rows.push_back(row);
+        Some(())
+    }
+
+    #[inline]
+    pub fn get(&self, number: u32) -> Option<Sleeper<'_>> {
+        let (at, place) = self.position(number);
+        let row = self.rows.get(at)?;
+        row.sleeper(row.entries.get(place)?)
+    }
+
+    /// Whether the one with this number has this four-tuple.
+    #[inline]
+    pub fn is(&self, number: u32, key: &Key) -> bool {
+        let (at, place) = self.position(number);
+        let entry = self.rows.get(at).and_then(|row| row.entries.get(place));
+        entry.is_some_and(|entry| entry.is_there && entry.key.is(key))
+    }
+
+    /// Begins to bring one into the cache.
+    #[inline]
+    pub fn prefetch(&self, number: u32) {
+        let (at, place) = self.position(number);
+        if let Some(row) = self.rows.get(at)
+            && let Some(entry) = row.entries.get(place)
+        {
+            prefetch(entry);
+            // The entry says where, and is not at hand yet; they are as many octets each, roughly.
+            if let Some(octet) = row.octets.get(row.octets.len() / row.entries.len() * place) {
+                prefetch(octet);
+            }
+        }
+    }
+
+    /// The one that leaves first: its number, its stream and the table's clock at its newest segment.
+    #[inline]
+    pub fn first(&self) -> Option<(u32, u64, Timestamp)> {
+        let row = self.rows.front()?;
+        let entry = row.entries.get(self.first)?;
+        Some((number(self.base, self.first), entry.stream, entry.rest.end().plus(-row.behind_ns)))
+    }
+
+    /// The four-tuple of the one that comes `places` behind the first, if it is still there: to be looked up soon.
+    #[inline]
+    pub fn behind(&self, places: usize) -> Option<&Kept> {
+        let entry = self.rows.front()?.entries.get(self.first + places)?;
+        entry.is_there.then_some(&entry.key)
+    }
+
+    /// Takes one out; its key is given back.
+    pub fn remove(&mut self, number: u32) -> Option<Kept> {
+        let (at, place) = self.position(number);
+        let is_newest = at + 1 == self.rows.len();
+        let row = self.rows.get_mut(at)?;
+        let entry = row.entries.get_mut(place).filter(|entry| entry.is_there)?;
+        entry.is_there = false;
+        let key = std::mem::take(&mut entry.key);
+        row.waiting -= 1;
+        self.len -= 1;
+        if row.waiting == 0 && !is_newest {
+            let over = std::mem::take(row);
+            self.kept -= over.entries.len();
+            self.keep_room(over);
+        }
+        self.step();
+        Some(key)
+    }
+
+    /// All of them, in the order in which they leave.
+    pub fn iter(&self) -> impl Iterator<Item = Sleeper<'_>> {
+        self.rows.iter().flat_map(|row| row.entries.iter().filter_map(|entry| row.sleeper(entry)))
+    }
+
+    /// Their streams and numbers, in the same order.
+    pub fn streams(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.rows.iter().enumerate().flat_map(move |(at, row)| {
+            let there = row.entries.iter().enumerate().filter(|(_, entry)| entry.is_there);
+            let first = number(self.base.wrapping_add(at as u32) % ROW_NUMBERS, 0);
+            there.map(move |(place, entry)| (entry.stream, first + place as u32))
+        })
+    }
+
+    /// Places in which one may be, for [`Resting::at_place`].
+    pub fn places(&self) -> usize {
+        self.rows.len() << ROW_BITS
+    }
+
+    /// The one in a place.
+    pub fn at_place(&self, place: usize) -> Option<Sleeper<'_>> {
+        let row = self.rows.get(place >> ROW_BITS)?;
+        row.sleeper(row.entries.get(place & ROW)?)
+    }
+
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Lets `first` be one that is there.
+    fn step(&mut self) {
+        while let Some(row) = self.rows.front_mut() {
+            if row.waiting == 0 {
+                let over = std::mem::take(row);
+                self.kept -= over.entries.len();
+                self.rows.pop_front();
+                self.keep_room(over);
+                self.base = (self.base + 1) % ROW_NUMBERS;
+                self.first = 0;
+            } else if row.entries.get(self.first).is_some_and(|entry| entry.is_there) {
+                return;
+            } else {
+                self.first += 1;
+            }
+        }
+    }
+
+    /// Keeps the room of one row for the next.
+    fn keep_room(&mut self, mut over: Row) {
+        if over.octets.capacity() > self.spare.octets.capacity() {
+            over.entries.clear();
+            over.octets.clear();
+            self.spare = over;
+        }
+    }
+
+    /// The row of a number, counted from the first, and the place in it.
+    #[inline]
+    fn position(&self, number: u32) -> (usize, usize) {
+        ((number >> ROW_BITS).wrapping_sub(self.base) as usize % ROW_NUMBERS as usize, number as usize & ROW)
+    }
+}
+
+impl Row {
+    #[inline]
+    fn sleeper<'a>(&'a self, entry: &'a Entry) -> Option<Sleeper<'a>> {
+        let &Entry { ref key, stream, ref rest, at, client_is_low, is_there } = entry;
+        let octets = self.octets.get(at.into()..).unwrap_or_default();
+        let newest = rest.end().plus(-self.behind_ns);
+        is_there.then(|| Sleeper { key, stream, client_is_low, newest, packed: rest.with(octets) })
+    }
+}
+
+/// The number of the entry at `place` in the row with this number.
+#[inline]
+fn number(row: u32, place: usize) -> u32 {
+    (row << ROW_BITS) | place as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::base::{FrameNumber, Side};
+    use crate::connection::{Brief, Shelves};
+    use crate::segment::{Flags, Segment};
+
+    /// A connection of `host` that was reset at `time`.
+    fn reset(host: u32, time: i64) -> (Kept, Brief) {
+        let client = Endpoint::new(std::net::Ipv4Addr::from_bits(0x0a00_0000 | host).into(), 9);
+        let server = Endpoint::new([10, 255, 0, 1].into(), 80);
+        let syn = Segment {
+            time: Timestamp(time),
+            frame: FrameNumber(1),
+            source: client,
+            destination: server,
+            flags: Flags::SYN,
+            ..Segment::BLANK
+        };
+        let rst = Segment { source: server, destination: client, flags: Flags::RST, ..syn };
+        let mut brief = Brief::EMPTY;
+        brief.begin(&syn);
+        assert!(brief.take(Side::Server, &rst, &mut Shelves::default()) && brief.is_over());
+        (Kept::of(Key::new(client, server)), brief)
+    }
+
+    fn push(resting: &mut Resting, host: u32, stream: u64, time: i64, behind_ns: i64) -> Option<u32> {
+        let (mut key, brief) = reset(host, time);
+        let shelves = Shelves::default();
+        let newest = Timestamp(time - behind_ns);
+        let (rest, packed) = (brief.rest(), brief.packed(&shelves));
+        let tired = Tired { stream, newest, behind_ns, client_is_low: true, rest, packed };
+        let number = resting.push(&mut key, &tired);
+        // Its key was taken only if it was.
+        assert_eq!(key.is(&Kept::default().key()), number.is_some());
+        number
+    }
+
+    #[test]
+    fn they_leave_in_order_and_wake_as_they_were() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        let (mut resting, mut model) = (Resting::default(), BTreeMap::new());
+        let (mut now, mut behind) = (1_000_000, 0);
+        for stream in 0..if cfg!(miri) { 700 } else { 20_000_u32 } {
+            now += rng.i64(0..3);
+            behind += if rng.u32(..4_000) == 0 { 70_000_000_000 } else { 0 };
+            let newest = Timestamp(now);
+            let is_last = resting.len() == 0 || resting.last < (newest, stream.into());
+            let number = push(&mut resting, stream, stream.into(), now + behind, behind);
+            assert_eq!(number.is_some(), is_last);
+            if let Some(number) = number {
+                assert!(model.insert((newest, u64::from(stream)), number).is_none());
+            }
+            let gone = match rng.u32(..8) {
+                0..=3 => model.first_key_value(),
+                4 => model.iter().nth(rng.usize(..model.len().max(1))),
+                _ => None,
+            };
+            if let Some((&(newest, stream), &number)) = gone {
+                let sleeper = resting.get(number).unwrap();
+                assert_eq!((sleeper.stream, sleeper.newest), (stream, newest));
+                let key = Key::new(sleeper.ends().0, sleeper.ends().1);
+                assert!(resting.is(number, &key));
+                assert_eq!(resting.get(number).unwrap().packed.end().0 % 70_000_000_000, newest.0);
+                assert!(resting.remove(number).unwrap().is(&key));
+                assert!(resting.get(number).is_none() && !resting.is(number, &key) && resting.remove(number).is_none());
+                model.remove(&(newest, stream));
+            }
+            let first = resting.first().map(|(number, stream, newest)| ((newest, stream), number));
+            assert_eq!(first, model.first_key_value().map(|(&key, &number)| (key, number)));
+            assert_eq!(resting.len(), model.len());
+        }
+        assert!(model.len() > 100);
+        let streams: Vec<(u64, u32)> = model.iter().map(|(&(_, stream), &number)| (stream, number)).collect();
+        assert_eq!(resting.streams().collect::<Vec<_>>(), streams);
+        assert_eq!((0..resting.places()).filter_map(|place| resting.at_place(place)).count(), model.len());
+        assert_eq!(resting.iter().count(), model.len());
+    }
+
+    #[test]
+    fn who_wakes_all_the_time_does_not_fill_the_memory() {
+        let mut resting = Resting::default();
+        let first = push(&mut resting, 0, 0, 1, 0);
+        assert!(first.is_some());
+        let again = (2..).take(10 * GONE_MAX).map_while(|time| resting_again(&mut resting, time)).count();
+        assert!((GONE_MAX..2 * GONE_MAX).contains(&again), "{again}");
+        assert!(resting.kept <= GONE_MAX + 4);
+    }
+
+    /// Another one rests and is woken at once.
+    fn resting_again(resting: &mut Resting, time: i64) -> Option<Kept> {
+        let number = push(resting, 1, 1, time, 0)?;
+        resting.remove(number)
+    }
+}

@@ -1,0 +1,137 @@
+//! The table as a whole: who stays, who rests, who leaves.
+
+use super::*;
+use crate::base::FrameNumber;
+use crate::segment::Flags;
+
+/// A SYN, or its third segment, of a client to one service.
+pub(super) fn segment(n: u64, host: u32, flags: Flags) -> Segment {
+    Segment {
+        time: Timestamp(n as i64 * 1_000),
+        frame: FrameNumber(n),
+        source: Endpoint::new(std::net::Ipv4Addr::from(0x0a00_0000 + host).into(), 40_000),
+        destination: Endpoint::new([10, 255, 0, 1].into(), 80),
+        seq: crate::base::Seq(if flags.contains(Flags::SYN) { 7 } else { 8 }),
+        window: 500,
+        flags,
+        ttl: 64,
+        ..Segment::BLANK
+    }
+}
+
+#[test]
+fn what_is_left_of_a_connection_knows_its_client_though_the_server_spoke_first() {
+    let mut table = Table::new(Limits::default(), Profile::LINUX);
+    let ask = Segment { ack: crate::base::Seq(301), ..segment(2, 1, Flags::FIN | Flags::ACK) };
+    let answer = Segment { seq: crate::base::Seq(300), ack: ask.seq, ..segment(1, 1, Flags::FIN | Flags::ACK) };
+    let answer = Segment { source: ask.destination, destination: ask.source, ..answer };
+    table.take(&answer, |_| {});
+    table.take(&ask, |_| {});
+    table.expire(Timestamp(1), |_| {});
+    let mut left = 0;
+    for minute in 1..=10 {
+        table.expire(Timestamp(minute * 60_000_000_000), |_| left += 1);
+    }
+    assert_eq!(left, 1);
+    let Entry::Late(past) = table.take(&ask, |_| {}) else { panic!("it had left") };
+    assert_eq!((past.client, past.side_of(&ask), past.side_of(&answer)), (ask.source, Side::Client, Side::Server));
+    assert_eq!(past.summary.half(ask.source).base, Some(ask.seq - 1));
+    assert_eq!(past.summary.half(answer.source).base, Some(answer.seq - 1));
+}
+
+/// A handshake and both closes; `n` counts microseconds.
+fn live_and_end(table: &mut Table, n: u64, host: u32) {
+    let mut take = |n: u64, from_client: bool, flags, seq, ack| {
+        let mut next = segment(n, host, flags);
+        (next.seq, next.ack) = (crate::base::Seq(seq), crate::base::Seq(ack));
+        if !from_client {
+            std::mem::swap(&mut next.source, &mut next.destination);
+        }
+        assert!(matches!(table.take(&next, |_| panic!("nobody leaves")), Entry::Live(_)));
+    };
+    take(n, true, Flags::SYN, 7, 0);
+    take(n + 1, false, Flags::SYN | Flags::ACK, 90, 8);
+    take(n + 2, true, Flags::ACK, 8, 91);
+    take(n + 3, true, Flags::FIN | Flags::ACK, 8, 91);
+    take(n + 4, false, Flags::FIN | Flags::ACK, 91, 9);
+    take(n + 5, true, Flags::ACK, 9, 92);
+}
+
+#[test]
+fn who_is_over_rests_until_something_comes_of_it_or_its_time() {
+    const SECOND: u64 = 1_000_000;
+    let limits = Limits { connections_max: 4, past_max: 10 };
+    let mut table = Table::new(limits, Profile::LINUX);
+    for host in 0..3 {
+        live_and_end(&mut table, u64::from(host) * SECOND, host);
+    }
+    assert_eq!((table.live(), table.resting.len(), table.free.len()), (3, 3, 1));
+    let client = |host| segment(0, host, Flags::SYN).source;
+    let between = |table: &Table, host| {
+        table.between(client(host), segment(0, host, Flags::SYN).destination).map(|connection| connection.stream)
+    };
+    assert_eq!(between(&table, 1), Some(1));
+    assert_eq!(table.connections().count(), 3);
+    let mut shown = Vec::new();
+    let mut place = Some(0);
+    while let Some(from) = place {
+        place = table.show(from, 100, |connection| shown.push(connection.stream));
+    }
+    assert_eq!(shown, [0, 1, 2]);
+    // The client of the second one says once more that it has heard the end.
+    let mut again = segment(30 * SECOND, 1, Flags::ACK);
+    (again.seq, again.ack) = (crate::base::Seq(9), crate::base::Seq(92));
+    table.expire(again.time, |_| panic!("nobody is over"));
+    assert!(matches!(table.take(&again, |_| panic!("nobody leaves")), Entry::Live(1)));
+    assert_eq!((table.live(), table.resting.len()), (3, 3));
+    let mut left = Vec::new();
+    for seconds in [61, 63, 91] {
+        table.expire(Timestamp(seconds * 1_000_000_000), |gone| left.push((seconds, gone.stream)));
+    }
+    assert_eq!(left, [(61, 0), (63, 2), (91, 1)]);
+    let Entry::Late(past) = table.take(&again, |_| {}) else { panic!("it has left") };
+    assert_eq!((past.summary.stream, past.client, past.late), (1, client(1), 1));
+}
+
+#[test]
+fn who_rests_makes_room_first_and_gives_way_to_who_opens_anew() {
+    let limits = Limits { connections_max: 2, past_max: 10 };
+    let mut table = Table::new(limits, Profile::LINUX);
+    live_and_end(&mut table, 0, 0);
+    live_and_end(&mut table, 1_000_000, 1);
+    let mut left = Vec::new();
+    let mut take = |table: &mut Table, next: &Segment| {
+        table.take(next, |gone| left.push((gone.stream, gone.evicted)));
+    };
+    take(&mut table, &segment(2_000_000, 2, Flags::SYN));
+    assert_eq!((table.live(), table.resting.len()), (2, 1));
+    let anew = Segment { seq: crate::base::Seq(70_000), ..segment(3_000_000, 1, Flags::SYN) };
+    take(&mut table, &anew);
+    assert_eq!((table.live(), table.resting.len()), (2, 0));
+    table.finish(|gone| left.push((gone.stream, gone.evicted)));
+    assert_eq!(left, [(0, true), (1, false), (2, false), (3, false)]);
+}
+
+#[test]
+fn a_flood_drives_out_its_own_kind_and_nobody_who_talks() {
+    const TALKING: u32 = 200;
+    const FORGED: u32 = if cfg!(miri) { 1_500 } else { 20_000 };
+    let limits = Limits { connections_max: 1_000, past_max: 1_000 };
+    let mut table = Table::new(limits, Profile::LINUX);
+    let mut left = Vec::new();
+    let mut frame = 0;
+    let mut take = |table: &mut Table, host, flags| {
+        frame += 1;
+        table.take(&segment(frame, host, flags), |gone| left.push(gone.client()));
+    };
+    for host in 0..TALKING {
+        take(&mut table, host, Flags::SYN);
+        take(&mut table, host, Flags::ACK);
+    }
+    for forged in 0..FORGED {
+        take(&mut table, 1 << 20 | forged, Flags::SYN);
+    }
+    assert_eq!((table.live(), table.counts().evicted), (1_000, u64::from(TALKING + FORGED) - 1_000));
+    let forged: std::net::IpAddr = [10, 16, 0, 0].into();
+    assert!(left.iter().all(|client| client.ip >= forged), "{left:?}");
+}
