@@ -8,15 +8,18 @@ mod shelves;
 mod unpacking;
 mod usual;
 
+use std::ops::Range;
+
 pub use self::rest::Rest;
 pub use self::shelves::Shelves;
 
 use self::packing::{
-    ACCURATE_ECN, ACK, CLOCK, CONTEXT, ECHO_AT, FLAGS_AT, FRAMES_AT, IN_HEAD, INTERFACE, IP_ID, MARKS, PAYLOAD_AT,
-    Packing, SEQ, TTL, USUAL_MARKS, USUAL_TTL, VALUE_AT, WHOLE, WINDOW, bit, marks_to_head, option_bits,
+    ACK, CONTEXT, IN_HEAD, INTERFACE, IP_ID, MARKS, Packing, SEQ, TTL, USUAL_MARKS, USUAL_TTL, WHOLE, WINDOW, bit,
+    option_bits,
 };
 use self::shelves::Place;
-use self::unpacking::{Unpacking, initial_numbers};
+use self::unpacking::initial_numbers;
+pub(super) use self::unpacking::{Unpacked, Unpacking, Usual};
 use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
 use crate::base::prefetch::prefetch;
@@ -38,12 +41,12 @@ const HAS_CLOCK: u8 = 0x04;
 enum Stage {
     /// One SYN.
     Asked,
-    /// And its SYN-ACK.
+    /// A RST came; nothing may follow.
+    Reset,
+    /// A SYN and its SYN-ACK.
     Answered,
     /// Acknowledged by the client.
     Open,
-    /// A RST came; nothing may follow.
-    Reset,
 }
 
 /// What the next segment of one side is told apart from.
@@ -196,32 +199,16 @@ impl<'a> Packed<'a> {
 
     /// Gives the segments back, in order and as they were.
     pub fn replay(&self, client: Endpoint, server: Endpoint, mut each: impl FnMut(&Segment)) {
-        Self::each_of(Unpacking::dated(self, client, server), |_, segment| {
-            each(segment);
-            true
-        });
-    }
-
-    /// The same with their senders, as long as `each` wants more. Returns whether it wanted all. Times and frames count from the
-    /// first, which makes it cheaper.
-    #[inline]
-    pub(super) fn each_from_first(
-        &self,
-        client: Endpoint,
-        server: Endpoint,
-        each: impl FnMut(Side, &Segment) -> bool,
-    ) -> bool {
-        Self::each_of(Unpacking::of(self, client, server), each)
-    }
-
-    #[inline]
-    fn each_of(mut unpacking: Unpacking<'_>, mut each: impl FnMut(Side, &Segment) -> bool) -> bool {
-        while let Some(side) = unpacking.advance() {
-            if !each(side, unpacking.segment()) {
-                return false;
-            }
+        let mut unpacking = Unpacking::dated(self, client, server);
+        while let Some(unpacked) = unpacking.advance() {
+            each(&unpacking.segment(&unpacked));
         }
-        true
+    }
+
+    /// Its segments one by one, with times and frames that count from the first, which makes it cheaper.
+    #[inline]
+    pub(super) fn unpacking(&self, client: Endpoint, server: Endpoint) -> Unpacking<'a> {
+        Unpacking::of(self, client, server)
     }
 
     /// It is a lone SYN, or was reset, or it is open and whoever closed had that acknowledged.
@@ -237,8 +224,9 @@ impl<'a> Packed<'a> {
         let mut halves = [PastHalf::default(); 2];
         let mut acked = [None; 2];
         let mut is_closed = false;
-        Self::each_of(Unpacking::of(self, client, server), |side, segment| {
-            let (own, peer) = (side as usize, 1 - side as usize);
+        let mut unpacking = Unpacking::of(self, client, server);
+        while let Some(segment) = unpacking.advance() {
+            let (own, peer) = (segment.side as usize, 1 - segment.side as usize);
             let flags = segment.flags;
             let half = &mut halves[own];
             half.base.get_or_insert(if flags.contains(Flags::SYN) { segment.seq } else { segment.seq - 1 });
@@ -246,19 +234,18 @@ impl<'a> Packed<'a> {
             is_closed |= flags.intersects(Flags::FIN | Flags::RST);
             if flags.contains(Flags::RST) {
                 half.rst = true;
-                return true;
+                continue;
             }
             if flags.contains(Flags::SYN) {
                 half.isn = Some(segment.seq);
             }
             half.fin |= flags.contains(Flags::FIN);
             half.nxt = Some(segment.seq_end());
-            half.timestamp = segment.options.timestamps.map(|stamps| stamps.value);
+            half.timestamp = segment.timestamps.map(|stamps| stamps.value);
             if flags.contains(Flags::ACK) {
                 acked[peer] = Some(segment.ack);
             }
-            true
-        });
+        }
         for (half, acked) in halves.iter_mut().zip(acked) {
             half.fin_acked = half.fin && acked == half.nxt;
             half.syn_unanswered =
@@ -441,41 +428,22 @@ impl Brief {
     fn pack(&mut self, side: Side, segment: &Segment, shelves: Option<&mut Shelves>) -> bool {
         let head = &self.head;
         let (own, peer) = (&head.tails[side as usize], &head.tails[1 - side as usize]);
-        let flags = u32::from(segment.flags.bits() as u8) << FLAGS_AT;
-        let mut out = Packing::new(side as u32 | flags | marks_to_head(segment.marks));
-        if segment.seq != own.nxt {
-            out.head |= SEQ;
-            out.put(segment.seq.0.to_le_bytes());
-        }
-        if segment.ack != expected_ack(segment.flags, peer.nxt) {
-            out.head |= ACK;
-            out.put(segment.ack.0.to_le_bytes());
-        }
-        if segment.window != own.window {
-            out.head |= WINDOW;
-            out.put(segment.window.to_le_bytes());
-        }
-        if segment.ip_id != own.next_id() {
-            out.head |= IP_ID;
-            out.put(segment.ip_id.to_le_bytes());
-        }
+        let mut out = Packing::new(side);
+        out.put_if(segment.seq != own.nxt, SEQ, segment.seq.0.to_le_bytes());
+        out.put_if(segment.ack != expected_ack(segment.flags, peer.nxt), ACK, segment.ack.0.to_le_bytes());
+        out.put_if(segment.ip_id != own.next_id(), IP_ID, segment.ip_id.to_le_bytes());
+        out.put_if(segment.window != own.window, WINDOW, segment.window.to_le_bytes());
         if let Some(timestamps) = segment.options.timestamps {
-            out.head |= CLOCK;
-            out.signed(timestamps.value, own.clock, VALUE_AT);
-            out.signed(timestamps.echo, peer.clock, ECHO_AT);
+            out.clock(timestamps, own.clock, peer.clock);
         }
-        out.word(segment.payload_len, PAYLOAD_AT);
+        out.payload(segment.payload_len);
         let (span, frames) = if head.first_used == 0 {
             (0, 1)
         } else {
             (segment.time.0 - head.newest.0, (segment.frame.0 - head.frame) as u32)
         };
         out.span(span.cast_unsigned());
-        // The next frame takes no room.
-        out.word(frames ^ 1, FRAMES_AT);
-        if segment.flags.contains(Flags::AE) {
-            out.head |= ACCURATE_ECN;
-        }
+        out.frames(frames);
         let changed = bit(segment.ttl != own.ttl, TTL)
             | bit(segment.marks.difference(IN_HEAD) != own.marks, MARKS)
             | bit(segment.interface != u32::from(own.interface), INTERFACE)
@@ -488,8 +456,7 @@ impl Brief {
             out.options(options, &segment.options);
         }
         let peer_closed = peer.has(CLOSED);
-        let (octets, len) = out.finish();
-        if !self.keep(octets, len, shelves) {
+        if !self.keep(&mut out, segment.flags, segment.marks, shelves) {
             return false;
         }
         let head = &mut self.head;
@@ -500,12 +467,14 @@ impl Brief {
     }
 
     /// A packed segment lies whole in the record or whole behind it.
-    #[inline]
-    fn keep(&mut self, packed: &[u8], len: usize, shelves: Option<&mut Shelves>) -> bool {
+    #[inline(always)]
+    fn keep(&mut self, out: &mut Packing, flags: Flags, marks: Marks, shelves: Option<&mut Shelves>) -> bool {
         let head = &mut self.head;
+        let range = out.finish(flags, marks);
+        let (octets, len) = (out.scratch(), range.len());
         let from = usize::from(head.first_used);
         if head.rest_used == 0 && from + len <= FIRST_MAX {
-            put_at(&mut self.first, from, packed, len);
+            put_at(&mut self.first, from, octets, range);
             head.first_used += len as u8;
             return true;
         }
@@ -513,19 +482,40 @@ impl Brief {
         let Some(place) = shelves.and_then(|shelves| shelves.room(&mut head.rest, from, from + len)) else {
             return false;
         };
-        put_at(place, from, packed, len);
+        put_at(place, from, octets, range);
         head.rest_used += len as u16;
         true
     }
 }
 
-/// Copies the first `len` octets of `packed` to `place`. What lies behind may be written over: it is written later.
-#[inline]
-fn put_at(place: &mut [u8], from: usize, packed: &[u8], len: usize) {
+/// Copies the `range` of `octets` to `place`. What lies behind may be written over: it is written later.
+#[inline(always)]
+fn put_at(place: &mut [u8], from: usize, octets: &[u8], range: Range<usize>) {
     // Copies of a fixed length are two instructions.
-    match (place.get_mut(from..).and_then(<[u8]>::first_chunk_mut), packed.first_chunk::<WHOLE>()) {
-        (Some(place), Some(whole)) if len <= WHOLE => *place = *whole,
-        _ => place[from..from + len].copy_from_slice(&packed[..len]),
+    match (place.get_mut(from..).and_then(<[u8]>::first_chunk_mut), octets[range.start..].first_chunk::<WHOLE>()) {
+        (Some(place), Some(whole)) if range.len() <= WHOLE => *place = *whole,
+        _ => put_exactly(&mut place[from..], &octets[range]),
+    }
+}
+
+/// The same at the end of the place, in two moves that overlap, or of a long one.
+#[inline(never)]
+fn put_exactly(place: &mut [u8], octets: &[u8]) {
+    fn ends<const N: usize>(place: &mut [u8], octets: &[u8]) -> Option<()> {
+        let (first, last) = (octets.first_chunk::<N>()?, octets.last_chunk::<N>()?);
+        let place = place.get_mut(..octets.len())?;
+        *place.first_chunk_mut()? = *first;
+        *place.last_chunk_mut()? = *last;
+        Some(())
+    }
+    let is_put = match octets.len() {
+        8..=16 => ends::<8>(place, octets),
+        4..8 => ends::<4>(place, octets),
+        2..4 => ends::<2>(place, octets),
+        _ => None,
+    };
+    if is_put.is_none() {
+        place[..octets.len()].copy_from_slice(octets);
     }
 }
 

@@ -12,7 +12,7 @@ mod pass;
 use smallvec::SmallVec;
 
 use self::pass::{Pass, Stage, Twins};
-use super::brief::{Brief, Packed};
+use super::brief::{Brief, Packed, Unpacked};
 use super::noted::Noted;
 use super::profile::Profile;
 use super::round_trip::{ANSWER_NS_MAX, SYN_ACK_RTO_NS};
@@ -229,10 +229,10 @@ impl Orderly {
             return None;
         }
         let mut pass = Pass::new(Twins::None);
-        let mut is_orderly = brief.each_from_first(client, server, |side, segment| pass.take(side, segment));
+        let mut is_orderly = pass.take_all(brief.unpacking(client, server));
         if pass.twins == Twins::Possible {
             pass = Pass::new(Twins::Compared);
-            is_orderly = brief.each_from_first(client, server, |side, segment| pass.take(side, segment));
+            is_orderly = pass.take_all(brief.unpacking(client, server));
         }
         if !is_orderly {
             return None;
@@ -244,7 +244,8 @@ impl Orderly {
     /// The same of a SYN that nothing followed.
     pub fn of_syn(circumstances: &Circumstances, syn: &Segment) -> Option<Self> {
         let mut pass = Pass::new(Twins::None);
-        if Brief::can_begin(syn) && pass.take(Side::Client, syn) { Self::tell(circumstances, &pass) } else { None }
+        let is_asked = Brief::can_begin(syn) && pass.take(&Unpacked::of(Side::Client, syn), || *syn);
+        if is_asked { Self::tell(circumstances, &pass) } else { None }
     }
 
     fn tell(circumstances: &Circumstances, pass: &Pass) -> Option<Self> {
@@ -324,8 +325,8 @@ impl Orderly {
 
     /// Open, and as far as the capture goes it stays so.
     fn tell_opened(&mut self, pass: &Pass) -> Option<()> {
-        let is_heard = pass.is_server_heard;
-        if !is_heard && (pass.server_segments > 0 || pass.client_transmissions > UNHEARD_MAX) {
+        let is_heard = pass.is_server_heard();
+        if !is_heard && (pass.server_segments() > 0 || pass.client_transmissions() > UNHEARD_MAX) {
             return None;
         }
         self.is_heard = is_heard;

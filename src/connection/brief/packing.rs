@@ -1,40 +1,51 @@
-//! One segment being packed: which numbers follow and how long each is stands in its first four octets, so that neither
-//! packing nor unpacking goes octet by octet.
+//! One segment being packed: which numbers follow and how long each is stands in its first octets, so that neither
+//! packing nor unpacking goes octet by octet. Most have two of these, of which the others would be zero.
 //!
 //! | bits of the head | |
 //! |---|---|
-//! | 0 | the server sent it |
-//! | 1 to 7 | whether there are: sequence number, acknowledgment, window, IP id, timestamps, envelope, options |
-//! | 8 to 15 | control bits but AE |
-//! | 16, 18, 20, 22 | how long are: payload length, frames since but for the next one, TSval, TSecr |
-//! | 24 to 26 | how long is the time since |
-//! | 27 | it is in microseconds |
-//! | 28 | AE |
-//! | 29, 30 | the marks that go on and off from segment to segment |
+//! | 0 | it has four octets |
+//! | 1 | the server sent it |
+//! | 2 to 5 | there is a window; PSH; there are timestamps; the mark of a good checksum |
+//! | 6, 8, 10, 12 | how long are: payload length, frames since but for the next one, TSval, TSecr |
+//! | 14 to 16 | how long is the time since |
+//! | 17 | that is not in microseconds |
+//! | 18 to 22 | whether there are: sequence number, acknowledgment, IP id, envelope, options |
+//! | 23 | the mark of payload that was cut |
+//! | 24 to 31 | control bits but PSH, with AE in its place, and that ACK is missing |
 
-use crate::segment::{Marks, OptionOrder, Segment, TcpOptions};
+use std::ops::Range;
 
-pub(super) const FROM_SERVER: u32 = 0x01;
-pub(super) const SEQ: u32 = 0x02;
-pub(super) const ACK: u32 = 0x04;
-pub(super) const WINDOW: u32 = 0x08;
-pub(super) const IP_ID: u32 = 0x10;
-pub(super) const CLOCK: u32 = 0x20;
-pub(super) const ENVELOPE: u32 = 0x40;
-pub(super) const OPTIONS: u32 = 0x80;
-pub(super) const FLAGS_AT: u32 = 8;
-pub(super) const PAYLOAD_AT: u32 = 16;
-pub(super) const FRAMES_AT: u32 = 18;
-pub(super) const VALUE_AT: u32 = 20;
-pub(super) const ECHO_AT: u32 = 22;
-pub(super) const SPAN_AT: u32 = 24;
-pub(super) const MICROS: u32 = 1 << 27;
-pub(super) const ACCURATE_ECN: u32 = 1 << 28;
-const GOOD: u32 = 1 << 29;
-const CUT: u32 = 1 << 30;
+use crate::base::Side;
+use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions, Timestamps};
+
+/// Nothing but this makes the head longer: what a usual segment has not.
+pub(super) const LONG: u32 = 0xffff_0000;
+const IS_LONG: u32 = 0x01;
+pub(super) const FROM_SERVER_AT: u32 = 1;
+pub(super) const WINDOW: u32 = 1 << 2;
+const PUSH: u32 = Flags::PSH.bits() as u32;
+pub(super) const CLOCK: u32 = 1 << 4;
+const GOOD: u32 = Marks::CHECKSUM_GOOD.bits() as u32;
+pub(super) const PAYLOAD_AT: u32 = 6;
+pub(super) const FRAMES_AT: u32 = 8;
+pub(super) const VALUE_AT: u32 = 10;
+pub(super) const ECHO_AT: u32 = 12;
+pub(super) const SPAN_AT: u32 = 14;
+pub(super) const NANOS: u32 = 1 << 17;
+pub(super) const SEQ: u32 = 1 << 18;
+pub(super) const ACK: u32 = 1 << 19;
+pub(super) const IP_ID: u32 = 1 << 20;
+pub(super) const ENVELOPE: u32 = 1 << 21;
+pub(super) const OPTIONS: u32 = 1 << 22;
+const CUT_AT: u32 = 23;
+const FLAGS_AT: u32 = 24;
+/// Bits that are told one by one.
+const BITS: u32 = 0xff_ffff;
 
 /// Marks that are told in the head: checksums are computed of some segments only, and not all payload is cut.
 pub(super) const IN_HEAD: Marks = Marks::CHECKSUM_GOOD.union(Marks::PAYLOAD_CUT);
+
+const _: () = assert!(PUSH == 1 << 3 && GOOD == 1 << 5 && Marks::PAYLOAD_CUT.bits() == 1);
 
 // The octet before what changed of the envelope.
 pub(super) const TTL: u8 = 0x01;
@@ -60,17 +71,36 @@ pub(super) const WHOLE: usize = 16;
 /// The head's bits for those of `marks` that it tells.
 #[inline]
 pub(super) fn marks_to_head(marks: Marks) -> u32 {
-    let of = |mark: Marks, bit: u32| if marks.contains(mark) { bit } else { 0 };
-    of(Marks::CHECKSUM_GOOD, GOOD) | of(Marks::PAYLOAD_CUT, CUT)
+    let bits = u32::from(marks.bits());
+    bits & GOOD | (bits & u32::from(Marks::PAYLOAD_CUT.bits())) << CUT_AT
 }
 
 /// And back.
 #[inline]
 pub(super) fn marks_of_head(head: u32) -> Marks {
-    let mut marks = Marks::empty();
-    marks.set(Marks::CHECKSUM_GOOD, head & GOOD != 0);
-    marks.set(Marks::PAYLOAD_CUT, head & CUT != 0);
-    marks
+    Marks::from_bits_retain((head & GOOD | head >> CUT_AT & 1) as u16)
+}
+
+/// The head's bits for control bits.
+#[inline]
+pub(super) fn flags_to_head(flags: Flags) -> u32 {
+    let bits = u32::from((flags ^ Flags::ACK).bits());
+    let accurate = (bits & u32::from(Flags::AE.bits())) >> 5;
+    bits & PUSH | (bits & !PUSH & 0xff | accurate) << FLAGS_AT
+}
+
+/// And back.
+#[inline]
+pub(super) fn flags_of_head(head: u32) -> Flags {
+    let bits = head >> FLAGS_AT;
+    Flags::from_bits_retain((bits & !PUSH | head & PUSH | (bits & PUSH) << 5) as u16) ^ Flags::ACK
+}
+
+/// The head among the first four octets of a packed segment, and how many it has.
+#[inline]
+pub(super) fn head_of(octets: u32) -> (u32, usize) {
+    let is_long = octets & IS_LONG;
+    (octets & (is_long.wrapping_neg() | !LONG), 2 + 2 * is_long as usize)
 }
 
 /// Octets of a number of 32 bits by its code: none for zero.
@@ -81,9 +111,9 @@ pub(super) const fn word_len(code: u32) -> usize {
 
 /// Octets of a time by its code.
 #[inline]
-pub(super) fn span_len(code: u32) -> usize {
+pub(super) const fn span_len(code: u32) -> usize {
     let code = code & 7;
-    (code + u32::from(code == 7)) as usize
+    (code + (code == 7) as u32) as usize
 }
 
 /// Octets of what changed of the envelope, without the one that says what did.
@@ -99,93 +129,140 @@ pub(super) fn options_len(present: u8) -> usize {
     2 * usize::from(present & MSS) + usize::from(present & SHIFT != 0) + usize::from(present & ORDER != 0)
 }
 
+/// What a number adds to a segment by how many significant bits it has: its code to the head, and its octets to their
+/// number, which stands behind the bits that are told one by one.
+type Shares = [u32; 64];
+
+const LEN_AT: u32 = 24;
+
+/// Those of a number of 32 bits, mostly a small one.
+const fn word_shares(at: u32) -> Shares {
+    let mut shares = [0; 64];
+    let mut bits = 0;
+    while bits < shares.len() {
+        let code = [0, 1, 2, 3][if bits > 16 { 3 } else { bits.div_ceil(8) }];
+        shares[bits] = code << at | (word_len(code) as u32) << LEN_AT;
+        bits += 1;
+    }
+    shares
+}
+
+static PAYLOAD: Shares = word_shares(PAYLOAD_AT);
+static FRAMES: Shares = word_shares(FRAMES_AT);
+static VALUE: Shares = word_shares(VALUE_AT);
+static ECHO: Shares = word_shares(ECHO_AT);
+static SPAN: Shares = {
+    let mut shares = [0; 64];
+    let mut bits = 0;
+    while bits < shares.len() {
+        let octets = bits.div_ceil(8) as u32;
+        let code = if octets < 7 { octets } else { 7 };
+        shares[bits] = code << SPAN_AT | (span_len(code) as u32) << LEN_AT;
+        bits += 1;
+    }
+    shares
+};
+
 /// One segment being packed.
 pub(super) struct Packing {
-    pub head: u32,
+    /// The head's bits but the control bits, and how many octets there are with a long head.
+    bits: u32,
     octets: [u8; SCRATCH],
-    len: usize,
 }
 
 impl Packing {
-    #[inline]
-    pub fn new(head: u32) -> Self {
-        Self { head, octets: [0; SCRATCH], len: 4 }
+    /// One from the server or the client.
+    #[inline(always)]
+    pub fn new(side: Side) -> Self {
+        Self { bits: (side as u32) << FROM_SERVER_AT | 4 << LEN_AT, octets: [0; SCRATCH] }
     }
 
-    /// The packed segment, and what lies behind it in the scratch.
-    #[inline]
-    pub fn finish(&mut self) -> (&[u8; SCRATCH], usize) {
-        if let Some(head) = self.octets.first_chunk_mut() {
-            *head = self.head.to_le_bytes();
+    /// The packed segment, with these control bits and marks, in the scratch.
+    #[inline(always)]
+    pub fn finish(&mut self, flags: Flags, marks: Marks) -> Range<usize> {
+        let head = self.bits & BITS | flags_to_head(flags) | marks_to_head(marks);
+        let is_short = head & LONG == 0;
+        let (head, from) = if is_short { (head << 16, 2) } else { (head | IS_LONG, 0) };
+        if let Some(place) = self.octets.first_chunk_mut() {
+            *place = head.to_le_bytes();
         }
-        (&self.octets, self.len)
+        from..self.len()
     }
 
-    #[inline]
-    pub fn put<const N: usize>(&mut self, octets: [u8; N]) {
+    /// What [`finish`](Self::finish) says where to look.
+    #[inline(always)]
+    pub fn scratch(&self) -> &[u8; SCRATCH] {
+        &self.octets
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        (self.bits >> LEN_AT) as usize
+    }
+
+    #[inline(always)]
+    fn write<const N: usize>(&mut self, octets: [u8; N]) {
         const { assert!(N <= SCRATCH - LEN_MAX) };
         // It is never that long; so the compiler knows, too.
-        if let Some(place) = self.octets[self.len % LEN_MAX..].first_chunk_mut() {
+        let at = self.len() % LEN_MAX;
+        if let Some(place) = self.octets[at..].first_chunk_mut() {
             *place = octets;
         }
-        self.len += N;
     }
 
-    /// The same with the head's `bit` if it is needed, without a branch.
-    #[inline]
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, octets: [u8; N]) {
+        self.write(octets);
+        self.bits += (N as u32) << LEN_AT;
+    }
+
+    /// Octets with the head's `bit` if they are needed, without a branch.
+    #[inline(always)]
     pub fn put_if<const N: usize>(&mut self, is_needed: bool, bit: u32, octets: [u8; N]) {
-        self.put(octets);
-        let is_needed = u32::from(is_needed);
-        self.len -= N * (1 - is_needed as usize);
-        self.head |= bit * is_needed;
+        self.write(octets);
+        self.bits += u32::from(is_needed) * (bit | (N as u32) << LEN_AT);
     }
 
-    /// The lowest `len` octets of `value`; the others are written over.
-    #[inline]
-    fn number(&mut self, value: u64, len: usize) {
-        self.put(value.to_le_bytes());
-        self.len = self.len - 8 + len;
+    #[inline(always)]
+    fn word(&mut self, value: u32, shares: &'static Shares) {
+        self.write(u64::from(value).to_le_bytes());
+        // Nothing is the one number without significant bits.
+        self.bits += shares[(u64::from(value) << 1 | 1).ilog2() as usize];
     }
 
-    /// A number of 32 bits, mostly a small one.
-    #[inline]
-    pub fn word(&mut self, value: u32, at: u32) {
-        /// Code and octets by the number of significant bits.
-        const CODES: [(u8, u8); 33] = {
-            let mut codes = [(3, 4); 33];
-            let mut bits = 0;
-            while bits <= 16 {
-                codes[bits] = [(0, 0), (1, 1), (2, 2)][bits.div_ceil(8)];
-                bits += 1;
-            }
-            codes
-        };
-        let (code, len) = CODES[(u32::BITS - value.leading_zeros()) as usize];
-        self.head |= u32::from(code) << at;
-        self.number(value.into(), len.into());
+    /// Octets of payload.
+    #[inline(always)]
+    pub fn payload(&mut self, octets: u32) {
+        self.word(octets, &PAYLOAD);
     }
 
-    /// How far `value` is from `base`, either way round the circle.
-    #[inline]
-    pub fn signed(&mut self, value: u32, base: u32, at: u32) {
-        let distance = value.wrapping_sub(base).cast_signed();
-        self.word(((distance << 1) ^ (distance >> 31)).cast_unsigned(), at);
+    /// Frames since the segment before; the next one takes no room.
+    #[inline(always)]
+    pub fn frames(&mut self, since: u32) {
+        self.word(since ^ 1, &FRAMES);
+    }
+
+    /// Timestamps, told apart from the newest of their ends.
+    #[inline(always)]
+    pub fn clock(&mut self, timestamps: Timestamps, own: u32, peer: u32) {
+        self.bits |= CLOCK;
+        self.word(folded(timestamps.value, own), &VALUE);
+        self.word(folded(timestamps.echo, peer), &ECHO);
     }
 
     /// A time in ns; most captures count in microseconds.
-    #[inline]
+    #[inline(always)]
     pub fn span(&mut self, ns: u64) {
         let micros = ns / 1_000;
         let is_whole = micros * 1_000 == ns;
         let value = if is_whole { micros } else { ns };
-        let code = ((71 - value.leading_zeros()) / 8).min(7);
-        self.head |= (code << SPAN_AT) | if is_whole { MICROS } else { 0 };
-        self.number(value, span_len(code));
+        self.write(value.to_le_bytes());
+        self.bits += SPAN[(value << 1 | 1).ilog2() as usize] | if is_whole { 0 } else { NANOS };
     }
 
     #[cold]
     pub fn envelope(&mut self, changed: u8, segment: &Segment) {
-        self.head |= ENVELOPE;
+        self.bits |= ENVELOPE;
         self.put([changed]);
         if changed & TTL != 0 {
             self.put([segment.ttl]);
@@ -203,7 +280,7 @@ impl Packing {
 
     #[cold]
     pub fn options(&mut self, present: u8, options: &TcpOptions) {
-        self.head |= OPTIONS;
+        self.bits |= OPTIONS;
         self.put([present]);
         if let Some(mss) = options.mss {
             self.put(mss.to_le_bytes());
@@ -215,6 +292,13 @@ impl Packing {
             self.put([options.order.bits()]);
         }
     }
+}
+
+/// How far `value` is from `base`, either way round the circle.
+#[inline(always)]
+fn folded(value: u32, base: u32) -> u32 {
+    let distance = value.wrapping_sub(base).cast_signed();
+    ((distance << 1) ^ (distance >> 31)).cast_unsigned()
 }
 
 /// What a side's marks are before its first segment: what most have.

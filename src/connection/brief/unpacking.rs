@@ -1,13 +1,62 @@
 //! What was packed, segment by segment.
 
 use super::packing::{
-    ACCURATE_ECN, ACK, CLOCK, CONTEXT, ECHO_AT, ENVELOPE, FAST_OPEN, FLAGS_AT, FRAMES_AT, FROM_SERVER, INTERFACE,
-    IP_ID, LEN_MAX, MARKS, MICROS, MSS, MULTIPATH, OPTIONS, ORDER, PAYLOAD_AT, SACK_PERMITTED, SEQ, SHIFT, SPAN_AT,
-    TTL, USUAL_MARKS, USUAL_TTL, VALUE_AT, WINDOW, envelope_len, marks_of_head, options_len, span_len, word_len,
+    ACK, CLOCK, CONTEXT, ECHO_AT, ENVELOPE, FAST_OPEN, FRAMES_AT, FROM_SERVER_AT, INTERFACE, IP_ID, LEN_MAX, LONG,
+    MARKS, MSS, MULTIPATH, NANOS, OPTIONS, ORDER, PAYLOAD_AT, SACK_PERMITTED, SEQ, SHIFT, SPAN_AT, TTL, USUAL_MARKS,
+    USUAL_TTL, VALUE_AT, WINDOW, envelope_len, flags_of_head, head_of, marks_of_head, options_len, span_len, word_len,
 };
 use super::{FIRST_MAX, Packed, expected_ack, next_id};
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
 use crate::segment::{Flags, Marks, MultipathEnd, OptionOrder, Segment, TcpOptions, Timestamps};
+
+/// A packed segment without its ends, and without options but timestamps.
+#[derive(Clone, Copy)]
+pub struct Unpacked {
+    pub side: Side,
+    pub flags: Flags,
+    pub time: Timestamp,
+    pub frame: u64,
+    pub seq: Seq,
+    pub ack: Seq,
+    pub payload_len: u32,
+    pub timestamps: Option<Timestamps>,
+    pub window: u16,
+    pub ip_id: u16,
+    pub marks: Marks,
+    interface: u16,
+    pub context: u32,
+    pub ttl: u8,
+}
+
+impl Unpacked {
+    /// That of a segment which `side` sent.
+    pub fn of(side: Side, segment: &Segment) -> Self {
+        Self {
+            side,
+            flags: segment.flags,
+            time: segment.time,
+            frame: segment.frame.0,
+            seq: segment.seq,
+            ack: segment.ack,
+            payload_len: segment.payload_len,
+            timestamps: segment.options.timestamps,
+            window: segment.window,
+            ip_id: segment.ip_id,
+            marks: segment.marks,
+            interface: segment.interface as u16,
+            context: segment.context,
+            ttl: segment.ttl,
+        }
+    }
+
+    /// As [`Segment::seq_end`].
+    #[inline]
+    pub fn seq_end(&self) -> Seq {
+        let bits = u32::from(self.flags.bits());
+        let controls = (bits & u32::from(Flags::FIN.bits())) + (bits >> 1 & 1);
+        self.seq + self.payload_len.wrapping_add(controls)
+    }
+}
 
 /// What the next segment of one side differs from.
 #[derive(Clone, Copy)]
@@ -39,9 +88,26 @@ impl Trail {
 /// move, and whether that goes too far is asked once a segment.
 const BLOCK: usize = LEN_MAX + 8;
 
+/// A packed segment that goes on like its sender's one before: with ACK alone or PSH besides, the next number, and all of its
+/// payload.
+#[derive(Clone, Copy)]
+pub struct Usual {
+    /// Its sender, as [`Side`] counts.
+    pub side: usize,
+    pub frame: u64,
+    pub time: Timestamp,
+    /// Since the segment before: ns, and frames.
+    pub span: i64,
+    pub frames: u64,
+    pub ack: Seq,
+    pub payload_len: u32,
+    pub timestamps: Option<Timestamps>,
+    pub window: u16,
+}
+
 /// Reads a brief from its beginning. What it reads was written by [`Brief`](super::Brief), so it is whole; were it not, octets
 /// that are missing read as zero.
-pub(super) struct Unpacking<'a> {
+pub struct Unpacking<'a> {
     /// What lies in the record, and zeros.
     first: [u8; FIRST_MAX + BLOCK],
     /// What lies behind the record.
@@ -53,10 +119,12 @@ pub(super) struct Unpacking<'a> {
     end: usize,
     trails: [Trail; 2],
     ends: [Endpoint; 2],
-    /// The one unpacked last; what no packed segment has stays as it is.
-    segment: Segment,
-    /// It has options beside timestamps.
+    /// Of the one unpacked last.
+    time: Timestamp,
+    frame: u64,
+    /// It has options beside timestamps: these.
     has_options: bool,
+    options: TcpOptions,
     /// The last octets there are, and zeros.
     scratch: [u8; BLOCK],
 }
@@ -70,9 +138,8 @@ impl<'a> Unpacking<'a> {
         // What lies behind those in use is not looked at.
         match (first.first_chunk_mut::<FIRST_MAX>(), packed.first.first_chunk::<FIRST_MAX>()) {
             (Some(first), Some(octets)) => *first = *octets,
-            _ => first.iter_mut().zip(packed.first).for_each(|(place, &octet)| *place = octet),
+            _ => first[..packed.first.len()].copy_from_slice(packed.first),
         }
-        let segment = Segment { source: client, destination: server, ..Segment::BLANK };
         Self {
             first,
             rest: packed.rest,
@@ -82,8 +149,10 @@ impl<'a> Unpacking<'a> {
             end: first_len,
             trails: [Trail::NONE; 2],
             ends: [client, server],
-            segment,
+            time: Timestamp(0),
+            frame: 0,
             has_options: false,
+            options: TcpOptions::NONE,
             scratch: [0; BLOCK],
         }
     }
@@ -94,26 +163,127 @@ impl<'a> Unpacking<'a> {
         let [first_len, rest_len] = packed.head.lens();
         let (span, frames) = Octets { all: packed.first, at: 0, end: first_len }.passed();
         let (span_behind, frames_behind) = Octets { all: packed.rest, at: 0, end: rest_len }.passed();
-        unpacking.segment.time = packed.head.newest.plus(-span - span_behind);
-        unpacking.segment.frame = FrameNumber(packed.head.frame.wrapping_sub(frames + frames_behind));
+        unpacking.time = packed.head.newest.plus(-span - span_behind);
+        unpacking.frame = packed.head.frame.wrapping_sub(frames + frames_behind);
         unpacking
     }
 
     /// The segment that was unpacked last.
-    #[inline]
-    pub(super) fn segment(&self) -> &Segment {
-        &self.segment
+    #[inline(never)]
+    pub fn segment(&self, unpacked: &Unpacked) -> Segment {
+        let &Unpacked { side, flags, time, frame, seq, ack, payload_len, timestamps, .. } = unpacked;
+        let &Unpacked { window, ip_id, marks, interface, context, ttl, .. } = unpacked;
+        let (source, destination) = (self.ends[side as usize], self.ends[1 - side as usize]);
+        Segment {
+            time,
+            frame: FrameNumber(frame),
+            source,
+            destination,
+            seq,
+            ack,
+            payload_len,
+            window,
+            flags,
+            ip_id,
+            ttl,
+            marks,
+            interface: interface.into(),
+            context,
+            realm: 0,
+            digest: 0,
+            options: TcpOptions { timestamps, ..self.options },
+        }
     }
 
-    /// Unpacks the next segment. Returns who sent it; none after the last one.
+    /// Goes on to what lies behind the record; false when there is nothing, or it has been there.
     #[inline]
-    pub(super) fn advance(&mut self) -> Option<Side> {
-        if self.at >= self.end {
-            // A packed segment lies whole in either part.
-            if self.is_behind || self.rest_len == 0 {
-                return None;
-            }
+    fn go_behind(&mut self) -> bool {
+        // A packed segment lies whole in either part.
+        let is_there = !self.is_behind && self.rest_len > 0;
+        if is_there {
             (self.is_behind, self.at, self.end) = (true, 0, self.rest_len);
+        }
+        is_there
+    }
+
+    /// Unpacks usual segments as long as there is one, and `take` has a use for it as such. The first one that it has none for is still
+    /// the next.
+    #[inline(always)]
+    pub fn take_usual(&mut self, mut take: impl FnMut(&Usual) -> bool) {
+        let (mut at, mut time, mut frame, mut trails) = (self.at, self.time, self.frame, self.trails);
+        let mut all = if self.is_behind { self.rest } else { &self.first[..] };
+        let mut end = self.end;
+        loop {
+            if at >= end {
+                if self.is_behind || self.rest_len == 0 {
+                    break;
+                }
+                (self.is_behind, self.end) = (true, self.rest_len);
+                (all, at, end) = (self.rest, 0, self.rest_len);
+            }
+            let Some(octets) = all.get(at..).and_then(<[u8]>::first_chunk) else { break };
+            let mut block = Block { octets, at: 0 };
+            let (head, head_len) = head_of(block.word() as u32);
+            if head & UNUSUAL != 0 {
+                break;
+            }
+            block.at = head_len;
+            let has = |bit: u32| head & bit != 0;
+            let side = (head >> FROM_SERVER_AT & 1) as usize;
+            let (own, peer) = (&trails[side], &trails[1 - side]);
+            let (mut ack, mut ip_id) = (peer.nxt, next_id(own.ip_id));
+            if has(ACK | IP_ID) {
+                ack = if has(ACK) { Seq(block.number(Extent::FOUR)) } else { ack };
+                ip_id = block.short(has(IP_ID), ip_id);
+            }
+            let window = block.short(has(WINDOW), own.window);
+            let lens = Lens::of(head);
+            let (mut timestamps, mut clock) = (None, own.clock);
+            if has(CLOCK) {
+                clock = unfolded(clock, block.number(lens.value));
+                timestamps = Some(Timestamps { value: clock, echo: unfolded(peer.clock, block.number(lens.echo)) });
+            }
+            let payload_len = block.number(lens.payload);
+            let span = block.span(head);
+            let frames = u64::from(block.number(lens.frames) ^ 1);
+            let (now, number) = (Timestamp(time.0 + span), frame.wrapping_add(frames));
+            let nxt = own.nxt + payload_len;
+            let len = block.at;
+            if !take(&Usual { side, frame: number, time: now, span, frames, ack, payload_len, timestamps, window }) {
+                break;
+            }
+            (at, time, frame) = (at + len, now, number);
+            let own = &mut trails[side];
+            (own.nxt, own.clock, own.window, own.ip_id) = (nxt, clock, window, ip_id);
+        }
+        (self.at, self.time, self.frame, self.trails) = (at, time, frame, trails);
+    }
+
+    /// Whether the next segment may be a usual one.
+    #[inline]
+    pub fn is_usual(&self) -> bool {
+        let all = if self.is_behind { self.rest } else { &self.first[..] };
+        let head =
+            all.get(self.at..).and_then(<[u8]>::first_chunk).map(|octets| head_of(u32::from_le_bytes(*octets)).0);
+        self.at >= self.end || head.is_some_and(|head| head & UNUSUAL == 0)
+    }
+
+    /// Where it has come to.
+    pub fn now(&self) -> (Timestamp, u64) {
+        (self.time, self.frame)
+    }
+
+    /// The number after the last one of a side, and its window.
+    pub fn end_of(&self, side: Side) -> (Seq, u16) {
+        let Trail { nxt, window, .. } = self.trails[side as usize];
+        (nxt, window)
+    }
+
+    /// Unpacks the next segment; none after the last one.
+    #[inline(always)]
+    pub fn advance(&mut self) -> Option<Unpacked> {
+        if self.at >= self.end && !self.go_behind() {
+            return None;
         }
         let all = if self.is_behind { self.rest } else { &self.first[..] };
         let octets = match all.get(self.at..).and_then(<[u8]>::first_chunk) {
@@ -121,56 +291,72 @@ impl<'a> Unpacking<'a> {
             None => copy_last(&mut self.scratch, all, self.at),
         };
         let mut block = Block { octets, at: 0 };
-        let head = block.word() as u32;
-        block.at = 4;
-        let [client, server] = &mut self.trails;
-        let [client_end, server_end] = self.ends;
-        let (side, own, peer, ends) = if head & FROM_SERVER == 0 {
-            (Side::Client, client, server, (client_end, server_end))
-        } else {
-            (Side::Server, server, client, (server_end, client_end))
-        };
+        let (head, head_len) = head_of(block.word() as u32);
+        block.at = head_len;
         let has = |bit: u32| head & bit != 0;
-        let mut flags = Flags::from_bits_truncate((head >> FLAGS_AT) as u8 as u16);
-        flags.set(Flags::AE, has(ACCURATE_ECN));
-        let seq = if has(SEQ) { Seq(block.number(4)) } else { own.nxt };
-        let ack = if has(ACK) { Seq(block.number(4)) } else { expected_ack(flags, peer.nxt) };
+        let [client, server] = &mut self.trails;
+        let (side, own, peer) = if head >> FROM_SERVER_AT & 1 == 0 {
+            (Side::Client, client, server)
+        } else {
+            (Side::Server, server, client)
+        };
+        let flags = flags_of_head(head);
+        let (mut seq, mut ack) = (own.nxt, expected_ack(flags, peer.nxt));
+        own.ip_id = next_id(own.ip_id);
+        if has(SEQ | ACK | IP_ID) {
+            if has(SEQ) {
+                seq = Seq(block.number(Extent::FOUR));
+            }
+            if has(ACK) {
+                ack = Seq(block.number(Extent::FOUR));
+            }
+            own.ip_id = block.short(has(IP_ID), own.ip_id);
+        }
         own.window = block.short(has(WINDOW), own.window);
-        own.ip_id = block.short(has(IP_ID), next_id(own.ip_id));
-        let Lens { payload, frames, value, echo } = Lens::of(head);
+        let &Lens { payload, frames, value, echo } = Lens::of(head);
         let mut timestamps = None;
         if has(CLOCK) {
             own.clock = unfolded(own.clock, block.number(value));
             timestamps = Some(Timestamps { value: own.clock, echo: unfolded(peer.clock, block.number(echo)) });
         }
         let payload_len = block.number(payload);
-        let span = block.span(head);
-        let frames = block.number(frames) ^ 1;
-        if has(ENVELOPE) || self.has_options || has(OPTIONS) {
+        self.time.0 += block.span(head);
+        self.frame = self.frame.wrapping_add(u64::from(block.number(frames) ^ 1));
+        if has(ENVELOPE | OPTIONS) || self.has_options {
             let mut octets = Octets { all: block.octets, at: block.at, end: BLOCK };
             if has(ENVELOPE) {
                 octets.envelope(own);
             }
             self.has_options = has(OPTIONS);
-            self.segment.options = if self.has_options { octets.options() } else { TcpOptions::NONE };
+            self.options = if self.has_options { octets.options() } else { TcpOptions::NONE };
             block.at = octets.at;
         }
         self.at += block.at;
-        let segment = &mut self.segment;
-        segment.options.timestamps = timestamps;
-        segment.time = Timestamp(segment.time.0 + span);
-        segment.frame = FrameNumber(segment.frame.0.wrapping_add(frames.into()));
-        (segment.source, segment.destination) = ends;
-        (segment.seq, segment.ack, segment.payload_len) = (seq, ack, payload_len);
-        (segment.window, segment.ip_id, segment.flags) = (own.window, own.ip_id, flags);
-        (segment.ttl, segment.marks) = (own.ttl, own.marks | marks_of_head(head));
-        (segment.interface, segment.context) = (own.interface.into(), own.context.into());
+        let unpacked = Unpacked {
+            side,
+            flags,
+            time: self.time,
+            frame: self.frame,
+            seq,
+            ack,
+            payload_len,
+            timestamps,
+            window: own.window,
+            ip_id: own.ip_id,
+            marks: own.marks | marks_of_head(head),
+            interface: own.interface,
+            context: own.context.into(),
+            ttl: own.ttl,
+        };
         if !flags.contains(Flags::RST) {
-            own.nxt = segment.seq_end();
+            own.nxt = unpacked.seq_end();
         }
-        Some(side)
+        Some(unpacked)
     }
 }
+
+/// What only stands in the head of a segment that is not [`Usual`].
+const UNUSUAL: u32 = LONG & !(ACK | IP_ID | NANOS | 7 << SPAN_AT);
 
 /// The sequence numbers of the first two segments, the SYNs, without unpacking them.
 pub(super) fn initial_numbers(packed: &Packed<'_>) -> [Seq; 2] {
@@ -193,35 +379,51 @@ fn copy_last<'a>(scratch: &'a mut [u8; BLOCK], all: &[u8], at: usize) -> &'a [u8
     scratch
 }
 
-/// How long the numbers of a segment are whose codes stand in the third octet of its head.
+/// How long a number is, and what of eight octets it is.
+#[derive(Clone, Copy)]
+struct Extent<T> {
+    mask: T,
+    len: u32,
+}
+
+impl Extent<u32> {
+    const FOUR: Self = Self { mask: u32::MAX, len: 4 };
+
+    const fn by(code: u32) -> Self {
+        let len = word_len(code) as u32;
+        Self { mask: if len == 0 { 0 } else { u32::MAX >> (32 - 8 * len) }, len }
+    }
+}
+
+/// How long the numbers of a segment are of which the codes stand in its head side by side.
 #[derive(Clone, Copy)]
 struct Lens {
-    payload: u8,
-    frames: u8,
-    value: u8,
-    echo: u8,
+    payload: Extent<u32>,
+    frames: Extent<u32>,
+    value: Extent<u32>,
+    echo: Extent<u32>,
 }
 
 impl Lens {
-    #[inline]
-    fn of(head: u32) -> Self {
-        const ALL: [Lens; 256] = {
-            let mut all = [Lens { payload: 0, frames: 0, value: 0, echo: 0 }; 256];
+    #[inline(always)]
+    fn of(head: u32) -> &'static Self {
+        const NONE: Extent<u32> = Extent { mask: 0, len: 0 };
+        static LENS: [Lens; 256] = {
+            let mut all = [Lens { payload: NONE, frames: NONE, value: NONE, echo: NONE }; 256];
             let mut codes = 0;
             while codes < all.len() {
                 let head = (codes as u32) << PAYLOAD_AT;
                 all[codes] = Lens {
-                    payload: word_len(head >> PAYLOAD_AT) as u8,
-                    frames: word_len(head >> FRAMES_AT) as u8,
-                    value: word_len(head >> VALUE_AT) as u8,
-                    echo: word_len(head >> ECHO_AT) as u8,
+                    payload: Extent::by(head >> PAYLOAD_AT),
+                    frames: Extent::by(head >> FRAMES_AT),
+                    value: Extent::by(head >> VALUE_AT),
+                    echo: Extent::by(head >> ECHO_AT),
                 };
                 codes += 1;
             }
             all
         };
-        static LENS: [Lens; 256] = ALL;
-        LENS[usize::from((head >> PAYLOAD_AT) as u8)]
+        &LENS[usize::from((head >> PAYLOAD_AT) as u8)]
     }
 }
 
@@ -241,10 +443,9 @@ impl Block<'_> {
 
     /// The next number of 32 bits.
     #[inline(always)]
-    fn number(&mut self, len: u8) -> u32 {
-        const MASKS: [u32; 8] = [0, 0xff, 0xffff, 0xff_ffff, u32::MAX, u32::MAX, u32::MAX, u32::MAX];
-        let value = self.word() as u32 & MASKS[usize::from(len % 8)];
-        self.at += usize::from(len);
+    fn number(&mut self, extent: Extent<u32>) -> u32 {
+        let value = self.word() as u32 & extent.mask;
+        self.at += extent.len as usize;
         value
     }
 
@@ -259,11 +460,21 @@ impl Block<'_> {
     /// The time in ns since the segment before.
     #[inline(always)]
     fn span(&mut self, head: u32) -> i64 {
-        const MASKS: [u64; 9] = masks();
-        let len = span_len(head >> SPAN_AT);
-        let span = (self.word() & MASKS[len.min(8)]).cast_signed();
-        self.at += len;
-        if head & MICROS != 0 { span * 1_000 } else { span }
+        static SPANS: [Extent<u64>; 8] = {
+            const MASKS: [u64; 9] = masks();
+            let mut all = [Extent { mask: 0, len: 0 }; 8];
+            let mut code = 0;
+            while code < all.len() {
+                let len = span_len(code as u32);
+                all[code] = Extent { mask: MASKS[len], len: len as u32 };
+                code += 1;
+            }
+            all
+        };
+        let extent = &SPANS[(head >> SPAN_AT & 7) as usize];
+        let span = (self.word() & extent.mask).cast_signed();
+        self.at += extent.len as usize;
+        if head & NANOS == 0 { span * 1_000 } else { span }
     }
 }
 
@@ -330,7 +541,9 @@ impl Octets<'_> {
 
     #[inline]
     fn head(&mut self) -> u32 {
-        self.number(4) as u32
+        let (head, len) = head_of(self.word() as u32);
+        self.at += len;
+        head
     }
 
     #[inline]
@@ -342,7 +555,7 @@ impl Octets<'_> {
     #[inline]
     fn distance(&mut self, head: u32) -> (i64, u64) {
         let span = self.number(span_len(head >> SPAN_AT)).cast_signed();
-        let span = if head & MICROS != 0 { span * 1_000 } else { span };
+        let span = if head & NANOS == 0 { span * 1_000 } else { span };
         (span, self.number(word_len(head >> FRAMES_AT)) ^ 1)
     }
 

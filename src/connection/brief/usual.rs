@@ -1,10 +1,8 @@
 //! The usual segment of a packed connection, which nearly all are: asked for with few branches and packed without the questions
 //! that others need.
 
-use super::packing::{
-    ACK, CLOCK, ECHO_AT, FLAGS_AT, FRAMES_AT, IN_HEAD, IP_ID, PAYLOAD_AT, Packing, VALUE_AT, WINDOW, marks_to_head,
-};
-use super::{Brief, CLOSED, HAS_CLOCK, PAYLOAD_MAX, Shelves, Stage};
+use super::packing::{ACK, IN_HEAD, IP_ID, Packing, WINDOW};
+use super::{Brief, CLOSED, HAS_CLOCK, PAYLOAD_MAX, Shelves, Stage, Tail};
 use crate::base::Side;
 use crate::segment::{Flags, Segment};
 
@@ -21,15 +19,16 @@ impl Brief {
             | (segment.interface ^ u32::from(own.interface))
             | (segment.context ^ u32::from(own.context));
         let others = u32::from(controls) | segment.digest | u32::from(!segment.options.are_plain());
+        let frames = segment.frame.0.wrapping_sub(head.frame);
+        let too_many = (frames >> 32) as u32 | (segment.payload_len / PAYLOAD_MAX);
+        // What a side that closed says no more.
+        let more = segment.payload_len | u32::from((segment.flags & Flags::FIN).bits());
+        let beyond = more * u32::from(own.deeds & CLOSED);
         let ahead = segment.ack.since(own.ack) | peer.nxt.since(segment.ack);
-        let is_over = own.has(CLOSED) && (segment.payload_len > 0 || segment.flags.contains(Flags::FIN));
-        (segment.seq.0 ^ own.nxt.0) | way | others == 0
+        let earlier = u32::from(segment.time < head.newest);
+        (segment.seq.0 ^ own.nxt.0) | way | others | too_many | beyond | earlier == 0
             && ahead >= 0
-            && segment.payload_len <= PAYLOAD_MAX
-            && segment.time >= head.newest
-            && segment.frame.0.wrapping_sub(head.frame) <= u64::from(u32::MAX)
-            && matches!(head.stage, Stage::Answered | Stage::Open)
-            && !is_over
+            && head.stage as u8 >= Stage::Answered as u8
     }
 
     /// Packs what [is usual](Self::is_usual), to the same octets as any other way.
@@ -37,22 +36,23 @@ impl Brief {
     pub(super) fn take_usual(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
         let head = &self.head;
         let (own, peer) = (&head.tails[side as usize], &head.tails[1 - side as usize]);
-        let flags = u32::from(segment.flags.bits() as u8) << FLAGS_AT;
-        let mut out = Packing::new(side as u32 | flags | marks_to_head(segment.marks));
-        out.put_if(segment.ack != peer.nxt, ACK, segment.ack.0.to_le_bytes());
+        let mut out = Packing::new(side);
+        let (has_ack, has_id) = (segment.ack != peer.nxt, segment.ip_id != own.next_id());
+        if has_ack | has_id {
+            out.put_if(has_ack, ACK, segment.ack.0.to_le_bytes());
+            out.put_if(has_id, IP_ID, segment.ip_id.to_le_bytes());
+        }
         out.put_if(segment.window != own.window, WINDOW, segment.window.to_le_bytes());
-        out.put_if(segment.ip_id != own.next_id(), IP_ID, segment.ip_id.to_le_bytes());
         let stamps = segment.options.timestamps;
         if let Some(timestamps) = stamps {
-            out.head |= CLOCK;
-            out.signed(timestamps.value, own.clock, VALUE_AT);
-            out.signed(timestamps.echo, peer.clock, ECHO_AT);
+            out.clock(timestamps, own.clock, peer.clock);
         }
-        out.word(segment.payload_len, PAYLOAD_AT);
+        out.payload(segment.payload_len);
         out.span((segment.time.0 - head.newest.0).cast_unsigned());
-        out.word((segment.frame.0 - head.frame) as u32 ^ 1, FRAMES_AT);
-        let (octets, len) = out.finish();
-        if !self.keep(octets, len, Some(shelves)) {
+        out.frames((segment.frame.0 - head.frame) as u32);
+        // It has no others.
+        let flags = segment.flags & (Flags::PSH | Flags::FIN) | Flags::ACK;
+        if !self.keep(&mut out, flags, segment.marks, Some(shelves)) {
             return false;
         }
         let head = &mut self.head;
@@ -60,8 +60,8 @@ impl Brief {
         if side == Side::Client {
             head.stage = Stage::Open;
         }
-        let [client, server] = &mut head.tails;
-        let (own, peer) = if side == Side::Client { (client, server) } else { (server, client) };
+        let peer_closed = head.tails[1 - side as usize].has(CLOSED);
+        let own: &mut Tail = &mut head.tails[side as usize];
         own.nxt = segment.seq_end();
         own.ack = segment.ack;
         own.window = segment.window;
@@ -72,7 +72,7 @@ impl Brief {
             own.deeds |= HAS_CLOCK;
         }
         if segment.flags.contains(Flags::FIN) {
-            own.close(peer.has(CLOSED));
+            own.close(peer_closed);
         }
         true
     }

@@ -1,11 +1,12 @@
 //! The pass over the packed segments of a life: whether it is orderly, and what there is to know of it.
 
+use super::super::brief::{Unpacked, Unpacking, Usual};
 use super::{Abort, LastPayload, Letters, Place, Sent, Sighting};
 use crate::base::{Seq, Side, Sides, Timestamp};
 use crate::connection::noted::{Class, Noted};
 use crate::connection::profile::Greeting;
 use crate::connection::step::SILENCE_NS;
-use crate::segment::{Flags, Marks, MultipathEnd, Segment};
+use crate::segment::{Flags, Marks, Segment};
 
 /// More than one IP packet holds.
 const SIZE_MAX: u32 = u16::MAX as u32;
@@ -39,34 +40,43 @@ pub(super) enum Stage {
     Aborted,
 }
 
+/// What the segments of one direction come to.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    ack: Seq,
+    /// What is not too large for one segment.
+    fits: u32,
+    frames: u64,
+    octets: u64,
+    /// Segments that ask for an answer, but for SYN and RST.
+    words: u32,
+    /// Of the last payload, if there was any: its octets, what it acknowledged, where it stands.
+    last_octets: u32,
+    last_ack: Seq,
+    last_payload: Place,
+    /// The frame of the first.
+    first_payload: u64,
+    /// Whether the history tells of its payload, and of its acknowledgments.
+    letters: u8,
+}
+
 /// One direction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
+    count: Count,
     /// The number after its SYN's, and the next one.
     first: Seq,
     nxt: Seq,
-    ack: Seq,
     /// What the other end takes in one segment, if it said so.
     len_max: Option<u16>,
     /// Of the newest segments, where they are compared.
     digests: [u32; 4],
     cursor: usize,
     pub greeting: Option<Greeting>,
-    frames: u64,
-    octets: u64,
-    /// The frame of the first payload, and what is known of the last, if there was any.
-    first_payload: u64,
-    last_payload: Place,
-    last_octets: u32,
-    last_end: Seq,
-    /// What that acknowledged.
-    last_ack: Seq,
     /// Of its first segment, and of the newest.
     first_ttl: u8,
     window: u16,
-    multipath_end: MultipathEnd,
-    /// Whether the history tells of its payload, and of its acknowledgments.
-    letters: u8,
+    has_fin: bool,
     /// Of its first segment, and of all.
     marks: Marks,
     marks_ever: Marks,
@@ -76,11 +86,6 @@ pub(super) struct Way {
 /// The pass over the packed segments.
 pub(super) struct Pass {
     pub stage: Stage,
-    pub server_segments: u32,
-    /// Segments of the client that ask for an answer.
-    pub client_transmissions: u32,
-    /// What the server sent shows that it had the handshake's end.
-    pub is_server_heard: bool,
     pub ways: Sides<Way>,
     pub syn: Place,
     pub syn_clock: Option<u32>,
@@ -126,51 +131,54 @@ pub(super) enum Twins {
     Compared,
 }
 
+/// Who echoes less than the handshake's end, at `clock`, may not have had it.
+#[inline]
+fn is_echo(echo: u32, clock: Seq) -> bool {
+    echo != 0 && Seq(echo).at_or_after(clock)
+}
+
 /// One more segment that has something in common with others.
 #[cold]
 fn see(sighting: &mut Option<Sighting>, now: Place) {
     sighting.get_or_insert(Sighting { first: now, count: 0 }).count += 1;
 }
 
+impl Count {
+    /// Counts a segment with payload.
+    #[inline]
+    fn payload(&mut self, octets: u32, ack: Seq, now: Place) {
+        self.octets += u64::from(octets);
+        (self.last_payload, self.last_octets, self.last_ack) = (now, octets, ack);
+    }
+}
+
 impl Way {
     const NEW: Self = Self {
+        count: Count {
+            ack: Seq(0),
+            fits: SIZE_MAX,
+            frames: 0,
+            octets: 0,
+            words: 0,
+            last_octets: 0,
+            last_ack: Seq(0),
+            last_payload: Place { time: Timestamp(0), frame: 0 },
+            first_payload: 0,
+            letters: 0,
+        },
         first: Seq(0),
         nxt: Seq(0),
-        ack: Seq(0),
         len_max: None,
         digests: [0; 4],
         cursor: 0,
         greeting: None,
-        frames: 0,
-        octets: 0,
-        first_payload: 0,
-        last_payload: Place { time: Timestamp(0), frame: 0 },
-        last_octets: 0,
-        last_end: Seq(0),
-        last_ack: Seq(0),
         first_ttl: 0,
         window: 0,
-        multipath_end: MultipathEnd::NONE,
-        letters: 0,
+        has_fin: false,
         marks: Marks::empty(),
         marks_ever: Marks::empty(),
         context: 0,
     };
-
-    /// Counts a segment.
-    #[inline]
-    fn count(&mut self, segment: &Segment, now: Place) {
-        self.frames += 1;
-        self.marks_ever |= segment.marks;
-        if segment.payload_len > 0 {
-            if self.octets == 0 {
-                self.first_payload = now.frame;
-            }
-            self.octets += u64::from(segment.payload_len);
-            (self.last_payload, self.last_octets) = (now, segment.payload_len);
-            (self.last_end, self.last_ack) = (segment.seq + segment.payload_len, segment.ack);
-        }
-    }
 
     /// Frames show that they left the host that captured them; none when some do and the first does not.
     pub fn left_here(&self) -> Option<bool> {
@@ -195,9 +203,6 @@ impl Pass {
         let none = Place::default();
         Self {
             stage: Stage::Nothing,
-            server_segments: 0,
-            client_transmissions: 0,
-            is_server_heard: false,
             ways: Sides { client: Way::NEW, server: Way::NEW },
             syn: none,
             syn_clock: None,
@@ -245,8 +250,8 @@ impl Pass {
         }
         count(&mut self.newest);
         for way in [&mut self.ways.client, &mut self.ways.server] {
-            count(&mut way.last_payload);
-            way.first_payload = way.first_payload.wrapping_add(frame);
+            count(&mut way.count.last_payload);
+            way.count.first_payload = way.count.first_payload.wrapping_add(frame);
         }
         for seen in [&mut self.cut, &mut self.large].into_iter().flatten() {
             count(&mut seen.first);
@@ -256,69 +261,124 @@ impl Pass {
         }
     }
 
-    /// Takes the next segment; false when the life is not orderly with it. That numbers are in order and
-    /// acknowledgments within what was sent, the brief holds.
+    /// Takes all that are left; false when the life is not orderly with one of them.
+    pub fn take_all(&mut self, mut unpacking: Unpacking<'_>) -> bool {
+        loop {
+            if self.stage == Stage::Open && self.twins != Twins::Compared && unpacking.is_usual() {
+                self.take_usual(&mut unpacking);
+            }
+            let Some(segment) = unpacking.advance() else { return true };
+            // A copy, so that the numbers themselves need no place.
+            let whole = || {
+                let copy = segment;
+                unpacking.segment(&copy)
+            };
+            if !self.take(&segment, whole) {
+                return false;
+            }
+        }
+    }
+
+    /// Takes what says nothing but how far an open connection has come, as most segments do, up to one that says more.
     #[inline]
-    pub fn take(&mut self, side: Side, segment: &Segment) -> bool {
-        let now = Place { time: segment.time, frame: segment.frame.0 };
-        if self.stage != Stage::Nothing && !self.goes_on(side, segment, now) || segment.marks.intersects(!ORDINARY) {
+    fn take_usual(&mut self, unpacking: &mut Unpacking<'_>) {
+        let Sides { client, server } = &mut self.ways;
+        let mut counts = [client.count, server.count];
+        let (history, clock, mut longest) = (&mut self.history, self.clock, self.silence_ns);
+        unpacking.take_usual(|segment| {
+            let &Usual { side, time, frame, payload_len, ack, .. } = segment;
+            let own = &mut counts[side];
+            let is_bare = payload_len == 0;
+            let is_clocked = match (clock, segment.timestamps) {
+                (None, None) => true,
+                (Some(clock), Some(stamps)) => side == Side::Client as usize || is_echo(stamps.echo, clock),
+                _ => false,
+            };
+            let is_more = segment.span >= SILENCE_NS || segment.frames == 0 || payload_len > own.fits;
+            if is_more || segment.window == 0 || !is_clocked || is_bare && ack == own.ack {
+                return false;
+            }
+            longest = longest.max(segment.span);
+            own.frames += 1;
+            own.ack = ack;
+            let letter = 1 << u8::from(is_bare);
+            if own.letters & letter == 0 {
+                own.letters |= letter;
+                history.push(Side::BOTH[side], if is_bare { b'A' } else { b'D' });
+                own.first_payload = if is_bare { own.first_payload } else { frame };
+            }
+            if !is_bare {
+                own.words += 1;
+                own.payload(payload_len, ack, Place { time, frame });
+            }
+            true
+        });
+        self.silence_ns = longest;
+        let (time, frame) = unpacking.now();
+        self.newest = Place { time, frame };
+        let Sides { client, server } = &mut self.ways;
+        [client.count, server.count] = counts;
+        (client.nxt, client.window) = unpacking.end_of(Side::Client);
+        (server.nxt, server.window) = unpacking.end_of(Side::Server);
+    }
+
+    /// Takes the next segment, `whole` if need be; false when the life is not orderly with it. That numbers are in order and
+    /// acknowledgments within what was sent, the brief holds.
+    #[inline(always)]
+    pub fn take(&mut self, segment: &Unpacked, whole: impl Fn() -> Segment) -> bool {
+        let (side, now) = (segment.side, Place { time: segment.time, frame: segment.frame });
+        if self.stage != Stage::Nothing && !self.goes_on(side, &whole, now) || segment.marks.intersects(!ORDINARY) {
             return false;
         }
         self.newest = now;
         let way = &mut self.ways[side];
-        if self.twins == Twins::Compared && way.has_twin(segment) {
+        if self.twins == Twins::Compared && way.has_twin(&whole()) {
             return false;
         }
-        way.count(segment, now);
+        way.marks_ever |= segment.marks;
+        let count = &mut way.count;
+        count.frames += 1;
+        if segment.payload_len > 0 {
+            count.first_payload = if count.octets == 0 { now.frame } else { count.first_payload };
+            count.payload(segment.payload_len, segment.ack, now);
+        }
         if segment.marks.contains(Marks::PAYLOAD_CUT) {
             see(&mut self.cut, now);
         }
         if segment.flags.contains(Flags::RST) {
-            return self.end(side, segment, now);
+            let copy = *segment;
+            return self.end(&copy, now);
         }
-        let previous_ack = way.ack;
-        (way.ack, way.window, way.multipath_end) = (segment.ack, segment.window, segment.options.multipath_end);
-        way.nxt = segment.seq_end();
+        let previous_ack = std::mem::replace(&mut count.ack, segment.ack);
+        (way.window, way.nxt) = (segment.window, segment.seq_end());
         if segment.flags.contains(Flags::SYN) {
-            return self.open(side, segment, now);
+            return self.open(side, &whole(), now);
         }
-        if self.is_too_large(side, segment, now) {
-            return false;
-        }
-        let is_clocked = match (self.clock, segment.options.timestamps) {
+        let is_fin = segment.flags.contains(Flags::FIN);
+        let is_bare = segment.payload_len == 0 && !is_fin;
+        way.has_fin |= is_fin;
+        way.count.words += u32::from(!is_bare);
+        self.is_mixed |= way.context != segment.context;
+        let is_clocked = match (self.clock, segment.timestamps) {
             (None, None) => true,
-            // Who echoes less than the handshake's end may not have had it.
             (Some(clock), Some(stamps)) => {
-                side == Side::Client
-                    || self.stage == Stage::Answered
-                    || stamps.echo != 0 && Seq(stamps.echo).at_or_after(clock)
+                side == Side::Client || self.stage == Stage::Answered || is_echo(stamps.echo, clock)
             }
             _ => false,
         };
-        let is_fin = segment.flags.contains(Flags::FIN);
-        let is_bare = segment.payload_len == 0 && !is_fin;
-        if !is_clocked || segment.window == 0 {
+        if !is_clocked || segment.window == 0 || self.is_too_large(segment, now) {
             return false;
         }
-        match side {
-            Side::Client => self.client_transmissions += u32::from(!is_bare),
-            Side::Server => {
-                self.server_segments += 1;
-                self.is_server_heard |= !is_bare || segment.ack != self.syn_end;
-            }
-        }
-        let way = &mut self.ways[side];
-        self.is_mixed |= way.context != segment.context;
-        let letter = 1 << u8::from(is_bare);
-        if way.letters & letter == 0 && !is_fin {
-            way.letters |= letter;
+        let (letter, count) = (1 << u8::from(is_bare), &mut self.ways[side].count);
+        if count.letters & letter == 0 && !is_fin {
+            count.letters |= letter;
             self.history.push(side, if is_bare { b'A' } else { b'D' });
         }
         match self.stage {
             Stage::Answered => {
                 self.stage = Stage::Open;
                 self.opened = now;
-                self.clock = segment.options.timestamps.map(|stamps| Seq(stamps.value));
+                self.clock = segment.timestamps.map(|stamps| Seq(stamps.value));
                 is_bare && side == Side::Client && segment.ack == self.ways.server.nxt
             }
             Stage::Open if is_fin => {
@@ -361,50 +421,71 @@ impl Pass {
         }
     }
 
+    /// Segments of the server between its SYN and its RST.
+    pub fn server_segments(&self) -> u64 {
+        let aborts = self.abort.is_some_and(|abort| abort.side == Side::Server);
+        self.ways.server.count.frames.saturating_sub(1 + u64::from(aborts))
+    }
+
+    /// Segments of the client after its SYN that ask for an answer.
+    pub fn client_transmissions(&self) -> u32 {
+        self.ways.client.count.words
+    }
+
+    /// What the server sent shows that it had the handshake's end.
+    pub fn is_server_heard(&self) -> bool {
+        let count = &self.ways.server.count;
+        count.words > 0 || count.ack != self.syn_end
+    }
+
     /// A segment larger than its receiver takes in one was not cut yet, or put together again, where it was captured.
-    #[inline]
-    fn is_too_large(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
-        match self.ways[side].len_max {
-            Some(max) if segment.payload_len > u32::from(max) => {
-                see(&mut self.large, now);
-                self.sends_large[side] = true;
-                false
-            }
-            Some(_) => false,
-            None => segment.payload_len > SIZE_MAX,
+    #[inline(always)]
+    fn is_too_large(&mut self, segment: &Unpacked, now: Place) -> bool {
+        let way = &self.ways[segment.side];
+        if segment.payload_len <= way.count.fits {
+            return false;
         }
+        if way.len_max.is_some() {
+            see(&mut self.large, now);
+            self.sends_large[segment.side] = true;
+        }
+        way.len_max.is_none()
     }
 
     /// What `side` sent.
     pub fn sent(&self, side: Side) -> Sent {
         let way = &self.ways[side];
-        let has_payload = way.octets > 0;
-        let is_acknowledged = self.ways[!side].ack.at_or_after(way.last_end);
-        let last = LastPayload { place: way.last_payload, octets: way.last_octets, is_acknowledged };
+        let count = &way.count;
+        let has_payload = count.octets > 0;
+        let last_end = way.nxt - u32::from(way.has_fin);
+        let is_acknowledged = self.ways[!side].count.ack.at_or_after(last_end);
+        let last = LastPayload { place: count.last_payload, octets: count.last_octets, is_acknowledged };
         Sent {
-            frames: way.frames,
-            payload_bytes: way.octets,
-            first_payload: has_payload.then_some(way.first_payload),
+            frames: count.frames,
+            payload_bytes: count.octets,
+            first_payload: has_payload.then_some(count.first_payload),
             last_payload: has_payload.then_some(last),
         }
     }
 
     /// Measures the silence before a segment that is not the first.
-    #[inline]
-    fn goes_on(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
+    #[inline(always)]
+    fn goes_on(&mut self, side: Side, whole: impl Fn() -> Segment, now: Place) -> bool {
         let silence = now.time.since(self.newest.time);
         if silence > self.silence_ns {
             self.silence_ns = silence;
-            self.after_silence = (silence >= SILENCE_NS).then(|| Noted::new(segment, side, Class::AFTER_SILENCE));
+            if silence >= SILENCE_NS {
+                self.after_silence = Some(Noted::new(&whole(), side, Class::AFTER_SILENCE));
+            }
         }
         silence >= 0 && now.frame > self.newest.frame
     }
 
     /// A reset, after which nothing came.
-    fn end(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
+    fn end(&mut self, segment: &Unpacked, now: Place) -> bool {
+        let side = segment.side;
         let plain =
             segment.flags.contains(Flags::ACK) && !segment.flags.contains(Flags::FIN) && segment.payload_len == 0;
-        let is_silent = segment.options.timestamps.is_none() && segment.options.multipath_end == MultipathEnd::NONE;
         self.reset = now;
         self.history.push(side, b'R');
         match (self.stage, side) {
@@ -412,18 +493,18 @@ impl Pass {
                 self.stage = Stage::Refused;
                 let own = &mut self.ways.server;
                 (own.marks, own.context) = (segment.marks, segment.context);
-                plain && is_silent && segment.ack == self.syn_end
+                plain && segment.timestamps.is_none() && segment.ack == self.syn_end
             }
             (Stage::Open, _) => {
                 self.stage = Stage::Aborted;
-                plain && self.abort(side, segment, now)
+                plain && self.abort(segment, now)
             }
             // The other end had closed, and had all that this one sent before.
             (Stage::HalfClosed, _) => {
                 self.stage = Stage::Aborted;
                 self.has_closed = true;
                 let is_whole = side != self.closer && self.is_drained && segment.ack == self.ways[self.closer].nxt;
-                plain && is_whole && self.abort(side, segment, now)
+                plain && is_whole && self.abort(segment, now)
             }
             _ => false,
         }
@@ -431,21 +512,22 @@ impl Pass {
 
     /// A reset that is its sender's for certain, and no answer to anything: it has the next number and acknowledges what was
     /// due, with the same hop limit and timestamps as what its sender sent before.
-    fn abort(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
+    fn abort(&mut self, segment: &Unpacked, now: Place) -> bool {
+        let side = segment.side;
         let (own, peer) = (&self.ways[side], &self.ways[!side]);
-        let (own_stamps, window) = (segment.options.timestamps, segment.window);
+        let (own_stamps, window) = (segment.timestamps, segment.window);
         let is_clocked = match (self.clock, own_stamps) {
             (None, None) => window == own.window || window == 0,
             (Some(clock), Some(stamps)) => side == Side::Client || Seq(stamps.echo).at_or_after(clock),
             _ => false,
         };
-        let is_due = segment.seq == own.nxt && segment.ack.at_or_after(own.ack) && segment.ack.at_or_before(peer.nxt);
-        let ends = [segment.options.multipath_end, own.multipath_end, peer.multipath_end];
-        let is_own = segment.ttl == own.first_ttl && own.window != 0 && ends == [MultipathEnd::NONE; 3];
+        let is_due =
+            segment.seq == own.nxt && segment.ack.at_or_after(own.count.ack) && segment.ack.at_or_before(peer.nxt);
+        let is_own = segment.ttl == own.first_ttl && own.window != 0;
         self.is_mixed |= own.context != segment.context;
         let octets = |to: Seq, from: Seq| u64::try_from(to.since(from)).unwrap_or(0);
-        let (own_lost, peer_lost) = (octets(own.nxt, peer.ack), octets(peer.nxt, segment.ack));
-        let peer_lost = peer_lost.min(octets(peer.nxt, own.ack));
+        let (own_lost, peer_lost) = (octets(own.nxt, peer.count.ack), octets(peer.nxt, segment.ack));
+        let peer_lost = peer_lost.min(octets(peer.nxt, own.count.ack));
         self.abort = Some(Abort {
             at: now,
             side,
@@ -454,11 +536,11 @@ impl Pass {
                 Side::Server => Sides { client: peer_lost, server: own_lost },
             },
             had: segment.ack.since(peer.first),
-            had_since_word: segment.ack.since(own.last_ack),
+            had_since_word: segment.ack.since(own.count.last_ack),
             mss: peer.len_max,
         });
         // A server that shows no sign of it may not have had the end of the handshake.
-        is_due && is_clocked && is_own && (side == Side::Client || self.is_server_heard)
+        is_due && is_clocked && is_own && (side == Side::Client || self.is_server_heard())
     }
 
     fn open(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
@@ -467,7 +549,8 @@ impl Pass {
         (own.marks, own.context) = (segment.marks, segment.context);
         (own.first_ttl, own.first) = (segment.ttl, segment.seq_end());
         self.history.push(side, if side == Side::Client { b'S' } else { b'H' });
-        self.ways[!side].len_max = segment.options.mss;
+        let peer = &mut self.ways[!side];
+        (peer.len_max, peer.count.fits) = (segment.options.mss, segment.options.mss.map_or(SIZE_MAX, u32::from));
         let clock = segment.options.timestamps.map(|stamps| stamps.value);
         match (self.stage, side) {
             (Stage::Nothing, Side::Client) => {
