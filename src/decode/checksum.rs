@@ -6,6 +6,9 @@ use etherparse::ip_number;
 
 use crate::segment::{Flags, Marks};
 
+/// Octets of options where timestamps and their padding are all.
+const TIMESTAMPS_ALONE: usize = 12;
+
 /// Which TCP checksums are computed. Doing so reads the whole payload, which costs more than all other decoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Checksums {
@@ -31,7 +34,7 @@ impl Checksums {
 }
 
 /// Judges the checksum of a segment that is all there, from its header's first octet to its payload's last.
-#[inline]
+#[inline(never)]
 pub(super) fn judge(source: IpAddr, destination: IpAddr, segment: &[u8]) -> Marks {
     let Some((&[high, low], _)) = segment.get(16..).and_then(<[u8]>::split_first_chunk) else { return Marks::empty() };
     let hosts = sum_of_address(source) + sum_of_address(destination) + u64::from(ip_number::TCP.0);
@@ -45,12 +48,19 @@ pub(super) fn judge(source: IpAddr, destination: IpAddr, segment: &[u8]) -> Mark
     if written == fold(pseudo) || written == fold(hosts) { Marks::CHECKSUM_PARTIAL } else { Marks::CHECKSUM_BAD }
 }
 
-/// Whether the checksum of a segment of `len` octets is right. `octets` are those of both addresses and of the segment, which
-/// stand behind one another where the IP header has no options.
-#[inline]
-pub(super) fn is_right(octets: &[u8], len: usize) -> bool {
-    let rest = (u32::from(ip_number::TCP.0) + len as u32).to_be();
-    fold(carry_around(add(octets), rest.into())) == 0xffff
+/// Whether the checksum of a segment of `len` octets is right. `beginning` are both addresses, which stand before the segment where
+/// the IP header has no options, and its fixed header; `rest` are the octets behind.
+#[inline(always)]
+pub(super) fn is_right<const LEN: usize>(beginning: &[u8; LEN], rest: &[u8], len: usize) -> bool {
+    let others = (u32::from(ip_number::TCP.0) + len as u32).to_be();
+    let sum = carry_around(add(beginning), others.into());
+    // Nothing, or timestamps, stand behind most that are summed up at all.
+    let sum = match <&[u8; TIMESTAMPS_ALONE]>::try_from(rest) {
+        Ok(timestamps) => carry_around(sum, add(timestamps)),
+        Err(_) if rest.is_empty() => sum,
+        Err(_) => carry_around(sum, add_any(rest)),
+    };
+    fold(sum) == 0xffff
 }
 
 #[inline]
@@ -65,14 +75,22 @@ fn sum_of_address(ip: IpAddr) -> u64 {
 /// computed, nor on how many words are taken at once (RFC 1071, section 2).
 #[inline]
 fn sum(bytes: &[u8]) -> u16 {
-    u16::from_be(fold(add(bytes)))
+    u16::from_be(fold(add_any(bytes)))
+}
+
+#[inline(never)]
+fn add_any(bytes: &[u8]) -> u64 {
+    add(bytes)
 }
 
 /// The same, not folded and in the order of this machine.
-#[inline]
+#[inline(always)]
 fn add(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let sum = words.iter().fold(0, |sum, &word| carry_around(sum, u64::from_ne_bytes(word)));
+    if rest.is_empty() {
+        return sum;
+    }
     let (word, rest) = match rest.split_first_chunk::<4>() {
         Some((word, rest)) => (*word, rest),
         None => ([0; 4], rest),
@@ -93,13 +111,12 @@ fn carry_around(sum: u64, word: u64) -> u64 {
     sum + u64::from(carry)
 }
 
-/// The ones' complement sum of the four words.
+/// The ones' complement sum of the four words: of both halves, and then of the halves of that. Each is added to the other in
+/// its place, so that what the lower place carries goes into the upper one.
 #[inline]
 fn fold(sum: u64) -> u16 {
-    let sum = (sum >> 32) + (sum & 0xffff_ffff);
-    let sum = (sum >> 32) + (sum & 0xffff_ffff);
-    let sum = (sum >> 16) + (sum & 0xffff);
-    ((sum >> 16) + (sum & 0xffff)) as u16
+    let sum = (sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32;
+    (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub struct Items {
 
 impl Items {
     /// Adds a segment and lends its place, in which another stood before: each field is to be written.
-    #[inline]
+    #[inline(always)]
     pub(super) fn segment(&mut self) -> &mut Segment {
         let place = self.place();
         if !matches!(place, Item::Segment(_)) {
@@ -33,20 +33,17 @@ impl Items {
         place
     }
 
-    #[inline]
+    #[inline(always)]
     fn place(&mut self) -> &mut Item {
-        if self.used == self.places.len() {
-            self.make_room();
-        }
-        let place = &mut self.places[self.used];
-        self.used += 1;
-        place
+        let at = self.used;
+        self.used = at + 1;
+        if at < self.places.len() { &mut self.places[at] } else { self.make_room() }
     }
 
     #[cold]
     #[inline(never)]
-    fn make_room(&mut self) {
-        self.places.push(Item::Segment(Segment::BLANK));
+    fn make_room(&mut self) -> &mut Item {
+        self.places.push_mut(Item::Segment(Segment::BLANK))
     }
 
     /// Keeps the first `len` and the room of the others.

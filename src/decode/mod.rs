@@ -101,17 +101,24 @@ impl Decoder {
     }
 
     /// The same, with the segments and ICMP errors added to `items`.
-    #[inline]
+    #[inline(always)]
     pub fn decode_into(&mut self, frame: &Frame<'_>, items: &mut Items) -> FrameKind {
-        if plain::decode(&mut self.walk, frame, items) {
+        if self.decode_plain(frame, items) {
             return FrameKind::Segment;
         }
         self.decode_layers(frame, items)
     }
 
+    /// The same of a frame that holds one segment of its own time and nothing else, if that can be seen in one look. Else nothing
+    /// has changed, and it is to be decoded by layers.
+    #[inline(always)]
+    pub(crate) fn decode_plain(&mut self, frame: &Frame<'_>, items: &mut Items) -> bool {
+        plain::decode(&mut self.walk, frame, items)
+    }
+
     /// The same by the long way, which nothing is too odd for.
     #[inline(never)]
-    fn decode_layers(&mut self, frame: &Frame<'_>, items: &mut Items) -> FrameKind {
+    pub(crate) fn decode_layers(&mut self, frame: &Frame<'_>, items: &mut Items) -> FrameKind {
         let walk = &mut self.walk;
         walk.restart();
         walk.time = frame.time;
@@ -156,6 +163,9 @@ impl Decoder {
 /// The direction in the two lowest bits of `epb_flags` (pcapng, section 4.3.1).
 #[inline]
 fn direction(epb_flags: u32) -> Marks {
+    if epb_flags == 0 {
+        return Marks::empty();
+    }
     match epb_flags & 0b11 {
         0b01 => Marks::INBOUND,
         0b10 => Marks::OUTBOUND,

@@ -2,10 +2,11 @@
 //! extensions, a TCP header that is all there, and lengths that agree. What is anything else goes through the layers; what
 //! is taken here comes out as they would have it, which a test holds.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+use std::ops::Range;
 
 use crate::base::{Endpoint, Seq};
-use crate::segment::{Flags, Marks, TcpOptions};
+use crate::segment::{Flags, Marks, Segment, TcpOptions};
 use crate::source::{Frame, LinkType};
 
 use super::items::Items;
@@ -13,153 +14,145 @@ use super::octets::Octets;
 use super::walk::Walk;
 use super::{checksum, direction, options};
 
-/// Two addresses and a type.
-const LINK: usize = 14;
-const IPV4: [u8; 2] = [0x08, 0x00];
-const IPV6: [u8; 2] = [0x86, 0xdd];
+const ETHER_TYPE: usize = 12;
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+/// Where IP begins: behind two addresses and a type.
+const IP: usize = 14;
 /// Version 4 with a header of five words.
 const V4_WITHOUT_OPTIONS: u8 = 0x45;
+const V4_HEADER: usize = 20;
 const V6_HEADER: usize = 40;
-const V4_ADDRESSES: usize = 12;
-const V6_ADDRESSES: usize = 8;
 const TCP: u8 = 6;
+/// Without options.
 const TCP_HEADER: usize = 20;
 const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
 const DONT_FRAGMENT: u16 = 0x4000;
 
-/// What IP says of a segment.
-struct Envelope<'a, A> {
-    source: A,
-    destination: A,
-    /// Both once more, as they stand at the header's end, and all that was captured behind them.
-    from_addresses: &'a [u8],
-    id: u16,
-    ttl: u8,
-    marks: Marks,
-    /// Octets of the segment on the wire.
-    len: usize,
-}
-
 /// Adds the segment of `frame` to `items` if the frame is a plain one. Else nothing has changed.
-#[inline]
+#[inline(always)]
 pub(super) fn decode(walk: &mut Walk, frame: &Frame<'_>, items: &mut Items) -> bool {
-    let Some((link, packet)) = frame.bytes.split_first_chunk::<LINK>() else { return false };
+    let Some(head) = frame.bytes.first_chunk::<{ IP + V4_HEADER + TCP_HEADER }>() else { return false };
     if frame.link != LinkType::ETHERNET {
         return false;
     }
-    // The length on the wire is not believed where it says less than was captured.
-    let len = (frame.original_len as usize).max(frame.bytes.len()) - LINK;
-    match *link {
-        [.., a, b] if [a, b] == IPV4 => v4(walk, frame, items, packet, len),
-        [.., a, b] if [a, b] == IPV6 => v6(walk, frame, items, packet, len),
+    match be16(head, ETHER_TYPE) {
+        IPV4 => v4(walk, frame, items, head),
+        IPV6 => v6(walk, frame, items),
         _ => false,
     }
 }
 
-#[inline]
-fn v4(walk: &mut Walk, frame: &Frame<'_>, items: &mut Items, packet: &[u8], len: usize) -> bool {
-    let Some((header, captured)) = packet.split_first_chunk::<20>() else { return false };
-    let &[V4_WITHOUT_OPTIONS, _, l1, l0, i1, i0, f1, f0, ttl, TCP, _, _, ref addresses @ ..] = header else {
-        return false;
-    };
-    let (total, place) = (usize::from(u16::from_be_bytes([l1, l0])), u16::from_be_bytes([f1, f0]));
-    if total < header.len() + TCP_HEADER || total > len || place & MORE_FRAGMENTS_OR_OFFSET != 0 {
+#[inline(always)]
+fn v4(walk: &mut Walk, frame: &Frame<'_>, items: &mut Items, head: &[u8; IP + V4_HEADER + TCP_HEADER]) -> bool {
+    let place = be16(head, IP + 6);
+    if head[IP] != V4_WITHOUT_OPTIONS || head[IP + 9] != TCP || place & MORE_FRAGMENTS_OR_OFFSET != 0 {
         return false;
     }
-    let &[a, b, c, d, e, f, g, h] = addresses;
-    let envelope = Envelope {
-        source: Ipv4Addr::new(a, b, c, d),
-        destination: Ipv4Addr::new(e, f, g, h),
-        from_addresses: packet.get(V4_ADDRESSES..).unwrap_or_default(),
-        id: u16::from_be_bytes([i1, i0]),
-        ttl,
-        marks: if place & DONT_FRAGMENT != 0 { Marks::DONT_FRAGMENT } else { Marks::empty() },
-        len: total - header.len(),
-    };
-    segment(walk, frame, items, &envelope, captured)
+    let end = IP + usize::from(be16(head, IP + 2));
+    let Some(summed) = head.last_chunk::<{ 8 + TCP_HEADER }>() else { return false };
+    let Some(segment) = segment::<4, _>(walk, frame, items, summed, IP + V4_HEADER..end) else { return false };
+    segment.ip_id = be16(head, IP + 4);
+    segment.ttl = head[IP + 8];
+    if place & DONT_FRAGMENT != 0 {
+        segment.marks |= Marks::DONT_FRAGMENT;
+    }
+    true
 }
 
-#[inline]
-fn v6(walk: &mut Walk, frame: &Frame<'_>, items: &mut Items, packet: &[u8], len: usize) -> bool {
-    let Some((header, captured)) = packet.split_first_chunk::<V6_HEADER>() else { return false };
-    let &[version, _, _, _, l1, l0, TCP, ttl, ref addresses @ ..] = header else { return false };
-    let (Some(source), Some(destination)) = (addresses.first_chunk::<16>(), addresses.last_chunk::<16>()) else {
-        return false;
-    };
-    let payload = usize::from(u16::from_be_bytes([l1, l0]));
-    if version >> 4 != 6 || payload < TCP_HEADER || payload > len - V6_HEADER {
+#[inline(never)]
+fn v6(walk: &mut Walk, frame: &Frame<'_>, items: &mut Items) -> bool {
+    let Some(head) = frame.bytes.first_chunk::<{ IP + V6_HEADER + TCP_HEADER }>() else { return false };
+    if head[IP] >> 4 != 6 || head[IP + 6] != TCP {
         return false;
     }
-    let envelope = Envelope {
-        source: Ipv6Addr::from(*source),
-        destination: Ipv6Addr::from(*destination),
-        from_addresses: packet.get(V6_ADDRESSES..).unwrap_or_default(),
-        id: 0,
-        ttl,
-        marks: Marks::empty(),
-        len: payload,
-    };
-    segment(walk, frame, items, &envelope, captured)
+    let end = IP + V6_HEADER + usize::from(be16(head, IP + 4));
+    let Some(summed) = head.last_chunk::<{ 32 + TCP_HEADER }>() else { return false };
+    let Some(segment) = segment::<16, _>(walk, frame, items, summed, IP + V6_HEADER..end) else { return false };
+    segment.ip_id = 0;
+    segment.ttl = head[IP + 7];
+    true
 }
 
-/// `behind` is what was captured behind the IP header, padding of the frame included.
-#[inline]
-fn segment<A: Into<IpAddr> + Copy>(
+/// Adds the segment that stands at `place` of `frame`, if that is plain: all but its identification and its time to live.
+/// `summed` are both addresses, of `ADDRESS` octets each, and the TCP header without its options.
+#[inline(always)]
+fn segment<'a, const ADDRESS: usize, const SUMMED: usize>(
     walk: &mut Walk,
     frame: &Frame<'_>,
-    items: &mut Items,
-    envelope: &Envelope<'_, A>,
-    behind: &[u8],
-) -> bool {
-    let captured = behind.get(..envelope.len).unwrap_or(behind);
-    let Some((header, rest)) = captured.split_first_chunk::<TCP_HEADER>() else { return false };
-    let &[s1, s0, d1, d0, n3, n2, n1, n0, a3, a2, a1, a0, offset, control, w1, w0, ..] = header;
-    let header_len = usize::from(offset >> 4) * 4;
-    let Some(area) = header_len.checked_sub(TCP_HEADER).and_then(|len| rest.get(..len)) else { return false };
-    let flags = Flags::from_bits_truncate(u16::from_be_bytes([offset, control]));
-    let payload_len = (envelope.len - header_len) as u32;
-    let mut marks = direction(frame.flags) | envelope.marks;
-    let (source, destination) = (envelope.source.into(), envelope.destination.into());
-    if captured.len() < envelope.len {
-        if captured.len() - header_len < payload_len as usize {
+    items: &'a mut Items,
+    summed: &[u8; SUMMED],
+    place: Range<usize>,
+) -> Option<&'a mut Segment>
+where
+    IpAddr: From<[u8; ADDRESS]>,
+{
+    let header = summed.last_chunk::<TCP_HEADER>()?;
+    let address = |at: usize| Some(IpAddr::from(*summed.get(at..)?.first_chunk::<ADDRESS>()?));
+    let (len, behind) = (place.end.checked_sub(place.start)?, place.start + TCP_HEADER);
+    let control = be16(header, 12);
+    let (header_len, flags) = (usize::from(control >> 12) * 4, Flags::from_bits_truncate(control));
+    let mut marks = direction(frame.flags);
+    let (area, payload_len);
+    match frame.bytes.get(behind..place.end) {
+        Some(rest) => {
+            area = rest.get(..header_len.wrapping_sub(TCP_HEADER))?;
+            payload_len = (len - header_len) as u32;
+            if walk.checksums.wants(flags, payload_len) {
+                marks |= match checksum::is_right(summed, rest, len) {
+                    true => Marks::CHECKSUM_GOOD,
+                    false => checksum::judge(address(0)?, address(ADDRESS)?, frame.bytes.get(place)?),
+                };
+            }
+        }
+        // Cut by the snap length, if the length on the wire agrees; what it says beyond that is for the layers.
+        None => {
+            if len < TCP_HEADER || place.end > frame.original_len as usize {
+                return None;
+            }
+            area = frame.bytes.get(behind..place.start + header_len)?;
+            payload_len = len.checked_sub(header_len)? as u32;
             marks |= Marks::PAYLOAD_CUT;
         }
-    } else if walk.checksums.wants(flags, payload_len) {
-        let addresses = envelope.from_addresses.len() - behind.len();
-        let summed = envelope.from_addresses.get(..addresses + envelope.len).unwrap_or_default();
-        marks |= match checksum::is_right(summed, envelope.len) {
-            true => Marks::CHECKSUM_GOOD,
-            false => checksum::judge(source, destination, captured),
-        };
     }
-    let (timestamps, others) = match options::timestamps_alone(area) {
-        Some(timestamps) => (Some(timestamps), &[][..]),
-        None => (None, area),
-    };
     let realm = walk.realm_of_none(frame.interface);
-    // Written where it stays: what is built elsewhere is copied, and that takes as long as reading the header.
+    let (source, destination) = (address(0)?, address(ADDRESS)?);
+    // Written where it stays: what is built elsewhere is copied, and that takes as long as reading the header. And read here,
+    // behind what has been asked of it: there are more numbers than registers.
     let segment = items.segment();
     segment.time = frame.time;
     segment.frame = frame.number;
-    segment.source = Endpoint::new(source, u16::from_be_bytes([s1, s0]));
-    segment.destination = Endpoint::new(destination, u16::from_be_bytes([d1, d0]));
-    segment.seq = Seq(u32::from_be_bytes([n3, n2, n1, n0]));
-    segment.ack = Seq(u32::from_be_bytes([a3, a2, a1, a0]));
+    segment.source = Endpoint::new(source, be16(header, 0));
+    segment.destination = Endpoint::new(destination, be16(header, 2));
+    segment.seq = Seq(be32(header, 4));
+    segment.ack = Seq(be32(header, 8));
     segment.payload_len = payload_len;
-    segment.window = u16::from_be_bytes([w1, w0]);
+    segment.window = be16(header, 14);
     segment.flags = flags;
-    segment.ip_id = envelope.id;
-    segment.ttl = envelope.ttl;
     segment.marks = marks;
     segment.interface = frame.interface;
     segment.context = 0;
     segment.realm = realm;
     segment.digest = 0;
-    segment.options = TcpOptions { timestamps, ..TcpOptions::NONE };
-    if !others.is_empty() {
-        segment.marks |= options::parse(Octets::new(others, others.len()), &mut segment.options);
+    segment.options = TcpOptions::NONE;
+    if !area.is_empty() {
+        match options::timestamps_alone(area) {
+            Some(timestamps) => segment.options.timestamps = Some(timestamps),
+            None => segment.marks |= options::parse(Octets::new(area, area.len()), &mut segment.options),
+        }
     }
-    true
+    Some(segment)
+}
+
+/// The number at `at`, which lies within.
+#[inline(always)]
+fn be16<const LEN: usize>(octets: &[u8; LEN], at: usize) -> u16 {
+    u16::from_be_bytes([octets[at], octets[at + 1]])
+}
+
+#[inline(always)]
+fn be32<const LEN: usize>(octets: &[u8; LEN], at: usize) -> u32 {
+    u32::from_be_bytes([octets[at], octets[at + 1], octets[at + 2], octets[at + 3]])
 }
 
 #[cfg(test)]
@@ -175,7 +168,7 @@ mod tests {
 
     /// What may have stood in a place before: nothing of it may stay.
     fn odd() -> Segment {
-        let end = Endpoint::new(Ipv6Addr::LOCALHOST.into(), 1);
+        let end = Endpoint::new(std::net::Ipv6Addr::LOCALHOST.into(), 1);
         let blocks = [SackBlock { left: Seq(1), right: Seq(2) }; 4];
         Segment {
             time: Timestamp(1),
