@@ -189,15 +189,13 @@ impl<'a> Analysis<'a> {
         decoder: &mut Decoder,
         look: impl FnOnce(&[Item]) -> io::Result<()>,
     ) -> io::Result<()> {
-        let Batch { items, frames, .. } = &mut self.batch;
-        let from = items.len();
-        let kind = decoder.decode_into(frame, items);
-        look(&items[from..])?;
-        frames.push((frame.time, items.len()));
+        let from = self.batch.items.len();
+        let kind = self.batch.decode_apart(frame, decoder);
+        look(&self.batch.items[from..])?;
         let reporter = &mut self.reporter;
         Ways::beyond(&mut reporter.ways_known(), decoder.contexts(), |way| reporter.way(way));
         count_frame(reporter.summary(), Some(kind));
-        if frames.len() >= BATCH { self.settle() } else { Ok(()) }
+        if self.batch.frames() >= BATCH { self.settle() } else { Ok(()) }
     }
 
     /// No further frame is at hand: those that wait are taken in.

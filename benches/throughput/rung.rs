@@ -16,8 +16,8 @@ use lastack::finding::{Gist, Sketch, Thresholds, Verdict};
 use lastack::population::{Departure, INTERVAL_NS, Tally};
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
 use lastack::segment::Segment;
-use lastack::source::{self, Access, Input, Source};
-use lastack::table::{Left, Limits, Table};
+use lastack::source::{self, Access, CaptureSet, Input, Source};
+use lastack::table::{Left, Limits, Locator, Table};
 
 use crate::floor::{BATCH, Facts, Floor};
 use crate::walk::Walk;
@@ -206,11 +206,15 @@ fn read(path: &Path, access: Access) -> Result<u64> {
     let options = source::Options { access, ..source::Options::default() };
     let mut source = source::open(vec![Input::Path(path.to_owned())], options)?;
     let mut frames = 0;
-    while let Some(frame) = source.next_frame()? {
-        black_box(frame.bytes.as_ptr());
-        frames += 1;
+    loop {
+        let at_hand = source.lend_at_hand(BATCH, |frame| _ = black_box(frame.bytes.as_ptr()));
+        frames += at_hand as u64;
+        if at_hand == 0 {
+            let Some(frame) = source.next_frame()? else { return Ok(frames) };
+            black_box(frame.bytes.as_ptr());
+            frames += 1;
+        }
     }
-    Ok(frames)
 }
 
 /// In batches, as the analysis does it.
@@ -234,16 +238,15 @@ fn decode(path: &Path, mut each: impl FnMut(&Segment)) -> Result<u64> {
 }
 
 /// Decodes the next frames; false when there are no more.
-fn fill(source: &mut impl Source, decoder: &mut Decoder, items: &mut Items, frames: &mut u64) -> Result<bool> {
-    let before = *frames;
-    while let Some(frame) = source.next_frame()? {
-        *frames += 1;
+fn fill(source: &mut CaptureSet, decoder: &mut Decoder, items: &mut Items, frames: &mut u64) -> Result<bool> {
+    let at_hand = source.lend_at_hand(BATCH, |frame| _ = decoder.decode_into(frame, items));
+    *frames += at_hand as u64;
+    if at_hand == 0 {
+        let Some(frame) = source.next_frame()? else { return Ok(false) };
         decoder.decode_into(&frame, items);
-        if items.len() >= BATCH {
-            break;
-        }
+        *frames += 1;
     }
-    Ok(*frames > before)
+    Ok(true)
 }
 
 fn segment(item: &Item) -> Option<&Segment> {
@@ -259,20 +262,21 @@ fn table(path: &Path, mut leave: impl FnMut(Left<'_>, Timestamp)) -> Result<u64>
     let (mut frames, mut segments, mut now) = (0u64, 0, Timestamp::default());
     loop {
         let more = fill(&mut source, &mut decoder, &mut items, &mut frames)?;
-        for segment in items.iter().filter_map(segment) {
-            let locator = table.locate(segment);
-            table.look_up_soon(&locator);
-            locators.push(locator);
+        if locators.len() < items.len() {
+            locators.resize(items.len(), Locator::NONE);
+        }
+        let locators = &mut locators[..items.len()];
+        for (segment, locator) in items.iter().filter_map(segment).zip(&mut *locators) {
+            table.look_up_soon(segment, locator);
         }
         locators.iter_mut().for_each(|locator| table.update_soon(locator));
         locators.iter().for_each(|locator| table.pack_soon(locator));
-        for (segment, locator) in items.iter().filter_map(segment).zip(&locators) {
+        for (segment, locator) in items.iter().filter_map(segment).zip(&*locators) {
             now = segment.time;
             table.expire(now, |left| leave(left, now));
             table.take_at(locator, segment, |left| leave(left, now));
+            segments += 1;
         }
-        segments += locators.len() as u64;
-        locators.clear();
         if !more {
             break;
         }

@@ -6,6 +6,7 @@ use super::onward::{Onward, count_frame};
 use super::tracker::{Batch, Lost};
 use super::ways::Ways;
 use super::{Filter, Observer, View};
+use crate::base::Timestamp;
 use crate::decode::{Decoder, FragmentCounts, FrameKind};
 use crate::finding::Loss;
 use crate::report::{CaptureRecord, FileFrames, Summary, counted};
@@ -58,14 +59,14 @@ impl<'f> Reading<'_, 'f, '_> {
         let mut source_error = None;
         let mut interrupted = false;
         loop {
-            if let Some(frame) = self.source.next_at_hand() {
-                work.take(&frame, &mut self.filter)?;
-            } else {
+            let most = work.room().min((OBSERVE_EVERY - work.frames % OBSERVE_EVERY) as usize);
+            let filter = &mut self.filter;
+            if self.source.lend_at_hand(most, |frame| work.take(frame, filter)) == 0 {
                 work.track()?;
                 work.onward.pause();
                 work.tell_gaps(self.source);
                 match self.source.next_frame() {
-                    Ok(Some(frame)) => work.take(&frame, &mut self.filter)?,
+                    Ok(Some(frame)) => work.take_first(&frame, &mut self.filter),
                     Ok(None) => break,
                     Err(error) => {
                         source_error = Some(error);
@@ -75,6 +76,9 @@ impl<'f> Reading<'_, 'f, '_> {
             }
             if !work.announced {
                 work.announce(self.source);
+            }
+            if work.room() == 0 {
+                work.track()?;
             }
             if work.frames.is_multiple_of(OBSERVE_EVERY) {
                 let view = View { source: self.source, frames: work.frames, streams: work.onward.streams() };
@@ -105,27 +109,39 @@ impl<'f> Reading<'_, 'f, '_> {
 }
 
 impl<O: Onward> Work<'_, O> {
-    #[inline]
-    fn take(&mut self, frame: &Frame<'_>, filter: &mut Option<&mut (dyn Filter + '_)>) -> io::Result<()> {
+    /// How many more frames may wait.
+    fn room(&self) -> usize {
+        self.batch_max.saturating_sub(self.batch.frames())
+    }
+
+    #[inline(always)]
+    fn take(&mut self, frame: &Frame<'_>, filter: &mut Option<&mut (dyn Filter + '_)>) {
         let passes = filter.as_mut().is_none_or(|filter| filter.passes(frame));
-        let items = &mut self.batch.items;
-        let kind = passes.then(|| self.decoder.decode_into(frame, items));
+        let kind = passes.then(|| self.batch.decode(frame, self.decoder));
+        self.count(frame.time, kind);
+    }
+
+    /// The same of a frame that was not at hand.
+    fn take_first(&mut self, frame: &Frame<'_>, filter: &mut Option<&mut (dyn Filter + '_)>) {
+        let passes = filter.as_mut().is_none_or(|filter| filter.passes(frame));
+        let kind = passes.then(|| self.batch.decode_apart(frame, self.decoder));
+        self.count(frame.time, kind);
+    }
+
+    #[inline]
+    fn count(&mut self, time: Timestamp, kind: Option<FrameKind>) {
         self.frames += 1;
         match kind {
             Some(FrameKind::Segment) => self.segments += 1,
             other => count_frame(self.onward.summary(), other),
         }
-        Ways::beyond(&mut self.ways, self.decoder.contexts(), |way| self.onward.way(way));
         if self.batch_max == 1 {
-            self.onward.before(self.frames, frame.time);
+            self.onward.before(self.frames, time);
         }
-        if kind.is_some() {
-            self.batch.frames.push((frame.time, self.batch.items.len()));
-        }
-        if self.announced && self.batch.frames.len() >= self.batch_max { self.track() } else { Ok(()) }
     }
 
     fn track(&mut self) -> io::Result<()> {
+        Ways::beyond(&mut self.ways, self.decoder.contexts(), |way| self.onward.way(way));
         let (segments, summary) = (std::mem::take(&mut self.segments), self.onward.summary());
         summary.frames += segments;
         summary.segments += segments;

@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use super::Options;
 use super::ways::Way;
 use crate::base::{Endpoint, Timestamp};
-use crate::decode::{Item, Items};
+use crate::decode::{Decoder, FrameKind, Item, Items};
 use crate::finding::{Loss, Sieve, Unheard};
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
 use crate::segment::{Marks, Segment};
+use crate::source::Frame;
 use crate::table::{Entry, Left, Locator, Past, Table};
 
 /// What follows tracking, on the same thread or another one. It is told in the order of happening.
@@ -79,10 +80,37 @@ const SWEEP_MAX: usize = 65_536;
 #[derive(Default)]
 pub(super) struct Batch {
     pub items: Items,
-    /// The time of each frame, and how many items there were when it ended.
-    pub frames: Vec<(Timestamp, usize)>,
-    /// Where the connection of each segment is; the room is used again.
+    /// Frames that gave a segment of their own time and nothing else.
+    plain: usize,
+    /// Of each of the others how many items there were before it, and its time: it may have given none.
+    others: Vec<(usize, Timestamp)>,
+    /// Where the connection of each item is, and some from before; the room is used again.
     locators: Vec<Locator>,
+}
+
+impl Batch {
+    /// Decodes a frame, which waits then.
+    #[inline(always)]
+    pub fn decode(&mut self, frame: &Frame<'_>, decoder: &mut Decoder) -> FrameKind {
+        if decoder.decode_plain(frame, &mut self.items) {
+            self.plain += 1;
+            return FrameKind::Segment;
+        }
+        self.others.push((self.items.len(), frame.time));
+        decoder.decode_layers(frame, &mut self.items)
+    }
+
+    /// The same, not where it is called: for frames that come one at a time.
+    #[inline(never)]
+    pub fn decode_apart(&mut self, frame: &Frame<'_>, decoder: &mut Decoder) -> FrameKind {
+        self.decode(frame, decoder)
+    }
+
+    /// Frames that wait.
+    #[inline]
+    pub fn frames(&self) -> usize {
+        self.plain + self.others.len()
+    }
 }
 
 impl Tracker {
@@ -99,13 +127,15 @@ impl Tracker {
     /// Tracks a batch and leaves it empty. Where its connections lie is looked up for all of them first: with many
     /// connections open that is a miss of the cache each, and so they are waited for together.
     pub fn take_batch(&mut self, batch: &mut Batch, outlet: &mut impl Outlet) -> io::Result<()> {
-        let Batch { items, frames, locators } = batch;
-        locators.clear();
-        for item in items.iter() {
-            if let Item::Segment(segment) = item {
-                let locator = self.table.locate(segment);
-                self.table.look_up_soon(&locator);
-                locators.push(locator);
+        let Batch { items, plain, others, locators } = batch;
+        if locators.len() < items.len() {
+            locators.resize(items.len(), Locator::NONE);
+        }
+        let locators = &mut locators[..items.len()];
+        for (item, locator) in items.iter().zip(&mut *locators) {
+            match item {
+                Item::Segment(segment) => self.table.look_up_soon(segment, locator),
+                Item::IcmpError(_) => *locator = Locator::NONE,
             }
         }
         for locator in &mut *locators {
@@ -114,27 +144,27 @@ impl Tracker {
         for locator in &*locators {
             self.table.pack_soon(locator);
         }
-        let mut locators = locators.iter();
-        let mut rest = &items[..];
-        let mut from = 0;
-        for &(time, to) in &*frames {
-            if time > self.horizon {
-                self.expire(time, outlet);
+        let mut others_before = others.iter().copied();
+        let mut other = others_before.next();
+        for (at, (item, locator)) in items.iter().zip(&*locators).enumerate() {
+            while let Some((_, time)) = other.filter(|&(before, _)| before <= at) {
+                self.reach(time, outlet);
+                other = others_before.next();
             }
-            let (these, behind) = rest.split_at_checked(to - from).unwrap_or_default();
-            (rest, from) = (behind, to);
-            for item in these {
-                match (item, locators.as_slice()) {
-                    (Item::Segment(segment), [locator, ..]) => {
-                        locators.next();
-                        self.segment(locator, segment, outlet);
-                    }
-                    (item, _) => self.take(item, outlet)?,
+            match item {
+                Item::Segment(segment) => {
+                    self.reach(segment.time, outlet);
+                    self.segment(locator, segment, outlet);
                 }
+                Item::IcmpError(_) => self.take(item, outlet)?,
             }
         }
+        for (_, time) in other.into_iter().chain(others_before) {
+            self.reach(time, outlet);
+        }
         items.clear();
-        frames.clear();
+        others.clear();
+        *plain = 0;
         outlet.so_far()
     }
 
@@ -144,14 +174,17 @@ impl Tracker {
         if time <= self.horizon {
             return Ok(());
         }
-        self.expire(time, outlet);
+        self.reach(time, outlet);
         outlet.so_far()
     }
 
+    /// The same, and the outlet is not asked.
     #[inline]
-    fn expire(&mut self, time: Timestamp, outlet: &mut impl Outlet) {
-        self.horizon = time;
-        self.table.expire(time, |left| outlet.left(left, Departure::Over, time));
+    fn reach(&mut self, time: Timestamp, outlet: &mut impl Outlet) {
+        if time > self.horizon {
+            self.horizon = time;
+            self.table.expire(time, |left| outlet.left(left, Departure::Over, time));
+        }
     }
 
     /// No packet came until `time`, by a clock that goes on beside the packets': what ended before leaves, and is told as
@@ -185,7 +218,7 @@ impl Tracker {
         match item {
             Item::Segment(segment) => {
                 let locator = self.table.locate(segment);
-                self.segment(&locator, segment, outlet);
+                self.segment_apart(&locator, segment, outlet);
                 outlet.so_far()
             }
             Item::IcmpError(error) => {
@@ -199,7 +232,12 @@ impl Tracker {
         }
     }
 
-    #[inline]
+    #[inline(never)]
+    fn segment_apart(&mut self, locator: &Locator, segment: &Segment, outlet: &mut impl Outlet) {
+        self.segment(locator, segment, outlet);
+    }
+
+    #[inline(always)]
     fn segment(&mut self, locator: &Locator, segment: &Segment, outlet: &mut impl Outlet) {
         if !segment.marks.contains(Marks::SAMPLED) && self.sieve.pass(segment.flags) {
             outlet.kept(self.sieve);

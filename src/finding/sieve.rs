@@ -21,7 +21,10 @@ impl Sieve {
     /// Takes in a segment. True if it is the first that neither opens nor closes nor resets.
     #[inline]
     pub fn pass(&mut self, flags: Flags) -> bool {
-        let is_first = !self.has_plain && !flags.intersects(Flags::SYN | Flags::FIN | Flags::RST);
+        if self.has_plain {
+            return false;
+        }
+        let is_first = !flags.intersects(Flags::SYN | Flags::FIN | Flags::RST);
         self.has_plain |= is_first;
         is_first
     }

@@ -18,7 +18,8 @@ use super::pcap::{self, PcapReader};
 use super::pcapng::{self, PcapngReader};
 use super::snoop::{self, SnoopReader};
 use super::window::Window;
-use super::{Access, Interface, Options, Record, Unpacking, limits, script};
+use super::{Access, Frame, Interface, Options, Record, Unpacking, limits, script};
+use crate::base::{FrameNumber, Timestamp};
 
 /// The format of a capture file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +59,53 @@ enum Reader {
     Snoop(SnoopReader),
     /// A text trace, which was written out as pcap.
     Trace(PcapReader),
+}
+
+/// A record that is whole in memory, with nothing unusual about it.
+pub(super) struct Whole<'a> {
+    /// Its place is counted from where its header begins.
+    pub record: Record,
+    pub bytes: &'a [u8],
+    /// What is in memory behind it.
+    pub behind: &'a [u8],
+}
+
+/// Those of the readers whose records can be looked at where they are in memory.
+enum Looking<'a> {
+    Pcap(&'a PcapReader),
+    Pcapng(&'a mut PcapngReader),
+}
+
+impl Looking<'_> {
+    /// The record that `bytes` begin with.
+    #[inline(always)]
+    fn whole<'a>(&mut self, bytes: &'a [u8], catalog: &mut Catalog) -> Option<Whole<'a>> {
+        match self {
+            Looking::Pcap(reader) => reader.whole(bytes),
+            Looking::Pcapng(reader) => reader.whole(bytes, catalog),
+        }
+    }
+}
+
+impl Reader {
+    #[inline]
+    fn looking(&mut self) -> Option<Looking<'_>> {
+        match self {
+            Reader::Pcap(reader) | Reader::Trace(reader) => Some(Looking::Pcap(reader)),
+            Reader::Pcapng(reader) => Some(Looking::Pcapng(reader)),
+            Reader::Snoop(_) => None,
+        }
+    }
+}
+
+/// Frames that are lent one after another.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// The number of the one before, and of the last.
+    pub after: FrameNumber,
+    pub last: FrameNumber,
+    /// All have an earlier time.
+    pub before: Timestamp,
 }
 
 /// An open capture.
@@ -171,11 +219,46 @@ impl Capture {
         if self.ahead.is_some() {
             return None;
         }
-        match &mut self.reader {
-            Reader::Pcap(reader) | Reader::Trace(reader) => reader.next_whole(&mut self.window),
-            Reader::Pcapng(reader) => reader.next_whole(&mut self.window, catalog),
-            Reader::Snoop(_) => None,
+        let available = self.window.available();
+        let Whole { record, behind, .. } = self.reader.looking()?.whole(available, catalog)?;
+        let len = available.len() - behind.len();
+        Some(record.at(self.window.step(len).start))
+    }
+
+    /// Lends the next frames as `run` says, as far as they can be had without reading on. Returns how many.
+    #[inline]
+    pub(super) fn lend(&mut self, run: &Run, catalog: &mut Catalog, mut each: impl FnMut(&Frame<'_>)) -> usize {
+        if self.ahead.is_some() {
+            return 0;
         }
+        let Self { window, reader, .. } = self;
+        let Some(mut reader) = reader.looking() else { return 0 };
+        let available = window.available();
+        let mut rest = available;
+        let mut number = run.after;
+        let mut counted = Counted::default();
+        let mut not_yet = None;
+        // One loop for all formats, with one place where `each` is called, so that it is part of the loop.
+        while number < run.last
+            && let Some(Whole { record, bytes, behind }) = reader.whole(rest, catalog)
+        {
+            if record.time >= run.before {
+                not_yet = Some((record, rest.len() - behind.len()));
+                break;
+            }
+            number.0 += 1;
+            counted.one(record.interface, catalog);
+            rest = behind;
+            each(&record.frame(number, bytes));
+        }
+        counted.add_to(catalog);
+        let len = available.len() - rest.len();
+        window.step(len);
+        if let Some((record, len)) = not_yet {
+            let record = record.at(window.step(len).start);
+            self.put_back(Ok(Some(record)));
+        }
+        (number.0 - run.after.0) as usize
     }
 
     /// The next record, or none at the end.
@@ -231,6 +314,31 @@ impl Capture {
     /// How far it is read, in bytes as they lie on disk.
     pub(super) fn bytes_read(&self) -> u64 {
         self.meter.as_ref().map_or_else(|| self.window.offset(), |meter| meter.bytes())
+    }
+}
+
+/// Frames of one interface in a row.
+#[derive(Default)]
+struct Counted {
+    interface: u32,
+    frames: u64,
+}
+
+impl Counted {
+    #[inline]
+    fn one(&mut self, interface: u32, catalog: &mut Catalog) {
+        if interface != self.interface {
+            self.add_to(catalog);
+            *self = Self { interface, frames: 0 };
+        }
+        self.frames += 1;
+    }
+
+    #[cold]
+    fn add_to(&self, catalog: &mut Catalog) {
+        if self.frames > 0 {
+            catalog.interface_mut(self.interface).frames += self.frames;
+        }
     }
 }
 

@@ -112,6 +112,13 @@ impl Tap {
 }
 
 impl Record {
+    /// The frame of this number, whose bytes are `bytes`.
+    #[inline]
+    fn frame(self, number: FrameNumber, bytes: &[u8]) -> Frame<'_> {
+        let Record { time, original_len, link, interface, flags, .. } = self;
+        Frame { number, time, bytes, original_len, link, interface, flags }
+    }
+
     /// With its place counted from the window's beginning instead of the block's.
     #[inline]
     fn at(mut self, block_start: usize) -> Self {

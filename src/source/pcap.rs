@@ -3,6 +3,7 @@
 use pcap_parser::parse_pcap_header;
 
 use super::byte_order::ByteOrder;
+use super::capture::Whole;
 use super::error::Fault;
 use super::interface::Interface;
 use super::limits::RECORD_BYTES_MAX;
@@ -59,6 +60,8 @@ pub(super) struct PcapReader {
     order: ByteOrder,
     head_len: usize,
     lengths: Lengths,
+    /// Record headers are the usual ones.
+    is_usual: bool,
     unit_ns: i64,
     tap: Tap,
 }
@@ -123,25 +126,36 @@ impl PcapReader {
         // AIX writes nanoseconds.
         let unit_ns = if aix.is_some() { 1 } else { dialect.unit_ns };
         let tap = Tap { link, fcs_len: fcs_len.into(), interface };
-        Ok(Self { order, head_len, lengths, unit_ns, tap })
+        let is_usual = head_len == RECORD_HEADER_BYTES && lengths == Lengths::InOrder;
+        Ok(Self { order, head_len, lengths, is_usual, unit_ns, tap })
     }
 
-    /// The next record, if it is whole in memory and its header the usual one.
-    #[inline]
-    pub(super) fn next_whole(&self, window: &mut Window) -> Option<Record> {
-        if self.head_len != RECORD_HEADER_BYTES || self.lengths != Lengths::InOrder {
+    /// The record that `bytes` begin with, if it is whole and its header the usual one.
+    #[inline(always)]
+    pub(super) fn whole<'a>(&self, bytes: &'a [u8]) -> Option<Whole<'a>> {
+        let (head, rest) = bytes.split_first_chunk::<RECORD_HEADER_BYTES>()?;
+        let (fields, _) = head.as_chunks::<4>();
+        let &[seconds, fraction, caplen, original_len] = fields else { return None };
+        let [seconds, fraction, caplen, original_len] = match self.order {
+            ByteOrder::Little => [
+                u32::from_le_bytes(seconds),
+                u32::from_le_bytes(fraction),
+                u32::from_le_bytes(caplen),
+                u32::from_le_bytes(original_len),
+            ],
+            ByteOrder::Big => [
+                u32::from_be_bytes(seconds),
+                u32::from_be_bytes(fraction),
+                u32::from_be_bytes(caplen),
+                u32::from_be_bytes(original_len),
+            ],
+        };
+        if !self.is_usual || caplen > RECORD_BYTES_MAX {
             return None;
         }
-        let (head, rest) = window.available().split_first_chunk::<RECORD_HEADER_BYTES>()?;
-        let (fields, _) = head.as_chunks();
-        let field = |at: usize| self.order.u32(fields[at]);
-        let (caplen, original_len) = (field(2), field(3));
-        if caplen > RECORD_BYTES_MAX || rest.len() < caplen as usize {
-            return None;
-        }
-        let time = self.time(field(0), field(1));
-        let start = window.step(RECORD_HEADER_BYTES + caplen as usize).start + RECORD_HEADER_BYTES;
-        Some(self.tap.record(start, caplen, time, original_len))
+        let (bytes, behind) = rest.split_at_checked(caplen as usize)?;
+        let record = self.tap.record(RECORD_HEADER_BYTES, caplen, self.time(seconds, fraction), original_len);
+        Some(Whole { record, bytes: bytes.get(..record.len as usize).unwrap_or(bytes), behind })
     }
 
     /// The next record, or none at the end.

@@ -10,6 +10,7 @@ use pcap_parser::{
 };
 
 use super::byte_order::ByteOrder;
+use super::capture::Whole;
 use super::catalog::Catalog;
 use super::clock::Clock;
 use super::error::Fault;
@@ -76,10 +77,9 @@ impl PcapngReader {
         }
     }
 
-    /// The next packet, if it is a whole Enhanced Packet Block in memory with nothing wrong.
-    #[inline]
-    pub(super) fn next_whole(&mut self, window: &mut Window, catalog: &mut Catalog) -> Option<Record> {
-        let bytes = window.available();
+    /// The packet that `bytes` begin with, if it is a whole Enhanced Packet Block with nothing wrong.
+    #[inline(always)]
+    pub(super) fn whole<'a>(&mut self, bytes: &'a [u8], catalog: &mut Catalog) -> Option<Whole<'a>> {
         let head = bytes.first_chunk::<PACKET_HEAD_BYTES>()?;
         let total = self.order.u32(four(head, 4)) as usize;
         if self.order.u32(four(head, 0)) != EPB_MAGIC
@@ -89,12 +89,13 @@ impl PcapngReader {
         {
             return None;
         }
-        let block = bytes.get(..total)?;
+        let (block, behind) = bytes.split_at_checked(total)?;
         if !block.ends_with(&head[4..8]) {
             return None;
         }
         let record = self.enhanced_packet(head, block, catalog).ok()?;
-        Some(record.at(window.step(total).start))
+        let bytes = block.get(PACKET_HEAD_BYTES..)?.get(..record.len as usize)?;
+        Some(Whole { record, bytes, behind })
     }
 
     /// The next packet, or none at the end.

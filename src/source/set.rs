@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::capture::{Capture, Format};
+use super::capture::{Capture, Format, Run};
 use super::catalog::Catalog;
 use super::compression::Compression;
 use super::error::Fault;
@@ -436,24 +436,27 @@ impl CaptureSet {
         let interface = self.catalog.interface_mut(record.interface);
         interface.frames += 1;
         interface.untimed += u64::from(!record.timed);
-        Frame {
-            number: FrameNumber(self.number),
-            time: record.time,
-            bytes: active.capture.bytes(record),
-            original_len: record.original_len,
-            link: record.link,
-            interface: record.interface,
-            flags: record.flags,
-        }
+        record.frame(FrameNumber(self.number), active.capture.bytes(record))
     }
 }
 
 impl CaptureSet {
-    /// The next frame, if it can be had without waiting for the operating system. None says nothing of the end.
+    /// Lends the next frames to `each`, `most` of them, as far as they can be had without waiting for the operating system. Returns
+    /// how many; that they are fewer says nothing of the end.
     #[inline]
-    pub fn next_at_hand(&mut self) -> Option<Frame<'_>> {
-        let record = self.next_whole()?;
-        Some(self.lend(0, &record))
+    pub fn lend_at_hand(&mut self, most: usize, each: impl FnMut(&Frame<'_>)) -> usize {
+        let [active] = self.active.as_mut_slice() else { return 0 };
+        let (after, last) = (FrameNumber(self.number), FrameNumber(self.number + most as u64));
+        let run = Run { after, last, before: self.upcoming_time };
+        let lent = active.capture.lend(&run, &mut self.catalog, each);
+        let file = &mut self.files[active.file];
+        if file.last_number == 0 && lent > 0 {
+            file.first_frame = Some(FrameNumber(self.number + 1));
+        }
+        file.last_number += lent as u64;
+        self.number += lent as u64;
+        self.frames += lent as u64;
+        lent
     }
 
     /// The next record, if it is simply the next one in memory of the only open file.

@@ -5,6 +5,7 @@
 //! comes later makes room. So a search for what is not there ends at the first larger hash, the index can be three
 //! quarters full, and growing is one walk through it.
 
+use super::locator::NOWHERE;
 use crate::base::prefetch::prefetch;
 
 /// Parts that grow by themselves, so that there is never more than a little beside the index while it grows.
@@ -38,23 +39,27 @@ impl Index {
         Self { parts: Box::new(std::array::from_fn(|part| Part::new(HOMES_LEAST + part as u32 % PHASES))) }
     }
 
-    /// Begins to bring the word of `hash` into the cache.
+    /// Begins to bring the word of `hash` into the cache. Returns its home.
     #[inline]
-    pub fn prefetch(&self, hash: u32) {
+    pub fn prefetch(&self, hash: u32) -> u32 {
         let part = self.part(hash);
-        prefetch(&part.words[part.home(hash)]);
+        let home = part.home(hash);
+        if let Some(word) = part.words.get(home) {
+            prefetch(word);
+        }
+        home as u32
     }
 
-    /// The first place that `hash` may lead to, to bring it into the cache.
+    /// The first place that `hash` leads to, or `NOWHERE`, to bring it into the cache. It has seldom moved on beyond the line that
+    /// was fetched. Nothing is found where the index has grown since `home` was said.
     #[inline]
-    pub fn guess(&self, hash: u32) -> Option<u32> {
-        let part = self.part(hash);
-        let mut at = part.home(hash);
-        // It has seldom moved on beyond the line that was fetched.
-        while hash_of(part.words[at]) < hash && part.words[at] != 0 {
-            at += 1;
+    pub fn guess(&self, hash: u32, home: u32) -> u32 {
+        let words = self.part(hash).words.get(home as usize..).unwrap_or_default();
+        let least = word(hash, 0);
+        match words.iter().find(|&&word| word == 0 || word >= least) {
+            Some(&word) if hash_of(word) == hash => (word as u32).wrapping_sub(1),
+            _ => NOWHERE,
         }
-        place_of(part.words[at])
     }
 
     /// The place of the entry with this hash for which `is_it` holds.

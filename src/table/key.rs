@@ -33,6 +33,9 @@ const END: u64 = (1 << END_BITS) - 1;
 const NOT_ZERO: NonZeroU64 = NonZeroU64::new(1 << 63).unwrap();
 
 impl Key {
+    /// Between nobody.
+    pub(super) const NONE: Self = Self(Ends::V4(NOT_ZERO, 0));
+
     /// The key of a segment between `a` and `b`, whichever sent it.
     #[inline]
     pub fn new(a: Endpoint, b: Endpoint) -> Self {
@@ -52,6 +55,14 @@ impl Key {
             if is_low { ((a_ip, a.port), (b_ip, b.port)) } else { ((b_ip, b.port), (a_ip, a.port)) };
         let ports = u32::from(low_port) << 16 | u32::from(high_port);
         (Self(Ends::V6(V6 { low, high, ports, realm: 0 })), is_low)
+    }
+
+    /// The same with a realm, if both have IPv4 addresses.
+    #[inline(always)]
+    pub(super) fn of_plain(a: Endpoint, b: Endpoint, realm: u16) -> Option<(Self, bool)> {
+        let (IpAddr::V4(a_ip), IpAddr::V4(b_ip)) = (a.ip, b.ip) else { return None };
+        let (a, b) = (word((a_ip.to_bits(), a.port)), word((b_ip.to_bits(), b.port)));
+        Some((Self(Ends::V4(NOT_ZERO | a.min(b), a.max(b) | u64::from(realm) << END_BITS)), a <= b))
     }
 
     /// The key between two ends with IPv4 addresses.
@@ -145,7 +156,7 @@ impl Kept {
 
 impl Default for Kept {
     fn default() -> Self {
-        Self(Ends::V4(NOT_ZERO, 0))
+        Self::of(Key::NONE)
     }
 }
 

@@ -10,6 +10,8 @@ pub struct Locator {
     pub(super) key: Key,
     /// The segment comes from the lower endpoint of the key.
     pub(super) from_low: bool,
+    /// Where the index would have it.
+    pub(super) home: u32,
     /// The place that it was last seen in, if it was: what the index says.
     pub(super) guess: u32,
 }
@@ -18,6 +20,9 @@ pub struct Locator {
 pub(super) const NOWHERE: u32 = u32::MAX;
 
 impl Locator {
+    /// Of what has no connection of its own.
+    pub const NONE: Self = Self { hash: 0, key: Key::NONE, from_low: false, home: 0, guess: NOWHERE };
+
     pub(super) fn opening(&self, stream: u64, predecessor: Option<Predecessor>, quoted: u8) -> Opening {
         let &Self { hash, key, from_low, .. } = self;
         Opening { hash, key, from_low, stream, predecessor, quoted }

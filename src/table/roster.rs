@@ -123,12 +123,14 @@ enum Place {
 impl Place {
     #[inline]
     fn of(word: u32) -> Self {
+        if word < ASKED {
+            return Self::Slot(word as usize);
+        }
         let number = word & !KIND;
         match word & KIND {
             ASKED => Self::Asked(number),
             LEFT => Self::Left(number),
-            RESTING => Self::Resting(number),
-            _ => Self::Slot(word as usize),
+            _ => Self::Resting(number),
         }
     }
 }
@@ -243,21 +245,34 @@ impl Table {
     pub fn locate(&self, segment: &Segment) -> Locator {
         let (key, from_low) = Key::told_apart(segment.source, segment.destination);
         let key = key.within(segment.realm);
-        Locator { hash: key.hash(self.seed), key, from_low, guess: NOWHERE }
+        Locator { hash: key.hash(self.seed), key, from_low, home: 0, guess: NOWHERE }
     }
 
-    /// The first of two looks ahead at a batch of segments: brings the lines of the index into the cache.
+    /// The first of three looks ahead at a batch of segments: says where to look for the connection, and brings the lines of the
+    /// index into the cache.
     #[inline]
-    pub fn look_up_soon(&self, locator: &Locator) {
-        self.index.prefetch(locator.hash);
+    pub fn look_up_soon(&self, segment: &Segment, locator: &mut Locator) {
+        // Written where it stays, and for IPv4 only as much of a key as is one.
+        match Key::of_plain(segment.source, segment.destination, segment.realm) {
+            Some((key, from_low)) => {
+                locator.hash = key.hash(self.seed);
+                (locator.key, locator.from_low) = (key, from_low);
+            }
+            None => self.locate_anew(segment, locator),
+        }
+        locator.home = self.index.prefetch(locator.hash);
+    }
+
+    #[inline(never)]
+    fn locate_anew(&self, segment: &Segment, locator: &mut Locator) {
+        *locator = self.locate(segment);
     }
 
     /// The second: brings the records into the cache, and remembers which ones.
     #[inline]
     pub fn update_soon(&self, locator: &mut Locator) {
-        let Some(word) = self.index.guess(locator.hash) else { return };
-        locator.guess = word;
-        match Place::of(word) {
+        locator.guess = self.index.guess(locator.hash, locator.home);
+        match Place::of(locator.guess) {
             Place::Slot(slot) => {
                 if let Some(record) = self.slab.get(slot as u32) {
                     record.prefetch_head();
@@ -284,7 +299,7 @@ impl Table {
     }
 
     /// The same, for a segment that was [located](Self::locate) already.
-    #[inline]
+    #[inline(always)]
     pub fn take_at(&mut self, locator: &Locator, segment: &Segment, mut leave: impl FnMut(Left<'_>)) -> Entry {
         // Another may have got the record since then.
         if let Some(record) = self.slab.get_mut(locator.guess)

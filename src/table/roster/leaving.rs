@@ -56,10 +56,11 @@ impl Table {
     /// Packet time has reached `time`: lets every connection leave whose end lies before it, in the order of ending.
     #[inline]
     pub fn expire(&mut self, time: Timestamp, leave: impl FnMut(Left<'_>)) {
-        let silence = time.0.wrapping_sub(self.seen.0);
-        if (0..=PAUSE_MAX_NS).contains(&silence) && time.0 >= self.seen.0 {
+        // What is not earlier is later by so much, as a number without sign.
+        let silence = time.0.wrapping_sub(self.seen.0).cast_unsigned();
+        if time >= self.seen && silence <= PAUSE_MAX_NS.cast_unsigned() {
             self.seen = time;
-            let now = time.plus(-self.paused_ns);
+            let now = if self.paused_ns == 0 { time } else { time.plus(-self.paused_ns) };
             if self.earliest < now {
                 self.expire_before(now, leave);
             }
