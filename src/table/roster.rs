@@ -61,6 +61,8 @@ pub enum Entry {
 pub struct Table {
     limits: Limits,
     profile: Profile,
+    /// Nobody leaves sooner after a segment, whatever it is.
+    timer_min_ns: i64,
     seed: u64,
     index: Index,
     slab: Slab,
@@ -146,6 +148,7 @@ impl Table {
                 connections_max: limits.connections_max.min(CONNECTIONS_MAX),
                 past_max: limits.past_max.min(CONNECTIONS_MAX),
             },
+            timer_min_ns: profile.time_wait_ns.min(profile.syn_give_up_ns).min(profile.syn_ack_give_up_ns),
             profile,
             seed: foldhash::fast::RandomState::default().build_hasher().finish(),
             index: Index::new(),
@@ -370,7 +373,7 @@ impl Table {
     ) -> Entry {
         match taken {
             Taken::On => {}
-            Taken::Sooner(at) => self.schedule(slot, at),
+            Taken::Sooner(at) => self.schedule_soon(slot, at),
             Taken::Over => return self.rest(slot, locator.hash),
             Taken::No | Taken::Vacant => return self.take_whole(slot, locator, segment, leave),
         }
@@ -570,8 +573,10 @@ impl Table {
         if self.live() >= self.limits.connections_max {
             self.evict(leave);
         }
+        // A record that is there anyway is the shorter way.
         if left.is_none()
             && opening.is_plain()
+            && self.free.is_empty()
             && let Some(number) = self.asked.push(segment, opening.stream, self.paused_ns)
         {
             self.index.insert(opening.hash, number | ASKED);
@@ -603,7 +608,11 @@ impl Table {
         let stream = record.stream;
         record.touched = true;
         record.newest = record.end().plus(-self.paused_ns);
-        self.schedule_due(slot);
+        if let Some(at) = record.due(&self.profile)
+            && at < record.scheduled
+        {
+            self.schedule_soon(slot, at);
+        }
         stream
     }
 

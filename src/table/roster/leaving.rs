@@ -247,6 +247,14 @@ impl Table {
         }
     }
 
+    /// Puts one to which a segment came just now into the queue, for the soonest that anything could end it: so it stands there once, and
+    /// who answers, closes and goes to rest within that time is never looked up.
+    #[inline]
+    pub(super) fn schedule_soon(&mut self, slot: usize, at: Timestamp) {
+        self.schedule(slot, at.min(self.slab[slot].newest.plus(self.timer_min_ns)));
+    }
+
+    /// Puts it into the queue for `at`.
     pub(super) fn schedule(&mut self, slot: usize, at: Timestamp) {
         if self.deadlines.len() > 2 * self.slab.len() + STALE_MAX {
             let slab = &mut self.slab;
