@@ -145,6 +145,7 @@ impl Rung {
 struct Lives {
     scratch: Option<Box<Connection>>,
     room: Room,
+    orderly: Option<Box<Orderly>>,
 }
 
 impl Lives {
@@ -155,8 +156,9 @@ impl Lives {
         short: impl FnOnce(&Orderly),
         whole: impl FnOnce(&Connection, &Lifecycle),
     ) {
-        if let Some(orderly) = left.orderly(now, Profile::LINUX) {
-            return short(&orderly);
+        let orderly = self.orderly.get_or_insert_with(|| Box::new(Orderly::BLANK));
+        if left.orderly(now, Profile::LINUX, orderly) {
+            return short(orderly);
         }
         let room = mem::take(&mut self.room);
         let room = left.lend(&mut self.scratch, |connection| {

@@ -46,7 +46,7 @@ enum Letter {
     Kept(Sieve),
     Left(Kept, Departure, Timestamp),
     Judged(Box<Judged>, Departure),
-    InShort(Box<(Kept, Orderly)>, Departure),
+    InShort(Kept, Box<Orderly>, Departure),
     Late(Box<(Past, Segment)>),
     /// What is being judged, while it is.
     Nothing,
@@ -94,7 +94,7 @@ impl Mail {
         let letter = self.letters.iter_mut().find(is_open)?;
         if let Letter::Left(mut kept, departure, horizon) = std::mem::replace(letter, Letter::Nothing) {
             if let Some(orderly) = judge.in_short(&kept, &self.octets, horizon) {
-                *letter = Letter::InShort(Box::new((kept, orderly)), departure);
+                *letter = Letter::InShort(kept, orderly, departure);
             } else if let Some(left) = kept.lend(&self.octets)
                 && let Some(judged) = judge.judge(left, horizon, spares.take())
             {
@@ -216,10 +216,9 @@ fn tell(from: Receiver<Batch>, reporter: &mut Reporter<'_>, spares: &Spares, emp
                 Letter::Unheard(host) => reporter.unheard(host),
                 Letter::Lost(lost) => Outlet::lost(reporter, lost),
                 Letter::Judged(judged, departure) => spares.put(reporter.judged(*judged, departure)),
-                Letter::InShort(mut short, departure) => {
-                    let (kept, orderly) = &mut *short;
+                Letter::InShort(mut kept, orderly, departure) => {
                     let left = kept.lend(octets);
-                    left.into_iter().for_each(|left| reporter.left_in_short(left, orderly, departure));
+                    left.into_iter().for_each(|left| reporter.left_in_short(left, &orderly, departure));
                 }
                 Letter::Late(late) => reporter.late(&late.0, &late.1),
                 Letter::Left(..) | Letter::Nothing => {}

@@ -48,7 +48,7 @@ pub(super) struct Spares(Mutex<Vec<Spare>>);
 
 impl Judge {
     /// The life of a connection in short, if that is enough to tell it.
-    pub fn in_short(&self, kept: &Kept, octets: &[u8], horizon: Timestamp) -> Option<Orderly> {
+    pub fn in_short(&self, kept: &Kept, octets: &[u8], horizon: Timestamp) -> Option<Box<Orderly>> {
         kept.orderly(octets, horizon, self.profile)
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Reporter<'a> {
     scratch: Option<Box<Connection>>,
     room: Room,
     sketch: Sketch,
+    /// Where a life in short is written.
+    orderly: Option<Box<Orderly>>,
     /// Where a verdict on a life in short is written.
     verdict: Option<Box<Verdict>>,
 }
@@ -62,6 +64,7 @@ impl<'a> Reporter<'a> {
             scratch: None,
             room: Room::default(),
             sketch: Sketch::default(),
+            orderly: None,
             verdict: None,
         }
     }
@@ -393,8 +396,11 @@ impl Outlet for Reporter<'_> {
         if self.failure.is_some() {
             return;
         }
-        let orderly = left.orderly(horizon, self.profile);
-        if !orderly.is_some_and(|orderly| self.is_told_in_short(&left, &orderly, departure)) {
+        let mut orderly = self.orderly.take().unwrap_or_else(|| Box::new(Orderly::BLANK));
+        let is_orderly = left.orderly(horizon, self.profile, &mut orderly);
+        let is_told = is_orderly && self.is_told_in_short(&left, &orderly, departure);
+        self.orderly = Some(orderly);
+        if !is_told {
             self.left_whole(left, departure, horizon);
         }
     }

@@ -289,7 +289,10 @@ mod tests {
             let mut table = Table::new(limits, Profile::LINUX);
             let mut look = |left: Left<'_>| {
                 all += 1;
-                let Some(short) = left.orderly(horizon, profile) else { return };
+                let mut short = Orderly::BLANK;
+                if !left.orderly(horizon, profile, &mut short) {
+                    return;
+                }
                 orderly += 1;
                 lone += u32::from(is_alone);
                 open +=

@@ -250,7 +250,7 @@ impl Work<'_> {
             if finding::conclude_orderly(&orderly, &thresholds, verdict) {
                 circle.ways.name(orderly.context, None, verdict);
                 circle.tell(verdict, sink, counts)?;
-                return Ok(Some(Life::Short(Box::new(orderly))));
+                return Ok(Some(Life::Short(orderly)));
             }
         }
         let made = if kept.is_whole() { Made::There } else { Made::Here };

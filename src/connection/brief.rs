@@ -8,8 +8,6 @@ mod shelves;
 mod unpacking;
 mod usual;
 
-use std::ops::Range;
-
 pub use self::rest::Rest;
 pub use self::shelves::Shelves;
 
@@ -470,11 +468,11 @@ impl Brief {
     #[inline(always)]
     fn keep(&mut self, out: &mut Packing, flags: Flags, marks: Marks, shelves: Option<&mut Shelves>) -> bool {
         let head = &mut self.head;
-        let range = out.finish(flags, marks);
-        let (octets, len) = (out.scratch(), range.len());
+        let (begin, len) = out.finish(flags, marks);
+        let octets = &out.scratch()[begin..];
         let from = usize::from(head.first_used);
         if head.rest_used == 0 && from + len <= FIRST_MAX {
-            put_at(&mut self.first, from, octets, range);
+            put_at(&mut self.first, from, octets, len);
             head.first_used += len as u8;
             return true;
         }
@@ -482,19 +480,19 @@ impl Brief {
         let Some(place) = shelves.and_then(|shelves| shelves.room(&mut head.rest, from, from + len)) else {
             return false;
         };
-        put_at(place, from, octets, range);
+        put_at(place, from, octets, len);
         head.rest_used += len as u16;
         true
     }
 }
 
-/// Copies the `range` of `octets` to `place`. What lies behind may be written over: it is written later.
+/// Copies the first `len` octets of `packed` to `place`. What lies behind may be written over: it is written later.
 #[inline(always)]
-fn put_at(place: &mut [u8], from: usize, octets: &[u8], range: Range<usize>) {
+fn put_at(place: &mut [u8], from: usize, packed: &[u8], len: usize) {
     // Copies of a fixed length are two instructions.
-    match (place.get_mut(from..).and_then(<[u8]>::first_chunk_mut), octets[range.start..].first_chunk::<WHOLE>()) {
-        (Some(place), Some(whole)) if range.len() <= WHOLE => *place = *whole,
-        _ => put_exactly(&mut place[from..], &octets[range]),
+    match (place.get_mut(from..).and_then(<[u8]>::first_chunk_mut), packed.first_chunk::<WHOLE>()) {
+        (Some(place), Some(whole)) if len <= WHOLE => *place = *whole,
+        _ => put_exactly(&mut place[from..], &packed[..len]),
     }
 }
 

@@ -9,6 +9,8 @@
 
 mod pass;
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use smallvec::SmallVec;
 
 use self::pass::{Pass, Stage, Twins};
@@ -168,6 +170,8 @@ pub struct Letters {
 }
 
 impl Letters {
+    const NONE: Self = Self { all: [0; 8], len: 0 };
+
     /// As words.
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.all[..usize::from(self.len)]).unwrap_or_default()
@@ -222,11 +226,53 @@ impl Place {
 }
 
 impl Orderly {
-    /// Tells the life of what `brief` holds; none when it is not certain to be orderly.
-    pub fn of(circumstances: &Circumstances, brief: &Packed<'_>) -> Option<Self> {
+    /// That of nothing yet: room for one.
+    pub const BLANK: Self = {
+        const NOWHERE: Endpoint = Endpoint::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        const ZERO: Timestamp = Timestamp(0);
+        const NOTHING: Sent = Sent { frames: 0, payload_bytes: 0, first_payload: None, last_payload: None };
+        Self {
+            stream: 0,
+            client: NOWHERE,
+            server: NOWHERE,
+            start: ZERO,
+            end: ZERO,
+            horizon: ZERO,
+            open: OpenKind::Unanswered,
+            close: CloseKind::None,
+            initiator: None,
+            idle_ns: None,
+            fins: Sides { client: None, server: None },
+            sent: Sides { client: NOTHING, server: NOTHING },
+            reads_on: false,
+            history: Letters::NONE,
+            left_here: Sides { client: false, server: false },
+            context: 0,
+            is_mixed: false,
+            syn_ack: None,
+            opened: None,
+            fin_acked: None,
+            refusal: None,
+            abort: None,
+            is_heard: true,
+            profiles: Sides { client: Profile::LINUX, server: Profile::LINUX },
+            syn_frame: 0,
+            last_frame: 0,
+            syn_clock: None,
+            silence_ns: 0,
+            after_silence: None,
+            evicted: false,
+            cut: None,
+            large: None,
+            sends_large: Sides { client: false, server: false },
+        }
+    };
+
+    /// Becomes the life of what `brief` holds, in its own place, for it is large. False when that is not certain to be orderly.
+    pub fn become_that_of(&mut self, circumstances: &Circumstances, brief: &Packed<'_>) -> bool {
         let &Circumstances { client, server, .. } = circumstances;
         if !brief.is_settled() {
-            return None;
+            return false;
         }
         let mut pass = Pass::new(Twins::None);
         let mut is_orderly = pass.take_all(brief.unpacking(client, server));
@@ -235,59 +281,46 @@ impl Orderly {
             is_orderly = pass.take_all(brief.unpacking(client, server));
         }
         if !is_orderly {
-            return None;
+            return false;
         }
         pass.count_to(Place { time: brief.end(), frame: brief.last_frame() });
-        Self::tell(circumstances, &pass)
+        self.tell(circumstances, &pass).is_some()
     }
 
     /// The same of a SYN that nothing followed.
-    pub fn of_syn(circumstances: &Circumstances, syn: &Segment) -> Option<Self> {
+    pub fn become_that_of_syn(&mut self, circumstances: &Circumstances, syn: &Segment) -> bool {
         let mut pass = Pass::new(Twins::None);
-        let is_asked = Brief::can_begin(syn) && pass.take(&Unpacked::of(Side::Client, syn), || *syn);
-        if is_asked { Self::tell(circumstances, &pass) } else { None }
+        let is_asked = Brief::can_begin(syn) && pass.take(&Unpacked::of(Side::Client, syn), || &syn.options, || *syn);
+        is_asked && self.tell(circumstances, &pass).is_some()
     }
 
-    fn tell(circumstances: &Circumstances, pass: &Pass) -> Option<Self> {
+    fn tell(&mut self, circumstances: &Circumstances, pass: &Pass) -> Option<()> {
         let &Circumstances { stream, client, server, evicted, horizon, profile } = circumstances;
         let horizon = horizon.max(pass.newest.time);
         let is_late = pass.syn_ack.time.since(pass.syn.time) >= SYN_ACK_RTO_NS;
-        if !matches!(pass.stage, Stage::Asked | Stage::Refused)
-            && (is_late || pass.opened.time.since(pass.syn_ack.time) >= ANSWER_NS_MAX)
+        if !matches!(pass.course.stage, Stage::Asked | Stage::Refused)
+            && (is_late || pass.course.opened.time.since(pass.syn_ack.time) >= ANSWER_NS_MAX)
         {
             // It may be a copy, or come when there was something to say: how far the ends are then shows elsewhere.
             return None;
         }
         let profile_of = |side: Side| profile.of(pass.ways[side].greeting);
-        let profiles = Sides { client: profile_of(Side::Client), server: profile_of(Side::Server) };
         let left_here = |side: Side| pass.ways[side].left_here();
         let left_here =
             left_here(Side::Client).zip(left_here(Side::Server)).map(|(client, server)| Sides { client, server });
-        let mut orderly = Self {
+        *self = Self {
             stream,
             client,
             server,
             start: pass.syn.time,
             end: pass.newest.time,
             horizon,
-            open: OpenKind::Unanswered,
-            close: CloseKind::None,
-            initiator: None,
-            idle_ns: None,
-            fins: Sides::default(),
             sent: Sides { client: pass.sent(Side::Client), server: pass.sent(Side::Server) },
-            reads_on: false,
-            history: pass.history,
+            history: pass.course.history,
             left_here: left_here.unwrap_or_default(),
             context: pass.ways.client.context,
             is_mixed: pass.is_mixed || left_here.is_none(),
-            syn_ack: None,
-            opened: None,
-            fin_acked: None,
-            refusal: None,
-            abort: None,
-            is_heard: true,
-            profiles,
+            profiles: Sides { client: profile_of(Side::Client), server: profile_of(Side::Server) },
             syn_frame: pass.syn.frame,
             last_frame: pass.newest.frame,
             syn_clock: pass.syn_clock,
@@ -297,16 +330,23 @@ impl Orderly {
             cut: pass.cut,
             large: pass.large,
             sends_large: pass.sends_large,
+            ..Self::BLANK
         };
-        match pass.stage {
-            Stage::Asked => orderly.tell_unanswered(pass),
-            Stage::Refused => orderly.tell_refused(pass),
-            Stage::Open => orderly.tell_opened(pass)?,
-            Stage::Aborted => orderly.tell_aborted(pass)?,
-            Stage::HalfClosed | Stage::Over => orderly.tell_closed(pass)?,
+        self.tell_stage(pass)
+    }
+
+    /// What its stage tells.
+    #[inline]
+    fn tell_stage(&mut self, pass: &Pass) -> Option<()> {
+        match pass.course.stage {
+            Stage::Asked => self.tell_unanswered(pass),
+            Stage::Refused => self.tell_refused(pass),
+            Stage::Open => self.tell_opened(pass)?,
+            Stage::Aborted => self.tell_aborted(pass)?,
+            Stage::HalfClosed | Stage::Over => self.tell_closed(pass)?,
             _ => return None,
         }
-        Some(orderly)
+        Some(())
     }
 
     fn tell_unanswered(&mut self, pass: &Pass) {
@@ -343,8 +383,8 @@ impl Orderly {
             self.idle_ns = Some(abort.at.time.since(self.quiet_since()).max(0));
         } else {
             self.tell_closed(pass)?;
-            let waited_ns = abort.at.time.since(pass.fin_acked.time);
-            if waited_ns >= self.profiles[pass.closer].fin_wait_2_ns {
+            let waited_ns = abort.at.time.since(pass.course.fin_acked.time);
+            if waited_ns >= self.profiles[pass.course.closer].fin_wait_2_ns {
                 // Nobody was there any more to take it.
                 return None;
             }
@@ -362,30 +402,31 @@ impl Orderly {
 
     fn tell_handshake(&mut self, pass: &Pass) {
         self.open = OpenKind::ThreeWay;
-        (self.syn_ack, self.opened) = (Some(pass.syn_ack), Some(pass.opened));
+        (self.syn_ack, self.opened) = (Some(pass.syn_ack), Some(pass.course.opened));
     }
 
     /// Closed by one end at least.
     fn tell_closed(&mut self, pass: &Pass) -> Option<()> {
-        if !pass.is_drained && self.end.since(self.start) >= BRIEF_NS {
+        if !pass.course.is_drained && self.end.since(self.start) >= BRIEF_NS {
             return None;
         }
-        let (closer, answerer) = (pass.closer, !pass.closer);
-        if pass.stage == Stage::Over {
-            let is_prompt = pass.fin_acked.frame == pass.second_fin.frame;
+        let (closer, answerer) = (pass.course.closer, !pass.course.closer);
+        if pass.course.stage == Stage::Over {
+            let is_prompt = pass.course.fin_acked.frame == pass.course.second_fin.frame;
             // It acknowledges payload that came after its FIN, or the peer's FIN later than its own was acknowledged, and not
             // as the mini socket would that Linux keeps of one that was closed, which has id 0.
-            let is_full = !is_prompt && pass.first_fin_id != 0 && pass.last_id != 0;
-            self.reads_on = !pass.is_drained || is_full;
+            let is_full = !is_prompt && pass.course.first_fin_id != 0 && pass.course.last_id != 0;
+            self.reads_on = !pass.course.is_drained || is_full;
             self.close = if is_prompt { CloseKind::ThreeSegment } else { CloseKind::FourSegment };
-            self.fins[answerer] = Some(pass.second_fin);
+            self.fins[answerer] = Some(pass.course.second_fin);
         }
         self.tell_handshake(pass);
-        self.fin_acked = Some(pass.fin_acked);
+        self.fin_acked = Some(pass.course.fin_acked);
         self.initiator = Some(initiator(closer));
-        self.fins[closer] = Some(pass.first_fin);
+        self.fins[closer] = Some(pass.course.first_fin);
         let since = self.quiet_since();
-        self.idle_ns = Some(if pass.first_fin_len > 0 { 0 } else { pass.first_fin.time.since(since).max(0) });
+        self.idle_ns =
+            Some(if pass.course.first_fin_len > 0 { 0 } else { pass.course.first_fin.time.since(since).max(0) });
         Some(())
     }
 

@@ -1,7 +1,7 @@
 //! The stacks that lastack knows: what the packets do not say and a verdict may rest on, and how a SYN tells them apart.
 
 use crate::base::words;
-use crate::segment::{OptionKind, Segment};
+use crate::segment::{OptionKind, Segment, TcpOptions};
 
 const SECOND_NS: i64 = 1_000_000_000;
 
@@ -174,8 +174,13 @@ pub struct Greeting {
 
 impl Greeting {
     pub(super) fn of(segment: &Segment) -> Self {
-        let (order, count) = segment.options.order_and_count();
-        Self { order, count, ttl: segment.ttl }
+        Self::with(&segment.options, segment.ttl)
+    }
+
+    /// That of a segment with these options and this hop limit.
+    pub(super) fn with(options: &TcpOptions, ttl: u8) -> Self {
+        let (order, count) = options.order_and_count();
+        Self { order, count, ttl }
     }
 
     /// It permits selective acknowledgments.
@@ -187,19 +192,19 @@ impl Greeting {
     /// peer's SYN let it have the options. Android and ChromeOS are Linux, iOS is macOS.
     fn stack(self) -> Option<Profile> {
         use OptionKind::{MaximumSegmentSize, SackPermitted, Timestamps, WindowScale};
-        const LINUX: [(u8, u8); 3] = [
+        const LINUX: [u16; 3] = [
             order_of(&[MaximumSegmentSize, SackPermitted, Timestamps, WindowScale]),
             order_of(&[MaximumSegmentSize, SackPermitted, WindowScale]),
             order_of(&[MaximumSegmentSize, Timestamps, WindowScale]),
         ];
-        const WINDOWS: [(u8, u8); 3] = [
+        const WINDOWS: [u16; 3] = [
             order_of(&[MaximumSegmentSize, WindowScale, SackPermitted]),
             order_of(&[MaximumSegmentSize, WindowScale, SackPermitted, Timestamps]),
             order_of(&[MaximumSegmentSize, SackPermitted]),
         ];
-        const MACOS: (u8, u8) = order_of(&[MaximumSegmentSize, WindowScale, Timestamps, SackPermitted]);
-        const FREEBSD: (u8, u8) = order_of(&[MaximumSegmentSize, WindowScale, SackPermitted, Timestamps]);
-        let order = (self.order, self.count);
+        const MACOS: u16 = order_of(&[MaximumSegmentSize, WindowScale, Timestamps, SackPermitted]);
+        const FREEBSD: u16 = order_of(&[MaximumSegmentSize, WindowScale, SackPermitted, Timestamps]);
+        let order = u16::from_be_bytes([self.order, self.count]);
         match self.ttl {
             1..=64 if LINUX.contains(&order) => Some(Profile::LINUX),
             1..=64 if order == MACOS => Some(Profile::MACOS),
@@ -211,13 +216,13 @@ impl Greeting {
 }
 
 /// The order of `kinds` as a greeting holds it, and how many they are.
-const fn order_of(kinds: &[OptionKind]) -> (u8, u8) {
+const fn order_of(kinds: &[OptionKind]) -> u16 {
     let (mut order, mut at) = (0, 0);
     while at < kinds.len() {
         order = order << 2 | kinds[at] as u8;
         at += 1;
     }
-    (order, at as u8)
+    u16::from_be_bytes([order, at as u8])
 }
 
 #[cfg(test)]

@@ -42,6 +42,11 @@ fn detect(orderly: &Orderly, resets: &[Reset], thresholds: &Thresholds, found: &
         capture::snaplen_cut::of_orderly(orderly, found);
         return is_idle_told;
     }
+    let is_closed = orderly.fins.client.is_some() && orderly.fins.server.is_some() && orderly.abort.is_none();
+    if is_closed && orderly.cut.is_none() && orderly.large.is_none() && !thresholds.is_idle(orderly.silence_ns) {
+        // All others look for something of this that is missing or too much, and most lives end here.
+        return true;
+    }
     handshake::aborted_before_accept::of_orderly(orderly, resets, found);
     teardown::close_wait_stuck::of_orderly(orderly, thresholds, found);
     reset::tell_orderly(orderly, resets, found);

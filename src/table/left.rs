@@ -46,16 +46,18 @@ enum KeptBody {
 
 impl Kept {
     /// As [`Left::orderly`], with the octets that it was kept with.
-    pub fn orderly(&self, octets: &[u8], horizon: Timestamp, profile: Profile) -> Option<Orderly> {
+    pub fn orderly(&self, octets: &[u8], horizon: Timestamp, profile: Profile) -> Option<Box<Orderly>> {
         let &Self { stream, client, server, evicted, .. } = self;
         let circumstances = Circumstances { stream, client, server, evicted, horizon, profile };
-        match &self.body {
-            KeptBody::Asked(syn) => Orderly::of_syn(&circumstances, syn),
+        let mut place = Box::new(Orderly::BLANK);
+        let is_orderly = match &self.body {
+            KeptBody::Asked(syn) => place.become_that_of_syn(&circumstances, syn),
             KeptBody::Brief(head, from) => {
-                Orderly::of(&circumstances, &head.with(octets.get(*from..).unwrap_or_default()))
+                place.become_that_of(&circumstances, &head.with(octets.get(*from..).unwrap_or_default()))
             }
-            KeptBody::Whole(_) | KeptBody::Gone => None,
-        }
+            KeptBody::Whole(_) | KeptBody::Gone => false,
+        };
+        is_orderly.then_some(place)
     }
 
     /// It is a SYN and nothing else.
@@ -108,15 +110,15 @@ impl Left<'_> {
         self.server
     }
 
-    /// Its life, if it was an orderly one for certain, without unpacking it. `horizon` is the newest packet time of the
-    /// capture so far, `profile` what is taken for the stack of an end that does not show its own.
-    pub fn orderly(&self, horizon: Timestamp, profile: Profile) -> Option<Orderly> {
+    /// Writes its life over what `place` holds, without unpacking it; false when it is not an orderly one for certain. `horizon` is
+    /// the newest packet time of the capture so far, `profile` what is taken for the stack of an end that does not show its own.
+    pub fn orderly(&self, horizon: Timestamp, profile: Profile, place: &mut Orderly) -> bool {
         let &Self { stream, client, server, evicted, .. } = self;
         let circumstances = Circumstances { stream, client, server, evicted, horizon, profile };
         match &self.body {
-            Remains::Brief(brief) => Orderly::of(&circumstances, brief),
-            Remains::Asked(syn) => Orderly::of_syn(&circumstances, syn),
-            Remains::Whole(_) => None,
+            Remains::Brief(brief) => place.become_that_of(&circumstances, brief),
+            Remains::Asked(syn) => place.become_that_of_syn(&circumstances, syn),
+            Remains::Whole(_) => false,
         }
     }
 

@@ -13,8 +13,6 @@
 //! | 23 | the mark of payload that was cut |
 //! | 24 to 31 | control bits but PSH, with AE in its place, and that ACK is missing |
 
-use std::ops::Range;
-
 use crate::base::Side;
 use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions, Timestamps};
 
@@ -39,6 +37,7 @@ pub(super) const ENVELOPE: u32 = 1 << 21;
 pub(super) const OPTIONS: u32 = 1 << 22;
 const CUT_AT: u32 = 23;
 const FLAGS_AT: u32 = 24;
+pub(super) const FIN: u32 = (Flags::FIN.bits() as u32) << FLAGS_AT;
 /// Bits that are told one by one.
 const BITS: u32 = 0xff_ffff;
 
@@ -177,16 +176,16 @@ impl Packing {
         Self { bits: (side as u32) << FROM_SERVER_AT | 4 << LEN_AT, octets: [0; SCRATCH] }
     }
 
-    /// The packed segment, with these control bits and marks, in the scratch.
+    /// Where in the scratch the packed segment lies, with these control bits and marks: from which octet on, and how long it is.
     #[inline(always)]
-    pub fn finish(&mut self, flags: Flags, marks: Marks) -> Range<usize> {
+    pub fn finish(&mut self, flags: Flags, marks: Marks) -> (usize, usize) {
         let head = self.bits & BITS | flags_to_head(flags) | marks_to_head(marks);
         let is_short = head & LONG == 0;
         let (head, from) = if is_short { (head << 16, 2) } else { (head | IS_LONG, 0) };
         if let Some(place) = self.octets.first_chunk_mut() {
             *place = head.to_le_bytes();
         }
-        from..self.len()
+        (from, self.len() - from)
     }
 
     /// What [`finish`](Self::finish) says where to look.

@@ -6,11 +6,15 @@ use crate::base::prefetch::prefetch;
 /// Octets of the places of each size; a connection that needs more is tracked.
 const SIZES: [usize; 10] = [48, 80, 112, 160, 224, 320, 448, 640, 832, 1_056];
 
-/// Octets that are allocated together, at most.
+/// Octets that are allocated together.
 const PIECE: usize = 1 << 16;
 
-/// Places have 28 bits, and their sizes four.
-const PLACE_BITS: u32 = 28;
+/// Octets by which places are counted: all sizes are multiples.
+const UNIT: usize = 16;
+const UNITS: usize = PIECE / UNIT;
+
+/// Where a place is has 28 bits, and its size four: 4 GiB can be told apart.
+const AT_BITS: u32 = 28;
 
 /// Where something lies, and how large its place is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,85 +25,117 @@ impl Place {
     pub const NONE: Self = Self(u32::MAX);
 
     #[inline]
-    fn size(self) -> usize {
-        (self.0 >> PLACE_BITS) as usize
+    fn new(size: usize, at: u32) -> Self {
+        Self((size as u32) << AT_BITS | at)
     }
 
+    /// Which of the sizes.
     #[inline]
-    fn number(self) -> u32 {
-        self.0 & ((1 << PLACE_BITS) - 1)
+    fn size(self) -> usize {
+        (self.0 >> AT_BITS) as usize
+    }
+
+    /// How many octets; none nowhere.
+    #[inline]
+    fn len(self) -> usize {
+        const LENS: [usize; 16] = {
+            let mut lens = [0; 16];
+            let mut size = 0;
+            while size < SIZES.len() {
+                assert!(SIZES[size].is_multiple_of(UNIT));
+                lens[size] = SIZES[size];
+                size += 1;
+            }
+            lens
+        };
+        LENS[self.size()]
+    }
+
+    /// The piece that it lies in, and from which octet on.
+    #[inline]
+    fn at(self) -> (usize, usize) {
+        let at = (self.0 & ((1 << AT_BITS) - 1)) as usize;
+        (at / UNITS, at % UNITS * UNIT)
     }
 }
 
 /// Places by size.
-#[derive(Debug)]
-pub struct Shelves([Shelf; SIZES.len()]);
-
-/// Places of one size.
-#[derive(Debug)]
-struct Shelf {
-    /// All as long as a power of two of places.
-    pieces: Vec<Box<[u8]>>,
-    /// Octets of a place.
-    size: usize,
-    /// Places of a piece, as a power of two.
-    piece_bits: u32,
-    /// Places that were ever taken.
-    used: u32,
-    /// Those that are free again; the last one is taken first, since it is still in the cache.
-    free: Vec<u32>,
+#[derive(Debug, Default)]
+pub struct Shelves {
+    pieces: Vec<Box<[u8; PIECE]>>,
+    shelves: [Shelf; SIZES.len()],
 }
 
-impl Default for Shelves {
-    fn default() -> Self {
-        Self(SIZES.map(|size| Shelf {
-            pieces: Vec::new(),
-            size,
-            piece_bits: (PIECE / size).ilog2(),
-            used: 0,
-            free: Vec::new(),
-        }))
-    }
+/// Places of one size.
+#[derive(Debug, Default)]
+struct Shelf {
+    /// Where the next place is that was never taken, and how many there are in its piece.
+    next: u32,
+    left: u32,
+    /// Those that are free again; the last one is taken first, since it is still in the cache.
+    free: Vec<Place>,
 }
 
 impl Shelves {
     /// The place and perhaps more behind it, or nothing.
     #[inline]
     pub(super) fn get(&self, place: Place) -> &[u8] {
-        self.0.get(place.size()).and_then(|shelf| shelf.get(place.number())).unwrap_or_default()
+        let (piece, at) = place.at();
+        self.pieces.get(piece).map(|piece| &piece[at..]).unwrap_or_default()
     }
 
     /// The place with room for `len` octets: a larger one with the first `used` of them if it has too little. None when there
     /// may be no larger one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn room(&mut self, place: &mut Place, used: usize, len: usize) -> Option<&mut [u8]> {
-        if SIZES.get(place.size()).is_none_or(|&size| size < len) {
+        if place.len() < len {
             *place = self.larger(*place, used, len)?;
         }
-        self.0[place.size()].get_mut(place.number())
+        let (piece, at) = place.at();
+        self.pieces.get_mut(piece)?[at..].get_mut(..place.len())
     }
 
     /// Moves what lies in `place` to a larger one.
     #[cold]
     #[inline(never)]
     fn larger(&mut self, place: Place, used: usize, len: usize) -> Option<Place> {
-        let size = SIZES.iter().position(|&size| size >= len)?;
-        let number = self.0[size].take()?;
-        let (smaller, larger) = self.0.split_at_mut(size);
-        if let Some(old) = smaller.get_mut(place.size()) {
-            if let (Some(from), Some(to)) = (old.get(place.number()), larger[0].get_mut(number)) {
-                to[..used].copy_from_slice(&from[..used]);
+        let larger = self.take(SIZES.iter().position(|&size| size >= len)?)?;
+        if used > 0 {
+            let ((from_piece, from), (to_piece, to)) = (place.at(), larger.at());
+            if from_piece == to_piece {
+                self.pieces[to_piece].copy_within(from..from + used, to);
+            } else if let Ok([old, new]) = self.pieces.get_disjoint_mut([from_piece, to_piece]) {
+                new[to..to + used].copy_from_slice(&old[from..from + used]);
             }
-            old.free.push(place.number());
         }
-        Some(Place((size as u32) << PLACE_BITS | number))
+        self.put_back(place);
+        Some(larger)
+    }
+
+    /// A place that nobody has.
+    fn take(&mut self, size: usize) -> Option<Place> {
+        let shelf = &mut self.shelves[size];
+        if let Some(place) = shelf.free.pop() {
+            return Some(place);
+        }
+        if shelf.left == 0 {
+            let first = self.pieces.len() * UNITS;
+            // The very last would be nowhere.
+            shelf.next = u32::try_from(first).ok().filter(|_| first + UNITS < 1 << AT_BITS)?;
+            shelf.left = (PIECE / SIZES[size]) as u32;
+            self.pieces.push(vec![0; PIECE].into_boxed_slice().try_into().ok()?);
+        }
+        let place = Place::new(size, shelf.next);
+        shelf.next += (SIZES[size] / UNIT) as u32;
+        shelf.left -= 1;
+        Some(place)
     }
 
     /// Nobody needs the place any more.
     #[inline]
     pub(super) fn put_back(&mut self, place: Place) {
-        if let Some(shelf) = self.0.get_mut(place.size()) {
-            shelf.free.push(place.number());
+        if let Some(shelf) = self.shelves.get_mut(place.size()) {
+            shelf.free.push(place);
         }
     }
 
@@ -114,36 +150,6 @@ impl Shelves {
     /// Nobody needs any place.
     pub fn clear(&mut self) {
         *self = Self::default();
-    }
-}
-
-impl Shelf {
-    #[inline]
-    fn get(&self, number: u32) -> Option<&[u8]> {
-        let at = (number as usize & ((1 << self.piece_bits) - 1)) * self.size;
-        self.pieces.get(number as usize >> self.piece_bits)?.get(at..)
-    }
-
-    #[inline]
-    fn get_mut(&mut self, number: u32) -> Option<&mut [u8]> {
-        let at = (number as usize & ((1 << self.piece_bits) - 1)) * self.size;
-        self.pieces.get_mut(number as usize >> self.piece_bits)?.get_mut(at..at + self.size)
-    }
-
-    /// A place that nobody has.
-    fn take(&mut self) -> Option<u32> {
-        if let Some(number) = self.free.pop() {
-            return Some(number);
-        }
-        let number = self.used;
-        if number >= (1 << PLACE_BITS) - 1 {
-            return None;
-        }
-        if number as usize >> self.piece_bits == self.pieces.len() {
-            self.pieces.push(vec![0; self.size << self.piece_bits].into_boxed_slice());
-        }
-        self.used += 1;
-        Some(number)
     }
 }
 

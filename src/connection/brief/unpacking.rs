@@ -1,13 +1,13 @@
 //! What was packed, segment by segment.
 
 use super::packing::{
-    ACK, CLOCK, CONTEXT, ECHO_AT, ENVELOPE, FAST_OPEN, FRAMES_AT, FROM_SERVER_AT, INTERFACE, IP_ID, LEN_MAX, LONG,
+    ACK, CLOCK, CONTEXT, ECHO_AT, ENVELOPE, FAST_OPEN, FIN, FRAMES_AT, FROM_SERVER_AT, INTERFACE, IP_ID, LEN_MAX, LONG,
     MARKS, MSS, MULTIPATH, NANOS, OPTIONS, ORDER, PAYLOAD_AT, SACK_PERMITTED, SEQ, SHIFT, SPAN_AT, TTL, USUAL_MARKS,
     USUAL_TTL, VALUE_AT, WINDOW, envelope_len, flags_of_head, head_of, marks_of_head, options_len, span_len, word_len,
 };
 use super::{FIRST_MAX, Packed, expected_ack, next_id};
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
-use crate::segment::{Flags, Marks, MultipathEnd, OptionOrder, Segment, TcpOptions, Timestamps};
+use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions, Timestamps};
 
 /// A packed segment without its ends, and without options but timestamps.
 #[derive(Clone, Copy)]
@@ -88,21 +88,25 @@ impl Trail {
 /// move, and whether that goes too far is asked once a segment.
 const BLOCK: usize = LEN_MAX + 8;
 
-/// A packed segment that goes on like its sender's one before: with ACK alone or PSH besides, the next number, and all of its
-/// payload.
+/// A packed segment that goes on like its sender's one before: with ACK alone or PSH or FIN besides, the next number, and all of
+/// its payload.
 #[derive(Clone, Copy)]
 pub struct Usual {
     /// Its sender, as [`Side`] counts.
     pub side: usize,
+    pub is_fin: bool,
     pub frame: u64,
     pub time: Timestamp,
     /// Since the segment before: ns, and frames.
     pub span: i64,
     pub frames: u64,
     pub ack: Seq,
+    /// That is all that the other end sent.
+    pub acks_all: bool,
     pub payload_len: u32,
     pub timestamps: Option<Timestamps>,
     pub window: u16,
+    pub ip_id: u16,
 }
 
 /// Reads a brief from its beginning. What it reads was written by [`Brief`](super::Brief), so it is whole; were it not, octets
@@ -134,14 +138,8 @@ impl<'a> Unpacking<'a> {
     #[inline]
     pub(super) fn of(packed: &Packed<'a>, client: Endpoint, server: Endpoint) -> Self {
         let [first_len, rest_len] = packed.head.lens();
-        let mut first = [0; FIRST_MAX + BLOCK];
-        // What lies behind those in use is not looked at.
-        match (first.first_chunk_mut::<FIRST_MAX>(), packed.first.first_chunk::<FIRST_MAX>()) {
-            (Some(first), Some(octets)) => *first = *octets,
-            _ => first[..packed.first.len()].copy_from_slice(packed.first),
-        }
-        Self {
-            first,
+        let mut unpacking = Self {
+            first: [0; FIRST_MAX + BLOCK],
             rest: packed.rest,
             rest_len,
             is_behind: false,
@@ -154,7 +152,13 @@ impl<'a> Unpacking<'a> {
             has_options: false,
             options: TcpOptions::NONE,
             scratch: [0; BLOCK],
+        };
+        // What lies behind those in use is not looked at.
+        match (unpacking.first.first_chunk_mut::<FIRST_MAX>(), packed.first.first_chunk::<FIRST_MAX>()) {
+            (Some(first), Some(octets)) => *first = *octets,
+            _ => unpacking.first[..packed.first.len()].copy_from_slice(packed.first),
         }
+        unpacking
     }
 
     /// The same with times and frames as they were: they count from the first, and what is known is the newest.
@@ -195,6 +199,11 @@ impl<'a> Unpacking<'a> {
         }
     }
 
+    /// The options of the segment that was unpacked last, if it has others than timestamps.
+    pub fn options(&self) -> &TcpOptions {
+        &self.options
+    }
+
     /// Goes on to what lies behind the record; false when there is nothing, or it has been there.
     #[inline]
     fn go_behind(&mut self) -> bool {
@@ -210,27 +219,21 @@ impl<'a> Unpacking<'a> {
     /// the next.
     #[inline(always)]
     pub fn take_usual(&mut self, mut take: impl FnMut(&Usual) -> bool) {
-        let (mut at, mut time, mut frame, mut trails) = (self.at, self.time, self.frame, self.trails);
-        let mut all = if self.is_behind { self.rest } else { &self.first[..] };
-        let mut end = self.end;
         loop {
-            if at >= end {
-                if self.is_behind || self.rest_len == 0 {
-                    break;
-                }
-                (self.is_behind, self.end) = (true, self.rest_len);
-                (all, at, end) = (self.rest, 0, self.rest_len);
+            if self.at >= self.end && !self.go_behind() {
+                return;
             }
-            let Some(octets) = all.get(at..).and_then(<[u8]>::first_chunk) else { break };
+            let all = if self.is_behind { self.rest } else { &self.first[..] };
+            let Some(octets) = all.get(self.at..).and_then(<[u8]>::first_chunk) else { return };
             let mut block = Block { octets, at: 0 };
             let (head, head_len) = head_of(block.word() as u32);
             if head & UNUSUAL != 0 {
-                break;
+                return;
             }
             block.at = head_len;
             let has = |bit: u32| head & bit != 0;
             let side = (head >> FROM_SERVER_AT & 1) as usize;
-            let (own, peer) = (&trails[side], &trails[1 - side]);
+            let (own, peer) = (&self.trails[side], &self.trails[1 - side]);
             let (mut ack, mut ip_id) = (peer.nxt, next_id(own.ip_id));
             if has(ACK | IP_ID) {
                 ack = if has(ACK) { Seq(block.number(Extent::FOUR)) } else { ack };
@@ -246,17 +249,31 @@ impl<'a> Unpacking<'a> {
             let payload_len = block.number(lens.payload);
             let span = block.span(head);
             let frames = u64::from(block.number(lens.frames) ^ 1);
-            let (now, number) = (Timestamp(time.0 + span), frame.wrapping_add(frames));
-            let nxt = own.nxt + payload_len;
+            let is_fin = has(FIN);
+            let nxt = own.nxt + payload_len.wrapping_add(u32::from(is_fin));
             let len = block.at;
-            if !take(&Usual { side, frame: number, time: now, span, frames, ack, payload_len, timestamps, window }) {
-                break;
+            let segment = Usual {
+                side,
+                is_fin,
+                time: Timestamp(self.time.0 + span),
+                frame: self.frame.wrapping_add(frames),
+                span,
+                frames,
+                ack,
+                acks_all: ack == peer.nxt,
+                payload_len,
+                timestamps,
+                window,
+                ip_id,
+            };
+            if !take(&segment) {
+                return;
             }
-            (at, time, frame) = (at + len, now, number);
-            let own = &mut trails[side];
+            self.at += len;
+            (self.time, self.frame) = (segment.time, segment.frame);
+            let own = &mut self.trails[side];
             (own.nxt, own.clock, own.window, own.ip_id) = (nxt, clock, window, ip_id);
         }
-        (self.at, self.time, self.frame, self.trails) = (at, time, frame, trails);
     }
 
     /// Whether the next segment may be a usual one.
@@ -329,6 +346,7 @@ impl<'a> Unpacking<'a> {
             }
             self.has_options = has(OPTIONS);
             self.options = if self.has_options { octets.options() } else { TcpOptions::NONE };
+            self.options.timestamps = timestamps;
             block.at = octets.at;
         }
         self.at += block.at;
@@ -356,7 +374,7 @@ impl<'a> Unpacking<'a> {
 }
 
 /// What only stands in the head of a segment that is not [`Usual`].
-const UNUSUAL: u32 = LONG & !(ACK | IP_ID | NANOS | 7 << SPAN_AT);
+const UNUSUAL: u32 = LONG & !(ACK | IP_ID | NANOS | FIN | 7 << SPAN_AT);
 
 /// The sequence numbers of the first two segments, the SYNs, without unpacking them.
 pub(super) fn initial_numbers(packed: &Packed<'_>) -> [Seq; 2] {
@@ -607,17 +625,24 @@ impl Octets<'_> {
         }
     }
 
-    #[cold]
+    /// The options of a SYN but timestamps: what there is stands in eight octets.
     fn options(&mut self) -> TcpOptions {
-        let present = self.octet();
+        let mut octets = self.word();
+        let present = octets as u8;
+        octets >>= 8;
+        self.at += 1 + options_len(present);
+        let mut next = |is_there: u8, len: u32| {
+            let value = (present & is_there != 0).then_some(octets);
+            octets >>= if value.is_some() { 8 * len } else { 0 };
+            value
+        };
         TcpOptions {
-            mss: (present & MSS != 0).then(|| self.number(2) as u16),
-            window_scale: (present & SHIFT != 0).then(|| self.octet()),
+            mss: next(MSS, 2).map(|value| value as u16),
+            window_scale: next(SHIFT, 1).map(|value| value as u8),
+            order: next(ORDER, 1).map_or(OptionOrder::USUAL, |value| OptionOrder::from_bits(value as u8)),
             sack_permitted: present & SACK_PERMITTED != 0,
             fast_open: present & FAST_OPEN != 0,
             multipath: present & MULTIPATH != 0,
-            multipath_end: MultipathEnd::NONE,
-            order: OptionOrder::from_bits(if present & ORDER != 0 { self.octet() } else { 0 }),
             ..TcpOptions::NONE
         }
     }

@@ -66,10 +66,11 @@ impl Brief {
         own.ack = segment.ack;
         own.window = segment.window;
         own.ip_id = segment.ip_id;
-        own.deeds &= !HAS_CLOCK;
+        let deeds = own.deeds & !HAS_CLOCK;
+        own.deeds = deeds;
         if let Some(timestamps) = stamps {
             own.clock = timestamps.value;
-            own.deeds |= HAS_CLOCK;
+            own.deeds = deeds | HAS_CLOCK;
         }
         if segment.flags.contains(Flags::FIN) {
             own.close(peer_closed);

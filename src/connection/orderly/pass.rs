@@ -6,7 +6,7 @@ use crate::base::{Seq, Side, Sides, Timestamp};
 use crate::connection::noted::{Class, Noted};
 use crate::connection::profile::Greeting;
 use crate::connection::step::SILENCE_NS;
-use crate::segment::{Flags, Marks, Segment};
+use crate::segment::{Flags, Marks, Segment, TcpOptions};
 
 /// More than one IP packet holds.
 const SIZE_MAX: u32 = u16::MAX as u32;
@@ -58,6 +58,7 @@ struct Count {
     first_payload: u64,
     /// Whether the history tells of its payload, and of its acknowledgments.
     letters: u8,
+    has_fin: bool,
 }
 
 /// One direction.
@@ -76,22 +77,15 @@ pub(super) struct Way {
     /// Of its first segment, and of the newest.
     first_ttl: u8,
     window: u16,
-    has_fin: bool,
     /// Of its first segment, and of all.
     marks: Marks,
     marks_ever: Marks,
     pub context: u32,
 }
 
-/// The pass over the packed segments.
-pub(super) struct Pass {
+/// How a life goes from stage to stage.
+pub(super) struct Course {
     pub stage: Stage,
-    pub ways: Sides<Way>,
-    pub syn: Place,
-    pub syn_clock: Option<u32>,
-    /// The number after the SYN's.
-    pub syn_end: Seq,
-    pub syn_ack: Place,
     pub opened: Place,
     /// The timestamp of the handshake's end, where the ends use timestamps.
     pub clock: Option<Seq>,
@@ -101,12 +95,23 @@ pub(super) struct Pass {
     pub first_fin_id: u16,
     pub last_id: u16,
     pub history: Letters,
-    /// A segment of one side came another way than those before it.
-    pub is_mixed: bool,
     /// All that the other end had sent had reached the closer.
     pub is_drained: bool,
     pub fin_acked: Place,
     pub second_fin: Place,
+}
+
+/// The pass over the packed segments.
+pub(super) struct Pass {
+    pub course: Course,
+    pub ways: Sides<Way>,
+    pub syn: Place,
+    pub syn_clock: Option<u32>,
+    /// The number after the SYN's.
+    pub syn_end: Seq,
+    pub syn_ack: Place,
+    /// A segment of one side came another way than those before it.
+    pub is_mixed: bool,
     pub reset: Place,
     pub abort: Option<Abort>,
     /// That came after a FIN.
@@ -147,6 +152,12 @@ impl Count {
     /// Counts a segment with payload.
     #[inline]
     fn payload(&mut self, octets: u32, ack: Seq, now: Place) {
+        if octets == 0 {
+            return;
+        }
+        if self.octets == 0 {
+            self.first_payload = now.frame;
+        }
         self.octets += u64::from(octets);
         (self.last_payload, self.last_octets, self.last_ack) = (now, octets, ack);
     }
@@ -165,6 +176,7 @@ impl Way {
             last_payload: Place { time: Timestamp(0), frame: 0 },
             first_payload: 0,
             letters: 0,
+            has_fin: false,
         },
         first: Seq(0),
         nxt: Seq(0),
@@ -174,7 +186,6 @@ impl Way {
         greeting: None,
         first_ttl: 0,
         window: 0,
-        has_fin: false,
         marks: Marks::empty(),
         marks_ever: Marks::empty(),
         context: 0,
@@ -198,28 +209,85 @@ impl Way {
     }
 }
 
+/// What a segment with ACK says of where a life goes.
+struct Turn {
+    side: Side,
+    is_fin: bool,
+    /// It acknowledges all that the other end sent.
+    acks_all: bool,
+    payload_len: u32,
+    ip_id: u16,
+    clock: Option<Seq>,
+}
+
+impl Course {
+    /// Goes on to another stage; false when there is none that is orderly.
+    #[inline(never)]
+    fn turn(&mut self, turn: Turn, now: Place) -> bool {
+        let Turn { side, is_fin, acks_all, payload_len, ip_id, clock } = turn;
+        let is_bare = payload_len == 0 && !is_fin;
+        match self.stage {
+            Stage::Answered => {
+                (self.stage, self.opened, self.clock) = (Stage::Open, now, clock);
+                is_bare && side == Side::Client && acks_all
+            }
+            Stage::Open => {
+                self.stage = Stage::Closing;
+                self.history.push(side, b'F');
+                (self.closer, self.first_fin, self.first_fin_len) = (side, now, payload_len);
+                (self.first_fin_id, self.is_drained) = (ip_id, acks_all);
+                true
+            }
+            Stage::Closing | Stage::HalfClosed => {
+                let answers = side != self.closer && acks_all;
+                if self.stage == Stage::Closing {
+                    self.fin_acked = now;
+                }
+                if is_fin {
+                    self.stage = Stage::Closed;
+                    self.history.push(side, b'F');
+                    self.second_fin = now;
+                } else if self.stage == Stage::Closing {
+                    self.stage = Stage::HalfClosed;
+                } else {
+                    return false;
+                }
+                answers && payload_len == 0
+            }
+            Stage::Closed => {
+                (self.stage, self.last_id) = (Stage::Over, ip_id);
+                is_bare && side == self.closer && acks_all
+            }
+            Stage::Nothing | Stage::Asked | Stage::Over | Stage::Refused | Stage::Aborted => false,
+        }
+    }
+}
+
 impl Pass {
-    pub fn new(twins: Twins) -> Self {
-        let none = Place::default();
+    /// One that has not begun.
+    const EMPTY: Self = {
+        let none = Place { time: Timestamp(0), frame: 0 };
         Self {
-            stage: Stage::Nothing,
+            course: Course {
+                stage: Stage::Nothing,
+                opened: none,
+                clock: None,
+                closer: Side::Client,
+                first_fin: none,
+                first_fin_len: 0,
+                first_fin_id: 0,
+                last_id: 0,
+                history: Letters::NONE,
+                is_drained: false,
+                fin_acked: none,
+                second_fin: none,
+            },
             ways: Sides { client: Way::NEW, server: Way::NEW },
             syn: none,
             syn_clock: None,
             syn_end: Seq(0),
             syn_ack: none,
-            opened: none,
-            clock: None,
-            closer: Side::Client,
-            first_fin: none,
-            first_fin_len: 0,
-            first_fin_id: 0,
-            last_id: 0,
-            history: Letters::default(),
             is_mixed: false,
-            is_drained: false,
-            fin_acked: none,
-            second_fin: none,
             reset: none,
             abort: None,
             has_closed: false,
@@ -228,9 +296,13 @@ impl Pass {
             after_silence: None,
             cut: None,
             large: None,
-            sends_large: Sides::default(),
-            twins,
+            sends_large: Sides { client: false, server: false },
+            twins: Twins::None,
         }
+    };
+
+    pub fn new(twins: Twins) -> Self {
+        Self { twins, ..Self::EMPTY }
     }
 
     /// Times and frames were counted from the first segment; the newest was at `newest`.
@@ -240,10 +312,10 @@ impl Pass {
             |place: &mut Place| *place = Place { time: place.time.plus(time), frame: place.frame.wrapping_add(frame) };
         count(&mut self.syn);
         count(&mut self.syn_ack);
-        count(&mut self.opened);
-        count(&mut self.first_fin);
-        count(&mut self.fin_acked);
-        count(&mut self.second_fin);
+        count(&mut self.course.opened);
+        count(&mut self.course.first_fin);
+        count(&mut self.course.fin_acked);
+        count(&mut self.course.second_fin);
         count(&mut self.reset);
         if let Some(abort) = &mut self.abort {
             count(&mut abort.at);
@@ -264,8 +336,9 @@ impl Pass {
     /// Takes all that are left; false when the life is not orderly with one of them.
     pub fn take_all(&mut self, mut unpacking: Unpacking<'_>) -> bool {
         loop {
-            if self.stage == Stage::Open && self.twins != Twins::Compared && unpacking.is_usual() {
-                self.take_usual(&mut unpacking);
+            let is_begun = !matches!(self.course.stage, Stage::Nothing | Stage::Asked);
+            if is_begun && self.twins != Twins::Compared && unpacking.is_usual() && !self.take_usual(&mut unpacking) {
+                return false;
             }
             let Some(segment) = unpacking.advance() else { return true };
             // A copy, so that the numbers themselves need no place.
@@ -273,23 +346,24 @@ impl Pass {
                 let copy = segment;
                 unpacking.segment(&copy)
             };
-            if !self.take(&segment, whole) {
+            if !self.take(&segment, || unpacking.options(), whole) {
                 return false;
             }
         }
     }
 
-    /// Takes what says nothing but how far an open connection has come, as most segments do, up to one that says more.
+    /// Takes segments of which nothing is to be seen but their numbers, as of most, up to one that says more. False when the life is
+    /// not orderly with one of them.
     #[inline]
-    fn take_usual(&mut self, unpacking: &mut Unpacking<'_>) {
+    fn take_usual(&mut self, unpacking: &mut Unpacking<'_>) -> bool {
         let Sides { client, server } = &mut self.ways;
-        let mut counts = [client.count, server.count];
-        let (history, clock, mut longest) = (&mut self.history, self.clock, self.silence_ns);
+        let counts = [&mut client.count, &mut server.count];
+        let (course, mut longest, mut is_orderly) = (&mut self.course, self.silence_ns, true);
         unpacking.take_usual(|segment| {
-            let &Usual { side, time, frame, payload_len, ack, .. } = segment;
-            let own = &mut counts[side];
-            let is_bare = payload_len == 0;
-            let is_clocked = match (clock, segment.timestamps) {
+            let &Usual { side, is_fin, time, frame, payload_len, ack, .. } = segment;
+            let own = &mut *counts[side];
+            let is_bare = payload_len == 0 && !is_fin;
+            let is_clocked = match (course.clock, segment.timestamps) {
                 (None, None) => true,
                 (Some(clock), Some(stamps)) => side == Side::Client as usize || is_echo(stamps.echo, clock),
                 _ => false,
@@ -301,33 +375,51 @@ impl Pass {
             longest = longest.max(segment.span);
             own.frames += 1;
             own.ack = ack;
+            let now = Place { time, frame };
             let letter = 1 << u8::from(is_bare);
-            if own.letters & letter == 0 {
+            if own.letters & letter == 0 && !is_fin {
                 own.letters |= letter;
-                history.push(Side::BOTH[side], if is_bare { b'A' } else { b'D' });
-                own.first_payload = if is_bare { own.first_payload } else { frame };
+                course.history.push(Side::BOTH[side], if is_bare { b'A' } else { b'D' });
             }
             if !is_bare {
                 own.words += 1;
-                own.payload(payload_len, ack, Place { time, frame });
+                own.payload(payload_len, ack, now);
             }
-            true
+            if course.stage != Stage::Open || is_fin {
+                own.has_fin |= is_fin;
+                let turn = Turn {
+                    side: Side::BOTH[side],
+                    is_fin,
+                    acks_all: segment.acks_all,
+                    payload_len,
+                    ip_id: segment.ip_id,
+                    clock: segment.timestamps.map(|stamps| Seq(stamps.value)),
+                };
+                is_orderly = course.turn(turn, now);
+            }
+            is_orderly
         });
         self.silence_ns = longest;
         let (time, frame) = unpacking.now();
         self.newest = Place { time, frame };
-        let Sides { client, server } = &mut self.ways;
-        [client.count, server.count] = counts;
         (client.nxt, client.window) = unpacking.end_of(Side::Client);
         (server.nxt, server.window) = unpacking.end_of(Side::Server);
+        is_orderly
     }
 
-    /// Takes the next segment, `whole` if need be; false when the life is not orderly with it. That numbers are in order and
+    /// Takes the next segment, with its options or `whole` if need be; false when the life is not orderly with it. That numbers are in order and
     /// acknowledgments within what was sent, the brief holds.
     #[inline(always)]
-    pub fn take(&mut self, segment: &Unpacked, whole: impl Fn() -> Segment) -> bool {
+    pub fn take<'a>(
+        &mut self,
+        segment: &Unpacked,
+        options: impl Fn() -> &'a TcpOptions,
+        whole: impl Fn() -> Segment,
+    ) -> bool {
         let (side, now) = (segment.side, Place { time: segment.time, frame: segment.frame });
-        if self.stage != Stage::Nothing && !self.goes_on(side, &whole, now) || segment.marks.intersects(!ORDINARY) {
+        if self.course.stage != Stage::Nothing && !self.goes_on(side, &whole, now)
+            || segment.marks.intersects(!ORDINARY)
+        {
             return false;
         }
         self.newest = now;
@@ -338,10 +430,7 @@ impl Pass {
         way.marks_ever |= segment.marks;
         let count = &mut way.count;
         count.frames += 1;
-        if segment.payload_len > 0 {
-            count.first_payload = if count.octets == 0 { now.frame } else { count.first_payload };
-            count.payload(segment.payload_len, segment.ack, now);
-        }
+        count.payload(segment.payload_len, segment.ack, now);
         if segment.marks.contains(Marks::PAYLOAD_CUT) {
             see(&mut self.cut, now);
         }
@@ -352,17 +441,18 @@ impl Pass {
         let previous_ack = std::mem::replace(&mut count.ack, segment.ack);
         (way.window, way.nxt) = (segment.window, segment.seq_end());
         if segment.flags.contains(Flags::SYN) {
-            return self.open(side, &whole(), now);
+            let copy = *segment;
+            return self.open(&copy, options(), now);
         }
         let is_fin = segment.flags.contains(Flags::FIN);
         let is_bare = segment.payload_len == 0 && !is_fin;
-        way.has_fin |= is_fin;
+        way.count.has_fin |= is_fin;
         way.count.words += u32::from(!is_bare);
         self.is_mixed |= way.context != segment.context;
-        let is_clocked = match (self.clock, segment.timestamps) {
+        let is_clocked = match (self.course.clock, segment.timestamps) {
             (None, None) => true,
             (Some(clock), Some(stamps)) => {
-                side == Side::Client || self.stage == Stage::Answered || is_echo(stamps.echo, clock)
+                side == Side::Client || self.course.stage == Stage::Answered || is_echo(stamps.echo, clock)
             }
             _ => false,
         };
@@ -372,53 +462,24 @@ impl Pass {
         let (letter, count) = (1 << u8::from(is_bare), &mut self.ways[side].count);
         if count.letters & letter == 0 && !is_fin {
             count.letters |= letter;
-            self.history.push(side, if is_bare { b'A' } else { b'D' });
+            self.course.history.push(side, if is_bare { b'A' } else { b'D' });
         }
-        match self.stage {
-            Stage::Answered => {
-                self.stage = Stage::Open;
-                self.opened = now;
-                self.clock = segment.timestamps.map(|stamps| Seq(stamps.value));
-                is_bare && side == Side::Client && segment.ack == self.ways.server.nxt
+        if self.course.stage == Stage::Open && !is_fin {
+            if is_bare && segment.ack == previous_ack && self.twins == Twins::None {
+                self.twins = Twins::Possible;
+                return false;
             }
-            Stage::Open if is_fin => {
-                self.stage = Stage::Closing;
-                self.history.push(side, b'F');
-                (self.closer, self.first_fin, self.first_fin_len) = (side, now, segment.payload_len);
-                self.first_fin_id = segment.ip_id;
-                self.is_drained = segment.ack == self.ways[!side].nxt;
-                true
-            }
-            Stage::Open => {
-                if is_bare && segment.ack == previous_ack && self.twins == Twins::None {
-                    self.twins = Twins::Possible;
-                    return false;
-                }
-                true
-            }
-            Stage::Closing | Stage::HalfClosed => {
-                let answers = side != self.closer && segment.ack == self.ways[self.closer].nxt;
-                if self.stage == Stage::Closing {
-                    self.fin_acked = now;
-                }
-                if is_fin {
-                    self.stage = Stage::Closed;
-                    self.history.push(side, b'F');
-                    self.second_fin = now;
-                } else if self.stage == Stage::Closing {
-                    self.stage = Stage::HalfClosed;
-                } else {
-                    return false;
-                }
-                answers && segment.payload_len == 0
-            }
-            Stage::Closed => {
-                self.stage = Stage::Over;
-                self.last_id = segment.ip_id;
-                is_bare && side == self.closer && segment.ack == self.ways[!side].nxt
-            }
-            Stage::Nothing | Stage::Asked | Stage::Over | Stage::Refused | Stage::Aborted => false,
+            return true;
         }
+        let turn = Turn {
+            side,
+            is_fin,
+            acks_all: segment.ack == self.ways[!side].nxt,
+            payload_len: segment.payload_len,
+            ip_id: segment.ip_id,
+            clock: segment.timestamps.map(|stamps| Seq(stamps.value)),
+        };
+        self.course.turn(turn, now)
     }
 
     /// Segments of the server between its SYN and its RST.
@@ -457,7 +518,7 @@ impl Pass {
         let way = &self.ways[side];
         let count = &way.count;
         let has_payload = count.octets > 0;
-        let last_end = way.nxt - u32::from(way.has_fin);
+        let last_end = way.nxt - u32::from(count.has_fin);
         let is_acknowledged = self.ways[!side].count.ack.at_or_after(last_end);
         let last = LastPayload { place: count.last_payload, octets: count.last_octets, is_acknowledged };
         Sent {
@@ -487,23 +548,25 @@ impl Pass {
         let plain =
             segment.flags.contains(Flags::ACK) && !segment.flags.contains(Flags::FIN) && segment.payload_len == 0;
         self.reset = now;
-        self.history.push(side, b'R');
-        match (self.stage, side) {
+        self.course.history.push(side, b'R');
+        match (self.course.stage, side) {
             (Stage::Asked, Side::Server) => {
-                self.stage = Stage::Refused;
+                self.course.stage = Stage::Refused;
                 let own = &mut self.ways.server;
                 (own.marks, own.context) = (segment.marks, segment.context);
                 plain && segment.timestamps.is_none() && segment.ack == self.syn_end
             }
             (Stage::Open, _) => {
-                self.stage = Stage::Aborted;
+                self.course.stage = Stage::Aborted;
                 plain && self.abort(segment, now)
             }
             // The other end had closed, and had all that this one sent before.
             (Stage::HalfClosed, _) => {
-                self.stage = Stage::Aborted;
+                self.course.stage = Stage::Aborted;
                 self.has_closed = true;
-                let is_whole = side != self.closer && self.is_drained && segment.ack == self.ways[self.closer].nxt;
+                let is_whole = side != self.course.closer
+                    && self.course.is_drained
+                    && segment.ack == self.ways[self.course.closer].nxt;
                 plain && is_whole && self.abort(segment, now)
             }
             _ => false,
@@ -516,7 +579,7 @@ impl Pass {
         let side = segment.side;
         let (own, peer) = (&self.ways[side], &self.ways[!side]);
         let (own_stamps, window) = (segment.timestamps, segment.window);
-        let is_clocked = match (self.clock, own_stamps) {
+        let is_clocked = match (self.course.clock, own_stamps) {
             (None, None) => window == own.window || window == 0,
             (Some(clock), Some(stamps)) => side == Side::Client || Seq(stamps.echo).at_or_after(clock),
             _ => false,
@@ -543,23 +606,24 @@ impl Pass {
         is_due && is_clocked && is_own && (side == Side::Client || self.is_server_heard())
     }
 
-    fn open(&mut self, side: Side, segment: &Segment, now: Place) -> bool {
+    fn open(&mut self, segment: &Unpacked, options: &TcpOptions, now: Place) -> bool {
+        let side = segment.side;
         let own = &mut self.ways[side];
-        own.greeting = Some(Greeting::of(segment));
+        own.greeting = Some(Greeting::with(options, segment.ttl));
         (own.marks, own.context) = (segment.marks, segment.context);
         (own.first_ttl, own.first) = (segment.ttl, segment.seq_end());
-        self.history.push(side, if side == Side::Client { b'S' } else { b'H' });
+        self.course.history.push(side, if side == Side::Client { b'S' } else { b'H' });
         let peer = &mut self.ways[!side];
-        (peer.len_max, peer.count.fits) = (segment.options.mss, segment.options.mss.map_or(SIZE_MAX, u32::from));
-        let clock = segment.options.timestamps.map(|stamps| stamps.value);
-        match (self.stage, side) {
+        (peer.len_max, peer.count.fits) = (options.mss, options.mss.map_or(SIZE_MAX, u32::from));
+        let clock = segment.timestamps.map(|stamps| stamps.value);
+        match (self.course.stage, side) {
             (Stage::Nothing, Side::Client) => {
-                (self.stage, self.syn, self.syn_clock) = (Stage::Asked, now, clock);
+                (self.course.stage, self.syn, self.syn_clock) = (Stage::Asked, now, clock);
                 self.syn_end = segment.seq_end();
                 true
             }
             (Stage::Asked, Side::Server) => {
-                (self.stage, self.syn_ack, self.clock) = (Stage::Answered, now, clock.map(Seq));
+                (self.course.stage, self.syn_ack, self.course.clock) = (Stage::Answered, now, clock.map(Seq));
                 clock.is_none() || self.syn_clock.is_some()
             }
             _ => false,

@@ -207,6 +207,9 @@ fn tell(entry: &Entry, reset: &Reset, (endpoint, severity): (Endpoint, Option<Se
 /// Judges the reset of a connection of which the life was told in short: such a life has one at most.
 pub(super) fn judge_orderly(orderly: &Orderly, words: Words, resets: &mut Vec<Reset>) {
     resets.clear();
+    if orderly.refusal.is_none() && orderly.abort.is_none() {
+        return;
+    }
     resets.extend(orderly.refusal.map(|refusal| refused::of_orderly(orderly, refusal, words)));
     resets.extend(orderly.abort.as_ref().map(|abort| abort::of_orderly(orderly, abort, words)));
 }
