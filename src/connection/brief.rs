@@ -2,6 +2,7 @@
 //! packed and nothing is concluded from them: most connections end before it is worth knowing more. Played back, they
 //! make the [`Connection`](super::Connection) that tracking them at once would have made.
 
+mod octets;
 mod packing;
 mod rest;
 mod shelves;

@@ -7,13 +7,15 @@
 //! Whatever else there is makes it none, a closed window or another reset for instance. Debug builds tell every such
 //! life both ways and panic when the two differ.
 
+mod course;
 mod pass;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use smallvec::SmallVec;
 
-use self::pass::{Pass, Stage, Twins};
+use self::course::Stage;
+use self::pass::{Pass, Twins};
 use super::brief::{Brief, Packed, Unpacked};
 use super::noted::Noted;
 use super::profile::Profile;

@@ -1,7 +1,8 @@
 //! The pass over the packed segments of a life: whether it is orderly, and what there is to know of it.
 
 use super::super::brief::{Unpacked, Unpacking, Usual};
-use super::{Abort, LastPayload, Letters, Place, Sent, Sighting};
+use super::course::{Course, Stage, Turn};
+use super::{Abort, LastPayload, Place, Sent, Sighting};
 use crate::base::{Seq, Side, Sides, Timestamp};
 use crate::connection::noted::{Class, Noted};
 use crate::connection::profile::Greeting;
@@ -18,27 +19,6 @@ const ORDINARY: Marks = Marks::CHECKSUM_GOOD
     .union(Marks::REASSEMBLED)
     .union(Marks::DONT_FRAGMENT)
     .union(Marks::PAYLOAD_CUT);
-
-/// How far it has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    Nothing,
-    Asked,
-    Answered,
-    Open,
-    /// The first FIN was sent.
-    Closing,
-    /// And acknowledged.
-    HalfClosed,
-    /// And the other.
-    Closed,
-    /// And acknowledged.
-    Over,
-    /// The server refused the SYN.
-    Refused,
-    /// One end aborted what was open.
-    Aborted,
-}
 
 /// What the segments of one direction come to.
 #[derive(Clone, Copy, Debug)]
@@ -81,24 +61,6 @@ pub(super) struct Way {
     marks: Marks,
     marks_ever: Marks,
     pub context: u32,
-}
-
-/// How a life goes from stage to stage.
-pub(super) struct Course {
-    pub stage: Stage,
-    pub opened: Place,
-    /// The timestamp of the handshake's end, where the ends use timestamps.
-    pub clock: Option<Seq>,
-    pub closer: Side,
-    pub first_fin: Place,
-    pub first_fin_len: u32,
-    pub first_fin_id: u16,
-    pub last_id: u16,
-    pub history: Letters,
-    /// All that the other end had sent had reached the closer.
-    pub is_drained: bool,
-    pub fin_acked: Place,
-    pub second_fin: Place,
 }
 
 /// The pass over the packed segments.
@@ -209,79 +171,12 @@ impl Way {
     }
 }
 
-/// What a segment with ACK says of where a life goes.
-struct Turn {
-    side: Side,
-    is_fin: bool,
-    /// It acknowledges all that the other end sent.
-    acks_all: bool,
-    payload_len: u32,
-    ip_id: u16,
-    clock: Option<Seq>,
-}
-
-impl Course {
-    /// Goes on to another stage; false when there is none that is orderly.
-    #[inline(never)]
-    fn turn(&mut self, turn: Turn, now: Place) -> bool {
-        let Turn { side, is_fin, acks_all, payload_len, ip_id, clock } = turn;
-        let is_bare = payload_len == 0 && !is_fin;
-        match self.stage {
-            Stage::Answered => {
-                (self.stage, self.opened, self.clock) = (Stage::Open, now, clock);
-                is_bare && side == Side::Client && acks_all
-            }
-            Stage::Open => {
-                self.stage = Stage::Closing;
-                self.history.push(side, b'F');
-                (self.closer, self.first_fin, self.first_fin_len) = (side, now, payload_len);
-                (self.first_fin_id, self.is_drained) = (ip_id, acks_all);
-                true
-            }
-            Stage::Closing | Stage::HalfClosed => {
-                let answers = side != self.closer && acks_all;
-                if self.stage == Stage::Closing {
-                    self.fin_acked = now;
-                }
-                if is_fin {
-                    self.stage = Stage::Closed;
-                    self.history.push(side, b'F');
-                    self.second_fin = now;
-                } else if self.stage == Stage::Closing {
-                    self.stage = Stage::HalfClosed;
-                } else {
-                    return false;
-                }
-                answers && payload_len == 0
-            }
-            Stage::Closed => {
-                (self.stage, self.last_id) = (Stage::Over, ip_id);
-                is_bare && side == self.closer && acks_all
-            }
-            Stage::Nothing | Stage::Asked | Stage::Over | Stage::Refused | Stage::Aborted => false,
-        }
-    }
-}
-
 impl Pass {
     /// One that has not begun.
     const EMPTY: Self = {
         let none = Place { time: Timestamp(0), frame: 0 };
         Self {
-            course: Course {
-                stage: Stage::Nothing,
-                opened: none,
-                clock: None,
-                closer: Side::Client,
-                first_fin: none,
-                first_fin_len: 0,
-                first_fin_id: 0,
-                last_id: 0,
-                history: Letters::NONE,
-                is_drained: false,
-                fin_acked: none,
-                second_fin: none,
-            },
+            course: Course::NEW,
             ways: Sides { client: Way::NEW, server: Way::NEW },
             syn: none,
             syn_clock: None,

@@ -1,0 +1,156 @@
+//! Packed octets read one number after the other: where no time is to be saved.
+
+use super::packing::{
+    ACK, CONTEXT, ECHO_AT, ENVELOPE, FAST_OPEN, FRAMES_AT, INTERFACE, IP_ID, MARKS, MSS, MULTIPATH, NANOS, OPTIONS,
+    ORDER, PAYLOAD_AT, SACK_PERMITTED, SEQ, SHIFT, SPAN_AT, TTL, VALUE_AT, WINDOW, envelope_len, head_of, options_len,
+    span_len, word_len,
+};
+use super::unpacking::Trail;
+use crate::base::Seq;
+use crate::segment::{Marks, OptionOrder, TcpOptions};
+
+/// Packed octets and how far they have been read.
+#[derive(Clone, Copy)]
+pub(super) struct Octets<'a> {
+    /// Those in use, and room behind them.
+    pub all: &'a [u8],
+    pub at: usize,
+    pub end: usize,
+}
+
+impl Octets<'_> {
+    #[inline]
+    pub fn is_over(&self) -> bool {
+        self.at >= self.end
+    }
+
+    /// The next eight octets, without going on.
+    #[inline]
+    fn word(&self) -> u64 {
+        match self.all.get(self.at..).and_then(<[u8]>::first_chunk) {
+            Some(octets) => u64::from_le_bytes(*octets),
+            None => self.last_word(),
+        }
+    }
+
+    /// The same near the end.
+    #[cold]
+    fn last_word(&self) -> u64 {
+        let Some((before, last)) = self.all.split_last_chunk() else {
+            let rest = self.all.get(self.at..).unwrap_or_default();
+            return rest.iter().rev().fold(0, |word, &octet| word << 8 | u64::from(octet));
+        };
+        let passed = self.at.saturating_sub(before.len()).min(8);
+        u64::from_le_bytes(*last).unbounded_shr(8 * passed as u32)
+    }
+
+    /// The next number, of up to eight octets.
+    #[inline]
+    fn number(&mut self, len: usize) -> u64 {
+        const MASKS: [u64; 9] = masks();
+        let value = self.word() & MASKS[len.min(8)];
+        self.at += len;
+        value
+    }
+
+    #[inline]
+    fn head(&mut self) -> u32 {
+        let (head, len) = head_of(self.word() as u32);
+        self.at += len;
+        head
+    }
+
+    #[inline]
+    fn octet(&mut self) -> u8 {
+        self.number(1) as u8
+    }
+
+    /// The time in ns and the frames since the segment before.
+    #[inline]
+    fn distance(&mut self, head: u32) -> (i64, u64) {
+        let span = self.number(span_len(head >> SPAN_AT)).cast_signed();
+        let span = if head & NANOS == 0 { span * 1_000 } else { span };
+        (span, self.number(word_len(head >> FRAMES_AT)) ^ 1)
+    }
+
+    /// The time in ns and the frames from before the first to the last.
+    pub fn passed(mut self) -> (i64, u64) {
+        let (mut time, mut frame) = (0, 0);
+        while !self.is_over() {
+            let (_, span, frames) = self.step_over();
+            (time, frame) = (time + span, frame + frames);
+        }
+        (time, frame)
+    }
+
+    /// Steps over a segment. Returns its sequence number, if that is not the one after the last of its side, and the time in ns and the
+    /// frames since the segment before.
+    pub fn step_over(&mut self) -> (Option<Seq>, i64, u64) {
+        let head = self.head();
+        let has = |bit: u32| usize::from(head & bit != 0);
+        let seq = if head & SEQ != 0 { Some(Seq(self.number(4) as u32)) } else { None };
+        self.at += 4 * has(ACK) + 2 * (has(WINDOW) + has(IP_ID));
+        self.at += word_len(head >> VALUE_AT) + word_len(head >> ECHO_AT) + word_len(head >> PAYLOAD_AT);
+        let (span, frames) = self.distance(head);
+        if head & ENVELOPE != 0 {
+            let changed = self.octet();
+            self.at += envelope_len(changed);
+        }
+        if head & OPTIONS != 0 {
+            let present = self.octet();
+            self.at += options_len(present);
+        }
+        (seq, span, frames)
+    }
+
+    /// What changed of the envelope.
+    #[cold]
+    pub fn envelope(&mut self, own: &mut Trail) {
+        let changed = self.octet();
+        if changed & TTL != 0 {
+            own.ttl = self.octet();
+        }
+        if changed & MARKS != 0 {
+            own.marks = Marks::from_bits_retain(self.number(2) as u16);
+        }
+        if changed & INTERFACE != 0 {
+            own.interface = self.number(2) as u16;
+        }
+        if changed & CONTEXT != 0 {
+            own.context = self.number(2) as u16;
+        }
+    }
+
+    /// The options of a SYN but timestamps: what there is stands in eight octets.
+    pub fn options(&mut self) -> TcpOptions {
+        let mut octets = self.word();
+        let present = octets as u8;
+        octets >>= 8;
+        self.at += 1 + options_len(present);
+        let mut next = |is_there: u8, len: u32| {
+            let value = (present & is_there != 0).then_some(octets);
+            octets >>= if value.is_some() { 8 * len } else { 0 };
+            value
+        };
+        TcpOptions {
+            mss: next(MSS, 2).map(|value| value as u16),
+            window_scale: next(SHIFT, 1).map(|value| value as u8),
+            order: next(ORDER, 1).map_or(OptionOrder::USUAL, |value| OptionOrder::from_bits(value as u8)),
+            sack_permitted: present & SACK_PERMITTED != 0,
+            fast_open: present & FAST_OPEN != 0,
+            multipath: present & MULTIPATH != 0,
+            ..TcpOptions::NONE
+        }
+    }
+}
+
+/// What is left of eight octets by how many of them count.
+pub(super) const fn masks() -> [u64; 9] {
+    let mut masks = [u64::MAX; 9];
+    let mut len = 0;
+    while len < 8 {
+        masks[len] = (1 << (8 * len)) - 1;
+        len += 1;
+    }
+    masks
+}
