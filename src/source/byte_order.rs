@@ -28,6 +28,28 @@ impl ByteOrder {
         }
     }
 
+    /// Several numbers of four bytes each, asked for the order once.
+    #[inline(always)]
+    pub(super) const fn u32s<const COUNT: usize>(self, bytes: [[u8; 4]; COUNT]) -> [u32; COUNT] {
+        let mut numbers = [0; COUNT];
+        let mut at = 0;
+        match self {
+            ByteOrder::Little => {
+                while at < COUNT {
+                    numbers[at] = u32::from_le_bytes(bytes[at]);
+                    at += 1;
+                }
+            }
+            ByteOrder::Big => {
+                while at < COUNT {
+                    numbers[at] = u32::from_be_bytes(bytes[at]);
+                    at += 1;
+                }
+            }
+        }
+        numbers
+    }
+
     /// Eight bytes as a number.
     #[inline]
     pub const fn u64(self, bytes: [u8; 8]) -> u64 {

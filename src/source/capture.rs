@@ -91,7 +91,7 @@ impl Reader {
     #[inline]
     fn looking(&mut self) -> Option<Looking<'_>> {
         match self {
-            Reader::Pcap(reader) | Reader::Trace(reader) => Some(Looking::Pcap(reader)),
+            Reader::Pcap(reader) | Reader::Trace(reader) => reader.is_usual().then_some(Looking::Pcap(reader)),
             Reader::Pcapng(reader) => Some(Looking::Pcapng(reader)),
             Reader::Snoop(_) => None,
         }

@@ -105,9 +105,18 @@ impl Tap {
     #[inline]
     fn record(self, start: usize, len: u32, time: Timestamp, original_len: u32) -> Record {
         let Tap { link, fcs_len, interface } = self;
-        let record =
-            Record { start, len, time, original_len, link, interface, flags: 0, others_before: 0, timed: true };
-        record.without_fcs(fcs_len)
+        let (len, original_len) =
+            if fcs_len == 0 { (len, original_len) } else { without_fcs(fcs_len, len, original_len) };
+        Record { start, len, time, original_len, link, interface, flags: 0, others_before: 0, timed: true }
+    }
+}
+
+/// Both lengths of a frame without the `fcs_len` octets of check sequence at its end on the wire, as far as they were captured.
+#[cold]
+fn without_fcs(fcs_len: u32, len: u32, original_len: u32) -> (u32, u32) {
+    match original_len.checked_sub(fcs_len) {
+        Some(shorter) => (len.min(shorter), shorter),
+        None => (len, original_len),
     }
 }
 
@@ -123,16 +132,6 @@ impl Record {
     #[inline]
     fn at(mut self, block_start: usize) -> Self {
         self.start += block_start;
-        self
-    }
-
-    /// Without the `fcs_len` octets of check sequence at the end of the frame on the wire, as far as they were captured.
-    #[inline]
-    fn without_fcs(mut self, fcs_len: u32) -> Self {
-        if fcs_len != 0 && self.original_len >= fcs_len {
-            self.original_len -= fcs_len;
-            self.len = self.len.min(self.original_len);
-        }
         self
     }
 }

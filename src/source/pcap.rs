@@ -60,8 +60,6 @@ pub(super) struct PcapReader {
     order: ByteOrder,
     head_len: usize,
     lengths: Lengths,
-    /// Record headers are the usual ones.
-    is_usual: bool,
     unit_ns: i64,
     tap: Tap,
 }
@@ -126,31 +124,22 @@ impl PcapReader {
         // AIX writes nanoseconds.
         let unit_ns = if aix.is_some() { 1 } else { dialect.unit_ns };
         let tap = Tap { link, fcs_len: fcs_len.into(), interface };
-        let is_usual = head_len == RECORD_HEADER_BYTES && lengths == Lengths::InOrder;
-        Ok(Self { order, head_len, lengths, is_usual, unit_ns, tap })
+        Ok(Self { order, head_len, lengths, unit_ns, tap })
     }
 
-    /// The record that `bytes` begin with, if it is whole and its header the usual one.
+    /// Record headers are the usual ones.
+    #[inline]
+    pub(super) fn is_usual(&self) -> bool {
+        self.head_len == RECORD_HEADER_BYTES && self.lengths == Lengths::InOrder
+    }
+
+    /// The record that `bytes` begin with, if it is whole. Only where headers are the usual ones.
     #[inline(always)]
     pub(super) fn whole<'a>(&self, bytes: &'a [u8]) -> Option<Whole<'a>> {
         let (head, rest) = bytes.split_first_chunk::<RECORD_HEADER_BYTES>()?;
         let (fields, _) = head.as_chunks::<4>();
-        let &[seconds, fraction, caplen, original_len] = fields else { return None };
-        let [seconds, fraction, caplen, original_len] = match self.order {
-            ByteOrder::Little => [
-                u32::from_le_bytes(seconds),
-                u32::from_le_bytes(fraction),
-                u32::from_le_bytes(caplen),
-                u32::from_le_bytes(original_len),
-            ],
-            ByteOrder::Big => [
-                u32::from_be_bytes(seconds),
-                u32::from_be_bytes(fraction),
-                u32::from_be_bytes(caplen),
-                u32::from_be_bytes(original_len),
-            ],
-        };
-        if !self.is_usual || caplen > RECORD_BYTES_MAX {
+        let [seconds, fraction, caplen, original_len] = self.order.u32s(*fields.first_chunk()?);
+        if caplen > RECORD_BYTES_MAX {
             return None;
         }
         let (bytes, behind) = rest.split_at_checked(caplen as usize)?;

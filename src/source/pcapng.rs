@@ -81,21 +81,35 @@ impl PcapngReader {
     #[inline(always)]
     pub(super) fn whole<'a>(&mut self, bytes: &'a [u8], catalog: &mut Catalog) -> Option<Whole<'a>> {
         let head = bytes.first_chunk::<PACKET_HEAD_BYTES>()?;
-        let total = self.order.u32(four(head, 4)) as usize;
-        if self.order.u32(four(head, 0)) != EPB_MAGIC
-            || total > RECORD_BYTES_MAX as usize
+        let (fields, _) = head.as_chunks::<4>();
+        let [kind, total, index, high, low, caplen, original_len] = self.order.u32s(*fields.first_chunk()?);
+        if kind != EPB_MAGIC
+            || total > RECORD_BYTES_MAX
             || !total.is_multiple_of(4)
+            || caplen > RECORD_BYTES_MAX
             || self.others_before != 0
         {
             return None;
         }
-        let (block, behind) = bytes.split_at_checked(total)?;
-        if !block.ends_with(&head[4..8]) {
+        let (block, behind) = bytes.split_at_checked(total as usize)?;
+        let (data, again) = block.get(PACKET_HEAD_BYTES..)?.split_last_chunk::<TRAILER_BYTES>()?;
+        if *again != four(head, 4) {
             return None;
         }
-        let record = self.enhanced_packet(head, block, catalog).ok()?;
-        let bytes = block.get(PACKET_HEAD_BYTES..)?.get(..record.len as usize)?;
-        Some(Whole { record, bytes, behind })
+        let record = if data.len() == caplen.next_multiple_of(4) as usize {
+            let interface = self.interfaces.get(index as usize)?;
+            let time = interface.clock.timestamp(u64::from(high) << 32 | u64::from(low));
+            self.last_time = time;
+            interface.tap.record(PACKET_HEAD_BYTES, caplen, time, original_len)
+        } else {
+            self.with_options(head, block, catalog)?
+        };
+        Some(Whole { record, bytes: data.get(..record.len as usize)?, behind })
+    }
+
+    #[inline(never)]
+    fn with_options(&mut self, head: &[u8; PACKET_HEAD_BYTES], block: &[u8], catalog: &mut Catalog) -> Option<Record> {
+        self.enhanced_packet(head, block, catalog).ok()
     }
 
     /// The next packet, or none at the end.

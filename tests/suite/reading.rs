@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use lastack::base::Timestamp;
 use lastack::source::write::{PacketOptions, PcapOptions, PcapWriter, PcapngWriter, Resolution};
-use lastack::source::{self, Access, ByteOrder, CaptureSet, Input, LinkType, Options, Source, SourceError};
+use lastack::source::{self, Access, ByteOrder, CaptureSet, Frame, Input, LinkType, Options, Source, SourceError};
 
 /// A frame that outlives its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,23 +36,37 @@ fn drain(opened: Result<CaptureSet, SourceError>) -> Outcome {
     }
 }
 
-fn drain_set(set: &mut CaptureSet) -> Outcome {
-    let mut kept = Vec::new();
-    loop {
-        match set.next_frame() {
-            Ok(Some(frame)) => kept.push(Kept {
-                number: frame.number.0,
-                time: frame.time.0,
-                bytes: frame.bytes.to_vec(),
-                original_len: frame.original_len,
-                link: frame.link.0,
-                interface: frame.interface,
-                flags: frame.flags,
-            }),
-            Ok(None) => return (kept, None),
-            Err(error) => return (kept, Some(error.to_string())),
+impl Kept {
+    fn of(frame: &Frame<'_>) -> Self {
+        Self {
+            number: frame.number.0,
+            time: frame.time.0,
+            bytes: frame.bytes.to_vec(),
+            original_len: frame.original_len,
+            link: frame.link.0,
+            interface: frame.interface,
+            flags: frame.flags,
         }
     }
+}
+
+/// By turns some that are at hand, and one whether it is or not.
+fn drain_set(set: &mut CaptureSet) -> Outcome {
+    let mut kept = Vec::new();
+    let before = set.frames();
+    let error = loop {
+        let len = kept.len();
+        let lent = set.lend_at_hand(3, |frame| kept.push(Kept::of(frame)));
+        assert!(lent <= 3 && kept.len() == len + lent);
+        match set.next_frame() {
+            Ok(Some(frame)) => kept.push(Kept::of(&frame)),
+            Ok(None) => break None,
+            Err(error) => break Some(error.to_string()),
+        }
+    };
+    assert_eq!(set.frames(), before + kept.len() as u64);
+    assert_eq!(set.interfaces().iter().map(|interface| interface.frames).sum::<u64>(), set.frames());
+    (kept, error)
 }
 
 fn from_reader(reader: impl Read + Send + 'static, options: Options) -> Outcome {
