@@ -165,12 +165,14 @@ impl Head {
 
     #[inline]
     fn ends_at(&self, profile: &Profile) -> Option<Timestamp> {
+        // Asked first: most are in the middle of their life.
+        if self.stage == Stage::Open && !self.tails.iter().all(|tail| tail.has(CLOSED)) {
+            return None;
+        }
         let after = match self.stage {
-            Stage::Reset => profile.time_wait_ns,
+            Stage::Open | Stage::Reset => profile.time_wait_ns,
             Stage::Asked => profile.syn_give_up_ns,
             Stage::Answered => profile.syn_ack_give_up_ns,
-            Stage::Open if self.tails.iter().all(|tail| tail.has(CLOSED)) => profile.time_wait_ns,
-            Stage::Open => return None,
         };
         Some(self.newest.plus(after))
     }
