@@ -117,6 +117,14 @@ impl Journal {
         }
     }
 
+    /// What had to make room stands before that frame.
+    pub fn is_whole_since(&self, frame: u64) -> bool {
+        let oldest =
+            |queue: &VecDeque<Noted>, max: usize| queue.front().filter(|_| queue.len() == max).map(|noted| noted.frame);
+        let oldest = [oldest(&self.tail, TAIL_MAX), oldest(&self.recent, RECENT_MAX)];
+        self.dropped == 0 || oldest.into_iter().flatten().all(|oldest| oldest < frame)
+    }
+
     /// How many segments had to make room.
     pub fn dropped(&self) -> u64 {
         self.dropped

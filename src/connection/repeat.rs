@@ -31,9 +31,11 @@ impl Connection {
         // Linux gives SYN-ACKs no id: one answers the repeated SYN, and the timer sends another in the same tick.
         let answers_each =
             segment.flags.contains(Flags::SYN | Flags::ACK) && segment.ip_id == 0 && self.halves[!side].syns > 1;
+        // Where each of its frames so far came twice, the next one begins the next pair.
+        let begins_pair = half.frames - 1 == 2 * u64::from(half.duplicates);
         let is_copy = |first: Timestamp| {
             let says = segment.seq_len() > 0 || marked && (segment.ip_id != 0 || !asked(first));
-            says && !answers_each || comes_twice()
+            if answers_each { comes_twice() && !begins_pair } else { says || comes_twice() }
         };
         let seen = first.is_some_and(is_copy);
         let half = &mut self.halves[side];
