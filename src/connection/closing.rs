@@ -328,6 +328,9 @@ fn first_fin(hindsight: &Hindsight<'_>, side: Side) -> Option<Noted> {
     let fin = hindsight.connection.halves[side].fin?;
     let is_first = |note: &Noted| note.side == side && note.is_fin() && note.end() == fin + 1;
     let at = hindsight.notes.iter().position(is_first)?;
+    if let Some(behind) = hindsight.sent_behind_fin(side) {
+        return Some(Noted { flags: Flags::FIN | Flags::ACK, seq: fin, len: 0, ..hindsight.notes[behind] });
+    }
     (!hindsight.echoes_no_syn(at)).then(|| hindsight.notes[at])
 }
 

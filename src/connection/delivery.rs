@@ -9,14 +9,14 @@ use super::round_trip::handshake_rtt;
 use super::step::Connection;
 use super::vantage::Tap;
 use crate::base::{Seq, Side, Sides, Timestamp};
-use crate::segment::{Flags, Timestamps};
+use crate::segment::{Flags, SackBlock, Timestamps};
 
 /// Slack on a round trip when a crossing segment must be told from an answer, ns.
 const CROSSING_SLACK_NS: i64 = 1_000_000;
 /// Taken for a round trip when none was measured, ns: longer than continental paths, shorter than any minimal RTO.
 const RTT_UNKNOWN_NS: i64 = 100_000_000;
 /// Roads that differ by more than this are rare, ns.
-const DETOUR_NS: i64 = 50_000_000;
+pub(super) const DETOUR_NS: i64 = 50_000_000;
 /// So many answers in a row that did not take effect mean that the next one did not either.
 const LOST_IN_A_ROW: usize = 4;
 
@@ -226,7 +226,19 @@ impl Arrivals {
         if !connection.halves[!side].gaps.is_empty() && !connection.has_controls_alone() {
             return None;
         }
-        (quiet_after && !aborts_without && !without(copy)).then(|| Receipt::of(copy, Arrival::Presumed, 0))
+        // Whoever takes a FIN acknowledges it at once.
+        let is_ignored = self.tap == Some(Tap::beside(side))
+            && notes[reset].time.since(notes[copy].time) > self.crossing_ns(side) + DETOUR_NS;
+        // It has the octets beside the FIN, and not those before them.
+        let waits = notes[copy..reset].iter().enumerate().any(|(offset, note)| {
+            let is_held = note.sack.is_some_and(|block| block.right.at_or_after(fin) && note.ack.before(block.left));
+            let fills = |later: &Noted| {
+                later.side != side && later.seq.at_or_before(note.ack) && later.end().after(note.ack) && later.len > 0
+            };
+            note.side == side && note.acknowledges() && is_held && !notes[copy + offset..].iter().any(fills)
+        });
+        (quiet_after && !aborts_without && !is_ignored && !waits && !without(copy))
+            .then(|| Receipt::of(copy, Arrival::Presumed, 0))
     }
 
     /// Which of `copies` the answer at `answer` answers: the newest whose timestamp it echoes or could echo, else the
@@ -256,7 +268,11 @@ impl Arrivals {
         let answers = taken(notes, from, |note| note.side != side && acknowledges_beyond(note, fin));
         let (receipt, lost) = match answers.first() {
             // Beside its receiver none is lost any more; what that does not find acceptable, it ignores.
-            Some(&first) if self.tap == Some(Tap::beside(side)) && !self.is_ignored(notes, first, repeated) => {
+            Some(&first)
+                if self.tap == Some(Tap::beside(side))
+                    && !is_probe(&notes[first])
+                    && !self.is_ignored(notes, first, repeated) =>
+            {
                 (Some(Receipt::of(first, Arrival::Shown, 0)), 0)
             }
             _ => self.effective(notes, side, &answers, repeated),
@@ -264,7 +280,15 @@ impl Arrivals {
         // What brought the peer's FIN brought its acknowledgment, too: nothing later did.
         let with_fin = self.came_with_fin(notes, side, &answers, repeated);
         let with_fin = with_fin.filter(|with_fin| receipt.is_none_or(|receipt| with_fin.note < receipt.note));
-        let Some(receipt) = with_fin.or(receipt) else { return (None, lost) };
+        let receipt = with_fin.or(receipt);
+        let (receipt, kept) = match kept_out_of_order(notes, side, &answers) {
+            Some((answer, shown)) if receipt.is_none_or(|receipt| answer < receipt.note) => {
+                (Some(Receipt::of(answer, Arrival::Shown, lost)), Some(shown))
+            }
+            Some((_, shown)) => (receipt.map(|receipt| Receipt { arrival: Arrival::Shown, ..receipt }), Some(shown)),
+            None => (receipt, None),
+        };
+        let Some(receipt) = receipt else { return (None, lost) };
         // A reply takes its number from the segment that it answers: whether that acknowledged the FIN, it shows. What
         // came within a crossing before it can have arrived after it.
         let is_reply = |note: &Noted| note.side == side && note.is_rst() && !note.flags.contains(Flags::ACK);
@@ -286,6 +310,7 @@ impl Arrivals {
             None => notes[without].time.since(notes[receipt.note].time) <= self.crossing_ns(side),
         });
         let before = receipt.before.or(before);
+        let before = before.into_iter().chain(kept).min();
         let abort = aborted_in_last_ack(connection, notes, side);
         let after = after.or(abort.filter(|&abort| receipt.note < abort && before.is_none_or(|shown| shown > abort)));
         (Some(Receipt { before, after, ..receipt }), lost)
@@ -323,6 +348,12 @@ impl Arrivals {
             notes[answer..].iter().any(|note| repeated(note) && note.time.since(notes[answer].time) > crossing)
         };
         let answer = answers.iter().copied().find(|&answer| answer <= fin.note && !contradicts(answer));
+        // It may have been an earlier copy of that FIN, without the acknowledgment.
+        let is_copy = |note: &Noted| note.side != side && note.is_fin() && note.end() == notes[fin.note].end();
+        let has_copy = notes[..fin.note].iter().enumerate().any(|(at, note)| is_copy(note) && !answers.contains(&at));
+        if answer.is_none() && has_copy {
+            return None;
+        }
         Some(Receipt::of(answer.unwrap_or(fin.note), Arrival::Shown, 0))
     }
 
@@ -364,13 +395,41 @@ impl Arrivals {
         let Some(&note) = answers.get(without_effect) else { return (None, without_effect) };
         // Several answers may belong to one repetition; what counts is how often it was repeated all the same.
         let repetitions = notes.iter().filter(|note| repeated(note)).count().saturating_sub(1);
-        let heard_after = notes[note..].iter().any(|later| later.side == side && echoes(later, &notes[note]));
+        // No keepalive is due while something is unacknowledged (Linux `tcp_keepalive_timer`).
+        let shows = |later: &Noted| echoes(later, &notes[note]) || later.class.contains(Class::KEEPALIVE);
+        let heard_after = notes[note..].iter().any(|later| later.side == side && shows(later));
         if without_effect.min(repetitions) >= LOST_IN_A_ROW && !heard_after {
             return (None, without_effect + 1);
         }
         let arrival = if heard_after { Arrival::Shown } else { Arrival::Presumed };
         (Some(Receipt::of(note, arrival, without_effect)), without_effect)
     }
+}
+
+/// Of `answers` the first whose octets `side` reports to have out of order (RFC 2018), so that it has what acknowledged, too
+/// (RFC 9293, section 3.10.7.4: a segment's acknowledgment is taken before its octets wait), and the first segment of
+/// `side` that was sent then: the report, or the abort that overtook it.
+fn kept_out_of_order(notes: &[Noted], side: Side, answers: &[usize]) -> Option<(usize, usize)> {
+    let is_first = |note: &Noted| note.len > 0 && !note.class.intersects(Class::RETRANSMISSION | Class::FILLS_GAP);
+    answers.iter().copied().filter(|&answer| is_first(&notes[answer])).find_map(|answer| {
+        let octets = &notes[answer];
+        let reports = |note: &Noted| {
+            let holds = |block: SackBlock| {
+                let is_beyond = block.left.after(note.ack);
+                is_beyond && block.left.at_or_before(octets.seq) && block.right.at_or_after(octets.seq + octets.len)
+            };
+            note.side == side && note.acknowledges() && note.sack.is_some_and(holds)
+        };
+        let report = answer + notes[answer..].iter().position(reports)?;
+        let overtook = |note: &Noted| {
+            note.side == side
+                && note.flags.contains(Flags::RST | Flags::ACK)
+                && note.seq.at_or_after(notes[report].end())
+                && note.ack == notes[report].ack
+        };
+        let abort = notes[answer..report].iter().position(overtook).map(|offset| answer + offset);
+        Some((answer, abort.unwrap_or(report)))
+    })
 }
 
 /// Octets that stand before the peer's FIN were sent again after it, and nobody ever acknowledged them: a FIN is taken in its
@@ -381,7 +440,7 @@ fn waits_behind_octets(connection: &Connection, notes: &[Noted], side: Side, fin
     let sent = notes.iter().position(|note| is_own(note) && note.is_fin() && note.end() == fin + 1);
     let again = |note: &Noted| {
         let is_before = note.len > 0 && note.seq.before(fin) && !note.is_fin();
-        is_own(note) && is_before && note.class.contains(Class::RETRANSMISSION)
+        is_own(note) && is_before && note.class & (Class::RETRANSMISSION | Class::BELOW_ACK) == Class::RETRANSMISSION
     };
     lacks && sent.is_some_and(|sent| notes[sent..].iter().any(again))
 }
@@ -496,13 +555,16 @@ pub(super) fn shows_receipt_beyond(note: &Noted, seq: Seq) -> bool {
 /// Those of `notes` from `from` on that acknowledge. A probe stands below the window, and so nothing is taken of it but that
 /// it asks (RFC 9293, section 3.10.7.4, first); only where nothing else was seen, it shows that there was something.
 pub(super) fn taken(notes: &[Noted], from: usize, acknowledges: impl Fn(&Noted) -> bool) -> SmallVec<[usize; 8]> {
-    let is_probe = |index: &usize| notes[*index].class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE);
     let mut found = indices(notes, acknowledges);
     found.retain(|index| *index >= from);
-    if !found.iter().all(is_probe) {
-        found.retain(|index| !is_probe(index));
+    if !found.iter().all(|&index| is_probe(&notes[index])) {
+        found.retain(|&mut index| !is_probe(&notes[index]));
     }
     found
+}
+
+fn is_probe(note: &Noted) -> bool {
+    note.class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE)
 }
 
 #[inline]

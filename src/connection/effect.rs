@@ -1,5 +1,6 @@
 //! What each reset did: acceptable by its numbers, and borne out by what both ends did next.
 
+use super::delivery::DETOUR_NS;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
 use super::reset::Acceptance;
@@ -106,7 +107,9 @@ impl Hindsight<'_> {
                 let lost = seen.is_some_and(|seen| self.went_nowhere(index, seen.before[note.side].unanswered_probes));
                 let accepted_next = self.is_accepted_next(index);
                 let echoes_no_syn = self.echoes_no_syn(index);
-                let contradicted = self.goes_on(note.side, index, REORDERING_NS) || accepted_next.is_some();
+                // What its sender had sent before it may have been held up on the way by as much as the road is long.
+                let held_up_ns = (self.arrivals.rtt_ns[note.side].unwrap_or(0) / 2).clamp(REORDERING_NS, DETOUR_NS);
+                let contradicted = self.goes_on(note.side, index, held_up_ns) || accepted_next.is_some();
                 ResetEffect {
                     note: index,
                     receiver_state: None,
@@ -145,7 +148,11 @@ impl Hindsight<'_> {
                 let closed = |side| self.notes[..earlier.note].iter().any(|note| note.side == side && note.is_fin());
                 let is_same =
                     earlier.sender == effect.sender && self.notes[earlier.note].seq == self.notes[effect.note].seq;
-                is_same && earlier.acceptance.resets() && earlier.receiver_goes_on && Side::BOTH.into_iter().all(closed)
+                // TIME-WAIT sends no FIN again.
+                let repeats =
+                    self.notes[earlier.note..].iter().any(|note| note.side != earlier.sender && note.is_fin());
+                let goes_on = earlier.receiver_goes_on && !repeats;
+                is_same && earlier.acceptance.resets() && goes_on && Side::BOTH.into_iter().all(closed)
             };
             if earlier.iter().any(outlived) {
                 effect.accepted = false;

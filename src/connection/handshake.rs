@@ -4,6 +4,7 @@ use super::delivery::{
     Arrival, Arrivals, Receipt, acknowledges_beyond, has_aborted, indices, shows_receipt_beyond, taken,
 };
 use super::noted::Noted;
+use super::reset::ResetSeen;
 use super::step::Connection;
 use super::vantage::Tap;
 use crate::base::{Seq, Side};
@@ -76,7 +77,7 @@ impl Arrivals {
     fn ack_of_syn_taken(&self, connection: &Connection, notes: &[Noted], side: Side) -> (Option<Receipt>, usize) {
         let half = &connection.halves[side];
         let Some(isn) = half.isn.filter(|_| half.syn_acks > 0) else { return (None, 0) };
-        let open = shows_open(connection, notes, side);
+        let open = shows_open(connection, notes, side).or_else(|| self.outlives_offer(notes, side));
         // A copy that comes when the connection is seen to be open was delayed on its way.
         let opened_at = open.map_or(u64::MAX, |open| notes[open].frame);
         let repeated = |note: &Noted| note.side == side && note.is_syn_ack() && note.frame < opened_at;
@@ -96,9 +97,20 @@ impl Arrivals {
                 let before = Some(receipt.before.map_or(open, |shows| shows.min(open)));
                 (Some(Receipt { arrival: Arrival::Shown, before, ..receipt }), lost)
             }
-            None if does_not_hold(connection, side, lost) => (None, lost + 1),
+            None if does_not_hold(connection, notes, &answers, side, lost) => (None, lost + 1),
             None => (Some(receipt), lost),
         }
+    }
+
+    /// `side` still answers when its SYN-ACK ought to have been sent again: either somebody had taken the offer, or it would be
+    /// gone. Returns the index of that answer.
+    fn outlives_offer(&self, notes: &[Noted], side: Side) -> Option<usize> {
+        let mut offers = notes.iter().filter(|note| note.side == side && note.is_syn_ack()).rev();
+        let (last, before) = (offers.next()?, offers.next()?);
+        // A timer at most doubles (RFC 6298, section 5.5).
+        let due = last.time.plus(2 * last.time.since(before.time) + self.crossing_ns(side));
+        let lives = |note: &Noted| note.side == side && note.acknowledges() && !note.is_syn_ack() && note.time > due;
+        notes.iter().position(lives)
     }
 }
 
@@ -130,14 +142,18 @@ fn shows_open(connection: &Connection, notes: &[Noted], side: Side) -> Option<us
 
 /// The passive opener has said nothing since its SYN-ACK although the client sent again and again, or it even repeated
 /// the SYN-ACK over the client's acknowledgments and repeated payload.
-fn does_not_hold(connection: &Connection, side: Side, lost: usize) -> bool {
+fn does_not_hold(connection: &Connection, notes: &[Noted], answers: &[usize], side: Side, lost: usize) -> bool {
     let (server, client) = (&connection.halves[side], &connection.halves[!side]);
 
     let has_aborted = has_aborted(connection, side);
     // A reset without ACK, in answer to the handshake's ACK or what came with it, is a listener's (tcp_abort_on_overflow).
     // Who had not taken that would have repeated the SYN-ACK before a later segment came.
     let is_prompt = |reset: &Noted| server.syn_acks > 1 || reset.time.since(connection.start) < SYN_ACK_REPEATED_NS;
-    let refused = connection.resets.first().is_some_and(|seen| {
+    // The client's own reset may have come before all that acknowledges.
+    let overtaken = |seen: &&ResetSeen| {
+        seen.noted.side == side || answers.iter().any(|&answer| notes[answer].frame < seen.noted.frame)
+    };
+    let refused = connection.resets.iter().find(overtaken).is_some_and(|seen| {
         seen.noted.side == side
             && !has_aborted
             && is_prompt(&seen.noted)

@@ -241,9 +241,17 @@ impl Hindsight<'_> {
             events.push(self.event(order, cue, answer, Basis::Inferred));
         }
         let mut own = 0;
+        let behind_fin = self.sent_behind_fin(side);
         for (index, note) in self.notes.iter().enumerate() {
             if note.side != side {
                 continue;
+            }
+            if let Some(abort) = self.closed_before_abort(side, index) {
+                let order = (self.sent_by(side, abort), abort.saturating_sub(1), u8::MAX);
+                events.push(self.event(order, Cue::SendFin, index, Basis::Seen));
+            }
+            if behind_fin == Some(index) {
+                events.push(self.event((own, index, 0), Cue::SendFin, index, Basis::Inferred));
             }
             let late_copy = self.opened_actively_unseen(side, index);
             if let Some(answer) = late_copy {
@@ -253,8 +261,8 @@ impl Hindsight<'_> {
             if let Some(abort) = abort {
                 events.push(self.event((self.sent_by(side, abort), 0, 0), Cue::SendSynAck, index, Basis::Seen));
             }
-            let replayed =
-                late_copy.or(abort).is_some() || note.is_syn() && (self.syn_is_stale() || self.syn_is_nobodys());
+            let replayed = late_copy.or(abort).is_some()
+                || side == Side::Client && note.is_syn() && (self.syn_is_stale() || self.syn_is_nobodys());
             let replayed = replayed || self.echoes_no_syn(index);
             if !note.class.contains(Class::WILD)
                 && !replayed
@@ -343,7 +351,11 @@ impl Hindsight<'_> {
             events.push(self.event((before, copy, 2), Cue::Fin, copy, Basis::Assumed));
         }
         if connection.halves[side].syns > 0 && connection.halves[!side].syns > 0 {
-            events.extend(self.crossing_syn(side));
+            let syn_ack = self.arrivals.syn_ack[side].map(|receipt| self.arrival(side, &receipt, 0));
+            // An open connection answers no SYN with a SYN-ACK: what it answers came first.
+            let first =
+                |event: Event| Event { order: syn_ack.map_or(event.order, |order| order.min(event.order)), ..event };
+            events.extend(self.crossing_syn(side).map(first));
         }
         for effect in resets.iter().filter(|effect| effect.accepted && self.notes[effect.note].side != side) {
             // What the receiver had on its way when it came was sent before.
@@ -446,7 +458,10 @@ impl Hindsight<'_> {
             return None;
         }
         let after = without.max(own_fin);
-        seen[after..].iter().position(is_copy).map(|offset| after + offset)
+        let copy = after + seen[after..].iter().position(is_copy)?;
+        // What answers it may be on its way.
+        let is_answered_by_now = self.horizon.since(seen[copy].time) > self.arrivals.crossing_ns(side);
+        is_answered_by_now.then_some(copy)
     }
 }
 

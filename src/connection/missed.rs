@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::Connection;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
+use super::overtaken::OVERTAKEN_NS;
 use super::round_trip::handshake_rtt;
 use crate::base::{Side, Timestamp};
 use crate::segment::{Flags, Marks};
@@ -25,6 +26,20 @@ pub(super) struct MissedAck<'a> {
 }
 
 impl Hindsight<'_> {
+    /// The first segment of `side` that stands behind its FIN, captured a good while before any copy of that: it had been sent
+    /// already, and lost before the tap. Nothing when it may have been an answer to the peer's.
+    pub(super) fn sent_behind_fin(&self, side: Side) -> Option<usize> {
+        let halves = &self.connection.halves;
+        let (fin, peer) = (halves[side].fin?, &halves[!side]);
+        let first = self.notes.iter().position(|note| note.side == side && note.is_fin())?;
+        let stands_behind = |note: &Noted| note.side == side && note.acknowledges() && note.seq == fin + 1;
+        let index = self.notes[..first].iter().position(stands_behind)?;
+        let (shown, seen) = (&self.notes[index], &self.notes[first]);
+        let lacks_fin = peer.fin.is_none_or(|fin| shown.ack.at_or_before(fin));
+        let is_late = seen.time.since(shown.time) > OVERTAKEN_NS && !self.connection.is_missed(seen);
+        (is_late && lacks_fin && !shown.class.contains(Class::WILD) && !halves[side].has_gone_round()).then_some(index)
+    }
+
     /// The FIN of `closer`, the second one, was captured once, no frame acknowledges it, and it was not sent again although
     /// the capture went on: it was acknowledged.
     pub(super) fn missed_last_ack(&self, closer: Side) -> Option<MissedAck<'_>> {
@@ -38,7 +53,11 @@ impl Hindsight<'_> {
             note.side != closer && note.frame > fin.frame && note.acknowledges() && note.ack.at_or_before(fin.end() - 1)
         };
         let is_all_there = own.acked.is_some_and(|acked| acked.at_or_after(fin.seq));
-        if !is_all_there || self.notes.iter().any(lacks) {
+        // Who sends octets from before it has no acknowledgment of it.
+        let goes_back = |note: &Noted| {
+            note.side == closer && note.frame > fin.frame && note.len > 0 && note.seq.before(fin.end() - 1)
+        };
+        if !is_all_there || self.notes.iter().any(lacks) || self.notes.iter().any(goes_back) {
             // What is sent again first lies before it.
             return None;
         }

@@ -4,13 +4,13 @@
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
 use super::profile::{Greeting, Profile, ProfileBasis};
-use super::reset::ResetSeen;
+use super::reset::{Acceptance, ResetSeen};
 use super::vantage::Tap;
 use crate::base::{Seq, Side, Timestamp};
 use crate::segment::Flags;
 
 /// Nothing is overtaken by more than this, ns.
-const OVERTAKEN_NS: i64 = 200_000_000;
+pub(super) const OVERTAKEN_NS: i64 = 200_000_000;
 /// Without a clock, what comes this soon may have been overtaken, ns.
 const OVERTAKEN_UNDATED_NS: i64 = 50_000_000;
 /// Ticks of a timestamp clock are taken to be this long, ns: those of Linux, macOS and FreeBSD. No stack counts faster, so
@@ -42,6 +42,11 @@ impl Hindsight<'_> {
                 since_ns > grace_ns && !note.class.contains(Class::WILD) && !is_older
             });
         };
+        // A SYN comes again from who has had no answer to it.
+        let is_asking = |note: &Noted| note.side == side && note.is_syn() && note.time.since(reset.time) > grace_ns;
+        if reset.side != side && earlier.is_syn() && self.notes[from + 1..].iter().any(is_asking) {
+            return true;
+        }
         let peer_end = self.notes[..from].iter().filter(|note| note.side != side && !note.is_rst()).map(Noted::end);
         let peer_end = peer_end.reduce(Seq::later);
         self.notes[from + 1..].iter().filter(before).any(|note| {
@@ -98,7 +103,7 @@ impl Hindsight<'_> {
             return true;
         }
         let Some(last) = own.last_data else { return false };
-        let was_reset = peer.rsts > 0 && self.was_reset_before(index);
+        let was_reset = peer.rsts > 0 && self.was_reset_before(index, seen);
         let has_closed = own.fin.is_some() || own.rsts > 0 || peer.fin.is_some() || was_reset;
         if has_closed || reset.flags.contains(Flags::ACK) || own.ttl.is_some_and(|ttl| ttl != reset.ttl) {
             return false;
@@ -123,25 +128,44 @@ impl Hindsight<'_> {
             let is_newest = peer.acked.is_none_or(|acked| data.seq.after(acked));
             let ago_ns = since(data.time);
             let is_in_time = ago_ns < ALIVE_NS && (is_newest || ago_ns >= path_ns - path_ns / 4);
-            is_in_time && data.ack.at_or_after(reset.seq)
+            // What was acknowledged had met a reader.
+            let is_new = peer.acked.is_none_or(|acked| data.end().after(acked));
+            is_in_time && is_new && data.ack.at_or_after(reset.seq)
         };
-        let asked = peer.last_data.filter(is_data).is_some_and(is_answered);
+        // Nothing that has its number carried payload.
+        let first = self.notes.iter().find(|note| note.side != reset.side && note.len > 0 && !note.is_syn());
+        let is_late = first.is_some_and(|first| first.acknowledges() && first.ack.after(reset.seq));
+        let asked = !is_late && peer.last_data.filter(is_data).is_some_and(is_answered);
         let at_ack = reset.seq.at_or_before(own.nxt) && own.start.is_some_and(|start| reset.seq.at_or_after(start));
         // What it answers was sent by a peer that did not have all.
         let is_waiting = reset.seq.before(own.nxt) || is_blocked || is_recovering(&last, reset);
         alive && asked && at_ack && is_waiting
     }
 
-    /// Beside the sender of note `index`, a reset of its peer was seen to come first, and it was one that is taken.
-    fn was_reset_before(&self, index: usize) -> bool {
-        let side = self.notes[index].side;
+    /// A reset of the peer came to the sender of note `index` first, and it was one that is taken: it was seen beside the sender, or
+    /// it had the time on a road that brings things out of order, as its sender told of what `seen` answers.
+    fn was_reset_before(&self, index: usize, seen: &ResetSeen) -> bool {
+        let reply = &self.notes[index];
+        let side = reply.side;
+        let (own, peer) = (&seen.before[side], &seen.before[!side]);
+        let is_beside = self.arrivals.tap == Some(Tap::beside(side));
+        let is_reordered = own.sack_high.zip(peer.acked).is_some_and(|(edge, acked)| edge.after(acked));
+        let path_ns = self.arrivals.rtt_ns[side].unwrap_or(0);
         let came = self.notes[..index].iter().enumerate().filter(|(_, note)| note.side != side && note.is_rst());
         let takes = |(at, note): (usize, &Noted)| {
             let seen = self.connection.resets.iter().find(|seen| seen.noted.frame == note.frame);
-            seen.is_some_and(|seen| seen.acceptance().resets())
-                && !self.goes_on(side, at, self.arrivals.crossing_ns(side))
+            let acceptance = seen.map_or(Acceptance::Outside, ResetSeen::acceptance);
+            // Within the window it is taken by who does not challenge it (RFC 5961, section 3.2).
+            let challenges = |note: &Noted| note.side == side && note.acknowledges();
+            let is_taken = acceptance.resets()
+                || acceptance == Acceptance::Challenge && is_beside && !self.notes[at..index].iter().any(challenges);
+            // What its sender had sent before passed the tap after it.
+            let is_first = peer.last_data.is_some_and(|data| data.frame > note.frame);
+            let had_time = reply.time.since(note.time) >= path_ns - path_ns / 4;
+            let is_there = is_beside || (is_reordered || is_first) && had_time;
+            is_there && is_taken && !self.goes_on(side, at, self.arrivals.crossing_ns(side))
         };
-        self.arrivals.tap == Some(Tap::beside(side)) && came.into_iter().any(takes)
+        came.into_iter().any(takes)
     }
 
     /// `side` says of what comes to it a second time that it had come before (RFC 2883; Linux `tcp_dsack_set`).
@@ -188,6 +212,17 @@ impl Hindsight<'_> {
         let mut earlier = self.notes[..index].iter();
         let is_first = earlier.clone().all(|note| note.side != side || note.is_rst());
         earlier.position(|note| note.side == side && opened_before(syn_ack, note)).filter(|_| is_first)
+    }
+
+    /// The FIN in note `index` was overtaken by its sender's abort. Returns the index of that.
+    pub(super) fn closed_before_abort(&self, side: Side, index: usize) -> Option<usize> {
+        let fin = &self.notes[index];
+        let overtook = |note: &Noted| {
+            let aborts = note.side == side && note.flags.contains(Flags::RST | Flags::ACK) && note.seq == fin.end();
+            aborts && fin.time.since(note.time) <= OVERTAKEN_NS && (note.window != 0 || note.timestamps.is_some())
+        };
+        let is_first = !self.notes[..index].iter().any(|note| note.side == side && note.is_fin());
+        self.notes[..index].iter().position(overtook).filter(|_| fin.is_fin() && is_first)
     }
 
     /// The bare reset in note `index` overtook the FIN of its own sender. Returns the index of that.

@@ -1,6 +1,6 @@
 //! How far each end is from the tap, by its handshake.
 
-use super::delivery::acknowledges_beyond;
+use super::delivery::{DETOUR_NS, acknowledges_beyond};
 use super::noted::{Class, Noted};
 use super::step::Connection;
 use crate::base::{Seq, Side, Sides};
@@ -42,8 +42,17 @@ pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<O
     let mut copies = notes[..syn_ack].iter().filter(|note| note.side == Side::Client && note.is_syn());
     let others = copies.clone().filter(|copy| syn.is_some_and(|syn| syn.frame != copy.frame));
     let is_told = is_newest && others.into_iter().all(|copy| stamped(copy) != echo);
-    let repeated = copies.nth(1).is_some() && !is_told;
-    let slower = if repeated { echoed_rtt(&notes[syn_ack..], Side::Server) } else { None };
+    // And who had sent a SYN of its own repeats the SYN-ACK by the timer of that.
+    let repeated = copies.nth(1).is_some() && !is_told && connection.halves.server.syns == 0;
+    // Of the copies the oldest that is no farther back than the soonest echo.
+    let slower = if repeated { soonest_echo(&notes[syn_ack..], Side::Server) } else { None };
+    let slower =
+        slower.map(|echoed| soonest_repeat(&notes[syn_ack..], Side::Server).map_or(echoed, |ns| ns.min(echoed)));
+    let slower = slower.and_then(|echoed| {
+        let copies = notes[..syn_ack].iter().filter(|note| note.side == Side::Client && note.is_syn());
+        let mut since = copies.map(|copy| notes[syn_ack].time.since(copy.time));
+        since.find(|&since| since <= echoed + (echoed / 4).min(DETOUR_NS))
+    });
     let completed = ack.zip(last_syn_ack).map(|(ack, sent)| (syn_ack + ack, sent));
     // What completes it and is no acknowledgment alone came when there was something to send: the acknowledgment was lost.
     let prompt = completed.filter(|&(ack, _)| notes[ack].end() != notes[ack].seq);
@@ -88,6 +97,15 @@ fn soonest_echo(notes: &[Noted], side: Side) -> Option<i64> {
     };
     let answers = notes.iter().enumerate().filter(|(_, note)| note.side == side && !note.is_rst());
     answers.filter_map(echoed).filter(|&rtt| rtt >= 0).min()
+}
+
+/// From `side` to its peer and back, at most: the least time in which it sent its FIN again, by a timer that is longer (RFC
+/// 6298, section 2.3).
+fn soonest_repeat(notes: &[Noted], side: Side) -> Option<i64> {
+    let mut fins = notes.iter().filter(|note| note.side == side && note.is_fin());
+    let mut last = fins.next()?;
+    let pauses = fins.map(|fin| fin.time.since(std::mem::replace(&mut last, fin).time));
+    pauses.filter(|&pause| pause > 0).min()
 }
 
 /// From the tap to `side` and back, by the first segment of its peer that it echoes.

@@ -339,6 +339,8 @@ impl Connection {
     fn step_segment(&mut self, side: Side, segment: &Segment, timing: Class) {
         let was_closing = self.is_closing();
         let class = self.classify(side, segment) | timing;
+        // Perhaps behind a FIN.
+        let skips_octet = segment.payload_len == 0 && segment.seq.since(self.halves[side].nxt) == 1;
         self.record_sent(side, segment, class);
         if segment.flags.contains(Flags::ACK) && !class.contains(Class::WILD) {
             self.record_ack(side, segment);
@@ -352,7 +354,7 @@ impl Connection {
         if segment.payload_len > 0 && !class.contains(Class::WILD) {
             half.last_data = Some(noted);
         }
-        if answers_syn_ack {
+        if answers_syn_ack || skips_octet && class.contains(Class::AFTER_GAP) {
             self.journal.control(noted);
         } else {
             self.note(noted, was_closing);
@@ -436,11 +438,14 @@ impl Connection {
         if own.fin.is_some_and(|fin| end.after(fin + 1)) {
             class |= Class::BEYOND_FIN;
         }
+        // Behind an octet that a closed window refused, an acknowledgment alone stands where it has to.
         let probe = distance == -1
             && segment.payload_len <= 1
             && !segment.flags.intersects(Flags::SYN | Flags::FIN)
-            && own.acked.is_none_or(|acked| acked == own.nxt || peer.window == 0);
+            && own.acked.is_none_or(|acked| acked == own.nxt || peer.window == 0 && segment.payload_len > 0);
         if probe {
+            // Its octet is none of the payload.
+            class -= Class::FIRST_DATA;
             // The news that the window is open was on its way: no keepalive comes so soon after anything else.
             let crossed =
                 own.window_probes > 0 && peer.last.is_some_and(|last| segment.time.since(last.time) < KEEPALIVE_NS_MIN);

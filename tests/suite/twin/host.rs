@@ -29,6 +29,8 @@ pub enum Call {
     Close,
     /// Discards the connection.
     Abort,
+    /// FIN-WAIT-2 has lasted too long for a socket that nobody holds (Linux tcp_fin_timeout). smoltcp has no such timer.
+    Forget,
     /// Stops sending and reading: close() where nobody is left to read, as on Linux. smoltcp has none such.
     Leave,
 }
@@ -126,9 +128,7 @@ impl Host {
     pub fn receive(&mut self, now: Timestamp, packet: Vec<u8>) -> Vec<Vec<u8>> {
         if self.has_left && carries_payload(&packet) {
             // The socket is gone without a word; what comes is answered for it.
-            let empty = || tcp::SocketBuffer::new(Vec::new());
-            self.sockets.remove(self.handle);
-            self.handle = self.sockets.add(tcp::Socket::new(empty(), empty()));
+            self.forget();
             self.observe(now);
         }
         self.queue.arrived = Some(packet);
@@ -194,10 +194,18 @@ impl Host {
                 }
                 _ => {}
             },
+            Call::Forget if socket.state() == tcp::State::FinWait2 => self.forget(),
             // In SYN-SENT and LISTEN smoltcp's abort has nobody to tell; LISTEN is not part of a connection.
             Call::Abort if socket.is_active() && socket.state() != tcp::State::SynSent => socket.abort(),
-            Call::Connect | Call::Write(_) | Call::Abort => {}
+            Call::Connect | Call::Write(_) | Call::Abort | Call::Forget => {}
         }
+    }
+
+    /// The socket is gone without a word.
+    fn forget(&mut self) {
+        let empty = || tcp::SocketBuffer::new(Vec::new());
+        self.sockets.remove(self.handle);
+        self.handle = self.sockets.add(tcp::Socket::new(empty(), empty()));
     }
 
     /// Notes the state that the socket is in.

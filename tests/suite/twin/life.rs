@@ -21,6 +21,7 @@ const LIFE_MAX: Timestamp = Timestamp(600 * SECOND);
 pub const EVENTS_MAX: usize = 3000;
 const SECOND: i64 = 1_000_000_000;
 const MILLISECOND: i64 = 1_000_000;
+const JITTER_NS_MAX: i64 = 60 * MILLISECOND;
 
 /// What happened, on both hosts and at the tap.
 pub struct Life {
@@ -67,13 +68,25 @@ impl Life {
 
     /// The least that a packet takes from the tap to `side`.
     pub fn soonest_to(&self, side: Side) -> i64 {
-        self.wire.hop(side).delay_ns
+        whole_microseconds(self.wire.hop(side).delay_ns).0
     }
 
     /// The longest that a packet takes from the tap to `side`.
     pub fn slowest_to(&self, side: Side) -> i64 {
         let hop = self.wire.hop(side);
         hop.delay_ns + hop.jitter_ns
+    }
+
+    /// The longest that it may take for all that the packets tell: as on a wire like this one with the most jitter. Beside
+    /// the tap there is no wire.
+    pub fn slowest_conceivable(&self, side: Side) -> i64 {
+        let hop = self.wire.hop(side);
+        if hop.delay_ns == 0 { 0 } else { hop.delay_ns + JITTER_NS_MAX }
+    }
+
+    /// Packets may be lost between the tap and `side`, either way, for all that the packets tell: there is a wire.
+    pub fn may_lose(&self, side: Side) -> bool {
+        self.wire.hop(side).delay_ns > 0
     }
 
     /// Packets overtake each other between the tap and `side`.
@@ -110,11 +123,6 @@ impl Wire {
         }
     }
 
-    /// Packets are lost on it.
-    pub fn loses(&self) -> bool {
-        self.client_hop.loss + self.server_hop.loss > 0.0
-    }
-
     /// How long a packet takes at least.
     pub fn way_ns(&self) -> i64 {
         self.client_hop.delay_ns + self.server_hop.delay_ns
@@ -136,7 +144,7 @@ impl Hop {
             loss: rng.choice([0.0, 0.0, 0.03, 0.1, 0.3]).unwrap_or_default(),
             repeat: rng.choice([0.0, 0.0, 0.0, 0.1]).unwrap_or_default(),
             delay_ns: rng.i64(20_000..40 * MILLISECOND),
-            jitter_ns: rng.choice([1, 1, 1, 5 * MILLISECOND, 60 * MILLISECOND]).unwrap_or(1),
+            jitter_ns: rng.choice([1, 1, 1, 5 * MILLISECOND, JITTER_NS_MAX]).unwrap_or(1),
         }
     }
 
@@ -252,10 +260,15 @@ fn plans(rng: &mut Rng) -> (Plan, Plan) {
 
 impl World {
     fn run(&mut self) {
-        for _ in 0..EVENTS_MAX {
+        for event in 0.. {
             let due = Side::BOTH.map(|side| self.hosts[side].next_event(self.now).map(|at| (at, side)));
             let host = due.into_iter().flatten().min();
             let packet = self.queue.peek().map(|Reverse((at, ..))| *at);
+            // What happens in one moment is told whole.
+            let next = host.map(|(at, _)| at).into_iter().chain(packet).min();
+            if event >= EVENTS_MAX && next.is_none_or(|next| next > self.now) {
+                return;
+            }
             // A packet that arrives at the very moment goes first, as an interrupt would.
             match (host, packet) {
                 (host, Some(at)) if host.is_none_or(|(host_at, _)| at <= host_at) => {

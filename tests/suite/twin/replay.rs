@@ -1,42 +1,180 @@
-//! Whether the tap could have told two lives apart. One end is made to live once more, from the same seed and by the same
-//! deliveries, but for one thing that the tap did not see. If every frame that the tap has of it is sent again, at the
-//! same moment, the capture is that of either life: what the end went through then is a true answer, too.
+//! Whether the tap could have told two lives apart. One end is made to live once more, from the same seed, but with
+//! something otherwise that the tap did not see: what became of a packet behind it, or how the application left. If every frame
+//! that the tap has of this end is sent again, at the same moment, and what else it sends can have been lost before the
+//! tap, then the other end is sent the same, too, and the capture is that of either life: what the end went through then is a
+//! true answer.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use lastack::base::{Side, Timestamp};
-use lastack::connection::State;
-use lastack::segment::Flags;
+use lastack::segment::{Flags, Segment};
 
 use super::host::{Call, Host};
 use super::life::{EVENTS_MAX, Life, Passage, decode};
 
-/// What may have been otherwise.
+/// So many of the newest packets may have fared otherwise together with another one.
+const PAIRED: usize = 10;
+const MICROSECOND: i64 = 1000;
+
+/// What became of one of the peer's packets, by its number among the passages of the life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Otherwise {
+pub enum Change {
+    /// It was lost behind the tap, or is on its way yet.
+    Lost(usize),
+    /// It arrived then, and not when it did or never.
+    Came(usize, Timestamp),
+}
+
+impl Change {
+    fn passage(self) -> usize {
+        match self {
+            Change::Lost(index) | Change::Came(index, _) => index,
+        }
+    }
+}
+
+/// What may have been otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Otherwise {
     /// The application closed for good where it aborted, and left nobody to read: the FIN was lost as the RST was, or had
     /// to wait, and data is answered with a reset (RFC 1122, section 4.2.2.13).
-    Left,
-    /// What the tap never saw of the peer came all the same, and what answered it was not seen either.
-    MissedCame,
-    /// The peer's resets were lost behind the tap.
-    ResetLost,
+    pub left: bool,
+    /// It did so then.
+    pub left_at: Option<Timestamp>,
+    /// Its FIN-WAIT-2 ran out then, as it does on other stacks.
+    pub forgot: Option<Timestamp>,
+    /// The capture is that of a filter for segments that open, close or reset: the others passed the tap all the same.
+    pub filtered: bool,
+    /// What became of packets that the tap saw.
+    pub changes: Vec<Change>,
 }
 
 impl Otherwise {
-    pub const ALL: [Self; 3] = [Self::Left, Self::MissedCame, Self::ResetLost];
+    /// Everything that may have been otherwise for `side`, the least first.
+    pub fn all(life: &Life, side: Side) -> impl Iterator<Item = Otherwise> {
+        let singles = changes(life, side);
+        let resets: Vec<Change> = singles.iter().copied().filter(|change| is_lost_reset(life, *change)).collect();
+        let newest = newest(life, side);
+        let paired: Vec<Change> = singles.iter().copied().filter(|change| newest.contains(&change.passage())).collect();
+        let pairs: Vec<Vec<Change>> = paired
+            .iter()
+            .enumerate()
+            .flat_map(|(index, one)| paired[index + 1..].iter().map(|other| vec![*one, *other]))
+            .filter(|pair| pair[0].passage() != pair[1].passage())
+            .collect();
+        let leaves = life.origins[side].plan.calls.iter().any(|(_, call)| *call == Call::Abort);
+        let single = move |change: &Change| vec![*change];
+        let alone: Vec<Vec<Change>> = singles.iter().map(single).chain([resets]).collect();
+        let left = std::iter::once(Vec::new()).chain(alone.clone()).filter(move |_| leaves);
+        let left = left.map(|changes| Otherwise { left: true, changes, ..Otherwise::default() });
+        // A reset of its own that the tap saw shows that the socket was gone.
+        let own = life.passages.iter().filter(|passage| passage.from == side && !passage.seen.is_empty());
+        let reset = own.filter(|passage| is_reset(&passage.segment)).map(|passage| passage.sent).min();
+        let forgot: Vec<Vec<Change>> = std::iter::once(Vec::new()).chain(alone.clone()).collect();
+        let gone = reset.map(|reset| reset.plus(-MICROSECOND));
+        let forgot = forgot.into_iter().filter(move |_| gone.is_some()).flat_map(move |changes| {
+            let left_at = Otherwise { left_at: gone, changes: changes.clone(), ..Otherwise::default() };
+            [left_at, Otherwise { forgot: gone, changes, ..Otherwise::default() }]
+        });
+        let stayed = alone.into_iter().chain(pairs).map(|changes| Otherwise { changes, ..Otherwise::default() });
+        let filtered = Otherwise { filtered: true, ..Otherwise::default() };
+        let shows_controls_alone = life.segments.iter().all(is_control);
+        left.chain([filtered].into_iter().filter(move |_| shows_controls_alone)).chain(stayed).chain(forgot)
+    }
+
+    /// Whether a packet that `side` sent then may have escaped the tap.
+    fn may_be_unseen(&self, life: &Life, side: Side, sent: Timestamp, segment: &Segment) -> bool {
+        let is_on_its_way = sent.plus(life.slowest_conceivable(side)) > life.end;
+        // What passes unseen must not reach the peer in time, or that would have done otherwise.
+        let of_peer = life.passages.iter().filter(|passage| passage.from != side && !passage.seen.is_empty());
+        let is_too_late = of_peer.map(|passage| passage.sent).max() < Some(sent.plus(life.slowest_conceivable(!side)));
+        let is_filtered = self.filtered && !is_control(segment) && (life.may_lose(!side) || is_too_late);
+        life.may_lose(side) || is_on_its_way || is_filtered
+    }
+
+    /// Lets the peer's packets fare otherwise.
+    fn change(&self, life: &Life, side: Side, passages: &mut [Passage]) {
+        let of_peer = life.passages.iter().enumerate().filter(|(_, passage)| passage.from != side);
+        let numbers: Vec<usize> = of_peer.map(|(number, _)| number).collect();
+        for (passage, number) in passages.iter_mut().zip(numbers) {
+            match self.changes.iter().find(|change| change.passage() == number) {
+                Some(Change::Lost(_)) => passage.delivered.clear(),
+                Some(Change::Came(_, at)) => passage.delivered = vec![*at],
+                None => {}
+            }
+            if self.filtered && passage.seen.is_empty() && !is_control(&passage.segment) {
+                passage.delivered.push(passage.sent.plus(life.wire.way_ns()));
+            }
+        }
+    }
 }
 
-/// The states of `side` had it been `otherwise`; none if the tap would have seen that.
-pub fn states_if(life: &Life, side: Side, otherwise: Otherwise) -> Option<Vec<(Timestamp, State)>> {
+/// What may have become of each of the peer's packets that passed the tap.
+fn changes(life: &Life, side: Side) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (index, passage) in of_peer(life, side).rev() {
+        let span = life.soonest_to(side)..=life.slowest_conceivable(side);
+        let arrivals = passage.seen.iter().map(|(_, at)| (at.plus(*span.start()), at.plus(*span.end())));
+        let is_on_its_way = arrivals.clone().all(|(_, latest)| latest > life.end);
+        if !passage.delivered.is_empty() && (life.may_lose(side) || is_on_its_way) {
+            changes.push(Change::Lost(index));
+        }
+        for (soonest, latest) in arrivals {
+            // It matters what it comes before and after: what was sent, called for, or came itself.
+            let own = life.passages.iter().filter(|own| own.from == side).map(|own| own.sent);
+            let calls = life.origins[side].plan.calls.iter().map(|(at, _)| *at);
+            let others = of_peer(life, side).flat_map(|(_, other)| other.delivered.iter().copied());
+            let between =
+                own.chain(calls).chain(others).flat_map(|at| [at.plus(-MICROSECOND), at, at.plus(MICROSECOND)]);
+            let moments = between.filter(|at| (soonest..=latest).contains(at)).chain([soonest, latest]);
+            let mut moments: Vec<Timestamp> = moments.filter(|at| *at <= life.end).collect();
+            moments.sort_unstable();
+            moments.dedup();
+            let is_otherwise = |at: &Timestamp| passage.delivered != [*at];
+            changes.extend(moments.into_iter().filter(is_otherwise).map(|at| Change::Came(index, at)));
+        }
+    }
+    changes
+}
+
+fn is_lost_reset(life: &Life, change: Change) -> bool {
+    matches!(change, Change::Lost(index) if is_reset(&life.passages[index].segment))
+}
+
+fn is_reset(segment: &Segment) -> bool {
+    segment.flags.contains(Flags::RST)
+}
+
+/// The peer's packets that passed the tap, with their numbers.
+fn of_peer(life: &Life, side: Side) -> impl DoubleEndedIterator<Item = (usize, &Passage)> {
+    let passed = move |(_, passage): &(usize, &Passage)| passage.from != side && !passage.seen.is_empty();
+    life.passages.iter().enumerate().filter(passed)
+}
+
+fn newest(life: &Life, side: Side) -> Vec<usize> {
+    let mut all: Vec<usize> = of_peer(life, side).map(|(index, _)| index).collect();
+    all.split_off(all.len().saturating_sub(PAIRED))
+}
+
+/// The life had it been `otherwise` for `side`; none if the tap would have seen that.
+pub fn live_otherwise(life: &Life, side: Side, otherwise: &Otherwise) -> Option<Life> {
     let mut origin = life.origins[side].clone();
-    let mut deliveries: VecDeque<(Timestamp, Vec<u8>)> = delivered(life, side, otherwise);
-    if otherwise == Otherwise::Left {
+    if otherwise.left {
         let aborts = origin.plan.calls.iter_mut().filter(|(_, call)| *call == Call::Abort);
         aborts.for_each(|(_, call)| *call = Call::Leave);
     }
+    let inserted = [(otherwise.forgot, Call::Forget), (otherwise.left_at, Call::Leave)];
+    for (at, call) in inserted.into_iter().filter_map(|(at, call)| Some((at?, call))) {
+        let index = origin.plan.calls.partition_point(|(time, _)| *time <= at);
+        origin.plan.calls.insert(index, (at, call));
+    }
+    let mut passages: Vec<Passage> = life.passages.iter().filter(|passage| passage.from != side).cloned().collect();
+    otherwise.change(life, side, &mut passages);
+    let mut deliveries = deliveries(&passages, life.end);
     let mut host = Host::new(origin);
-    let mut sent = Vec::new();
+    let mut seen: VecDeque<&Passage> =
+        life.passages.iter().filter(|passage| passage.from == side && !passage.seen.is_empty()).collect();
     let mut now = Timestamp(0);
     for _ in 0..EVENTS_MAX {
         let due = host.next_event(now).filter(|&at| at <= life.end);
@@ -44,7 +182,7 @@ pub fn states_if(life: &Life, side: Side, otherwise: Otherwise) -> Option<Vec<(T
             Some(&(at, _)) if due.is_none_or(|due| at <= due) => {
                 now = at;
                 let (_, packet) = deliveries.pop_front()?;
-                host.receive(now, packet)
+                host.receive(now, packet.to_vec())
             }
             _ => match due {
                 Some(at) => {
@@ -54,52 +192,56 @@ pub fn states_if(life: &Life, side: Side, otherwise: Otherwise) -> Option<Vec<(T
                 None => break,
             },
         };
-        sent.extend(packets.into_iter().map(|packet| (now, decode(&packet))));
+        // What has not been sent by now passes the tap too late.
+        let is_missing = |passage: &&Passage| passage.seen.iter().any(|(_, at)| at.plus(-life.soonest_to(side)) < now);
+        if seen.iter().any(is_missing) {
+            return None;
+        }
+        for packet in packets {
+            let segment = decode(&packet);
+            let span = now.plus(life.soonest_to(side))..=now.plus(life.slowest_conceivable(side));
+            let is_seen =
+                |passage: &&Passage| passage.segment == segment && passage.seen.iter().all(|(_, at)| span.contains(at));
+            if let Some(again) = seen.iter().position(is_seen) {
+                let passage = seen.remove(again).cloned();
+                passages.extend(passage.map(|passage| Passage { sent: now, ..passage }));
+            } else if otherwise.may_be_unseen(life, side, now, &segment) {
+                let (seen, delivered) = (Vec::new(), Vec::new());
+                passages.push(Passage { from: side, sent: now, packet: packet.into(), segment, seen, delivered });
+            } else {
+                return None;
+            }
+        }
     }
-    let seen = life.passages.iter().filter(|passage| passage.from == side && !passage.seen.is_empty());
-    for passage in seen {
-        let again = sent.iter().position(|(at, segment)| *at == passage.sent && *segment == passage.segment)?;
-        sent.swap_remove(again);
+    if !seen.is_empty() {
+        return None;
     }
-    // What is left was lost before the tap, as on this wire some is, or is still on its way there.
-    let is_on_its_way = |at: Timestamp| at.plus(life.slowest_to(side)) > life.end;
-    (life.wire.loses() || sent.iter().all(|(at, _)| is_on_its_way(*at))).then_some(host.steps)
+    passages.sort_by_key(|passage| passage.sent);
+    let mut steps = life.steps.clone();
+    steps[side] = host.steps;
+    let closed_in_secret = host.closed_in_secret || host.fin_due;
+    Some(Life {
+        segments: life.segments.clone(),
+        steps,
+        passages,
+        closed_in_secret,
+        wire: life.wire,
+        origins: life.origins.clone(),
+        end: life.end,
+    })
 }
 
-/// What comes to `side`, in order.
-fn delivered(life: &Life, side: Side, otherwise: Otherwise) -> VecDeque<(Timestamp, Vec<u8>)> {
-    let mut deliveries = Vec::new();
-    let is_lost = |passage: &Passage| otherwise == Otherwise::ResetLost && passage.segment.flags.contains(Flags::RST);
-    for passage in life.passages.iter().filter(|passage| passage.from != side && !is_lost(passage)) {
-        let mut moments = passage.delivered.clone();
-        if otherwise == Otherwise::MissedCame && passage.seen.is_empty() {
-            moments.push(passage.sent.plus(life.wire.way_ns()));
-        }
-        let moments = moments.into_iter().filter(|&at| at <= life.end);
-        deliveries.extend(moments.map(|at| (at, passage.packet.to_vec())));
-    }
-    if otherwise == Otherwise::Left
-        && let Some((at, packet)) = refused(life, side)
-    {
-        deliveries.push((at, packet));
-    }
+/// What comes of these passages until `end`, in order.
+fn deliveries(passages: &[Passage], end: Timestamp) -> VecDeque<(Timestamp, Rc<[u8]>)> {
+    let arrivals =
+        |passage: &Passage| passage.delivered.clone().into_iter().map(|at| (at, Rc::clone(&passage.packet))).collect();
+    let mut deliveries: Vec<(Timestamp, Rc<[u8]>)> = passages.iter().flat_map::<Vec<_>, _>(arrivals).collect();
+    deliveries.retain(|(at, _)| *at <= end);
     deliveries.sort_by_key(|(at, _)| *at);
     deliveries.into()
 }
 
-/// Payload that passed the tap before the first reset of `side` that it saw, and that the road may have brought between the
-/// end of the application and that reset, instead of later or never; with the time.
-fn refused(life: &Life, side: Side) -> Option<(Timestamp, Vec<u8>)> {
-    let left = life.origins[side].plan.calls.iter().find(|(_, call)| *call == Call::Abort)?.0;
-    let resets = |passage: &&Passage| passage.segment.flags.contains(Flags::RST) && !passage.seen.is_empty();
-    let reset = life.passages.iter().filter(|passage| passage.from == side).find(resets)?.sent;
-    let came = |passage: &Passage| {
-        let soonest = passage.seen.first()?.1.plus(life.soonest_to(side));
-        let slowest = passage.seen.last()?.1.plus(life.slowest_to(side));
-        let at = soonest.max(left);
-        let came_later = passage.delivered.iter().all(|delivered| *delivered >= left);
-        let is_data = passage.from != side && passage.segment.payload_len > 0;
-        (is_data && came_later && at <= reset.min(slowest)).then(|| (at, passage.packet.to_vec()))
-    };
-    life.passages.iter().find_map(came)
+/// It opens, closes or resets.
+fn is_control(segment: &Segment) -> bool {
+    segment.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST)
 }
