@@ -45,7 +45,9 @@ impl Account {
     pub fn of_orderly(orderly: &Orderly, departure: Departure) -> Self {
         let hashes = hashes(orderly.client, orderly.server);
         let visits = match (Life::of(orderly, departure, hashes), Alone::of(orderly, departure, hashes)) {
-            (Some(life), _) => Sides { client: Some(life.visit(Side::Client)), server: Some(life.visit(Side::Server)) },
+            (Some((life, proof)), _) => {
+                Sides { client: Some(life.visit(&proof, Side::Client)), server: Some(life.visit(&proof, Side::Server)) }
+            }
             (None, Some(alone)) => Sides {
                 client: alone.has_socket().then(|| alone.visit(Side::Client)),
                 server: Some(alone.visit(Side::Server)),
@@ -73,8 +75,9 @@ impl Habit {
         }
     }
 
-    /// The same of a life that was told in short, from a client of this hash.
-    #[inline]
+    /// The same of a life that was told in short, from a client of this hash. What it learns is not put together where it is
+    /// taken apart at once.
+    #[inline(always)]
     pub fn of_orderly(orderly: &Orderly, client: u64) -> Self {
         Self {
             idle: IdleClose::of_orderly(orderly),

@@ -4,6 +4,7 @@
 //! service keeps the spells during which some socket of its port lived, what ended each, and when it refused.
 
 use super::distinct::hashed;
+use crate::base::prefetch::prefetch;
 use crate::base::{Side, Timestamp};
 use crate::connection::{Abort, Connection, Lifecycle, Noted, OpenKind, Orderly, Place};
 use crate::segment::Flags;
@@ -132,6 +133,12 @@ impl Exits {
         if self.spells.len() > SPELLS_MAX {
             self.join_two();
         }
+    }
+
+    /// Asks for the memory of the newest spell.
+    #[inline]
+    pub(super) fn fetch(&self) {
+        self.spells.last().into_iter().for_each(prefetch);
     }
 
     /// Everything that ended at one instant, an abort among it, and was refused before anything lived again.

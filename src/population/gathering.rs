@@ -1,11 +1,11 @@
 //! Sockets by group while connections leave, the largest of the groups when there are too many.
 
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use super::account::Habit;
 use super::clocks::Clocks;
-use super::distinct::mixed;
 use super::exits::Exits;
 use super::groups::{Breadth, Groups, Grown};
 use super::idle::IdleEnds;
@@ -14,8 +14,8 @@ use super::pace::{Bounds, intervals_max};
 use super::piling::{Epoch, Heap};
 use super::places::Places;
 use super::store::{Block, End, List, Node, Store};
-use crate::base::Timestamp;
 use crate::base::prefetch::prefetch;
+use crate::base::{Endpoint, Timestamp};
 
 /// Places for the first socket of a group each: a group is made for the second one. Most destinations of a busy
 /// capture have few, and making a group of each would cost more than counting.
@@ -66,6 +66,7 @@ pub struct Gathering<K> {
 
 /// The first socket of a group, which may stay the only one.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub struct Newcomer<K> {
     /// Its group's.
     pub key: Key<K>,
@@ -73,6 +74,25 @@ pub struct Newcomer<K> {
     pub host: u64,
     /// The socket.
     pub end: End,
+}
+
+const _: () = assert!(size_of::<Option<Newcomer<(IpAddr, Endpoint)>>>() == 64);
+
+/// Where the group of a key was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hint(u32);
+
+impl Hint {
+    /// Nowhere yet.
+    pub const UNKNOWN: Self = Self(u32::MAX);
+    /// There is none.
+    const NONE: Self = Self(u32::MAX - 1);
+
+    /// There is no group of this key.
+    #[inline]
+    pub fn is_none(self) -> bool {
+        self == Self::NONE
+    }
 }
 
 /// The sockets of one group. What every socket needs comes first, on as few lines of the cache as there can be.
@@ -102,7 +122,7 @@ pub struct Habits {
 
 impl Habits {
     /// Learns from the connection `stream`, which ended at `end`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn learn(&mut self, stream: u64, end: Timestamp, habit: &Habit) {
         if let Some(idle) = &habit.idle {
             self.idle.take(stream, end, idle);
@@ -118,7 +138,8 @@ impl Habits {
 
 #[inline]
 fn seeded(hash: u64, seed: u64) -> u64 {
-    mixed(hash ^ seed)
+    let product = u128::from(hash ^ seed) * u128::from(0x9e37_79b9_7f4a_7c15_u64);
+    product as u64 ^ (product >> u64::BITS) as u64
 }
 
 impl<K> Group<K> {
@@ -168,12 +189,12 @@ impl<K: Copy + Ord> Gathering<K> {
         self.newcomers.get(hash as usize % NEWCOMERS_MAX).into_iter().for_each(prefetch);
     }
 
-    /// Asks for what is the group of a key with this hash in all likelihood, if there is one, and gives its place.
+    /// Asks for what is the group of a key with this hash in all likelihood, if there is one, and says where that is.
     #[inline]
-    pub fn fetch_group(&self, hash: u64) -> Option<usize> {
-        let place = self.places.find(seeded(hash, self.seed), |_| true)?;
+    pub fn fetch_group(&self, hash: u64) -> Hint {
+        let Some(place) = self.places.find(seeded(hash, self.seed), |_| true) else { return Hint::NONE };
         self.groups.get(place).into_iter().for_each(prefetch);
-        Some(place)
+        Hint(place as u32)
     }
 
     /// The hash of the host whose socket makes room where one with this hash is the first of its group.
@@ -189,21 +210,21 @@ impl<K: Copy + Ord> Gathering<K> {
         self.begun
     }
 
-    /// The place of the group of `key`, if there is one, of which `place` is what [`Self::fetch_group`] gave after as many had
+    /// The place of the group of `key`, if there is one, of which `hint` is what [`Self::fetch_group`] gave after as many had
     /// begun.
     #[inline]
-    pub fn find_fetched(&mut self, key: Key<K>, place: Option<usize>, begun: u64) -> Option<usize> {
-        match place {
-            Some(place) if self.groups.get(place).is_some_and(|group| group.key == key) => Some(place),
-            None if self.begun == begun => None,
+    pub fn find_fetched(&mut self, key: Key<K>, hint: Hint, begun: u64) -> Option<usize> {
+        match self.groups.get(hint.0 as usize) {
+            Some(group) if group.key == key => Some(hint.0 as usize),
+            None if hint.is_none() && self.begun == begun => None,
             _ => self.find(key),
         }
     }
 
-    /// Asks for the memory that the next socket of the group at `place` goes to.
+    /// Asks for the memory that the next socket of a group goes to.
     #[inline]
-    pub fn fetch_room(&self, place: Option<usize>, store: &Store) {
-        if let Some(group) = place.and_then(|place| self.groups.get(place)) {
+    pub fn fetch_room(&self, hint: Hint, store: &Store) {
+        if let Some(group) = self.groups.get(hint.0 as usize) {
             store.fetch_room(&group.list);
         }
     }
@@ -220,10 +241,21 @@ impl<K: Copy + Ord> Gathering<K> {
         Some(place)
     }
 
-    /// What is known of the group at `place` beside how many sockets it had.
+    /// Asks for what is known of the group at `place` beside how many sockets it had.
     #[inline]
-    pub fn habits_at(&mut self, place: usize) -> &mut Habits {
-        self.groups[place].habits.get_or_insert_default()
+    pub fn fetch_habits(&self, place: Option<usize>) {
+        let group = place.and_then(|place| self.groups.get(place));
+        if let Some(habits) = group.and_then(|group| group.habits.as_deref()) {
+            habits.exits.fetch();
+        }
+    }
+
+    /// The group at `place` learns from the connection `stream`, which ended at `end`.
+    #[inline]
+    pub(super) fn learn(&mut self, place: usize, stream: u64, end: Timestamp, habit: &Habit) {
+        if !habit.is_empty() {
+            self.groups[place].habits.get_or_insert_default().learn(stream, end, habit);
+        }
     }
 
     /// Takes a socket into the group at `place`.
@@ -432,6 +464,7 @@ const EPOCHS_MAX: usize = u16::MAX as usize - 1_000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::distinct::mixed;
     use super::super::groups::GROUPS_KEPT;
     use super::super::series::INTERVAL_NS;
     use super::super::stay::Stay;

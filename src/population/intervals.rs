@@ -43,6 +43,11 @@ impl Intervals {
         Self { ns, reciprocal: reciprocal(ns), numbers: Vec::new(), rows, scattered: Places::default() }
     }
 
+    /// There will be so many in all likelihood.
+    pub fn reserve(&mut self, intervals: usize) {
+        self.numbers.reserve_exact(intervals);
+    }
+
     /// Length of each, ns.
     #[inline]
     pub fn ns(&self) -> i64 {
@@ -63,11 +68,20 @@ impl Intervals {
     /// The number of the one that `time` falls into.
     #[inline]
     pub fn number(&self, time: Timestamp) -> i64 {
-        let Ok(time) = u64::try_from(time.0) else { return time.0.div_euclid(self.ns) };
+        self.number_with_rest(time).0
+    }
+
+    /// The same, and how much is left of it then, ns.
+    #[inline]
+    pub fn number_with_rest(&self, time: Timestamp) -> (i64, u64) {
+        let ns = self.ns as u64;
+        let Ok(time) = u64::try_from(time.0) else {
+            return (time.0.div_euclid(self.ns), ns - time.0.rem_euclid(self.ns) as u64);
+        };
         // Too small by one at most, for a time is less than 2^63.
         let number = ((u128::from(time) * u128::from(self.reciprocal)) >> u64::BITS) as u64;
-        let rest = time.wrapping_sub(number.wrapping_mul(self.ns as u64));
-        (number + u64::from(rest >= self.ns as u64)) as i64
+        let gone = time.wrapping_sub(number.wrapping_mul(ns));
+        if gone >= ns { (number as i64 + 1, ns - (gone - ns)) } else { (number as i64, ns - gone) }
     }
 
     /// The place of the one with this number, as far as can be said without searching.
@@ -145,6 +159,24 @@ impl Intervals {
         order
     }
 
+    /// The same of those that stand in rows.
+    fn merged(&self) -> Vec<u32> {
+        let [mut one, mut other] = self.rows.each_ref().map(|row| row.places().peekable());
+        let number = |place: Option<&u32>| place.map(|&place| self.numbers[place as usize]);
+        let mut order = Vec::with_capacity(self.numbers.len());
+        loop {
+            let next = match (number(one.peek()), number(other.peek())) {
+                (Some(first), Some(second)) if second < first => other.next(),
+                (None, _) => other.next(),
+                _ => one.next(),
+            };
+            match next {
+                Some(place) => order.push(place),
+                None => return order,
+            }
+        }
+    }
+
     /// Doubles their length until `is_enough`, so that some fall together, or until it cannot double any more. They must stand in
     /// order of time. `moved` is told where the one at each place comes to, which is never later.
     pub fn coarsen(&mut self, is_enough: impl Fn(&Self) -> bool, mut moved: impl FnMut(usize, usize)) {
@@ -172,12 +204,7 @@ impl Intervals {
         if self.numbers.is_sorted() {
             return None;
         }
-        let [one, other] = &self.rows;
-        let order = match (self.scattered.is_empty(), one.is_before(other), other.is_before(one)) {
-            (true, true, _) => one.places().chain(other.places()).collect(),
-            (true, _, true) => other.places().chain(one.places()).collect(),
-            _ => self.sorted(),
-        };
+        let order = if self.scattered.is_empty() { self.merged() } else { self.sorted() };
         self.numbers = order.iter().map(|&place| self.numbers[place as usize]).collect();
         Some(order)
     }
@@ -293,7 +320,9 @@ mod tests {
             let intervals = Intervals::new(ns);
             let near = rng.i64(0..i64::MAX / ns).saturating_mul(ns).saturating_add(rng.i64(-1..2));
             for time in [near, rng.i64(..), 0, -1, i64::MAX, i64::MIN, ns] {
-                assert_eq!(intervals.number(Timestamp(time)), time.div_euclid(ns), "{time} by {ns}");
+                let (number, left_ns) = intervals.number_with_rest(Timestamp(time));
+                assert_eq!(number, time.div_euclid(ns), "{time} by {ns}");
+                assert_eq!(left_ns as i64, ns - time.rem_euclid(ns), "{time} by {ns}");
             }
         }
     }

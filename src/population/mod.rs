@@ -8,6 +8,7 @@
 mod absence;
 mod account;
 mod alone;
+mod changes;
 mod clocks;
 mod dating;
 mod denials;

@@ -21,15 +21,17 @@ pub struct Outline {
     pub half_open: u64,
 }
 
-/// The same of one end of a connection.
+/// The same of one end of a connection, in four octets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
-    pub is_socket: bool,
-    pub entered: u8,
-    pub time_waits: u8,
-    pub waits: u8,
-    pub half_open: u8,
+    entered: u8,
+    time_waits: u8,
+    waits: u8,
+    traits: u8,
 }
+
+const SOCKET: u8 = 0x01;
+const HALF_OPEN: u8 = 0x02;
 
 impl Outline {
     /// Stays that may have lasted `ns`, in the states that wait for somebody.
@@ -39,9 +41,21 @@ impl Outline {
 }
 
 impl Trace {
+    /// That of a socket that entered so many states, `time_waits` of them TIME-WAITs, and waited long in `waits`.
+    #[inline]
+    pub const fn of_socket(entered: u8, time_waits: u8, waits: u8) -> Self {
+        Self { entered, time_waits, waits, traits: SOCKET }
+    }
+
+    /// There was a socket.
+    #[inline]
+    pub fn is_socket(self) -> bool {
+        self.traits & SOCKET != 0
+    }
+
     /// That of one visit.
     pub fn of(visit: &Visit) -> Self {
-        let mut trace = Self { is_socket: visit.is_socket(), ..Self::default() };
+        let mut trace = Self { traits: if visit.is_socket() { SOCKET } else { 0 }, ..Self::default() };
         for (step, until, _) in visit.stays() {
             let state = step.state();
             trace.entered += 1;
@@ -49,7 +63,7 @@ impl Trace {
             trace.waits += u8::from(waits_for(state) && until.since(step.from) >= WAITED_NS_MIN);
         }
         let is_half_open = visit.visitor().is_some_and(|visitor| visitor.attempted == Attempted::HalfOpen);
-        trace.half_open = u8::from(is_half_open);
+        trace.traits |= if is_half_open { HALF_OPEN } else { 0 };
         trace
     }
 }
@@ -57,11 +71,11 @@ impl Trace {
 impl AddAssign<Trace> for Outline {
     #[inline]
     fn add_assign(&mut self, trace: Trace) {
-        self.sockets += u64::from(trace.is_socket);
+        self.sockets += u64::from(trace.traits & SOCKET);
         self.entered += u64::from(trace.entered);
         self.time_waits += u64::from(trace.time_waits);
         self.waits += u64::from(trace.waits);
-        self.half_open += u64::from(trace.half_open);
+        self.half_open += u64::from(trace.traits >> 1);
     }
 }
 

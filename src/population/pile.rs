@@ -3,7 +3,7 @@
 use super::alone::Alone;
 use super::denials::{Denial, Denials};
 use super::distinct::Distinct;
-use super::life::{CLOSER_STATES, Life, Lives};
+use super::life::{Course, Life, Lives, Proof};
 use super::series::{Event, Level, Peak, PerState, Series, Stretch};
 use super::visit::{Attempted, Visit, Visitor};
 use crate::base::{Side, Timestamp};
@@ -72,6 +72,7 @@ impl Durations {
     fn add(&mut self, ns: i64) {
         let place = place(ns);
         if self.0.len() <= place {
+            self.0.reserve(PLACES_USUAL.saturating_sub(self.0.len()));
             self.0.resize(place + 1, 0);
         }
         self.0[place] = self.0[place].saturating_add(1);
@@ -108,6 +109,9 @@ impl Durations {
         0
     }
 }
+
+/// Durations of up to a minute: asked for at once, since growing bit by bit costs more than all of them.
+const PLACES_USUAL: usize = 36;
 
 /// Durations from 2^place to before 2^(place+1).
 fn place(ns: i64) -> usize {
@@ -151,6 +155,13 @@ pub struct Pile {
 /// States of which examples are kept.
 const SHOWN: [State; 6] =
     [State::SynSent, State::SynReceived, State::FinWait2, State::CloseWait, State::LastAck, State::TimeWait];
+
+const SYN_SENT: usize = 0;
+const SYN_RECEIVED: usize = 1;
+const FIN_WAIT_2: usize = 2;
+const CLOSE_WAIT: usize = 3;
+const LAST_ACK: usize = 4;
+const TIME_WAIT: usize = 5;
 
 /// Durations in states that wait for somebody. Every connection passes through the last two, so that of these only what
 /// lasted longer than a round trip is kept.
@@ -226,7 +237,7 @@ impl Pile {
         let steps = visit.steps();
         let until = Some(visit.until()).filter(|_| visit.has_ended());
         let step = |at: usize| (steps[at].state(), steps[at].from);
-        self.series.pass(steps.len(), step, until, i32::from(visit.is_socket()));
+        self.series.pass(steps.len(), step, until, i8::from(visit.is_socket()));
         for (step, until, has_ended) in visit.stays() {
             let state = step.state();
             self.entered[state as usize] += 1;
@@ -237,47 +248,51 @@ impl Pile {
                 durations.add(lasted_ns);
             }
             // A state that no frame shows proves nothing.
-            if lasted_ns > self.exceeded_ns[place] && step.frame().is_some() {
-                self.keep(place, Example { stream: visit.stream(), frame: step.frame(), lasted_ns });
+            if step.frame().is_some() {
+                self.show(place, lasted_ns, || Example { stream: visit.stream(), frame: step.frame(), lasted_ns });
             }
         }
     }
 
     /// The same of one end of a life, but for what all such ends have in common: [`Self::add`] counts that.
     #[inline]
-    pub(super) fn take_life(&mut self, life: &Life, side: Side) {
+    pub(super) fn take_life(&mut self, life: &Life, side: Side, proof: impl Fn() -> Proof) {
         let course = life.course(side);
         self.peers.see(course.peer);
         self.ports_outside += u64::from(course.is_outside);
         self.held.0 += i128::from(course.held_ns);
         self.series.follow(&course);
-        let (opening, lasted_ns) = (course.states[0], course.times[1].since(course.times[0]));
-        if opening == State::SynReceived && lasted_ns >= WAITED_NS_MIN {
-            self.ended.syn_received.add(lasted_ns);
-        }
-        self.show(opening, lasted_ns, life, side, 0);
-        let closing = course.states.len() - 2;
-        let lasted_ns = |at: usize| course.times[at + 1].since(course.times[at]).max(0);
-        let (waited_ns, last_ns) = (lasted_ns(closing), lasted_ns(closing + 1));
-        if course.states.len() == CLOSER_STATES {
-            self.ended.fin_wait_2.add(waited_ns);
+        let &Course { opening_ns, waiting_ns, .. } = &course;
+        let last_ns = course.until - course.last;
+        let example = |lasted_ns: i64, step: usize| {
+            let proof = proof();
+            let frame = Some(proof.frame(side, course.is_closer, step));
+            Example { stream: proof.stream(), frame, lasted_ns }
+        };
+        if course.is_closer {
+            self.ended.fin_wait_2.add(waiting_ns);
+            self.show(FIN_WAIT_2, waiting_ns, || example(waiting_ns, 3));
+            self.show(TIME_WAIT, last_ns, || example(last_ns, 4));
         } else {
-            self.ended.close_wait.add(waited_ns);
+            self.ended.close_wait.add(waiting_ns);
+            self.show(CLOSE_WAIT, waiting_ns, || example(waiting_ns, 2));
+            self.show(LAST_ACK, last_ns, || example(last_ns, 3));
             if last_ns >= WAITED_NS_MIN {
                 self.ended.last_ack.add(last_ns);
             }
         }
-        self.show(course.states[closing], waited_ns, life, side, closing);
-        self.show(course.states[closing + 1], last_ns, life, side, closing + 1);
+        let opening = if side == Side::Client { SYN_SENT } else { SYN_RECEIVED };
+        self.show(opening, opening_ns, || example(opening_ns, 0));
+        if side == Side::Server && opening_ns >= WAITED_NS_MIN {
+            self.ended.syn_received.add(opening_ns);
+        }
     }
 
-    /// Keeps one end of `life` as an example of the state that it entered at this step, if it stayed there long enough.
+    /// Keeps an example of the state at this place of [`SHOWN`], if it stayed there long enough.
     #[inline]
-    fn show(&mut self, state: State, lasted_ns: i64, life: &Life, side: Side, step: usize) {
-        let Some(place) = shown(state) else { return };
+    fn show(&mut self, place: usize, lasted_ns: i64, example: impl FnOnce() -> Example) {
         if lasted_ns > self.exceeded_ns[place] {
-            let frame = Some(life.frame(side, step));
-            self.keep(place, Example { stream: life.stream(), frame, lasted_ns });
+            self.keep(place, example());
         }
     }
 
@@ -353,6 +368,11 @@ impl Pile {
     /// Makes looking at it quick, now that no more comes.
     pub(super) fn put_in_order(&mut self) {
         self.series.put_in_order();
+    }
+
+    /// There will be so many intervals in all likelihood.
+    pub(super) fn reserve(&mut self, intervals: usize) {
+        self.series.reserve(intervals);
     }
 
     pub(super) fn fit(&mut self, intervals_max: usize) {
@@ -474,12 +494,12 @@ impl Pile {
 #[inline]
 fn shown(state: State) -> Option<usize> {
     match state {
-        State::SynSent => Some(0),
-        State::SynReceived => Some(1),
-        State::FinWait2 => Some(2),
-        State::CloseWait => Some(3),
-        State::LastAck => Some(4),
-        State::TimeWait => Some(5),
+        State::SynSent => Some(SYN_SENT),
+        State::SynReceived => Some(SYN_RECEIVED),
+        State::FinWait2 => Some(FIN_WAIT_2),
+        State::CloseWait => Some(CLOSE_WAIT),
+        State::LastAck => Some(LAST_ACK),
+        State::TimeWait => Some(TIME_WAIT),
         State::Closed | State::Listen | State::Established | State::FinWait1 | State::Closing => None,
     }
 }

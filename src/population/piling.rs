@@ -40,22 +40,45 @@ impl Heap {
         store.blocks(list, blocks);
         *list = List::EMPTY;
         let rest = blocks.pop_if(|last| !last.is_full());
-        for (at, block) in blocks.iter().enumerate() {
-            let next = blocks.get(at + 1).or(rest.as_ref());
-            next.into_iter().flat_map(Block::nodes).for_each(|node| store.fetch(*node));
-            self.come_to(block.epoch, epochs);
-            self.count(block.nodes(), store, epochs[usize::from(block.epoch)].bounds);
-        }
+        self.count_blocks(blocks, store, epochs);
         self.come_to((epochs.len() - 1) as u16, epochs);
         rest
     }
 
     /// Counts all ends of `list`, the last few as well.
-    pub fn settle_all(&mut self, list: &mut List, room: &mut Vec<Block>, store: &Store, epochs: &[Epoch]) -> &mut Pile {
-        let rest = self.settle(list, room, store, epochs);
-        let pile = self.count(rest.as_ref().map_or(&[], Block::nodes), store, epochs[epochs.len() - 1].bounds);
+    pub fn settle_all(
+        &mut self,
+        list: &mut List,
+        blocks: &mut Vec<Block>,
+        store: &Store,
+        epochs: &[Epoch],
+    ) -> &mut Pile {
+        store.blocks(list, blocks);
+        *list = List::EMPTY;
+        // The last few were not counted when they came: what holds now holds for them.
+        let mut rest = blocks.pop_if(|last| !last.is_full()).unwrap_or(Block::EMPTY);
+        rest.epoch = (epochs.len() - 1) as u16;
+        blocks.push(rest);
+        self.count_blocks(blocks, store, epochs);
+        let pile = self.pile.get_or_insert_with(|| unreachable!("something was counted"));
         pile.put_in_order();
         pile
+    }
+
+    /// Counts the ends of one block after the other, each by what held in its epoch.
+    fn count_blocks(&mut self, blocks: &[Block], store: &Store, epochs: &[Epoch]) {
+        if self.pile.is_none() {
+            self.pile = ahead(blocks, store, epochs);
+            if self.pile.is_some() {
+                self.epoch = blocks.last().map_or(self.epoch, |last| last.epoch);
+                return;
+            }
+        }
+        for (at, block) in blocks.iter().enumerate() {
+            fetch(blocks.get(at + 1), store);
+            self.come_to(block.epoch, epochs);
+            self.count(block.nodes(), store, epochs[usize::from(block.epoch)].bounds);
+        }
     }
 
     /// Counts these ends together.
@@ -81,4 +104,46 @@ impl Heap {
     pub fn begin_again(&mut self) {
         self.epoch = 0;
     }
+}
+
+/// What [`Heap::count`] makes of one block after the other, counted in intervals as long as they are at the end: joined step by
+/// step they would come to the same. None where nothing is counted, and where only those steps tell how long they become.
+fn ahead(blocks: &[Block], store: &Store, epochs: &[Epoch]) -> Option<Box<Pile>> {
+    let bounds = |block: &Block| epochs[usize::from(block.epoch)].bounds;
+    let ns = blocks.iter().map(|block| bounds(block).ns).max()?;
+    let mut pile = Box::new(Pile::new(ns));
+    let ends: usize = blocks.iter().map(|block| block.nodes().len()).sum();
+    // Two for each: when it lived, and when its TIME-WAIT ran out.
+    pile.reserve((2 * ends).min(blocks.iter().map(|block| bounds(block).max).max()?));
+    // Step by step they would not be shorter by now.
+    let mut is_reached = false;
+    for (at, block) in blocks.iter().enumerate() {
+        fetch(blocks.get(at + 1), store);
+        if let Some(before) = at.checked_sub(1) {
+            let since =
+                epochs.get(usize::from(blocks[before].epoch) + 1..=usize::from(block.epoch)).unwrap_or_default();
+            for intervals_max in since.iter().filter_map(|epoch| epoch.fit) {
+                is_reached |= pile.series().len() > intervals_max;
+                pile.fit(intervals_max);
+            }
+        }
+        store.count(block.nodes(), &mut pile);
+        let Bounds { ns, max } = bounds(block);
+        is_reached |= ns >= pile.series().interval_ns();
+        match pile.series().len() {
+            // There would be more of shorter ones.
+            len if len > max => {
+                pile.fit(max - max / 4);
+                is_reached = true;
+            }
+            len if len > max - max / 4 && !is_reached => return None,
+            _ => {}
+        }
+    }
+    Some(pile)
+}
+
+/// Asks for the memory that the ends of `block` lie in.
+fn fetch(block: Option<&Block>, store: &Store) {
+    block.into_iter().flat_map(Block::nodes).for_each(|node| store.fetch(*node));
 }

@@ -71,11 +71,6 @@ impl Row {
         true
     }
 
-    /// Nothing stands here.
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
     /// Forgets all; the memory stays.
     pub fn clear(&mut self) {
         self.places.clear();
@@ -85,11 +80,6 @@ impl Row {
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.places.len()
-    }
-
-    /// It ends before `other` begins.
-    pub fn is_before(&self, other: &Self) -> bool {
-        other.is_empty() || self.is_empty() || self.from.saturating_add_unsigned(self.places.len() as u64) <= other.from
     }
 
     /// The places in order of the numbers.

@@ -1,5 +1,8 @@
 //! How many sockets were in each state over time, in memory that does not grow with the time.
 
+use std::fmt;
+
+use super::changes::{BORN, Changes, ENTERED, FAILED, Few, entered_place, net_place};
 use super::intervals::Intervals;
 use super::life::Course;
 use crate::base::Timestamp;
@@ -12,30 +15,12 @@ pub type PerState<T> = [T; State::ALL.len()];
 pub const INTERVAL_NS: i64 = 1_000_000;
 
 /// Intervals in which something changed; when more than the bound have one, neighbours are joined and the interval doubles.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Series {
     intervals: Intervals,
     /// What changed within each of them, by their places.
-    changes: Vec<Change>,
+    changes: Changes,
 }
-
-/// Few groups have fewer intervals.
-const CHANGES_MIN: usize = 16;
-
-/// What changed within one interval: a line of the cache. Sockets that entered each state of [`State::OF_SOCKETS`] less those that
-/// left it, how often those of [`PILED`] were entered, how many sockets came into being, and how many attempts failed.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(align(64))]
-pub(super) struct Change([i32; 16]);
-
-const _: () = assert!(size_of::<Change>() == 64);
-
-/// Numbers of a [`Change`]: where those of [`PILED`] begin.
-const ENTERED: usize = State::OF_SOCKETS.len();
-const BORN: usize = ENTERED + PILED.len();
-const FAILED: usize = BORN + 1;
-/// None.
-const NOWHERE: usize = usize::MAX;
 
 /// States that pile up: how often they were entered is told by interval.
 pub const PILED: [State; 5] = [State::SynReceived, State::FinWait2, State::CloseWait, State::LastAck, State::TimeWait];
@@ -113,10 +98,19 @@ impl Stretch {
     }
 }
 
+/// What changed when, wherever that stands.
+impl fmt::Debug for Series {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ns, order) = (self.interval_ns(), self.order());
+        let changes: Vec<_> = order.map(|(number, at)| (number, self.changes.get(at))).collect();
+        formatter.debug_struct("Series").field("ns", &ns).field("changes", &changes).finish()
+    }
+}
+
 impl Series {
     /// Nothing yet, in intervals of this many nanoseconds.
     pub fn new(interval_ns: i64) -> Self {
-        Self { intervals: Intervals::new(interval_ns), changes: Vec::new() }
+        Self { intervals: Intervals::new(interval_ns), changes: Changes::new() }
     }
 
     /// Length of an interval now, ns.
@@ -142,54 +136,65 @@ impl Series {
         len: usize,
         step: impl Fn(usize) -> (State, Timestamp),
         until: Option<Timestamp>,
-        born: i32,
+        born: i8,
     ) {
         let (mut at, mut before) = (0, None);
         while at < len {
             let (mut state, time) = step(at);
-            let number = self.intervals.number(time);
+            let (number, left_ns) = self.intervals.number_with_rest(time);
+            let is_within = |later: Timestamp| (later.0.wrapping_sub(time.0) as u64) < left_ns;
             let place = self.intervals.of(number);
-            let change = change(&mut self.changes, place);
+            let mut few = Few::NONE;
             match before {
-                Some(before) => change.count(net_place(before), -1),
-                None => change.count(BORN, born),
+                Some(before) => few.count(net_place(before), -1),
+                None => few.count(BORN, born),
             }
             // Of what it entered and left within one interval only the former remains.
             loop {
-                change.count(entered_place(state), 1);
+                few.count(entered_place(state), 1);
                 at += 1;
                 if at == len {
                     break;
                 }
-                let (next, time) = step(at);
-                if self.intervals.number(time) != number {
+                let (next, later) = step(at);
+                if !is_within(later) {
                     break;
                 }
                 state = next;
             }
-            change.count(net_place(state), 1);
+            few.count(net_place(state), 1);
+            self.changes.add(place, &few);
             before = Some(state);
         }
         if let (Some(last), Some(until)) = (before, until) {
-            self.at(until).count(net_place(last), -1);
+            self.count(until, net_place(last), -1);
         }
     }
 
     /// The same of a socket that `course` tells of, which came into being and of which the times do not step back.
     #[inline]
     pub(super) fn follow(&mut self, course: &Course) {
-        let len = course.states.len();
-        let number = self.intervals.number(course.times[0]);
-        if number == self.intervals.number(course.times[len - 1]) {
-            let place = self.intervals.of(number);
-            change(&mut self.changes, place).join(course.at_once);
-            if course.has_ended {
-                self.at(course.until()).count(net_place(course.states[len - 1]), -1);
-            }
-        } else {
-            let until = course.has_ended.then_some(course.until());
-            self.pass(len, |at| (course.states[at], course.times[at]), until, 1);
+        let (number, left_ns) = self.intervals.number_with_rest(Timestamp(course.begun));
+        let is_within = |time: i64| (time.wrapping_sub(course.begun) as u64) < left_ns;
+        let states = course.way.states;
+        if !is_within(course.last) {
+            let until = course.has_ended.then_some(Timestamp(course.until));
+            return self.pass(states.len(), |at| course.step(at), until, 1);
         }
+        let place = self.intervals.of(number);
+        if course.has_ended && is_within(course.until) {
+            return self.changes.add(place, &course.way.wholly);
+        }
+        self.changes.add(place, &course.way.at_once);
+        if course.has_ended {
+            self.count(Timestamp(course.until), net_place(states[states.len() - 1]), -1);
+        }
+    }
+
+    /// There will be so many intervals in all likelihood.
+    pub(super) fn reserve(&mut self, intervals: usize) {
+        self.intervals.reserve(intervals);
+        self.changes.reserve(intervals);
     }
 
     /// Puts the intervals in order of time, which makes looking at them quick.
@@ -203,7 +208,7 @@ impl Series {
     fn sort(&mut self) -> bool {
         let order = self.intervals.sort();
         if let Some(order) = &order {
-            self.changes = order.iter().map(|&place| self.changes[place as usize]).collect();
+            self.changes.reorder(order);
         }
         order.is_some()
     }
@@ -219,7 +224,7 @@ impl Series {
     /// An attempt to connect began that never opened.
     #[inline]
     pub fn failed(&mut self, time: Timestamp) {
-        self.at(time).count(FAILED, 1);
+        self.count(time, FAILED, 1);
     }
 
     /// Joins neighbouring intervals until no more than `intervals_max` are left.
@@ -234,29 +239,28 @@ impl Series {
         self.widen(other.intervals.ns());
         let parts = (self.intervals.ns() / other.intervals.ns()).max(1);
         let doublings = (parts.count_ones() == 1).then(|| parts.trailing_zeros());
-        for (number, more) in other.intervals.numbers().iter().zip(&other.changes) {
+        for (at, number) in other.intervals.numbers().iter().enumerate() {
             let number = doublings.map_or_else(|| number.div_euclid(parts), |doublings| number >> doublings);
             let place = self.intervals.of(number);
-            change(&mut self.changes, place).join(more);
+            self.changes.join(place, &other.changes, at);
         }
     }
 
     /// The sockets after each interval in which something changed.
     pub fn levels(&self) -> impl Iterator<Item = Level> + '_ {
         let mut sockets = PerState::<i64>::default();
-        self.changes().map(move |(number, change)| {
+        self.order().map(move |(number, at)| {
+            let change = self.changes.get(at);
             for (state, net) in State::OF_SOCKETS.iter().zip(change.net()) {
                 sockets[*state as usize] += i64::from(*net);
             }
-            let mut entered = [0; PILED.len()];
-            entered.iter_mut().zip(&change.0[ENTERED..]).for_each(|(entered, &count)| *entered = count as u32);
             Level {
                 from: self.begin(number),
                 to: self.begin(number.saturating_add(1)),
                 sockets: sockets.map(|level| u64::try_from(level).unwrap_or(0)),
-                entered,
-                born: change.0[BORN] as u32,
-                failed: change.0[FAILED] as u32,
+                entered: change.entered(),
+                born: change.number(BORN),
+                failed: change.number(FAILED),
             }
         })
     }
@@ -264,7 +268,8 @@ impl Series {
     /// The most sockets at once, and since when; the first of equals.
     pub fn peak(&self) -> Peak {
         let mut levels = [0_i64; State::OF_SOCKETS.len()];
-        self.highest(|change| {
+        self.highest(|at| {
+            let change = self.changes.get(at);
             levels.iter_mut().zip(change.net()).for_each(|(level, net)| *level += i64::from(*net));
             levels.iter().map(|&level| level.max(0)).sum()
         })
@@ -273,17 +278,17 @@ impl Series {
     /// The same of those in `state`.
     pub fn peak_of(&self, state: State) -> Peak {
         let (mut level, place) = (0, net_place(state));
-        self.highest(|change| {
-            level += change.of(place);
+        self.highest(|at| {
+            level += self.changes.of(at, place);
             level
         })
     }
 
-    /// The highest of what `level` makes of one change after the other, and since when; the first of equals.
-    fn highest(&self, mut level: impl FnMut(&Change) -> i64) -> Peak {
+    /// The highest of what `level` makes of one place after the other, and since when; the first of equals.
+    fn highest(&self, mut level: impl FnMut(usize) -> i64) -> Peak {
         let mut highest = (0, 0);
-        for (number, change) in self.changes() {
-            let level = level(change);
+        for (number, at) in self.order() {
+            let level = level(at);
             if level > highest.0 {
                 highest = (level, number);
             }
@@ -301,9 +306,9 @@ impl Series {
             Event::Born => BORN,
             Event::Failed => FAILED,
         };
-        let count = |change: &Change| change.of(place) as u64;
+        let count = |at: usize| self.changes.of(at, place) as u64;
         let active: Vec<(i64, u64)> =
-            self.changes().map(|(number, change)| (number, count(change))).filter(|&(_, count)| count > 0).collect();
+            self.order().map(|(number, at)| (number, count(at))).filter(|&(_, count)| count > 0).collect();
         let mut best: Option<(i64, i64, u64)> = None;
         let (mut first, mut sum) = (0, 0);
         for &(number, count) in &active {
@@ -329,8 +334,8 @@ impl Series {
         Timestamp(number.saturating_mul(self.intervals.ns()))
     }
 
-    /// What changed, in order of time, with the number of its interval.
-    fn changes(&self) -> impl Iterator<Item = (i64, &Change)> {
+    /// The intervals in order of time: their numbers, with the places of what changed.
+    fn order(&self) -> impl Iterator<Item = (i64, usize)> + '_ {
         let numbers = self.intervals.numbers();
         let mut order = Vec::new();
         if !numbers.is_sorted() {
@@ -339,15 +344,15 @@ impl Series {
         }
         (0..numbers.len()).map(move |at| {
             let place = order.get(at).copied().unwrap_or(at);
-            (numbers[place], &self.changes[place])
+            (numbers[place], place)
         })
     }
 
     #[inline]
-    fn at(&mut self, time: Timestamp) -> &mut Change {
+    fn count(&mut self, time: Timestamp, place: usize, one: i8) {
         let number = self.intervals.number(time);
-        let place = self.intervals.of(number);
-        change(&mut self.changes, place)
+        let at = self.intervals.of(number);
+        self.changes.count(at, place, one);
     }
 
     /// Joins neighbours until `is_enough`, or until the interval cannot double any more.
@@ -356,103 +361,12 @@ impl Series {
         self.sort();
         let changes = &mut self.changes;
         self.intervals.coarsen(is_enough, |from, to| {
-            if from == to {
-                return;
+            if from != to {
+                changes.fold(from, to);
             }
-            let change = std::mem::take(&mut changes[from]);
-            changes[to].join(&change);
         });
         changes.truncate(self.intervals.len());
     }
-}
-
-/// What changed at `place`, which may be a new one.
-#[inline]
-fn change(changes: &mut Vec<Change>, place: usize) -> &mut Change {
-    if place == changes.len() {
-        if place == 0 {
-            changes.reserve(CHANGES_MIN);
-        }
-        changes.push(Change::default());
-    }
-    &mut changes[place]
-}
-
-impl Change {
-    /// So many more at `place`, if that is somewhere.
-    #[inline]
-    fn count(&mut self, place: usize, count: i32) {
-        if let Some(number) = self.0.get_mut(place) {
-            *number = number.saturating_add(count);
-        }
-    }
-
-    /// How many at `place`.
-    #[inline]
-    fn of(&self, place: usize) -> i64 {
-        self.0.get(place).copied().map_or(0, i64::from)
-    }
-
-    /// By [`State::OF_SOCKETS`].
-    #[inline]
-    fn net(&self) -> &[i32] {
-        &self.0[..ENTERED]
-    }
-
-    #[inline]
-    fn join(&mut self, other: &Self) {
-        // All sixteen at once, but for one that is too large.
-        let (mut sum, mut over) = ([0; 16], 0);
-        for (at, sum) in sum.iter_mut().enumerate() {
-            *sum = self.0[at].wrapping_add(other.0[at]);
-            over |= (self.0[at] ^ *sum) & (other.0[at] ^ *sum);
-        }
-        if over >= 0 {
-            self.0 = sum;
-        } else {
-            self.0.iter_mut().zip(other.0).for_each(|(number, more)| *number = number.saturating_add(more));
-        }
-    }
-
-    /// What a socket changes that comes into being and enters all these states within one interval.
-    pub(super) const fn at_once(states: &[State]) -> Self {
-        let (mut change, mut at) = ([0; 16], 0);
-        change[BORN] = 1;
-        while at < states.len() {
-            let place = entered_place(states[at]);
-            if place != NOWHERE {
-                change[place] += 1;
-            }
-            at += 1;
-        }
-        change[net_place(states[at - 1])] += 1;
-        Self(change)
-    }
-}
-
-/// Where a [`Change`] counts sockets in `state`. CLOSED and LISTEN are no states of these sockets.
-#[inline]
-const fn net_place(state: State) -> usize {
-    const FIRST: usize = State::OF_SOCKETS[0] as usize;
-    match (state as usize).wrapping_sub(FIRST) {
-        place @ 0..ENTERED => place,
-        _ => NOWHERE,
-    }
-}
-
-/// Where a [`Change`] counts how often `state` was entered.
-#[inline]
-const fn entered_place(state: State) -> usize {
-    const PLACES: PerState<usize> = {
-        let mut places = [NOWHERE; State::ALL.len()];
-        let mut place = 0;
-        while place < PILED.len() {
-            places[PILED[place] as usize] = ENTERED + place;
-            place += 1;
-        }
-        places
-    };
-    PLACES[state as usize]
 }
 
 /// The place of `state` in [`PILED`].
@@ -462,6 +376,7 @@ fn piled(state: State) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::changes::NOWHERE;
     use super::*;
 
     const SECOND: i64 = 1_000_000_000;
@@ -472,7 +387,7 @@ mod tests {
 
     impl Series {
         fn born(&mut self, time: Timestamp) {
-            self.at(time).count(BORN, 1);
+            self.count(time, BORN, 1);
         }
 
         fn stay(&mut self, state: State, from: Timestamp, until: Option<Timestamp>) {

@@ -4,7 +4,7 @@
 //! So ends are kept packed until somebody asks for their group, or until there are too many of them.
 
 use super::alone::Alone;
-use super::life::{Life, Lives};
+use super::life::{Life, Lives, Proof};
 use super::outline::Trace;
 use super::pile::Pile;
 use super::visit::Visit;
@@ -26,6 +26,8 @@ const CHUNK: usize = 1 << CHUNK_BITS;
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     lives: Chunks<Life>,
+    /// What shows each of them.
+    proofs: Chunks<Proof>,
     alone: Chunks<Alone>,
     visits: Chunks<Visit>,
     blocks: Chunks<Block>,
@@ -98,6 +100,9 @@ impl List {
 }
 
 impl Block {
+    /// Nothing.
+    pub const EMPTY: Self = Self { nodes: [Node(NONE); TOGETHER], before: NONE, len: 0, epoch: 0 };
+
     /// What it holds.
     #[inline]
     pub fn nodes(&self) -> &[Node] {
@@ -114,11 +119,13 @@ impl Block {
 impl Store {
     /// Keeps an orderly life.
     #[inline]
-    pub fn push_life(&mut self, life: Life) -> Sides<End> {
+    pub fn push_life(&mut self, life: Life, proof: Proof) -> Sides<End> {
         let of_client = (self.lives.len() as u32) << 1;
-        let client = End { node: Node(of_client), trace: life.trace(Side::Client) };
-        let server = End { node: Node(of_client | 1), trace: life.trace(Side::Server) };
+        let Sides { client, server } = life.traces();
+        let client = End { node: Node(of_client), trace: client };
+        let server = End { node: Node(of_client | 1), trace: server };
         self.lives.push(life);
+        self.proofs.push(proof);
         self.len += 1;
         Sides { client, server }
     }
@@ -162,7 +169,7 @@ impl Store {
     }
 
     fn begin_block(&mut self, before: u32) -> u32 {
-        let block = Block { nodes: [Node(NONE); TOGETHER], before, len: 0, epoch: 0 };
+        let block = Block { before, ..Block::EMPTY };
         if let Some(number) = self.free.pop() {
             *self.blocks.get_mut(number) = block;
             return number;
@@ -193,6 +200,7 @@ impl Store {
     pub fn renew(&mut self, count: impl FnOnce(&Self, &mut Self)) {
         let spare = Self {
             lives: self.lives.take_spare(),
+            proofs: self.proofs.take_spare(),
             alone: self.alone.take_spare(),
             visits: self.visits.take_spare(),
             blocks: self.blocks.take_spare(),
@@ -202,6 +210,7 @@ impl Store {
         let counted = std::mem::replace(self, spare);
         count(&counted, self);
         self.lives.recycle(counted.lives);
+        self.proofs.recycle(counted.proofs);
         self.alone.recycle(counted.alone);
         self.visits.recycle(counted.visits);
         self.blocks.recycle(counted.blocks);
@@ -210,7 +219,7 @@ impl Store {
     /// How many chunks of memory it holds.
     #[cfg(test)]
     pub fn held(&self) -> usize {
-        self.lives.held() + self.alone.held() + self.visits.held() + self.blocks.held()
+        self.lives.held() + self.proofs.held() + self.alone.held() + self.visits.held() + self.blocks.held()
     }
 
     /// Puts the blocks of `list` into `blocks`, which it empties first, in the order in which they came.
@@ -233,7 +242,7 @@ impl Store {
                 Kind::Life(number, side) => {
                     let life = self.lives.get(number);
                     lives.count(life, side);
-                    pile.take_life(life, side);
+                    pile.take_life(life, side, || *self.proofs.get(number));
                 }
                 Kind::Alone(number, Side::Server) => pile.take_tried(self.alone.get(number)),
                 Kind::Alone(number, Side::Client) => pile.take(&self.alone.get(number).visit(Side::Client)),
@@ -256,7 +265,7 @@ impl Store {
     /// Takes an end over from another one.
     pub fn adopt(&mut self, other: &Self, node: Node) -> Node {
         match node.kind() {
-            Kind::Life(number, side) => self.push_life(*other.lives.get(number))[side].node,
+            Kind::Life(number, side) => self.push_life(*other.lives.get(number), *other.proofs.get(number))[side].node,
             Kind::Alone(number, side) => self.push_alone(*other.alone.get(number))[side].node,
             Kind::Visit(number) => self.push_visit(other.visits.get(number)).node,
         }

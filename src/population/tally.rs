@@ -7,7 +7,7 @@ use super::Population;
 use super::account::{Habit, hashes, visits_of, visits_of_orderly};
 use super::alone::Alone;
 use super::distinct::{hashed, mixed};
-use super::gathering::{Gathering, Group, Key, Newcomer};
+use super::gathering::{Gathering, Group, Hint, Key, Newcomer};
 use super::groups::Breadth;
 use super::life::Life;
 use super::pace::{Pace, intervals_max};
@@ -36,6 +36,8 @@ pub struct Tally {
     /// Sockets of services and destinations that were let go.
     hosts: Hosts,
     let_go: Sides<u64>,
+    /// So many epochs began that they must be counted.
+    is_due: bool,
     /// Clients' sockets on their way, while the memory is fetched that they go to.
     arriving: Vec<Newcomer<(IpAddr, Endpoint)>>,
     room: Vec<Stay>,
@@ -58,15 +60,15 @@ impl Hosts {
         self.gathering.take_over(of_host(ip), group, store, |group, _| *let_go += group.outline.sockets);
     }
 
-    /// Takes the only socket of a group.
+    /// Takes the only socket of a group, where `hint` was known of its host after as many had begun.
     #[inline]
-    fn take(&mut self, of: IpAddr, hash: u64, end: End, store: &mut Store) {
-        let key = Key { of, hash };
-        let place = self.gathering.find(key);
+    fn take(&mut self, lone: &Newcomer<(IpAddr, Endpoint)>, (hint, begun): (Hint, u64), store: &mut Store) {
+        let key = Key { of: lone.key.of.0, hash: lone.host };
+        let place = self.gathering.find_fetched(key, hint, begun);
         let let_go = &mut self.let_go;
-        let socket = Newcomer { key, host: hash, end };
+        let socket = Newcomer { key, host: lone.host, end: lone.end };
         let lone = self.gathering.take_at(place, socket, store, |group, _| *let_go += group.outline.sockets);
-        self.let_go += u64::from(lone.is_some_and(|lone| lone.end.trace.is_socket));
+        self.let_go += u64::from(lone.is_some_and(|lone| lone.end.trace.is_socket()));
     }
 }
 
@@ -97,6 +99,7 @@ impl Tally {
             destinations: Gathering::new(interval_ns),
             hosts: Hosts { gathering: Gathering::new(interval_ns), let_go: 0 },
             let_go: Sides::default(),
+            is_due: false,
             arriving: Vec::with_capacity(ARRIVING_MAX),
             room: Vec::new(),
         }
@@ -121,7 +124,8 @@ impl Tally {
             self.arriving.push(Newcomer { key: destination, host: hashes.client, end });
         });
         self.arrive();
-        let place = self.meet_server(service, stream, end, &Habit::of(connection, life));
+        let place = self.services.find(service).unwrap_or_else(|| self.begin_service(service));
+        self.services.learn(place, stream, end, &Habit::of(connection, life));
         visits_of(connection, life, (Side::Server, departure), &mut room, |visit| {
             let end = self.store.push_visit(visit);
             self.services.add(place, end, &mut self.store);
@@ -134,6 +138,8 @@ impl Tally {
         self.begin(orderly.start, orderly.end, orderly.horizon);
         let hashes = hashes(orderly.client, orderly.server);
         let (service, destination) = keys(orderly.client, orderly.server, hashes);
+        let known = self.services.find(service);
+        self.services.fetch_habits(known);
         let ends = self.keep(orderly, departure, hashes);
         if let Some(end) = ends.client {
             self.arriving.push(Newcomer { key: destination, host: hashes.client, end });
@@ -142,7 +148,8 @@ impl Tally {
             }
         }
         let habit = Habit::of_orderly(orderly, hashes.client);
-        let place = self.meet_server(service, orderly.stream, orderly.end, &habit);
+        let place = known.unwrap_or_else(|| self.begin_service(service));
+        self.services.learn(place, orderly.stream, orderly.end, &habit);
         if let Some(end) = ends.server {
             self.services.add(place, end, &mut self.store);
         }
@@ -151,8 +158,8 @@ impl Tally {
     /// Keeps what is counted of both ends, as small as it can be; nothing of a client without a socket.
     #[inline]
     fn keep(&mut self, orderly: &Orderly, departure: Departure, hashes: Sides<u64>) -> Sides<Option<End>> {
-        if let Some(life) = Life::of(orderly, departure, hashes) {
-            let Sides { client, server } = self.store.push_life(life);
+        if let Some((life, proof)) = Life::of(orderly, departure, hashes) {
+            let Sides { client, server } = self.store.push_life(life, proof);
             return Sides { client: Some(client), server: Some(server) };
         }
         if let Some(alone) = Alone::of(orderly, departure, hashes) {
@@ -169,7 +176,7 @@ impl Tally {
     fn begin(&mut self, start: Timestamp, end: Timestamp, horizon: Timestamp) {
         let (first, last) = self.span.unwrap_or((start, horizon));
         self.span = Some((first.min(start), last.max(horizon)));
-        if self.store.len() >= self.breadth.waiting_max || self.is_full() {
+        if self.store.len() >= self.breadth.waiting_max || self.is_due {
             self.settle();
         }
         if let Some(pace) = self.pace.touch(start, end) {
@@ -178,16 +185,6 @@ impl Tally {
             self.destinations.widen(pace);
             self.hosts.gathering.widen(pace);
         }
-    }
-
-    /// Counts what the group of the server's socket knows beside, and gives its place.
-    #[inline]
-    fn meet_server(&mut self, service: Key<Endpoint>, stream: u64, end: Timestamp, habit: &Habit) -> usize {
-        let place = self.services.find(service).unwrap_or_else(|| self.begin_service(service));
-        if !habit.is_empty() {
-            self.services.habits_at(place).learn(stream, end, habit);
-        }
-        place
     }
 
     #[inline(never)]
@@ -205,44 +202,48 @@ impl Tally {
     fn arrive(&mut self) {
         let Self { arriving, destinations, hosts, store, let_go, .. } = self;
         arriving.iter().for_each(|socket| destinations.fetch(socket.key.hash));
-        let mut places = [(None, None); ARRIVING_MAX];
-        for (socket, (place, host)) in arriving.iter().zip(&mut places) {
-            *place = destinations.fetch_group(socket.key.hash);
-            if place.is_none() {
-                *host = destinations.makes_room(socket.key.hash);
-                host.iter().for_each(|host| hosts.gathering.fetch(*host));
+        let mut hints = [Hint::UNKNOWN; ARRIVING_MAX];
+        let mut rooms = [None; ARRIVING_MAX];
+        for ((socket, hint), room) in arriving.iter().zip(&mut hints).zip(&mut rooms) {
+            *hint = destinations.fetch_group(socket.key.hash);
+            if hint.is_none() {
+                *room = destinations.makes_room(socket.key.hash);
+                room.iter().for_each(|host| hosts.gathering.fetch(*host));
             }
         }
-        for (place, host) in places {
-            destinations.fetch_room(place, store);
-            host.and_then(|host| hosts.gathering.fetch_group(host));
+        let mut host_hints = [Hint::UNKNOWN; ARRIVING_MAX];
+        for ((hint, room), host_hint) in hints.iter().zip(&rooms).zip(&mut host_hints) {
+            destinations.fetch_room(*hint, store);
+            if let Some(host) = *room {
+                *host_hint = hosts.gathering.fetch_group(host);
+            }
         }
-        let begun = destinations.begun();
+        host_hints.iter().for_each(|hint| hosts.gathering.fetch_room(*hint, store));
+        let (begun, hosts_begun) = (destinations.begun(), hosts.gathering.begun());
         for (at, &socket) in arriving.iter().enumerate() {
-            let place = match places.get(at) {
-                Some(&(place, _)) => destinations.find_fetched(socket.key, place, begun),
-                None => destinations.find(socket.key),
-            };
+            let hint = hints.get(at).copied().unwrap_or(Hint::UNKNOWN);
+            let place = destinations.find_fetched(socket.key, hint, begun);
             let lone = destinations.take_at(place, socket, store, |group, store| {
                 let_go.client += group.outline.sockets;
                 hosts.take_over(group.key.of.0, group, store);
             });
-            if let Some(Newcomer { key, host, end }) = lone {
-                let_go.client += u64::from(end.trace.is_socket);
-                hosts.take(key.of.0, host, end, store);
+            if let Some(lone) = lone {
+                let_go.client += u64::from(lone.end.trace.is_socket());
+                // Another one may have taken the place since.
+                let is_meant = rooms.get(at).is_some_and(|room| *room == Some(lone.host));
+                let hint = if is_meant { host_hints[at] } else { Hint::UNKNOWN };
+                hosts.take(&lone, (hint, hosts_begun), store);
             }
         }
         arriving.clear();
-    }
-
-    fn is_full(&self) -> bool {
-        self.services.is_full() || self.destinations.is_full() || self.hosts.gathering.is_full()
+        self.is_due = self.services.is_full() || self.destinations.is_full() || self.hosts.gathering.is_full();
     }
 
     /// Counts what waits, and makes room for more.
     #[cold]
     fn settle(&mut self) {
         self.arrive();
+        self.is_due = false;
         let Self { store, services, destinations, hosts, .. } = self;
         store.renew(|store, kept| {
             services.settle(store, kept);
