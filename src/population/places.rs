@@ -12,6 +12,8 @@ const SLOTS_MIN: usize = 8;
 pub struct Places {
     /// A power of two, or none: the lower half of a hash above the place, since looking at the thing is what costs.
     slots: Vec<u64>,
+    /// The other bits of a hash are its slot.
+    shift: u32,
     len: usize,
 }
 
@@ -47,6 +49,7 @@ impl Places {
             let slots = (4 * self.len).next_power_of_two().max(SLOTS_MIN);
             self.slots.clear();
             self.slots.resize(slots, FREE);
+            self.shift = u64::BITS - slots.trailing_zeros();
             (0..self.len).for_each(|place| self.put(hash_of(place), place));
         }
         self.put(hash, self.len);
@@ -75,8 +78,7 @@ impl Places {
 
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        let mask = self.slots.len().wrapping_sub(1);
-        hash.rotate_left(mask.count_ones()) as usize & mask
+        (hash >> self.shift) as usize
     }
 }
 
