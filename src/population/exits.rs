@@ -235,8 +235,8 @@ impl Passage {
         }
     }
 
-    /// The same of a life that was told in short, where the hash of the client's address is known.
-    #[inline]
+    /// The same of a life that was told in short, where the hash of the client's address is known. It is taken apart at once.
+    #[inline(always)]
     pub(super) fn of_orderly(orderly: &Orderly, peer: u64) -> Option<Self> {
         if orderly.open == OpenKind::Unanswered {
             return None;

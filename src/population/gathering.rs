@@ -251,7 +251,7 @@ impl<K: Copy + Ord> Gathering<K> {
     }
 
     /// The group at `place` learns from the connection `stream`, which ended at `end`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn learn(&mut self, place: usize, stream: u64, end: Timestamp, habit: &Habit) {
         if !habit.is_empty() {
             self.groups[place].habits.get_or_insert_default().learn(stream, end, habit);

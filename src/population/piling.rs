@@ -74,6 +74,7 @@ impl Heap {
                 return;
             }
         }
+        fetch(blocks.first(), store);
         for (at, block) in blocks.iter().enumerate() {
             fetch(blocks.get(at + 1), store);
             self.come_to(block.epoch, epochs);
@@ -117,6 +118,7 @@ fn ahead(blocks: &[Block], store: &Store, epochs: &[Epoch]) -> Option<Box<Pile>>
     pile.reserve((2 * ends).min(blocks.iter().map(|block| bounds(block).max).max()?));
     // Step by step they would not be shorter by now.
     let mut is_reached = false;
+    fetch(blocks.first(), store);
     for (at, block) in blocks.iter().enumerate() {
         fetch(blocks.get(at + 1), store);
         if let Some(before) = at.checked_sub(1) {

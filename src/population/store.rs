@@ -117,8 +117,8 @@ impl Block {
 }
 
 impl Store {
-    /// Keeps an orderly life.
-    #[inline]
+    /// Keeps an orderly life, which is put together where it stays.
+    #[inline(always)]
     pub fn push_life(&mut self, life: Life, proof: Proof) -> Sides<End> {
         let of_client = (self.lives.len() as u32) << 1;
         let Sides { client, server } = life.traces();
@@ -256,7 +256,11 @@ impl Store {
     #[inline]
     pub fn fetch(&self, node: Node) {
         match node.kind() {
-            Kind::Life(number, _) => prefetch(self.lives.get(number)),
+            Kind::Life(number, _) => {
+                prefetch(self.lives.get(number));
+                // Of a group that is counted for the first time nearly each is an example.
+                prefetch(self.proofs.get(number));
+            }
             Kind::Alone(number, _) => prefetch(self.alone.get(number)),
             Kind::Visit(number) => prefetch(self.visits.get(number)),
         }
