@@ -108,8 +108,9 @@ mod tests {
 
     #[test]
     fn what_rests_leaves_as_it_was_and_wakes_as_it_was() {
-        let (mut over, mut reset) = (0, 0);
-        for seed in 0..4_000 {
+        let (mut over, mut reset) = (0_u64, 0);
+        let seeds = if cfg!(miri) { 200 } else { 4_000 };
+        for seed in 0..seeds {
             let segments = Player::new(seed, [0, 10][seed as usize % 2]).play();
             let mut shelves = Shelves::default();
             let mut brief = Brief::EMPTY;
@@ -127,7 +128,7 @@ mod tests {
                 continue;
             }
             over += 1;
-            reset += usize::from(brief.head.stage == Stage::Reset);
+            reset += u64::from(brief.head.stage == Stage::Reset);
             let packed = brief.packed(&shelves);
             let mut octets = Vec::new();
             packed.put_into(&mut octets);
@@ -145,6 +146,6 @@ mod tests {
             };
             assert_eq!(told(&woken, &elsewhere), told(&brief, &shelves));
         }
-        assert!(over > 200 && reset > 40 && over > reset + 100, "{over} {reset}");
+        assert!(over * 25 > seeds && reset > 0 && over > 2 * reset, "{over} {reset}");
     }
 }
