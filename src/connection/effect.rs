@@ -94,6 +94,15 @@ impl Hindsight<'_> {
             })
     }
 
+    /// Its sender says what lies beyond the reset in note `index`. A live socket resets with its next number, so that was sent later.
+    fn goes_beyond(&self, index: usize) -> bool {
+        let reset = &self.notes[index];
+        self.notes[index + 1..].iter().any(|note| {
+            let is_own = note.side == reset.side && !note.is_rst() && !note.class.contains(Class::WILD);
+            is_own && note.end().after(reset.seq) && note.time.since(reset.time) > REORDERING_NS
+        })
+    }
+
     /// Judges every remembered reset: acceptable by its numbers, and borne out by what both ends did next.
     pub(super) fn reset_effects(&self) -> Vec<ResetEffect> {
         let resets = self.notes.iter().enumerate().filter(|(_, note)| note.is_rst());
@@ -109,7 +118,9 @@ impl Hindsight<'_> {
                 let echoes_no_syn = self.echoes_no_syn(index);
                 // What its sender had sent before it may have been held up on the way by as much as the road is long.
                 let held_up_ns = (self.arrivals.rtt_ns[note.side].unwrap_or(0) / 2).clamp(REORDERING_NS, DETOUR_NS);
-                let contradicted = self.goes_on(note.side, index, held_up_ns) || accepted_next.is_some();
+                let goes_on = self.goes_on(note.side, index, held_up_ns)
+                    || self.goes_on(note.side, index, REORDERING_NS) && self.goes_beyond(index);
+                let contradicted = goes_on || accepted_next.is_some();
                 ResetEffect {
                     note: index,
                     receiver_state: None,

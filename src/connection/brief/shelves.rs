@@ -186,7 +186,7 @@ mod tests {
                 }
             }
         }
-        assert!(model.len() > 50);
+        assert!(model.len() > if cfg!(miri) { 5 } else { 50 }, "{}", model.len());
         for (place, octets) in &model {
             assert_eq!(shelves.get(*place).get(..octets.len()).unwrap_or_default(), octets);
         }
