@@ -164,7 +164,7 @@ mod tests {
         let mut model: Vec<(Place, Vec<u8>)> = Vec::new();
         for _ in 0..if cfg!(miri) { 2_000 } else { 60_000 } {
             match rng.u32(0..10) {
-                0 => model.push((Place::NONE, Vec::new())),
+                0 | 2 => model.push((Place::NONE, Vec::new())),
                 1 if !model.is_empty() => {
                     let (place, octets) = model.swap_remove(rng.usize(..model.len()));
                     assert_eq!(shelves.get(place).get(..octets.len()).unwrap_or_default(), octets);
@@ -186,7 +186,7 @@ mod tests {
                 }
             }
         }
-        assert!(model.len() > if cfg!(miri) { 5 } else { 50 }, "{}", model.len());
+        assert!(model.len() > 50);
         for (place, octets) in &model {
             assert_eq!(shelves.get(*place).get(..octets.len()).unwrap_or_default(), octets);
         }
