@@ -49,11 +49,16 @@ impl Hindsight<'_> {
         }
         let peer_end = self.notes[..from].iter().filter(|note| note.side != side && !note.is_rst()).map(Noted::end);
         let peer_end = peer_end.reduce(Seq::later);
+        // Octets that the tap had missed, so long after what lies beyond them, were not overtaken but sent again.
+        let is_sent_again = |note: &Noted| {
+            let is_late = note.time.since(earlier.time) > OVERTAKEN_NS && note.seq.before(earlier.end());
+            side != reset.side && note.class.contains(Class::FILLS_GAP) && is_late
+        };
         self.notes[from + 1..].iter().filter(before).any(|note| {
             let clock = match (note.timestamps, earlier.timestamps) {
                 (Some(now), Some(then)) => Seq(now.value).after(Seq(then.value)),
                 // What says nothing new may have been sent before, and overtaken.
-                _ => note.time.since(reset.time) > OVERTAKEN_NS,
+                _ => note.time.since(reset.time) > OVERTAKEN_NS || is_sent_again(note),
             };
             let acks_more = note.acknowledges() && earlier.acknowledges() && note.ack.after(earlier.ack);
             let newer = clock || note.end().after(earlier.end()) || acks_more;
