@@ -95,8 +95,18 @@ impl<'a> View<'a> {
             truth.extend(passed.iter().map(|milestone| (*at, *milestone)));
             before = *state;
         }
-        // A segment goes out after what it answers has arrived.
-        truth.sort_by_key(|(at, milestone)| (*at, matches!(milestone, SendFin | SendSynAck | SendSyn)));
+        // A segment goes out after what it answers has arrived, and a FIN that does not acknowledge the peer's went out
+        // before that came.
+        let own_fin = view.own().find(|passage| is_fin(&passage.segment));
+        let crosses = own_fin
+            .zip(Self::fin(view.peers()))
+            .is_some_and(|(own, peer)| own.segment.flags.contains(Flags::ACK) && !own.segment.ack.after(peer));
+        let rank = |milestone: Milestone| match milestone {
+            SendFin | SendSynAck | SendSyn => 1,
+            Fin | AckOfFin | Reset | Over if crosses => 2,
+            _ => 0,
+        };
+        truth.sort_by_key(|(at, milestone)| (*at, rank(*milestone)));
         view.truth = truth;
         view
     }
