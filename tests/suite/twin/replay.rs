@@ -44,6 +44,8 @@ pub struct Otherwise {
     pub left_at: Option<Timestamp>,
     /// Its FIN-WAIT-2 ran out then, as it does on other stacks.
     pub forgot: Option<Timestamp>,
+    /// That call was made then, and what it sent was longer on its way to the tap.
+    pub sooner: Option<(usize, Timestamp)>,
     /// The capture is that of a filter for segments that open, close or reset: the others passed the tap all the same.
     pub filtered: bool,
     /// What became of packets that the tap saw.
@@ -77,10 +79,17 @@ impl Otherwise {
             let left_at = Otherwise { left_at: gone, changes: changes.clone(), ..Otherwise::default() };
             [left_at, Otherwise { forgot: gone, changes, ..Otherwise::default() }]
         });
+        let sooner = sooner(life, side).map(|sooner| {
+            let with = |changes| Otherwise { sooner: Some(sooner), changes, ..Otherwise::default() };
+            alone.clone().into_iter().map(with).collect::<Vec<_>>()
+        });
         let stayed = alone.into_iter().chain(pairs).map(|changes| Otherwise { changes, ..Otherwise::default() });
         let filtered = Otherwise { filtered: true, ..Otherwise::default() };
         let shows_controls_alone = life.segments.iter().all(is_control);
-        left.chain([filtered].into_iter().filter(move |_| shows_controls_alone)).chain(stayed).chain(forgot)
+        left.chain([filtered].into_iter().filter(move |_| shows_controls_alone))
+            .chain(stayed)
+            .chain(forgot)
+            .chain(sooner.into_iter().flatten())
     }
 
     /// Whether a packet that `side` sent then may have escaped the tap.
@@ -138,6 +147,16 @@ fn changes(life: &Life, side: Side) -> Vec<Change> {
     changes
 }
 
+/// The last call of `side` as early as what follows from it may have been sent.
+fn sooner(life: &Life, side: Side) -> Option<(usize, Timestamp)> {
+    let calls = &life.origins[side].plan.calls;
+    let last = calls.partition_point(|(at, _)| *at <= life.end).checked_sub(1)?;
+    let (at, _) = calls[last];
+    let moved = at.plus(life.soonest_to(side) - life.slowest_conceivable(side));
+    let before = last.checked_sub(1).map_or(Timestamp(0), |before| calls[before].0);
+    Some((last, moved.max(before))).filter(|(_, moved)| *moved < at)
+}
+
 fn is_lost_reset(life: &Life, change: Change) -> bool {
     matches!(change, Change::Lost(index) if is_reset(&life.passages[index].segment))
 }
@@ -163,6 +182,9 @@ pub fn live_otherwise(life: &Life, side: Side, otherwise: &Otherwise) -> Option<
     if otherwise.left {
         let aborts = origin.plan.calls.iter_mut().filter(|(_, call)| *call == Call::Abort);
         aborts.for_each(|(_, call)| *call = Call::Leave);
+    }
+    if let Some((call, at)) = otherwise.sooner {
+        origin.plan.calls[call].0 = at;
     }
     let inserted = [(otherwise.forgot, Call::Forget), (otherwise.left_at, Call::Leave)];
     for (at, call) in inserted.into_iter().filter_map(|(at, call)| Some((at?, call))) {
