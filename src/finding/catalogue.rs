@@ -1,6 +1,9 @@
 //! The catalogue: every finding by name, with its manual and its detector.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use foldhash::fast::RandomState;
 
 use super::case::{Case, Found};
 use super::population::{PopulationFinding, PopulationThresholds};
@@ -109,5 +112,7 @@ pub static CATALOGUE: LazyLock<Vec<&'static Entry>> = LazyLock::new(|| {
 
 /// The finding of this name.
 pub fn find(name: &str) -> Option<&'static Entry> {
-    CATALOGUE.iter().copied().find(|entry| entry.name == name)
+    static BY_NAME: LazyLock<HashMap<&str, &Entry, RandomState>> =
+        LazyLock::new(|| CATALOGUE.iter().map(|&entry| (entry.name, entry)).collect());
+    BY_NAME.get(name).copied()
 }

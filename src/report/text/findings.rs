@@ -1,7 +1,7 @@
 //! The findings, grouped and counted, each with the worst examples.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use foldhash::fast::RandomState;
@@ -34,8 +34,8 @@ struct Pile {
     occurrences: u64,
     connections: u64,
     last_stream: Option<u64>,
-    /// Outcomes and kinds, with how often each occurred.
-    natures: BTreeMap<&'static str, u64>,
+    /// Outcomes and kinds, with how often each occurred: a handful, and each time mostly one of the first.
+    natures: Vec<(Option<&'static str>, u64)>,
     spread: Spread,
     /// The worst first; never more than [`EXAMPLES`].
     examples: Vec<Example>,
@@ -115,7 +115,10 @@ impl Findings {
         let nature = finding.outcome.or(finding.kind);
         let pile = self.group(finding.name, finding.severity);
         pile.spread.time(finding.time);
-        *pile.natures.entry(nature.unwrap_or_default()).or_default() += 1;
+        match pile.natures.iter_mut().find(|(known, _)| *known == nature) {
+            Some((_, times)) => *times += 1,
+            None => pile.natures.push((nature, 1)),
+        }
         pile.add(Some(stream), rank, || Example {
             rank,
             place: place(),
@@ -133,7 +136,7 @@ impl Findings {
             occurrences: 0,
             connections: 0,
             last_stream: None,
-            natures: BTreeMap::new(),
+            natures: Vec::new(),
             spread: Spread::default(),
             examples: Vec::with_capacity(EXAMPLES + 1),
             has_repeat: false,
@@ -203,12 +206,13 @@ impl Pile {
     /// Where an example stands among those that are shown; none when they are better. Examples of other connections are
     /// better than more of one.
     fn place(&self, rank: &Rank) -> Option<Placing> {
-        let at = self.examples.partition_point(|kept| kept.rank <= *rank);
-        if self.examples.len() < EXAMPLES {
-            return Some(Placing { at, gives_way: EXAMPLES });
-        }
-        if at == EXAMPLES && !self.has_repeat {
+        let is_full = self.examples.len() == EXAMPLES;
+        if is_full && !self.has_repeat && self.examples[EXAMPLES - 1].rank <= *rank {
             return None;
+        }
+        let at = self.examples.partition_point(|kept| kept.rank <= *rank);
+        if !is_full {
+            return Some(Placing { at, gives_way: EXAMPLES });
         }
         let mut ranks = [rank; EXAMPLES + 1];
         for (kept, example) in self.examples.iter().enumerate() {
@@ -223,10 +227,10 @@ impl Pile {
         if self.natures.len() < 2 {
             return String::new();
         }
-        let mut natures: Vec<(&str, u64)> = self.natures.iter().map(|(&nature, &times)| (nature, times)).collect();
+        let mut natures: Vec<(&str, u64)> =
+            self.natures.iter().filter_map(|&(nature, times)| Some((nature?, times))).collect();
         natures.sort_by_key(|&(nature, times)| (Reverse(times), nature));
-        let named = natures.iter().filter(|(nature, _)| !nature.is_empty());
-        let words: Vec<String> = named.map(|(nature, times)| format!("{} {nature}", count(*times))).collect();
+        let words: Vec<String> = natures.iter().map(|(nature, times)| format!("{} {nature}", count(*times))).collect();
         format!(": {}", words.join(", "))
     }
 
