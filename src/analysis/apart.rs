@@ -148,7 +148,8 @@ pub(super) fn analyse(
     let (judge, spares, emptied) = (reporter.judge_elsewhere(), Spares::default(), Emptied::default());
     let (judge, spares, emptied, work) = (&judge, &spares, &emptied, &work);
     let streams = AtomicU64::new(0);
-    let (there, parcels) = onward::apart(&streams);
+    let tracker = Tracker::new(options);
+    let (there, parcels) = onward::apart(&streams, tracker.table.finder());
     thread::scope(|scope| {
         let start = |name: &str| thread::Builder::new().name(name.to_owned());
         let reading = start("reading").spawn_scoped(scope, move || {
@@ -156,7 +157,7 @@ pub(super) fn analyse(
         })?;
         let tracking = start("tracking").spawn_scoped(scope, move || {
             let courier = Courier { to, helpers, judge, spares, emptied, mail: Mail::default(), is_over: false };
-            track(parcels, options, courier)
+            track(parcels, tracker, courier)
         })?;
         for _ in 2..options.threads.min(THREADS_MAX) {
             start("judging").spawn_scoped(scope, move || help(work, judge, spares))?;
@@ -179,8 +180,7 @@ fn read(reading: Reading<'_, '_, '_>, options: &Options, mut there: There<'_>) -
     Ok(Read { source_error, interrupted, summary: there.into_summary() })
 }
 
-fn track(parcels: Parcels<'_>, options: &Options, mut courier: Courier<'_>) -> io::Result<Tracked> {
-    let mut tracker = Tracker::new(options);
+fn track(parcels: Parcels<'_>, mut tracker: Tracker, mut courier: Courier<'_>) -> io::Result<Tracked> {
     parcels.track(&mut tracker, &mut courier)?;
     let streams = tracker.table.streams();
     tracker.finish(&mut courier)?;

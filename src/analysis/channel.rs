@@ -100,6 +100,11 @@ impl<T> Sender<T> {
         Ok(())
     }
 
+    /// How many were sent and not taken yet.
+    pub fn waiting(&self) -> usize {
+        self.0.state().waiting.len()
+    }
+
     /// What was sent is to be taken now, be it ever so little.
     pub fn flush(&self) {
         let state = self.0.state();

@@ -10,6 +10,7 @@ use super::ways::Way;
 use crate::base::Timestamp;
 use crate::decode::{FrameKind, Item};
 use crate::report::{CaptureRecord, Summary};
+use crate::table::Finder;
 
 /// Batches that are handed over together.
 const LOAD: usize = 8;
@@ -131,6 +132,9 @@ pub(super) struct There<'a> {
     to: Sender<Parcel>,
     emptied: mpsc::Receiver<Load>,
     load: Load,
+    finder: Finder,
+    /// The tracker has more to do than the reader, who does what can be done of it here.
+    is_ahead: bool,
     summary: Summary,
     streams: &'a AtomicU64,
     /// Nobody takes parcels any more.
@@ -144,12 +148,13 @@ pub(super) struct Parcels<'a> {
     streams: &'a AtomicU64,
 }
 
-/// The two ends of the way to another thread. `streams` is where the tracker says how many it has numbered.
-pub(super) fn apart(streams: &AtomicU64) -> (There<'_>, Parcels<'_>) {
+/// The two ends of the way to another thread. `streams` is where the tracker says how many it has numbered, `finder` is its table's.
+pub(super) fn apart(streams: &AtomicU64, finder: Finder) -> (There<'_>, Parcels<'_>) {
     let (to, from) = channel(ON_THE_WAY);
     // As many again may have been taken.
     let (emptied_there, emptied) = mpsc::sync_channel(2 * ON_THE_WAY);
-    let there = There { to, emptied, load: Load::default(), summary: Summary::default(), streams, is_over: false };
+    let (load, summary) = (Load::default(), Summary::default());
+    let there = There { to, emptied, load, finder, is_ahead: false, summary, streams, is_over: false };
     (there, Parcels { from, emptied: emptied_there, streams })
 }
 
@@ -168,6 +173,7 @@ impl There<'_> {
             let next = self.emptied.try_recv().unwrap_or_default();
             let load = std::mem::replace(&mut self.load, next);
             self.send(Parcel::Load(load));
+            self.is_ahead = self.to.waiting() > ON_THE_WAY / 2;
         }
     }
 
@@ -199,6 +205,9 @@ impl Onward for There<'_> {
     fn before(&mut self, _: u64, _: Timestamp) {}
 
     fn batch(&mut self, batch: &mut Batch) -> io::Result<()> {
+        if self.is_ahead {
+            batch.locate(self.finder);
+        }
         let Load { batches, full } = &mut self.load;
         if *full == batches.len() {
             batches.push(Batch::default());

@@ -12,7 +12,7 @@ use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
 use crate::segment::{Marks, Segment};
 use crate::source::Frame;
-use crate::table::{Entry, Left, Locator, Past, Table};
+use crate::table::{Entry, Finder, Left, Locator, Past, Table};
 
 /// What follows tracking, on the same thread or another one. It is told in the order of happening.
 pub(super) trait Outlet {
@@ -86,6 +86,8 @@ pub(super) struct Batch {
     others: Vec<(usize, Timestamp)>,
     /// Where the connection of each item is, and some from before; the room is used again.
     locators: Vec<Locator>,
+    /// That is known already.
+    is_located: bool,
 }
 
 impl Batch {
@@ -111,6 +113,24 @@ impl Batch {
     pub fn frames(&self) -> usize {
         self.plain + self.others.len()
     }
+
+    /// Finds out where the connections of its segments are looked for: what of tracking needs no table.
+    pub fn locate(&mut self, finder: Finder) {
+        for (item, locator) in self.items.iter().zip(room(&mut self.locators, self.items.len())) {
+            if let Item::Segment(segment) = item {
+                finder.locate_in(segment, locator);
+            }
+        }
+        self.is_located = true;
+    }
+}
+
+/// Places for so many.
+fn room(locators: &mut Vec<Locator>, len: usize) -> &mut [Locator] {
+    if locators.len() < len {
+        locators.resize(len, Locator::NONE);
+    }
+    &mut locators[..len]
 }
 
 impl Tracker {
@@ -127,14 +147,16 @@ impl Tracker {
     /// Tracks a batch and leaves it empty. Where its connections lie is looked up for all of them first: with many
     /// connections open that is a miss of the cache each, and so they are waited for together.
     pub fn take_batch(&mut self, batch: &mut Batch, outlet: &mut impl Outlet) -> io::Result<()> {
-        let Batch { items, plain, others, locators } = batch;
-        if locators.len() < items.len() {
-            locators.resize(items.len(), Locator::NONE);
-        }
-        let locators = &mut locators[..items.len()];
+        let Batch { items, plain, others, locators, is_located } = batch;
+        let (locators, finder) = (room(locators, items.len()), self.table.finder());
         for (item, locator) in items.iter().zip(&mut *locators) {
             match item {
-                Item::Segment(segment) => self.table.look_up_soon(segment, locator),
+                Item::Segment(segment) => {
+                    if !*is_located {
+                        finder.locate_in(segment, locator);
+                    }
+                    self.table.look_up_soon(locator);
+                }
                 Item::IcmpError(_) => *locator = Locator::NONE,
             }
         }
@@ -164,7 +186,7 @@ impl Tracker {
         }
         items.clear();
         others.clear();
-        *plain = 0;
+        (*plain, *is_located) = (0, false);
         outlet.so_far()
     }
 
@@ -217,7 +239,7 @@ impl Tracker {
     pub fn take(&mut self, item: &Item, outlet: &mut impl Outlet) -> io::Result<()> {
         match item {
             Item::Segment(segment) => {
-                let locator = self.table.locate(segment);
+                let locator = self.table.finder().locate(segment);
                 self.segment_apart(&locator, segment, outlet);
                 outlet.so_far()
             }

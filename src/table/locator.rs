@@ -2,6 +2,40 @@
 
 use super::key::Key;
 use crate::connection::Predecessor;
+use crate::segment::Segment;
+
+/// Says of segments where a table looks for their connections, without the table: on another thread, for one.
+#[derive(Clone, Copy, Debug)]
+pub struct Finder {
+    pub(super) seed: u64,
+}
+
+impl Finder {
+    /// Where to look for the connection of `segment`.
+    #[inline]
+    pub fn locate(&self, segment: &Segment) -> Locator {
+        let (key, from_low) = Key::told_apart(segment.source, segment.destination);
+        let key = key.within(segment.realm);
+        Locator { hash: key.hash(self.seed), key, from_low, home: 0, guess: NOWHERE }
+    }
+
+    /// The same, written where it stays, and for IPv4 only as much of a key as is one.
+    #[inline]
+    pub fn locate_in(&self, segment: &Segment, locator: &mut Locator) {
+        match Key::of_plain(segment.source, segment.destination, segment.realm) {
+            Some((key, from_low)) => {
+                locator.hash = key.hash(self.seed);
+                (locator.key, locator.from_low) = (key, from_low);
+            }
+            None => self.locate_anew(segment, locator),
+        }
+    }
+
+    #[inline(never)]
+    fn locate_anew(&self, segment: &Segment, locator: &mut Locator) {
+        *locator = self.locate(segment);
+    }
+}
 
 /// Where to look for a connection.
 #[derive(Clone, Copy, Debug)]

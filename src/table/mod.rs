@@ -15,7 +15,7 @@ mod slab;
 
 pub use key::Key;
 pub use left::{Kept, Left};
-pub use locator::Locator;
+pub use locator::{Finder, Locator};
 pub use numbering::{Known, opens_new_stream};
 pub use past::Past;
 pub use roster::{Entry, Limits, Table, TableCounts};

@@ -13,7 +13,7 @@ use super::deadlines::Deadlines;
 use super::index::Index;
 use super::key::Key;
 use super::left::Left;
-use super::locator::{Locator, NOWHERE, Opening};
+use super::locator::{Finder, Locator, NOWHERE, Opening};
 use super::numbering::{Known, opens_new_stream};
 use super::past::{Past, Ring, Trace};
 use super::record::{Clock, Record, Taken};
@@ -243,32 +243,17 @@ impl Table {
         self.counts
     }
 
-    /// Where to look for the connection of `segment`.
+    /// Says where connections are looked for here.
     #[inline]
-    pub fn locate(&self, segment: &Segment) -> Locator {
-        let (key, from_low) = Key::told_apart(segment.source, segment.destination);
-        let key = key.within(segment.realm);
-        Locator { hash: key.hash(self.seed), key, from_low, home: 0, guess: NOWHERE }
+    pub fn finder(&self) -> Finder {
+        Finder { seed: self.seed }
     }
 
-    /// The first of three looks ahead at a batch of segments: says where to look for the connection, and brings the lines of the
-    /// index into the cache.
+    /// The first of three looks ahead at a batch of segments, once it is known where to look: brings the lines of the index into the
+    /// cache.
     #[inline]
-    pub fn look_up_soon(&self, segment: &Segment, locator: &mut Locator) {
-        // Written where it stays, and for IPv4 only as much of a key as is one.
-        match Key::of_plain(segment.source, segment.destination, segment.realm) {
-            Some((key, from_low)) => {
-                locator.hash = key.hash(self.seed);
-                (locator.key, locator.from_low) = (key, from_low);
-            }
-            None => self.locate_anew(segment, locator),
-        }
+    pub fn look_up_soon(&self, locator: &mut Locator) {
         locator.home = self.index.prefetch(locator.hash);
-    }
-
-    #[inline(never)]
-    fn locate_anew(&self, segment: &Segment, locator: &mut Locator) {
-        *locator = self.locate(segment);
     }
 
     /// The second: brings the records into the cache, and remembers which ones.
@@ -297,11 +282,11 @@ impl Table {
     /// Gives a segment to its connection. A connection that the segment ends by opening a new one on its four-tuple, or
     /// that must make room, goes to `leave`.
     pub fn take(&mut self, segment: &Segment, leave: impl FnMut(Left<'_>)) -> Entry {
-        let locator = self.locate(segment);
+        let locator = self.finder().locate(segment);
         self.take_at(&locator, segment, leave)
     }
 
-    /// The same, for a segment that was [located](Self::locate) already.
+    /// The same, for a segment that was [located](Finder::locate) already.
     #[inline(always)]
     pub fn take_at(&mut self, locator: &Locator, segment: &Segment, mut leave: impl FnMut(Left<'_>)) -> Entry {
         // Another may have got the record since then.
