@@ -267,9 +267,10 @@ fn table(path: &Path, mut leave: impl FnMut(Left<'_>, Timestamp)) -> Result<u64>
         if locators.len() < items.len() {
             locators.resize(items.len(), Locator::NONE);
         }
-        let locators = &mut locators[..items.len()];
+        let (locators, finder) = (&mut locators[..items.len()], table.finder());
         for (segment, locator) in items.iter().filter_map(segment).zip(&mut *locators) {
-            table.look_up_soon(segment, locator);
+            finder.locate_in(segment, locator);
+            table.look_up_soon(locator);
         }
         locators.iter_mut().for_each(|locator| table.update_soon(locator));
         locators.iter().for_each(|locator| table.pack_soon(locator));
