@@ -114,6 +114,7 @@ impl Entry {
     {
         let finding = Finding {
             name: self.name,
+            group: self.group,
             severity: self.severity,
             confidence,
             endpoint: None,

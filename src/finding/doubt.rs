@@ -136,6 +136,7 @@ mod tests {
     fn of(name: &'static str, kind: Option<&'static str>) -> Finding {
         Finding {
             name,
+            group: find(name).map_or(Group::Transfer, |entry| entry.group),
             severity: crate::finding::Severity::Note,
             confidence: Confidence::High,
             endpoint: None,

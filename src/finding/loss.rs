@@ -1,5 +1,6 @@
 //! Frames that the capturing host lost: what is said of a connection that lived then is said with less certainty.
 
+use super::catalogue::Group;
 use super::doubt;
 use super::verdict::{CloseKind, Confidence, Finding, Severity, Verdict};
 use crate::base::Timestamp;
@@ -104,6 +105,7 @@ fn say(verdict: &mut Verdict, time: Timestamp, words: String) {
     frames.dedup();
     verdict.findings.push(Finding {
         name: NAME,
+        group: Group::Capture,
         severity: Severity::Note,
         confidence: Confidence::High,
         endpoint: None,

@@ -1,5 +1,6 @@
 //! What lastack says of one connection: the value that the reports print. Field by field it is the `connection` record.
 
+use super::catalogue::Group;
 use crate::base::{Endpoint, Side, Sides, Timestamp, words};
 pub use crate::connection::{Basis, CloseKind, Initiator, OpenKind, RoleBasis, State, StateStep, Tap};
 use crate::connection::{Profile, SequenceCounts};
@@ -298,6 +299,8 @@ pub struct Reset {
 pub struct Finding {
     /// Its name in the catalogue.
     pub name: &'static str,
+    /// Where the catalogue has it.
+    pub group: Group,
     /// What it costs.
     pub severity: Severity,
     /// How sure.

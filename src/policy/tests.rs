@@ -15,6 +15,7 @@ fn finding(name: &str) -> Finding {
     let entry = find(name).expect("in the catalogue");
     Finding {
         name: entry.name,
+        group: entry.group,
         severity: entry.severity,
         confidence: Confidence::High,
         endpoint: None,

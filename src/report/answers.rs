@@ -6,7 +6,7 @@ use super::quantity::{count, counted, duration, octets};
 use crate::base::Side;
 use crate::finding::{
     Basis, CloseKind, Confidence, Culprit, Errno, Group, Initiator, OpenKind, Origin, Reset, RoleBasis, Severity,
-    State, Verdict, find,
+    State, Verdict,
 };
 
 /// How a connection ended, in a few words for a table: `client closed first`, `reset by server`.
@@ -351,8 +351,8 @@ fn blame(verdict: &Verdict) -> Option<String> {
     let others: Vec<&str> = verdict
         .findings
         .iter()
+        .filter(|finding| finding.group == Group::Capture && !is_told(finding.name))
         .map(|finding| finding.name)
-        .filter(|name| find(name).is_some_and(|entry| entry.group == Group::Capture) && !is_told(name))
         .collect();
     match (missing, others.as_slice()) {
         (missing, []) => missing,

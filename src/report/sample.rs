@@ -110,6 +110,7 @@ pub fn unread_data(stream: u64) -> Verdict {
         }],
         findings: vec![Finding {
             name: "reset-unread-data",
+            group: Group::Reset,
             severity: Severity::Error,
             confidence: Confidence::Medium,
             endpoint: Some(Side::Server),
@@ -144,6 +145,7 @@ pub fn final_ack_lost(stream: u64) -> Verdict {
     }
     verdict.findings = vec![Finding {
         name: "final-ack-lost",
+        group: Group::Teardown,
         severity: Severity::Note,
         confidence: Confidence::High,
         endpoint: Some(Side::Client),
@@ -177,6 +179,7 @@ pub fn late() -> LateRecord {
         side: Side::Client,
         findings: vec![Finding {
             name: "stray-segment",
+            group: Group::AfterClose,
             severity: Severity::Note,
             confidence: Confidence::High,
             endpoint: None,

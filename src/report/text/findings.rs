@@ -1,15 +1,12 @@
 //! The findings, grouped and counted, each with the worst examples.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::io::{self, Write};
-
-use foldhash::fast::RandomState;
 
 use super::PROSE_WIDTH_MAX;
 use super::spread::Spread;
 use crate::base::{Endpoint, Timestamp};
-use crate::finding::{Confidence, Finding, Gist, Group, Reset, Severity, find};
+use crate::finding::{Confidence, Finding, Gist, Group, Reset, Severity};
 use crate::report::answers::{frames_after_noun, sentence};
 use crate::report::layout::{Canvas, harmless, hint, wrap};
 use crate::report::quantity::{count, counted};
@@ -22,14 +19,17 @@ const EXAMPLES: usize = 3;
 /// Frames kept of an example; the record in machine output has them all.
 const FRAMES_KEPT: usize = 64;
 
-/// Everything found so far, by name.
+/// Everything found so far: a few dozen names at most, and each time mostly the same.
 #[derive(Debug, Default)]
 pub struct Findings {
-    groups: HashMap<&'static str, Pile, RandomState>,
+    groups: Vec<Pile>,
 }
 
 #[derive(Debug)]
 struct Pile {
+    name: &'static str,
+    /// The catalogue's group on the capture itself has it.
+    is_about_capture: bool,
     severity: Severity,
     occurrences: u64,
     connections: u64,
@@ -78,7 +78,7 @@ impl Findings {
     /// A finding of the connection would be shown as an example, and so wants its words.
     pub fn would_show(&self, gist: &Gist<'_>) -> bool {
         gist.findings.iter().any(|finding| {
-            let group = self.groups.get(finding.name);
+            let group = self.position(finding.name).map(|at| &self.groups[at]);
             group.is_none_or(|group| group.place(&rank(gist.stream, finding)).is_some())
         })
     }
@@ -94,7 +94,7 @@ impl Findings {
     pub fn population(&mut self, finding: &PopulationFinding) {
         let sockets = finding.peak.map_or(0, |peak| peak.sockets);
         let rank = (Reverse(finding.severity), Reverse(finding.confidence), Reverse(sockets), finding.from, None);
-        self.group(finding.name, finding.severity).add(None, rank, || Example {
+        self.group(finding.name, false, finding.severity).add(None, rank, || Example {
             rank,
             place: Place::Host { host: finding.host, to: finding.to, streams: finding.streams.len() },
             frames: Vec::new(),
@@ -113,7 +113,7 @@ impl Findings {
     ) -> &mut Pile {
         let rank = rank(stream, finding);
         let nature = finding.outcome.or(finding.kind);
-        let pile = self.group(finding.name, finding.severity);
+        let pile = self.group(finding.name, finding.group == Group::Capture, finding.severity);
         pile.spread.time(finding.time);
         match pile.natures.iter_mut().find(|(known, _)| *known == nature) {
             Some((_, times)) => *times += 1,
@@ -130,8 +130,19 @@ impl Findings {
         pile
     }
 
-    fn group(&mut self, name: &'static str, severity: Severity) -> &mut Pile {
-        let group = self.groups.entry(name).or_insert_with(|| Pile {
+    /// Where the findings of this name are.
+    fn position(&self, name: &'static str) -> Option<usize> {
+        // Mostly one name is the same octets as before.
+        let is_there = |group: &Pile| std::ptr::eq(group.name, name);
+        let is_equal = |group: &Pile| group.name == name;
+        self.groups.iter().position(is_there).or_else(|| self.groups.iter().position(is_equal))
+    }
+
+    fn group(&mut self, name: &'static str, is_about_capture: bool, severity: Severity) -> &mut Pile {
+        let at = self.position(name);
+        let new = || Pile {
+            name,
+            is_about_capture,
             severity,
             occurrences: 0,
             connections: 0,
@@ -140,9 +151,13 @@ impl Findings {
             spread: Spread::default(),
             examples: Vec::with_capacity(EXAMPLES + 1),
             has_repeat: false,
-        });
-        group.severity = group.severity.max(severity);
-        group
+        };
+        let pile = match at {
+            Some(at) => &mut self.groups[at],
+            None => self.groups.push_mut(new()),
+        };
+        pile.severity = pile.severity.max(severity);
+        pile
     }
 
     /// Prints every group: first those on the network and its hosts, errors before notes, then those on the capture.
@@ -151,20 +166,19 @@ impl Findings {
         if self.groups.is_empty() {
             return writeln!(out, "\nNothing to report: no findings.");
         }
-        let mut groups: Vec<(&str, &Pile)> = self.groups.iter().map(|(&name, group)| (name, group)).collect();
-        groups.sort_by_key(|&(name, group)| {
-            (is_about_capture(name), Reverse(group.severity), Reverse(group.connections), name)
-        });
-        for part in groups.chunk_by(|one, other| is_about_capture(one.0) == is_about_capture(other.0)) {
-            let title = if is_about_capture(part[0].0) {
+        let mut groups: Vec<&Pile> = self.groups.iter().collect();
+        groups
+            .sort_by_key(|pile| (pile.is_about_capture, Reverse(pile.severity), Reverse(pile.connections), pile.name));
+        for part in groups.chunk_by(|one, other| one.is_about_capture == other.is_about_capture) {
+            let title = if part[0].is_about_capture {
                 "ABOUT THE CAPTURE ITSELF: faults of the recording, not of the network"
             } else {
                 "FINDINGS"
             };
             writeln!(out, "\n{}", paint.paint(Role::Heading, title))?;
-            for &(name, group) in part {
+            for pile in part {
                 writeln!(out)?;
-                group.write(out, canvas, name, again)?;
+                pile.write(out, canvas, again)?;
             }
         }
         writeln!(out, "\n{}", paint.paint(Role::Faint, "What a finding means and what to do: lastack explain NAME"))
@@ -234,8 +248,8 @@ impl Pile {
         format!(": {}", words.join(", "))
     }
 
-    fn write(&self, out: &mut impl Write, canvas: &Canvas, name: &str, again: &str) -> io::Result<()> {
-        let paint = canvas.palette;
+    fn write(&self, out: &mut impl Write, canvas: &Canvas, again: &str) -> io::Result<()> {
+        let (paint, name) = (canvas.palette, self.name);
         let role = Role::from(self.severity);
         let often = match (self.occurrences, self.connections) {
             (_, 0) => counted(self.occurrences, "host"),
@@ -356,11 +370,6 @@ fn reason(resets: &[Reset], finding: &Finding) -> Option<String> {
     if sentences.is_empty() { None } else { Some(sentences.join(" ")) }
 }
 
-/// The finding is of the catalogue's group on the capture itself.
-fn is_about_capture(name: &str) -> bool {
-    find(name).is_some_and(|entry| entry.group == Group::Capture)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,7 +382,7 @@ mod tests {
         let again = often.findings[0].clone();
         often.findings.resize(5, again);
         let streams = |findings: &Findings| -> Vec<Option<u64>> {
-            findings.groups["reset-unread-data"].examples.iter().map(|example| example.rank.4).collect()
+            findings.groups[0].examples.iter().map(|example| example.rank.4).collect()
         };
         findings.connection(&often.gist());
         assert_eq!(streams(&findings), [Some(1); 3]);
@@ -383,6 +392,6 @@ mod tests {
             findings.connection(&other.gist());
         }
         assert_eq!(streams(&findings), [Some(1), Some(2), Some(3)]);
-        assert_eq!(findings.groups["reset-unread-data"].occurrences, 9);
+        assert_eq!(findings.groups[0].occurrences, 9);
     }
 }

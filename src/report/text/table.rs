@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use super::Rows;
 use crate::base::{Side, Timestamp};
-use crate::finding::{Confidence, Finding, Gist, Group, Severity, Verdict, find};
+use crate::finding::{Confidence, Finding, Gist, Group, Severity, Verdict};
 use crate::report::answers::ending;
 use crate::report::layout::{Canvas, clip, clip_middle, columns, hint, left, right, wrap};
 use crate::report::quantity::{count, counted, duration, octets};
@@ -44,13 +44,11 @@ enum Interest {
 }
 
 impl Interest {
-    fn of(name: &str) -> Self {
-        match find(name).map(|entry| entry.group) {
-            Some(Group::Capture) => Self::Capture,
-            Some(Group::Transfer) | None => Self::Transfer,
-            Some(Group::Handshake | Group::Teardown | Group::AfterClose | Group::Reset | Group::Population) => {
-                Self::Fate
-            }
+    fn of(group: Group) -> Self {
+        match group {
+            Group::Capture => Self::Capture,
+            Group::Transfer => Self::Transfer,
+            Group::Handshake | Group::Teardown | Group::AfterClose | Group::Reset | Group::Population => Self::Fate,
         }
     }
 }
@@ -112,7 +110,7 @@ impl Table {
 
     /// Its place among the worst; none when it is not one of them.
     fn rank_to_show(&self, gist: &Gist<'_>) -> Option<Rank> {
-        let weigh = |finding: &Finding| (finding.severity, Interest::of(finding.name), finding.confidence);
+        let weigh = |finding: &Finding| (finding.severity, Interest::of(finding.group), finding.confidence);
         let worst = gist.findings.iter().map(weigh).max().filter(|_| self.rows == Rows::Few)?;
         let rank = (Reverse(worst), gist.stream);
         let least = self.worst.last_key_value().filter(|_| self.worst.len() == ROWS_MAX);
