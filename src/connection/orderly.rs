@@ -15,16 +15,16 @@ use std::net::{IpAddr, Ipv4Addr};
 use smallvec::SmallVec;
 
 use self::course::Stage;
-use self::pass::{Pass, Twins};
-use super::brief::{Brief, Packed, Unpacked};
+use self::pass::{ORDINARY, Pass, Twins};
+use super::brief::{Brief, Packed};
 use super::noted::Noted;
-use super::profile::Profile;
+use super::profile::{Greeting, Profile};
 use super::round_trip::{ANSWER_NS_MAX, SYN_ACK_RTO_NS};
 use super::state::State;
 use super::vantage::Tap;
 use super::words::{Basis, CloseKind, Initiator, OpenKind, StateStep};
 use crate::base::{Endpoint, Side, Sides, Timestamp};
-use crate::segment::Segment;
+use crate::segment::{Marks, Segment};
 
 /// A server that has not been heard since its SYN-ACK holds the connection for certain as long as the client said no more.
 const UNHEARD_MAX: u32 = 3;
@@ -173,6 +173,8 @@ pub struct Letters {
 
 impl Letters {
     const NONE: Self = Self { all: [0; 8], len: 0 };
+    /// Of a SYN that nothing followed.
+    const SYN: Self = Self { all: [b'S', 0, 0, 0, 0, 0, 0, 0], len: 1 };
 
     /// As words.
     pub fn as_str(&self) -> &str {
@@ -220,6 +222,10 @@ fn initiator(side: Side) -> Initiator {
     }
 }
 
+impl Sent {
+    const NOTHING: Self = Self { frames: 0, payload_bytes: 0, first_payload: None, last_payload: None };
+}
+
 impl Place {
     /// That of a remembered segment.
     pub fn of(note: &Noted) -> Self {
@@ -232,7 +238,6 @@ impl Orderly {
     pub const BLANK: Self = {
         const NOWHERE: Endpoint = Endpoint::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         const ZERO: Timestamp = Timestamp(0);
-        const NOTHING: Sent = Sent { frames: 0, payload_bytes: 0, first_payload: None, last_payload: None };
         Self {
             stream: 0,
             client: NOWHERE,
@@ -245,7 +250,7 @@ impl Orderly {
             initiator: None,
             idle_ns: None,
             fins: Sides { client: None, server: None },
-            sent: Sides { client: NOTHING, server: NOTHING },
+            sent: Sides { client: Sent::NOTHING, server: Sent::NOTHING },
             reads_on: false,
             history: Letters::NONE,
             left_here: Sides { client: false, server: false },
@@ -291,9 +296,34 @@ impl Orderly {
 
     /// The same of a SYN that nothing followed.
     pub fn become_that_of_syn(&mut self, circumstances: &Circumstances, syn: &Segment) -> bool {
-        let mut pass = Pass::new(Twins::None);
-        let is_asked = Brief::can_begin(syn) && pass.take(&Unpacked::of(Side::Client, syn), || &syn.options, || *syn);
-        is_asked && self.tell(circumstances, &pass).is_some()
+        if !Brief::can_begin(syn) || syn.marks.intersects(!ORDINARY) {
+            return false;
+        }
+        let &Circumstances { stream, client, server, evicted, horizon, profile } = circumstances;
+        let place = Place { time: syn.time, frame: syn.frame.0 };
+        let horizon = horizon.max(syn.time);
+        let is_cut = syn.marks.contains(Marks::PAYLOAD_CUT);
+        *self = Self {
+            stream,
+            client,
+            server,
+            start: syn.time,
+            end: syn.time,
+            horizon,
+            close: close_of_unanswered(syn.time, horizon),
+            sent: Sides { client: Sent { frames: 1, ..Sent::NOTHING }, server: Sent::NOTHING },
+            history: Letters::SYN,
+            left_here: Sides { client: left_here(syn.marks), server: false },
+            context: syn.context,
+            profiles: Sides { client: profile.of(Some(Greeting::of(syn))), server: profile },
+            syn_frame: place.frame,
+            last_frame: place.frame,
+            syn_clock: syn.options.timestamps.map(|stamps| stamps.value),
+            evicted,
+            cut: is_cut.then_some(Sighting { first: place, count: 1 }),
+            ..Self::BLANK
+        };
+        true
     }
 
     fn tell(&mut self, circumstances: &Circumstances, pass: &Pass) -> Option<()> {
@@ -341,7 +371,7 @@ impl Orderly {
     #[inline]
     fn tell_stage(&mut self, pass: &Pass) -> Option<()> {
         match pass.course.stage {
-            Stage::Asked => self.tell_unanswered(pass),
+            Stage::Asked => self.close = close_of_unanswered(self.start, self.horizon),
             Stage::Refused => self.tell_refused(pass),
             Stage::Open => self.tell_opened(pass)?,
             Stage::Aborted => self.tell_aborted(pass)?,
@@ -349,13 +379,6 @@ impl Orderly {
             _ => return None,
         }
         Some(())
-    }
-
-    fn tell_unanswered(&mut self, pass: &Pass) {
-        // connect() had its time, or at least the first repetition was due (RFC 6298, section 2.1).
-        if self.horizon.since(pass.syn.time) >= SYN_RTO_NS {
-            self.close = CloseKind::TimedOut;
-        }
     }
 
     fn tell_refused(&mut self, pass: &Pass) {
@@ -591,6 +614,16 @@ impl Orderly {
 
 /// The first retransmission timeout of a SYN (RFC 6298, section 2.1), ns.
 const SYN_RTO_NS: i64 = 1_000_000_000;
+
+/// What became of a SYN that nobody answered: connect() had its time, or at least the first repetition was due.
+fn close_of_unanswered(asked: Timestamp, horizon: Timestamp) -> CloseKind {
+    if horizon.since(asked) >= SYN_RTO_NS { CloseKind::TimedOut } else { CloseKind::None }
+}
+
+/// A frame with such marks left the host that captured it.
+fn left_here(marks: Marks) -> bool {
+    marks.intersects(Marks::CHECKSUM_PARTIAL | Marks::OUTBOUND)
+}
 
 /// A timer that must have run out before the end of the capture.
 fn run_out(states: &mut Steps, at: Timestamp, horizon: Timestamp) {

@@ -136,7 +136,7 @@ impl Profile {
 
     /// That of the end which sent `greeting`, if it shows; else this one.
     pub fn of(self, greeting: Option<Greeting>) -> Self {
-        match greeting.and_then(Greeting::stack).filter(|_| self.basis == ProfileBasis::Assumed) {
+        match greeting.and_then(Greeting::stack).filter(|_| !self.is_known()) {
             Some(stack) => stack.known(ProfileBasis::Fingerprint),
             None => self,
         }
@@ -190,26 +190,21 @@ impl Greeting {
 
     /// The stack that makes its SYN so. The orders are those of p0f's signatures, the same for a SYN-ACK as far as the
     /// peer's SYN let it have the options. Android and ChromeOS are Linux, iOS is macOS.
-    fn stack(self) -> Option<Profile> {
+    fn stack(self) -> Option<&'static Profile> {
         use OptionKind::{MaximumSegmentSize, SackPermitted, Timestamps, WindowScale};
-        const LINUX: [u16; 3] = [
-            order_of(&[MaximumSegmentSize, SackPermitted, Timestamps, WindowScale]),
-            order_of(&[MaximumSegmentSize, SackPermitted, WindowScale]),
-            order_of(&[MaximumSegmentSize, Timestamps, WindowScale]),
-        ];
-        const WINDOWS: [u16; 3] = [
-            order_of(&[MaximumSegmentSize, WindowScale, SackPermitted]),
-            order_of(&[MaximumSegmentSize, WindowScale, SackPermitted, Timestamps]),
-            order_of(&[MaximumSegmentSize, SackPermitted]),
-        ];
+        const LINUX: u16 = order_of(&[MaximumSegmentSize, SackPermitted, Timestamps, WindowScale]);
+        const LINUX_WITHOUT_CLOCK: u16 = order_of(&[MaximumSegmentSize, SackPermitted, WindowScale]);
+        const LINUX_WITHOUT_SACK: u16 = order_of(&[MaximumSegmentSize, Timestamps, WindowScale]);
+        const WINDOWS: u16 = order_of(&[MaximumSegmentSize, WindowScale, SackPermitted]);
+        const WINDOWS_WITHOUT_SCALE: u16 = order_of(&[MaximumSegmentSize, SackPermitted]);
         const MACOS: u16 = order_of(&[MaximumSegmentSize, WindowScale, Timestamps, SackPermitted]);
+        /// And of Windows, where it uses timestamps.
         const FREEBSD: u16 = order_of(&[MaximumSegmentSize, WindowScale, SackPermitted, Timestamps]);
-        let order = u16::from_be_bytes([self.order, self.count]);
-        match self.ttl {
-            1..=64 if LINUX.contains(&order) => Some(Profile::LINUX),
-            1..=64 if order == MACOS => Some(Profile::MACOS),
-            1..=64 if order == FREEBSD => Some(Profile::FREEBSD),
-            65..=128 if WINDOWS.contains(&order) => Some(Profile::WINDOWS),
+        match (self.ttl, u16::from_be_bytes([self.order, self.count])) {
+            (1..=64, LINUX | LINUX_WITHOUT_CLOCK | LINUX_WITHOUT_SACK) => Some(&Profile::LINUX),
+            (1..=64, MACOS) => Some(&Profile::MACOS),
+            (1..=64, FREEBSD) => Some(&Profile::FREEBSD),
+            (65..=128, WINDOWS | WINDOWS_WITHOUT_SCALE | FREEBSD) => Some(&Profile::WINDOWS),
             _ => None,
         }
     }

@@ -29,26 +29,6 @@ pub struct Unpacked {
 }
 
 impl Unpacked {
-    /// That of a segment which `side` sent.
-    pub fn of(side: Side, segment: &Segment) -> Self {
-        Self {
-            side,
-            flags: segment.flags,
-            time: segment.time,
-            frame: segment.frame.0,
-            seq: segment.seq,
-            ack: segment.ack,
-            payload_len: segment.payload_len,
-            timestamps: segment.options.timestamps,
-            window: segment.window,
-            ip_id: segment.ip_id,
-            marks: segment.marks,
-            interface: segment.interface as u16,
-            context: segment.context,
-            ttl: segment.ttl,
-        }
-    }
-
     /// As [`Segment::seq_end`].
     #[inline]
     pub fn seq_end(&self) -> Seq {

@@ -12,7 +12,7 @@ use crate::segment::{Flags, Marks, Segment, TcpOptions};
 /// More than one IP packet holds.
 const SIZE_MAX: u32 = u16::MAX as u32;
 /// What of a frame's marks tells nothing about a connection.
-const ORDINARY: Marks = Marks::CHECKSUM_GOOD
+pub(super) const ORDINARY: Marks = Marks::CHECKSUM_GOOD
     .union(Marks::CHECKSUM_PARTIAL)
     .union(Marks::OUTBOUND)
     .union(Marks::INBOUND)
