@@ -18,7 +18,7 @@ use self::packing::{
 };
 use self::shelves::Place;
 use self::unpacking::initial_numbers;
-pub(super) use self::unpacking::{Unpacked, Unpacking, Usual};
+pub(super) use self::unpacking::{Margin, Unpacked, Unpacking, Usual};
 use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
 use crate::base::prefetch::prefetch;
@@ -200,16 +200,17 @@ impl<'a> Packed<'a> {
 
     /// Gives the segments back, in order and as they were.
     pub fn replay(&self, client: Endpoint, server: Endpoint, mut each: impl FnMut(&Segment)) {
-        let mut unpacking = Unpacking::dated(self, client, server);
+        let mut margin = Margin::NEW;
+        let mut unpacking = Unpacking::dated(self, client, server, &mut margin);
         while let Some(unpacked) = unpacking.advance() {
             each(&unpacking.segment(&unpacked));
         }
     }
 
     /// Its segments one by one, with times and frames that count from the first, which makes it cheaper.
-    #[inline]
-    pub(super) fn unpacking(&self, client: Endpoint, server: Endpoint) -> Unpacking<'a> {
-        Unpacking::of(self, client, server)
+    #[inline(always)]
+    pub(super) fn unpacking(&self, client: Endpoint, server: Endpoint, margin: &'a mut Margin) -> Unpacking<'a> {
+        Unpacking::of(self, client, server, margin)
     }
 
     /// It is a lone SYN, or was reset, or it is open and whoever closed had that acknowledged.
@@ -225,7 +226,8 @@ impl<'a> Packed<'a> {
         let mut halves = [PastHalf::default(); 2];
         let mut acked = [None; 2];
         let mut is_closed = false;
-        let mut unpacking = Unpacking::of(self, client, server);
+        let mut margin = Margin::NEW;
+        let mut unpacking = Unpacking::of(self, client, server, &mut margin);
         while let Some(segment) = unpacking.advance() {
             let (own, peer) = (segment.side as usize, 1 - segment.side as usize);
             let flags = segment.flags;

@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 
 use self::course::Stage;
 use self::pass::{ORDINARY, Pass, Twins};
-use super::brief::{Brief, Packed};
+use super::brief::{Brief, Margin, Packed};
 use super::noted::Noted;
 use super::profile::{Greeting, Profile};
 use super::round_trip::{ANSWER_NS_MAX, SYN_ACK_RTO_NS};
@@ -281,16 +281,17 @@ impl Orderly {
         if !brief.is_settled() {
             return false;
         }
+        let mut margin = Margin::NEW;
         let mut pass = Pass::new(Twins::None);
-        let mut is_orderly = pass.take_all(brief.unpacking(client, server));
+        let mut is_orderly = pass.take_all(&mut brief.unpacking(client, server, &mut margin));
         if pass.twins == Twins::Possible {
             pass = Pass::new(Twins::Compared);
-            is_orderly = pass.take_all(brief.unpacking(client, server));
+            is_orderly = pass.take_all(&mut brief.unpacking(client, server, &mut margin));
         }
         if !is_orderly {
             return false;
         }
-        pass.count_to(Place { time: brief.end(), frame: brief.last_frame() });
+        pass.date(Place { time: brief.end(), frame: brief.last_frame() });
         self.tell(circumstances, &pass).is_some()
     }
 
@@ -328,7 +329,8 @@ impl Orderly {
 
     fn tell(&mut self, circumstances: &Circumstances, pass: &Pass) -> Option<()> {
         let &Circumstances { stream, client, server, evicted, horizon, profile } = circumstances;
-        let horizon = horizon.max(pass.newest.time);
+        let (syn, newest) = (pass.dated(pass.syn), pass.dated(pass.newest));
+        let horizon = horizon.max(newest.time);
         let is_late = pass.syn_ack.time.since(pass.syn.time) >= SYN_ACK_RTO_NS;
         if !matches!(pass.course.stage, Stage::Asked | Stage::Refused)
             && (is_late || pass.course.opened.time.since(pass.syn_ack.time) >= ANSWER_NS_MAX)
@@ -344,8 +346,8 @@ impl Orderly {
             stream,
             client,
             server,
-            start: pass.syn.time,
-            end: pass.newest.time,
+            start: syn.time,
+            end: newest.time,
             horizon,
             sent: Sides { client: pass.sent(Side::Client), server: pass.sent(Side::Server) },
             history: pass.course.history,
@@ -353,14 +355,14 @@ impl Orderly {
             context: pass.ways.client.context,
             is_mixed: pass.is_mixed || left_here.is_none(),
             profiles: Sides { client: profile_of(Side::Client), server: profile_of(Side::Server) },
-            syn_frame: pass.syn.frame,
-            last_frame: pass.newest.frame,
+            syn_frame: syn.frame,
+            last_frame: newest.frame,
             syn_clock: pass.syn_clock,
             silence_ns: pass.silence_ns,
-            after_silence: pass.after_silence,
+            after_silence: pass.after_silence.map(|note| pass.note_dated(note)),
             evicted,
-            cut: pass.cut,
-            large: pass.large,
+            cut: pass.cut.map(|seen| pass.sighting_dated(seen)),
+            large: pass.large.map(|seen| pass.sighting_dated(seen)),
             sends_large: pass.sends_large,
             ..Self::BLANK
         };
@@ -385,7 +387,7 @@ impl Orderly {
         (self.open, self.close) = (OpenKind::Refused, CloseKind::Refused);
         self.initiator = Some(Initiator::Server);
         self.idle_ns = Some(pass.reset.time.since(pass.syn.time).max(0));
-        self.refusal = Some(pass.reset);
+        self.refusal = Some(pass.dated(pass.reset));
     }
 
     /// Open, and as far as the capture goes it stays so.
@@ -401,14 +403,14 @@ impl Orderly {
 
     /// Open until one end aborted it, or closed by one and aborted by the other.
     fn tell_aborted(&mut self, pass: &Pass) -> Option<()> {
-        let abort = pass.abort?;
+        let abort = pass.abort.map(|abort| Abort { at: pass.dated(abort.at), ..abort })?;
         if !pass.has_closed {
             self.tell_opened(pass)?;
             self.initiator = Some(initiator(abort.side));
             self.idle_ns = Some(abort.at.time.since(self.quiet_since()).max(0));
         } else {
             self.tell_closed(pass)?;
-            let waited_ns = abort.at.time.since(pass.course.fin_acked.time);
+            let waited_ns = abort.at.time.since(pass.dated(pass.course.fin_acked).time);
             if waited_ns >= self.profiles[pass.course.closer].fin_wait_2_ns {
                 // Nobody was there any more to take it.
                 return None;
@@ -427,7 +429,7 @@ impl Orderly {
 
     fn tell_handshake(&mut self, pass: &Pass) {
         self.open = OpenKind::ThreeWay;
-        (self.syn_ack, self.opened) = (Some(pass.syn_ack), Some(pass.course.opened));
+        (self.syn_ack, self.opened) = (Some(pass.dated(pass.syn_ack)), Some(pass.dated(pass.course.opened)));
     }
 
     /// Closed by one end at least.
@@ -443,15 +445,15 @@ impl Orderly {
             let is_full = !is_prompt && pass.course.first_fin_id != 0 && pass.course.last_id != 0;
             self.reads_on = !pass.course.is_drained || is_full;
             self.close = if is_prompt { CloseKind::ThreeSegment } else { CloseKind::FourSegment };
-            self.fins[answerer] = Some(pass.course.second_fin);
+            self.fins[answerer] = Some(pass.dated(pass.course.second_fin));
         }
         self.tell_handshake(pass);
-        self.fin_acked = Some(pass.course.fin_acked);
+        let first_fin = pass.dated(pass.course.first_fin);
+        self.fin_acked = Some(pass.dated(pass.course.fin_acked));
         self.initiator = Some(initiator(closer));
-        self.fins[closer] = Some(pass.course.first_fin);
+        self.fins[closer] = Some(first_fin);
         let since = self.quiet_since();
-        self.idle_ns =
-            Some(if pass.course.first_fin_len > 0 { 0 } else { pass.course.first_fin.time.since(since).max(0) });
+        self.idle_ns = Some(if pass.course.first_fin_len > 0 { 0 } else { first_fin.time.since(since).max(0) });
         Some(())
     }
 

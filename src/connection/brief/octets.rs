@@ -7,7 +7,7 @@ use super::packing::{
 };
 use super::unpacking::Trail;
 use crate::base::Seq;
-use crate::segment::{Marks, OptionOrder, TcpOptions};
+use crate::segment::{Marks, OptionOrder, TcpOptions, Timestamps};
 
 /// Packed octets and how far they have been read.
 #[derive(Clone, Copy)]
@@ -121,26 +121,31 @@ impl Octets<'_> {
         }
     }
 
-    /// The options of a SYN but timestamps: what there is stands in eight octets.
-    pub fn options(&mut self) -> TcpOptions {
-        let mut octets = self.word();
-        let present = octets as u8;
-        octets >>= 8;
-        self.at += 1 + options_len(present);
-        let mut next = |is_there: u8, len: u32| {
-            let value = (present & is_there != 0).then_some(octets);
-            octets >>= if value.is_some() { 8 * len } else { 0 };
-            value
-        };
-        TcpOptions {
-            mss: next(MSS, 2).map(|value| value as u16),
-            window_scale: next(SHIFT, 1).map(|value| value as u8),
-            order: next(ORDER, 1).map_or(OptionOrder::USUAL, |value| OptionOrder::from_bits(value as u8)),
-            sack_permitted: present & SACK_PERMITTED != 0,
-            fast_open: present & FAST_OPEN != 0,
-            multipath: present & MULTIPATH != 0,
-            ..TcpOptions::NONE
-        }
+    /// Those of a SYN's options but timestamps, and what lies behind them: what there is stands in eight octets.
+    #[inline]
+    pub fn options(&mut self) -> u64 {
+        let octets = self.word();
+        self.at += 1 + options_len(octets as u8);
+        octets
+    }
+}
+
+/// The options of which `octets` tell, and timestamps.
+#[inline(always)]
+pub(super) fn options_of(octets: u64, timestamps: Option<Timestamps>) -> TcpOptions {
+    let has = |option: u8| octets as u8 & option != 0;
+    let mss = octets >> 8;
+    let window_scale = mss >> (16 * u32::from(has(MSS)));
+    let order = window_scale >> (8 * u32::from(has(SHIFT)));
+    TcpOptions {
+        timestamps,
+        mss: has(MSS).then_some(mss as u16),
+        window_scale: has(SHIFT).then_some(window_scale as u8),
+        order: if has(ORDER) { OptionOrder::from_bits(order as u8) } else { OptionOrder::USUAL },
+        sack_permitted: has(SACK_PERMITTED),
+        fast_open: has(FAST_OPEN),
+        multipath: has(MULTIPATH),
+        ..TcpOptions::NONE
     }
 }
 

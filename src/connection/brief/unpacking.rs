@@ -1,6 +1,6 @@
 //! What was packed, segment by segment.
 
-use super::octets::{Octets, masks};
+use super::octets::{Octets, masks, options_of};
 use super::packing::{
     ACK, CLOCK, ECHO_AT, ENVELOPE, FIN, FRAMES_AT, FROM_SERVER_AT, IP_ID, LEN_MAX, LONG, NANOS, OPTIONS, PAYLOAD_AT,
     SEQ, SPAN_AT, USUAL_MARKS, USUAL_TTL, VALUE_AT, WINDOW, flags_of_head, head_of, marks_of_head, span_len, word_len,
@@ -89,61 +89,62 @@ pub struct Usual {
     pub ip_id: u16,
 }
 
+/// Room for the octets in a record, and zeros: more is read of them than there is.
+pub struct Margin([u8; FIRST_MAX + BLOCK]);
+
+impl Margin {
+    pub const NEW: Self = Self([0; FIRST_MAX + BLOCK]);
+}
+
 /// Reads a brief from its beginning. What it reads was written by [`Brief`](super::Brief), so it is whole; were it not, octets
 /// that are missing read as zero.
 pub struct Unpacking<'a> {
-    /// What lies in the record, and zeros.
-    first: [u8; FIRST_MAX + BLOCK],
-    /// What lies behind the record.
-    rest: &'a [u8],
-    rest_len: usize,
-    /// It has come to what lies behind.
-    is_behind: bool,
-    at: usize,
-    end: usize,
+    /// What is still packed, and what lies behind it.
+    octets: &'a [u8],
+    /// How many of them are packed segments.
+    left: usize,
+    /// What lies behind the record, until it has come there.
+    behind: &'a [u8],
+    behind_len: usize,
     trails: [Trail; 2],
     ends: [Endpoint; 2],
     /// Of the one unpacked last.
     time: Timestamp,
     frame: u64,
-    /// It has options beside timestamps: these.
-    has_options: bool,
-    options: TcpOptions,
+    /// The octets of its options beside timestamps, 0 if it has none.
+    options: u64,
     /// The last octets there are, and zeros.
     scratch: [u8; BLOCK],
 }
 
 impl<'a> Unpacking<'a> {
     /// Counts times and frames from the first.
-    #[inline]
-    pub(super) fn of(packed: &Packed<'a>, client: Endpoint, server: Endpoint) -> Self {
-        let [first_len, rest_len] = packed.head.lens();
-        let mut unpacking = Self {
-            first: [0; FIRST_MAX + BLOCK],
-            rest: packed.rest,
-            rest_len,
-            is_behind: false,
-            at: 0,
-            end: first_len,
+    #[inline(always)]
+    pub(super) fn of(packed: &Packed<'a>, client: Endpoint, server: Endpoint, margin: &'a mut Margin) -> Self {
+        let [left, behind_len] = packed.head.lens();
+        let mut octets = packed.first;
+        if octets.len() < left + BLOCK {
+            let len = octets.len().min(FIRST_MAX);
+            margin.0[..len].copy_from_slice(&octets[..len]);
+            octets = &margin.0;
+        }
+        Self {
+            octets,
+            left,
+            behind: packed.rest,
+            behind_len,
             trails: [Trail::NONE; 2],
             ends: [client, server],
             time: Timestamp(0),
             frame: 0,
-            has_options: false,
-            options: TcpOptions::NONE,
+            options: 0,
             scratch: [0; BLOCK],
-        };
-        // What lies behind those in use is not looked at.
-        match (unpacking.first.first_chunk_mut::<FIRST_MAX>(), packed.first.first_chunk::<FIRST_MAX>()) {
-            (Some(first), Some(octets)) => *first = *octets,
-            _ => unpacking.first[..packed.first.len()].copy_from_slice(packed.first),
         }
-        unpacking
     }
 
     /// The same with times and frames as they were: they count from the first, and what is known is the newest.
-    pub(super) fn dated(packed: &Packed<'a>, client: Endpoint, server: Endpoint) -> Self {
-        let mut unpacking = Self::of(packed, client, server);
+    pub(super) fn dated(packed: &Packed<'a>, client: Endpoint, server: Endpoint, margin: &'a mut Margin) -> Self {
+        let mut unpacking = Self::of(packed, client, server, margin);
         let [first_len, rest_len] = packed.head.lens();
         let (span, frames) = Octets { all: packed.first, at: 0, end: first_len }.passed();
         let (span_behind, frames_behind) = Octets { all: packed.rest, at: 0, end: rest_len }.passed();
@@ -155,7 +156,7 @@ impl<'a> Unpacking<'a> {
     /// The segment that was unpacked last.
     #[inline(never)]
     pub fn segment(&self, unpacked: &Unpacked) -> Segment {
-        let &Unpacked { side, flags, time, frame, seq, ack, payload_len, timestamps, .. } = unpacked;
+        let &Unpacked { side, flags, time, frame, seq, ack, payload_len, .. } = unpacked;
         let &Unpacked { window, ip_id, marks, interface, context, ttl, .. } = unpacked;
         let (source, destination) = (self.ends[side as usize], self.ends[1 - side as usize]);
         Segment {
@@ -175,24 +176,29 @@ impl<'a> Unpacking<'a> {
             context,
             realm: 0,
             digest: 0,
-            options: TcpOptions { timestamps, ..self.options },
+            options: self.options(unpacked),
         }
     }
 
-    /// The options of the segment that was unpacked last, if it has others than timestamps.
-    pub fn options(&self) -> &TcpOptions {
-        &self.options
+    /// The options of the segment that was unpacked last.
+    #[inline(always)]
+    pub fn options(&self, unpacked: &Unpacked) -> TcpOptions {
+        options_of(self.options, unpacked.timestamps)
     }
 
     /// Goes on to what lies behind the record; false when there is nothing, or it has been there.
     #[inline]
     fn go_behind(&mut self) -> bool {
         // A packed segment lies whole in either part.
-        let is_there = !self.is_behind && self.rest_len > 0;
-        if is_there {
-            (self.is_behind, self.at, self.end) = (true, 0, self.rest_len);
-        }
-        is_there
+        (self.octets, self.left) = (self.behind, std::mem::take(&mut self.behind_len));
+        self.left > 0
+    }
+
+    /// Goes on by a packed segment of `len` octets.
+    #[inline(always)]
+    fn go_on(&mut self, len: usize) {
+        self.octets = self.octets.get(len..).unwrap_or_default();
+        self.left = self.left.saturating_sub(len);
     }
 
     /// Unpacks usual segments as long as there is one, and `take` has a use for it as such. The first one that it has none for is still
@@ -200,11 +206,10 @@ impl<'a> Unpacking<'a> {
     #[inline(always)]
     pub fn take_usual(&mut self, mut take: impl FnMut(&Usual) -> bool) {
         loop {
-            if self.at >= self.end && !self.go_behind() {
+            if self.left == 0 && !self.go_behind() {
                 return;
             }
-            let all = if self.is_behind { self.rest } else { &self.first[..] };
-            let Some(octets) = all.get(self.at..).and_then(<[u8]>::first_chunk) else { return };
+            let Some(octets) = self.octets.first_chunk() else { return };
             let mut block = Block { octets, at: 0 };
             let (head, head_len) = head_of(block.word() as u32);
             if head & UNUSUAL != 0 {
@@ -249,7 +254,7 @@ impl<'a> Unpacking<'a> {
             if !take(&segment) {
                 return;
             }
-            self.at += len;
+            self.go_on(len);
             (self.time, self.frame) = (segment.time, segment.frame);
             let own = &mut self.trails[side];
             (own.nxt, own.clock, own.window, own.ip_id) = (nxt, clock, window, ip_id);
@@ -259,10 +264,8 @@ impl<'a> Unpacking<'a> {
     /// Whether the next segment may be a usual one.
     #[inline]
     pub fn is_usual(&self) -> bool {
-        let all = if self.is_behind { self.rest } else { &self.first[..] };
-        let head =
-            all.get(self.at..).and_then(<[u8]>::first_chunk).map(|octets| head_of(u32::from_le_bytes(*octets)).0);
-        self.at >= self.end || head.is_some_and(|head| head & UNUSUAL == 0)
+        let head = self.octets.first_chunk().map_or(0, |octets| head_of(u32::from_le_bytes(*octets)).0);
+        self.left == 0 || head & UNUSUAL == 0
     }
 
     /// Where it has come to.
@@ -279,13 +282,12 @@ impl<'a> Unpacking<'a> {
     /// Unpacks the next segment; none after the last one.
     #[inline(always)]
     pub fn advance(&mut self) -> Option<Unpacked> {
-        if self.at >= self.end && !self.go_behind() {
+        if self.left == 0 && !self.go_behind() {
             return None;
         }
-        let all = if self.is_behind { self.rest } else { &self.first[..] };
-        let octets = match all.get(self.at..).and_then(<[u8]>::first_chunk) {
+        let octets = match self.octets.first_chunk() {
             Some(octets) => octets,
-            None => copy_last(&mut self.scratch, all, self.at),
+            None => copy_last(&mut self.scratch, self.octets),
         };
         let mut block = Block { octets, at: 0 };
         let (head, head_len) = head_of(block.word() as u32);
@@ -319,17 +321,18 @@ impl<'a> Unpacking<'a> {
         let payload_len = block.number(payload);
         self.time.0 += block.span(head);
         self.frame = self.frame.wrapping_add(u64::from(block.number(frames) ^ 1));
-        if has(ENVELOPE | OPTIONS) || self.has_options {
+        self.options = 0;
+        if has(ENVELOPE | OPTIONS) {
             let mut octets = Octets { all: block.octets, at: block.at, end: BLOCK };
             if has(ENVELOPE) {
                 octets.envelope(own);
             }
-            self.has_options = has(OPTIONS);
-            self.options = if self.has_options { octets.options() } else { TcpOptions::NONE };
-            self.options.timestamps = timestamps;
+            if has(OPTIONS) {
+                self.options = octets.options();
+            }
             block.at = octets.at;
         }
-        self.at += block.at;
+        let len = block.at;
         let unpacked = Unpacked {
             side,
             flags,
@@ -349,6 +352,7 @@ impl<'a> Unpacking<'a> {
         if !flags.contains(Flags::RST) {
             own.nxt = unpacked.seq_end();
         }
+        self.go_on(len);
         Some(unpacked)
     }
 }
@@ -368,11 +372,10 @@ pub(super) fn initial_numbers(packed: &Packed<'_>) -> [Seq; 2] {
     [syn, syn_ack].map(Option::unwrap_or_default)
 }
 
-/// The octets from `at` on, and zeros.
+/// The last octets, and zeros.
 #[cold]
-fn copy_last<'a>(scratch: &'a mut [u8; BLOCK], all: &[u8], at: usize) -> &'a [u8; BLOCK] {
+fn copy_last<'a>(scratch: &'a mut [u8; BLOCK], last: &[u8]) -> &'a [u8; BLOCK] {
     *scratch = [0; BLOCK];
-    let last = all.get(at..).unwrap_or_default();
     scratch.iter_mut().zip(last).for_each(|(place, &octet)| *place = octet);
     scratch
 }

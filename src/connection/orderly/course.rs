@@ -74,7 +74,7 @@ impl Course {
     };
 
     /// Goes on to another stage; false when there is none that is orderly.
-    #[inline(never)]
+    #[inline(always)]
     pub fn turn(&mut self, turn: Turn, now: Place) -> bool {
         let Turn { side, is_fin, acks_all, payload_len, ip_id, clock } = turn;
         let is_bare = payload_len == 0 && !is_fin;

@@ -79,6 +79,8 @@ pub(super) struct Pass {
     /// That came after a FIN.
     pub has_closed: bool,
     pub newest: Place,
+    /// What times and frames count from.
+    before: Place,
     pub silence_ns: i64,
     pub after_silence: Option<Noted>,
     pub cut: Option<Sighting>,
@@ -173,75 +175,64 @@ impl Way {
 
 impl Pass {
     /// One that has not begun.
-    const EMPTY: Self = {
-        let none = Place { time: Timestamp(0), frame: 0 };
+    #[inline(always)]
+    pub fn new(twins: Twins) -> Self {
+        const NOWHERE: Place = Place { time: Timestamp(0), frame: 0 };
         Self {
             course: Course::NEW,
             ways: Sides { client: Way::NEW, server: Way::NEW },
-            syn: none,
+            syn: NOWHERE,
             syn_clock: None,
             syn_end: Seq(0),
-            syn_ack: none,
+            syn_ack: NOWHERE,
             is_mixed: false,
-            reset: none,
+            reset: NOWHERE,
             abort: None,
             has_closed: false,
-            newest: none,
+            newest: NOWHERE,
+            before: NOWHERE,
             silence_ns: 0,
             after_silence: None,
             cut: None,
             large: None,
             sends_large: Sides { client: false, server: false },
-            twins: Twins::None,
+            twins,
         }
-    };
-
-    pub fn new(twins: Twins) -> Self {
-        Self { twins, ..Self::EMPTY }
     }
 
-    /// Times and frames were counted from the first segment; the newest was at `newest`.
-    pub fn count_to(&mut self, newest: Place) {
-        let (time, frame) = (newest.time.since(self.newest.time), newest.frame.wrapping_sub(self.newest.frame));
-        let count =
-            |place: &mut Place| *place = Place { time: place.time.plus(time), frame: place.frame.wrapping_add(frame) };
-        count(&mut self.syn);
-        count(&mut self.syn_ack);
-        count(&mut self.course.opened);
-        count(&mut self.course.first_fin);
-        count(&mut self.course.fin_acked);
-        count(&mut self.course.second_fin);
-        count(&mut self.reset);
-        if let Some(abort) = &mut self.abort {
-            count(&mut abort.at);
-        }
-        count(&mut self.newest);
-        for way in [&mut self.ways.client, &mut self.ways.server] {
-            count(&mut way.count.last_payload);
-            way.count.first_payload = way.count.first_payload.wrapping_add(frame);
-        }
-        for seen in [&mut self.cut, &mut self.large].into_iter().flatten() {
-            count(&mut seen.first);
-        }
-        if let Some(note) = &mut self.after_silence {
-            (note.time, note.frame) = (note.time.plus(time), note.frame.wrapping_add(frame));
-        }
+    /// Times and frames were counted from the first segment, and the newest was at `newest`.
+    pub fn date(&mut self, newest: Place) {
+        let Place { time, frame } = self.newest;
+        self.before = Place { time: newest.time.plus(-time.0), frame: newest.frame.wrapping_sub(frame) };
+    }
+
+    /// Where that was in the capture.
+    #[inline]
+    pub fn dated(&self, place: Place) -> Place {
+        let Place { time, frame } = self.before;
+        Place { time: time.plus(place.time.0), frame: frame.wrapping_add(place.frame) }
+    }
+
+    /// The same of segments that have something in common.
+    pub fn sighting_dated(&self, seen: Sighting) -> Sighting {
+        Sighting { first: self.dated(seen.first), ..seen }
+    }
+
+    /// The same of a remembered segment.
+    pub fn note_dated(&self, note: Noted) -> Noted {
+        let Place { time, frame } = self.dated(Place::of(&note));
+        Noted { time, frame, ..note }
     }
 
     /// Takes all that are left; false when the life is not orderly with one of them.
-    pub fn take_all(&mut self, mut unpacking: Unpacking<'_>) -> bool {
+    pub fn take_all(&mut self, unpacking: &mut Unpacking<'_>) -> bool {
         loop {
             let is_begun = !matches!(self.course.stage, Stage::Nothing | Stage::Asked);
-            if is_begun && self.twins != Twins::Compared && unpacking.is_usual() && !self.take_usual(&mut unpacking) {
+            if is_begun && self.twins != Twins::Compared && unpacking.is_usual() && !self.take_usual(unpacking) {
                 return false;
             }
             let Some(segment) = unpacking.advance() else { return true };
-            // A copy, so that the numbers themselves need no place.
-            let whole = || {
-                let copy = segment;
-                unpacking.segment(&copy)
-            };
-            if !self.take(&segment, || unpacking.options(), whole) {
+            if !self.take(&segment, unpacking) {
                 return false;
             }
         }
@@ -302,18 +293,17 @@ impl Pass {
         is_orderly
     }
 
-    /// Takes the next segment, with its options or `whole` if need be; false when the life is not orderly with it. That numbers are in order and
-    /// acknowledgments within what was sent, the brief holds.
+    /// Takes the segment that was unpacked last; false when the life is not orderly with it. That numbers are in order and acknowledgments
+    /// within what was sent, the brief holds.
     #[inline(always)]
-    pub fn take<'a>(
-        &mut self,
-        segment: &Unpacked,
-        options: impl Fn() -> &'a TcpOptions,
-        whole: impl Fn() -> Segment,
-    ) -> bool {
+    fn take(&mut self, segment: &Unpacked, unpacking: &Unpacking<'_>) -> bool {
+        // A copy, so that the numbers themselves need no place.
+        let whole = || {
+            let copy = *segment;
+            unpacking.segment(&copy)
+        };
         let (side, now) = (segment.side, Place { time: segment.time, frame: segment.frame });
-        if self.course.stage != Stage::Nothing && !self.goes_on(side, &whole, now)
-            || segment.marks.intersects(!ORDINARY)
+        if self.course.stage != Stage::Nothing && !self.goes_on(side, whole, now) || segment.marks.intersects(!ORDINARY)
         {
             return false;
         }
@@ -336,8 +326,7 @@ impl Pass {
         let previous_ack = std::mem::replace(&mut count.ack, segment.ack);
         (way.window, way.nxt) = (segment.window, segment.seq_end());
         if segment.flags.contains(Flags::SYN) {
-            let copy = *segment;
-            return self.open(&copy, options(), now);
+            return self.open(segment, &unpacking.options(segment), now);
         }
         let is_fin = segment.flags.contains(Flags::FIN);
         let is_bare = segment.payload_len == 0 && !is_fin;
@@ -415,11 +404,11 @@ impl Pass {
         let has_payload = count.octets > 0;
         let last_end = way.nxt - u32::from(count.has_fin);
         let is_acknowledged = self.ways[!side].count.ack.at_or_after(last_end);
-        let last = LastPayload { place: count.last_payload, octets: count.last_octets, is_acknowledged };
+        let last = LastPayload { place: self.dated(count.last_payload), octets: count.last_octets, is_acknowledged };
         Sent {
             frames: count.frames,
             payload_bytes: count.octets,
-            first_payload: has_payload.then_some(count.first_payload),
+            first_payload: has_payload.then_some(self.before.frame.wrapping_add(count.first_payload)),
             last_payload: has_payload.then_some(last),
         }
     }
@@ -501,6 +490,7 @@ impl Pass {
         is_due && is_clocked && is_own && (side == Side::Client || self.is_server_heard())
     }
 
+    #[inline(always)]
     fn open(&mut self, segment: &Unpacked, options: &TcpOptions, now: Place) -> bool {
         let side = segment.side;
         let own = &mut self.ways[side];
