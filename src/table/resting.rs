@@ -18,6 +18,9 @@ const ROW: usize = (1 << ROW_BITS) - 1;
 /// Their octets.
 const OCTETS: usize = 1 << 16;
 
+/// Octets of a line of the cache.
+const LINE: usize = 64;
+
 /// Rows are numbered so that the numbers of entries have 30 bits.
 const ROW_NUMBERS: u32 = 1 << (30 - ROW_BITS);
 
@@ -190,18 +193,25 @@ impl Resting {
         entry.is_some_and(|entry| entry.is_there && entry.key.is(key))
     }
 
-    /// Begins to bring one into the cache.
+    /// Begins to bring into the cache what is told of one.
     #[inline]
     pub fn prefetch(&self, number: u32) {
+        let (at, place) = self.position(number);
+        if let Some(entry) = self.rows.get(at).and_then(|row| row.entries.get(place)) {
+            prefetch(entry);
+        }
+    }
+
+    /// The same with its octets, when the rest is at hand.
+    #[inline]
+    pub fn prefetch_octets(&self, number: u32) {
         let (at, place) = self.position(number);
         if let Some(row) = self.rows.get(at)
             && let Some(entry) = row.entries.get(place)
         {
-            prefetch(entry);
-            // The entry says where, and is not at hand yet; they are as many octets each, roughly.
-            if let Some(octet) = row.octets.get(row.octets.len() / row.entries.len() * place) {
-                prefetch(octet);
-            }
+            // Most have no more than these two lines.
+            let octets = row.octets.get(entry.at.into()..).unwrap_or_default();
+            octets.iter().step_by(LINE).take(2).for_each(prefetch);
         }
     }
 

@@ -171,8 +171,11 @@ impl Table {
             match (order, asked.peek()) {
                 (&[(stream, place), ref later @ ..], lone) if lone.is_none_or(|(_, lone)| lone.stream > stream) => {
                     order = later;
-                    if let Some(&(_, place)) = later.get(LOOK_AHEAD) {
+                    if let Some(&(_, place)) = later.get(2 * LOOK_AHEAD) {
                         self.leaves_soon(Place::of(place));
+                    }
+                    if let Some(Place::Resting(number)) = later.get(LOOK_AHEAD).map(|&(_, place)| Place::of(place)) {
+                        self.resting.prefetch_octets(number);
                     }
                     match Place::of(place) {
                         Place::Resting(number) => {
