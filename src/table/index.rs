@@ -19,6 +19,9 @@ const PHASES: u32 = 4;
 /// Places behind the last home, for those that had to move on.
 const BEHIND: usize = 8;
 
+/// Words at and behind a home, in which what is there mostly stands.
+const NEAR: usize = 8;
+
 /// Words of hash (above) and place + 1 (below); 0 is empty.
 #[derive(Debug)]
 pub(super) struct Index {
@@ -44,21 +47,24 @@ impl Index {
     pub fn prefetch(&self, hash: u32) -> u32 {
         let part = self.part(hash);
         let home = part.home(hash);
-        if let Some(word) = part.words.get(home) {
-            prefetch(word);
+        if let Some(near) = part.near(home) {
+            // They mostly stand in two lines.
+            prefetch(&near[0]);
+            prefetch(&near[NEAR / 2]);
         }
         home as u32
     }
 
-    /// The first place that `hash` leads to, or `NOWHERE`, to bring it into the cache. It has seldom moved on beyond the line that
-    /// was fetched. Nothing is found where the index has grown since `home` was said.
+    /// The first place that `hash` leads to, or `NOWHERE`, to bring it into the cache. Nothing is found where it has moved on far, or
+    /// where the index has grown since `home` was said.
     #[inline]
     pub fn guess(&self, hash: u32, home: u32) -> u32 {
-        let words = self.part(hash).words.get(home as usize..).unwrap_or_default();
-        let least = word(hash, 0);
-        match words.iter().find(|&&word| word == 0 || word >= least) {
-            Some(&word) if hash_of(word) == hash => (word as u32).wrapping_sub(1),
-            _ => NOWHERE,
+        let Some(near) = self.part(hash).near(home as usize) else { return NOWHERE };
+        // All are looked at side by side: how far it has moved on is anybody's guess, so that a branch for each is mostly guessed wrong.
+        let is_it = |at: usize| if hash_of(near[at]) == hash { u8::MAX } else { 0 };
+        match u64::from_le_bytes([is_it(0), is_it(1), is_it(2), is_it(3), is_it(4), is_it(5), is_it(6), is_it(7)]) {
+            0 => NOWHERE,
+            is_it => (near[is_it.trailing_zeros() as usize / 8] as u32).wrapping_sub(1),
         }
     }
 
@@ -126,6 +132,12 @@ impl Part {
     #[inline]
     fn home(&self, hash: u32) -> usize {
         ((u64::from(hash << PART_BITS) * u64::from(self.homes)) >> 32) as usize
+    }
+
+    /// The words at a home and behind it.
+    #[inline]
+    fn near(&self, home: usize) -> Option<&[u64; NEAR]> {
+        self.words.get(home..)?.first_chunk()
     }
 
     #[inline]
