@@ -166,9 +166,18 @@ impl Head {
     #[inline]
     fn ends_at(&self, profile: &Profile) -> Option<Timestamp> {
         // Asked first: most are in the middle of their life.
-        if self.stage == Stage::Open && !self.tails.iter().all(|tail| tail.has(CLOSED)) {
-            return None;
-        }
+        if self.stage == Stage::Open && !self.is_closed() { None } else { self.ends_after(profile) }
+    }
+
+    /// Both sides have closed.
+    #[inline]
+    fn is_closed(&self) -> bool {
+        let [client, server] = &self.tails;
+        client.deeds & server.deeds & CLOSED != 0
+    }
+
+    #[inline(never)]
+    fn ends_after(&self, profile: &Profile) -> Option<Timestamp> {
         let after = match self.stage {
             Stage::Open | Stage::Reset => profile.time_wait_ns,
             Stage::Asked => profile.syn_give_up_ns,
@@ -387,12 +396,18 @@ impl Brief {
         shelves.put_back(std::mem::replace(&mut self.head.rest, Place::NONE));
     }
 
-    /// Begins to bring the place into the cache where the next segment will lie.
+    /// Begins to bring the place into the cache where the next segment will lie, and the other octets if it is about to be the last.
     #[inline]
     pub fn prefetch(&self, shelves: &Shelves) {
-        match self.head.rest_used {
-            0 => prefetch(&self.first[FIRST_MAX - 1]),
-            used => shelves.prefetch(self.head.rest, used.into()),
+        let head = &self.head;
+        let used = usize::from(head.rest_used);
+        if used == 0 {
+            return prefetch(&self.first[FIRST_MAX - 1]);
+        }
+        shelves.prefetch(head.rest, used);
+        if head.is_closed() {
+            prefetch(&self.first[FIRST_MAX - 1]);
+            shelves.prefetch_before(head.rest, used);
         }
     }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU64;
 
 use crate::base::Endpoint;
+use crate::base::prefetch::prefetch;
 
 /// Two endpoints in a fixed order. VLAN, tunnel and interface do not take part, as in Wireshark, unless the user tells
 /// realms apart.
@@ -142,6 +143,16 @@ impl Kept {
             (Ends::V4(low, high), Ends::V4(key_low, key_high)) => low == key_low && high == key_high,
             (Ends::V6(kept), Ends::V6(ends)) => **kept == *ends,
             _ => false,
+        }
+    }
+
+    /// Begins to bring what lies elsewhere into the cache.
+    #[inline]
+    pub fn prefetch(&self) {
+        if let Ends::V6(kept) = &self.0 {
+            // It may lie in two lines.
+            prefetch(&kept.low);
+            prefetch(&kept.realm);
         }
     }
 

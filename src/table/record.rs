@@ -339,9 +339,10 @@ impl Record {
         prefetch_first(self, HEAD);
     }
 
-    /// Begins to bring the place into the cache where its next segment will lie.
+    /// Begins to bring into the cache what its next segment asks for elsewhere.
     #[inline]
     pub fn prefetch_behind(&self, shelves: &Shelves) {
+        self.key.prefetch();
         if let Body::Brief(brief) = &self.body {
             brief.prefetch(shelves);
         }

@@ -2,7 +2,7 @@
 //! to its octets.
 
 use super::shelves::Place;
-use super::{Brief, CLOSED, Head, Packed, Shelves, Stage, Tail};
+use super::{Brief, Head, Packed, Shelves, Stage, Tail};
 use crate::base::{Endpoint, Seq, Side, Timestamp};
 
 /// A [`Head`] in half of the octets, of a connection that [is over](Brief::is_over).
@@ -63,9 +63,7 @@ impl Brief {
         let Head { stage, tails: [client, server], .. } = &self.head;
         match stage {
             Stage::Reset => true,
-            Stage::Open => {
-                client.deeds & server.deeds & CLOSED != 0 && client.ack == server.nxt && server.ack == client.nxt
-            }
+            Stage::Open => self.head.is_closed() && client.ack == server.nxt && server.ack == client.nxt,
             Stage::Asked | Stage::Answered => false,
         }
     }

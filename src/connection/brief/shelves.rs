@@ -13,6 +13,9 @@ const PIECE: usize = 1 << 16;
 const UNIT: usize = 16;
 const UNITS: usize = PIECE / UNIT;
 
+/// Octets of a line of the cache.
+const LINE: usize = 64;
+
 /// Where a place is has 28 bits, and its size four: 4 GiB can be told apart.
 const AT_BITS: u32 = 28;
 
@@ -144,6 +147,16 @@ impl Shelves {
     pub(super) fn prefetch(&self, place: Place, used: usize) {
         if let Some(octet) = self.get(place).get(used) {
             prefetch(octet);
+        }
+    }
+
+    /// The same of the lines before.
+    #[inline]
+    pub(super) fn prefetch_before(&self, place: Place, used: usize) {
+        let mut at = 0;
+        while at < used {
+            self.prefetch(place, at);
+            at += LINE;
         }
     }
 

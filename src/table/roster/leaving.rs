@@ -47,7 +47,7 @@ impl Agenda for Records<'_> {
     #[inline]
     fn soon(&self, slot: u32) {
         if let Some(record) = self.slab.get(slot) {
-            prefetch(record);
+            record.prefetch_head();
         }
     }
 }
@@ -106,6 +106,7 @@ impl Table {
                     self.give_up(number, &mut leave);
                 }
                 Some((.., Place::Resting(number))) => {
+                    self.resting.prefetch_behind(2 * LOOK_AHEAD);
                     if let Some(key) = self.resting.behind(LOOK_AHEAD) {
                         self.index.prefetch(key.key().hash(self.seed));
                     }
