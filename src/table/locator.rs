@@ -57,25 +57,26 @@ impl Locator {
     /// Of what has no connection of its own.
     pub const NONE: Self = Self { hash: 0, key: Key::NONE, from_low: false, home: 0, guess: NOWHERE };
 
-    pub(super) fn opening(&self, stream: u64, predecessor: Option<Predecessor>, quoted: u8) -> Opening {
+    #[inline]
+    pub(super) fn opening<'a>(&self, stream: u64, predecessor: Option<&'a Predecessor>, quoted: u8) -> Opening<'a> {
         let &Self { hash, key, from_low, .. } = self;
         Opening { hash, key, from_low, stream, predecessor, quoted }
     }
 }
 
 /// A connection that is about to begin.
-pub(super) struct Opening {
+pub(super) struct Opening<'a> {
     pub hash: u32,
     pub key: Key,
     /// Its first segment comes from the lower endpoint of the key.
     pub from_low: bool,
     pub stream: u64,
-    pub predecessor: Option<Predecessor>,
+    pub predecessor: Option<&'a Predecessor>,
     /// What ICMP errors that quoted it before it was seen add to its completeness.
     pub quoted: u8,
 }
 
-impl Opening {
+impl Opening<'_> {
     /// Nothing is known of the four-tuple from before.
     pub fn is_plain(&self) -> bool {
         self.predecessor.is_none() && self.quoted == 0

@@ -92,8 +92,8 @@ impl Record {
 
     /// Begins a connection with its first segment, in the place of what was here.
     #[inline]
-    pub fn begin(&mut self, opening: &Opening, first: &Segment) {
-        let &Opening { key, stream, from_low, ref predecessor, quoted, .. } = opening;
+    pub fn begin(&mut self, opening: &Opening<'_>, first: &Segment) {
+        let &Opening { key, stream, from_low, predecessor, quoted, .. } = opening;
         (self.key, self.stream, self.client_is_low) = (Kept::of(key), stream, from_low);
         (self.scheduled, self.newest, self.touched) = (Self::NEVER, Timestamp(0), true);
         if predecessor.is_none() && quoted == 0 && Brief::can_begin(first) {
@@ -103,7 +103,7 @@ impl Record {
             }
             return;
         }
-        let mut connection = Box::new(Connection::new(stream, first, *predecessor));
+        let mut connection = Box::new(Connection::new(stream, first, predecessor.copied()));
         connection.completeness = quoted;
         connection.step(first);
         self.body = Body::Whole(connection);

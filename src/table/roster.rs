@@ -422,7 +422,7 @@ impl Table {
                 && opens_new_stream(segment.flags, segment.seq, known(connection, segment.source));
             if opens {
                 let past = Predecessor::before(connection, segment, self.profile);
-                let predecessor = Some(past).filter(Predecessor::is_known);
+                let predecessor = Some(&past).filter(|past| past.is_known());
                 connection.succeed(segment);
                 if connection.learn_roles(segment) {
                     self.slab[slot].exchange_ends();
@@ -444,17 +444,18 @@ impl Table {
         segment: &Segment,
         leave: &mut impl FnMut(Left<'_>),
     ) -> Entry {
-        let (stream, predecessor, quoted) = match left.and_then(|number| self.past.get(number)) {
+        let trace = left.and_then(|number| self.past.get(number));
+        let (stream, predecessor, quoted) = match &trace {
             Some(Trace::Past(past)) => {
                 if !opens_new_stream(segment.flags, segment.seq, past.known(segment.source)) {
                     if let Some(number) = left {
                         self.past.count_late(number);
                     }
-                    return Entry::Late(Past { late: past.late + 1, ..past });
+                    return Entry::Late(Past { late: past.late + 1, ..*past });
                 }
-                (self.number(), Some(past.summary).filter(Predecessor::is_known), 0)
+                (self.number(), Some(&past.summary).filter(|past| past.is_known()), 0)
             }
-            Some(Trace::Numbered(stream, completeness)) => (stream, None, completeness),
+            &Some(Trace::Numbered(stream, completeness)) => (stream, None, completeness),
             None => (self.number(), None, 0),
         };
         self.open(&locator.opening(stream, predecessor, quoted), left, segment, leave)
@@ -550,7 +551,7 @@ impl Table {
     /// Begins a connection in the place of what was left of the one before, whose number in the ring is `left`.
     fn open(
         &mut self,
-        opening: &Opening,
+        opening: &Opening<'_>,
         left: Option<u32>,
         segment: &Segment,
         leave: &mut impl FnMut(Left<'_>),
