@@ -169,9 +169,10 @@ impl Resting {
         }
         let mut row = std::mem::take(&mut self.spare);
         if let Some(before) = self.rows.back() {
-            // As much as the one before needed; the first one grows as it must.
-            row.entries.reserve_exact(before.entries.len());
-            row.octets.reserve_exact(before.octets.len());
+            // A little more than the one before needed; the first one grows as it must.
+            let more = |len: usize, most: usize| (len + len / 8).min(most);
+            row.entries.reserve_exact(more(before.entries.len(), ROW));
+            row.octets.reserve_exact(more(before.octets.len(), OCTETS));
         }
         row.behind_ns = behind_ns;
         self.rows.push_back(row);
