@@ -487,32 +487,35 @@ impl Brief {
     /// A packed segment lies whole in the record or whole behind it.
     #[inline(always)]
     fn keep(&mut self, out: &mut Packing, flags: Flags, marks: Marks, shelves: Option<&mut Shelves>) -> bool {
-        let head = &mut self.head;
         let (begin, len) = out.finish(flags, marks);
-        let octets = &out.scratch()[begin..];
+        let Some(place) = self.place_for(len, shelves) else { return false };
+        put(place, &out.scratch()[begin..], len);
+        true
+    }
+
+    /// The place of the next `len` octets, and what room there is behind them; none when there is none.
+    #[inline(always)]
+    fn place_for<'a>(&'a mut self, len: usize, shelves: Option<&'a mut Shelves>) -> Option<&'a mut [u8]> {
+        let head = &mut self.head;
         let from = usize::from(head.first_used);
         if head.rest_used == 0 && from + len <= FIRST_MAX {
-            put_at(&mut self.first, from, octets, len);
             head.first_used += len as u8;
-            return true;
+            return self.first.get_mut(from..);
         }
         let from = usize::from(head.rest_used);
-        let Some(place) = shelves.and_then(|shelves| shelves.room(&mut head.rest, from, from + len)) else {
-            return false;
-        };
-        put_at(place, from, octets, len);
+        let place = shelves?.room(&mut head.rest, from, from + len)?;
         head.rest_used += len as u16;
-        true
+        place.get_mut(from..)
     }
 }
 
 /// Copies the first `len` octets of `packed` to `place`. What lies behind may be written over: it is written later.
 #[inline(always)]
-fn put_at(place: &mut [u8], from: usize, packed: &[u8], len: usize) {
+fn put(place: &mut [u8], packed: &[u8], len: usize) {
     // Copies of a fixed length are two instructions.
-    match (place.get_mut(from..).and_then(<[u8]>::first_chunk_mut), packed.first_chunk::<WHOLE>()) {
+    match (place.first_chunk_mut(), packed.first_chunk::<WHOLE>()) {
         (Some(place), Some(whole)) if len <= WHOLE => *place = *whole,
-        _ => put_exactly(&mut place[from..], &packed[..len]),
+        _ => put_exactly(place, &packed[..len]),
     }
 }
 

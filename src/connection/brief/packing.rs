@@ -180,10 +180,10 @@ impl Packing {
     #[inline(always)]
     pub fn finish(&mut self, flags: Flags, marks: Marks) -> (usize, usize) {
         let head = self.bits & BITS | flags_to_head(flags) | marks_to_head(marks);
-        let is_short = head & LONG == 0;
-        let (head, from) = if is_short { (head << 16, 2) } else { (head | IS_LONG, 0) };
+        let (head, len) = with_len(head);
+        let from = 4 - len;
         if let Some(place) = self.octets.first_chunk_mut() {
-            *place = head.to_le_bytes();
+            *place = (head << (8 * from)).to_le_bytes();
         }
         (from, self.len() - from)
     }
@@ -252,8 +252,7 @@ impl Packing {
     /// A time in ns; most captures count in microseconds.
     #[inline(always)]
     pub fn span(&mut self, ns: u64) {
-        let micros = ns / 1_000;
-        let is_whole = micros * 1_000 == ns;
+        let (micros, is_whole) = whole_micros(ns);
         let value = if is_whole { micros } else { ns };
         self.write(value.to_le_bytes());
         self.bits += SPAN[(value << 1 | 1).ilog2() as usize] | if is_whole { 0 } else { NANOS };
@@ -293,9 +292,105 @@ impl Packing {
     }
 }
 
+/// A number, or some one behind the other, with what each adds to the segment.
+#[derive(Clone, Copy)]
+struct Number {
+    value: u64,
+    share: u32,
+}
+
+impl Number {
+    const NONE: Self = Self { value: 0, share: 0 };
+
+    #[inline(always)]
+    fn of(value: u64, shares: &'static Shares) -> Self {
+        Self { value, share: shares[(value << 1 | 1).ilog2() as usize] }
+    }
+
+    /// With `next` behind it; wrong where they have more octets than a word, which their length shows.
+    #[inline(always)]
+    fn then(self, next: Self) -> Self {
+        // Eight bits an octet; those below the length are none that a number has.
+        let value = self.value | next.value.wrapping_shl(self.share >> (LEN_AT - 3));
+        Self { value, share: self.share + next.share }
+    }
+
+    #[inline(always)]
+    fn len(self) -> usize {
+        (self.share >> LEN_AT) as usize
+    }
+}
+
+/// A segment of which only what moves on in every one is told, in two words of which the octets in use stand one behind the
+/// other. It is put together in registers: what is stored in pieces and loaded as a whole waits for the stores.
+pub(super) struct Short {
+    words: [u64; 2],
+    lens: [usize; 2],
+}
+
+impl Short {
+    /// One from the server or the client, with timestamps as they are [told](folded), octets of payload, ns and frames since the
+    /// segment before. None if it needs longer words.
+    #[inline(always)]
+    pub fn pack(
+        (side, flags, marks): (Side, Flags, Marks),
+        clock: Option<[u32; 2]>,
+        payload: u32,
+        span_ns: u64,
+        frames: u32,
+    ) -> Option<Self> {
+        let (micros, is_whole) = whole_micros(span_ns);
+        let (span, nanos) = if is_whole { (micros, 0) } else { (span_ns, NANOS) };
+        let (stamps, has_clock) = match clock {
+            Some([value, echo]) => (Number::of(value.into(), &VALUE).then(Number::of(echo.into(), &ECHO)), CLOCK),
+            None => (Number::NONE, 0),
+        };
+        let payload = Number::of(payload.into(), &PAYLOAD);
+        let rest = payload.then(Number::of(span, &SPAN)).then(Number::of((frames ^ 1).into(), &FRAMES));
+        let bits = (side as u32) << FROM_SERVER_AT | nanos | has_clock | (stamps.share | rest.share) & BITS;
+        let (head, head_len) = with_len(bits | flags_to_head(flags) | marks_to_head(marks));
+        let lens = [head_len + stamps.len(), rest.len()];
+        let words = [u64::from(head) | stamps.value << (8 * head_len), rest.value];
+        (lens[0] <= 8 && lens[1] <= 8).then_some(Self { words, lens })
+    }
+
+    /// How many octets it has.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.lens[0] + self.lens[1]
+    }
+
+    /// Writes it, and something behind it.
+    #[inline(always)]
+    pub fn write(&self, place: &mut [u8; WHOLE]) {
+        let [first, second] = self.words;
+        // It is never more; so the compiler knows, too.
+        let at = self.lens[0].min(8);
+        if let Some(place) = place.first_chunk_mut() {
+            *place = first.to_le_bytes();
+        }
+        if let Some(place) = place[at..].first_chunk_mut() {
+            *place = second.to_le_bytes();
+        }
+    }
+}
+
+/// A time in whole microseconds, and whether it is one.
+#[inline(always)]
+fn whole_micros(ns: u64) -> (u64, bool) {
+    let micros = ns / 1_000;
+    (micros, micros * 1_000 == ns)
+}
+
+/// The head as it is stored, and how many octets it has.
+#[inline(always)]
+fn with_len(head: u32) -> (u32, usize) {
+    if head & LONG == 0 { (head, 2) } else { (head | IS_LONG, 4) }
+}
+
 /// How far `value` is from `base`, either way round the circle.
 #[inline(always)]
-fn folded(value: u32, base: u32) -> u32 {
+pub(super) fn folded(value: u32, base: u32) -> u32 {
     let distance = value.wrapping_sub(base).cast_signed();
     ((distance << 1) ^ (distance >> 31)).cast_unsigned()
 }

@@ -1,8 +1,8 @@
 //! The usual segment of a packed connection, which nearly all are: asked for with few branches and packed without the questions
 //! that others need.
 
-use super::packing::{ACK, IN_HEAD, IP_ID, Packing, WINDOW};
-use super::{Brief, CLOSED, HAS_CLOCK, PAYLOAD_MAX, Shelves, Stage, Tail};
+use super::packing::{ACK, IN_HEAD, IP_ID, Packing, Short, WHOLE, WINDOW, folded};
+use super::{Brief, CLOSED, HAS_CLOCK, PAYLOAD_MAX, Shelves, Stage, Tail, put_exactly};
 use crate::base::Side;
 use crate::segment::{Flags, Segment};
 
@@ -36,23 +36,36 @@ impl Brief {
     pub(super) fn take_usual(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
         let head = &self.head;
         let (own, peer) = (&head.tails[side as usize], &head.tails[1 - side as usize]);
-        let mut out = Packing::new(side);
-        let (has_ack, has_id) = (segment.ack != peer.nxt, segment.ip_id != own.next_id());
-        if has_ack | has_id {
-            out.put_if(has_ack, ACK, segment.ack.0.to_le_bytes());
-            out.put_if(has_id, IP_ID, segment.ip_id.to_le_bytes());
-        }
-        out.put_if(segment.window != own.window, WINDOW, segment.window.to_le_bytes());
         let stamps = segment.options.timestamps;
-        if let Some(timestamps) = stamps {
-            out.clock(timestamps, own.clock, peer.clock);
-        }
-        out.payload(segment.payload_len);
-        out.span((segment.time.0 - head.newest.0).cast_unsigned());
-        out.frames((segment.frame.0 - head.frame) as u32);
+        let span_ns = (segment.time.0 - head.newest.0).cast_unsigned();
+        let frames = (segment.frame.0 - head.frame) as u32;
         // It has no others.
         let flags = segment.flags & (Flags::PSH | Flags::FIN) | Flags::ACK;
-        if !self.keep(&mut out, flags, segment.marks, Some(shelves)) {
+        let (has_ack, has_id) = (segment.ack != peer.nxt, segment.ip_id != own.next_id());
+        let has_window = segment.window != own.window;
+        let short = if has_ack | has_id | has_window {
+            None
+        } else {
+            let clock = stamps.map(|stamps| [folded(stamps.value, own.clock), folded(stamps.echo, peer.clock)]);
+            Short::pack((side, flags, segment.marks), clock, segment.payload_len, span_ns, frames)
+        };
+        let is_kept = match short {
+            Some(short) => self.keep_short(&short, shelves),
+            None => {
+                let mut out = Packing::new(side);
+                out.put_if(has_ack, ACK, segment.ack.0.to_le_bytes());
+                out.put_if(has_id, IP_ID, segment.ip_id.to_le_bytes());
+                out.put_if(has_window, WINDOW, segment.window.to_le_bytes());
+                if let Some(timestamps) = stamps {
+                    out.clock(timestamps, own.clock, peer.clock);
+                }
+                out.payload(segment.payload_len);
+                out.span(span_ns);
+                out.frames(frames);
+                self.keep(&mut out, flags, segment.marks, Some(shelves))
+            }
+        };
+        if !is_kept {
             return false;
         }
         let head = &mut self.head;
@@ -74,6 +87,19 @@ impl Brief {
         }
         if segment.flags.contains(Flags::FIN) {
             own.close(peer_closed);
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn keep_short(&mut self, short: &Short, shelves: &mut Shelves) -> bool {
+        let Some(place) = self.place_for(short.len(), Some(shelves)) else { return false };
+        if let Some(place) = place.first_chunk_mut() {
+            short.write(place);
+        } else {
+            let mut octets = [0; WHOLE];
+            short.write(&mut octets);
+            put_exactly(place, &octets[..short.len()]);
         }
         true
     }
