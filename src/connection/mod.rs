@@ -55,7 +55,7 @@ pub use journal::{Artefact, Exhibit, Journal};
 pub use lifecycle::{Hindsight, Lifecycle, Room, Surprise, is_hard};
 pub use noted::{Class, Noted};
 pub use opening::Opening;
-pub use orderly::{Abort, Circumstances, LastPayload, Orderly, Place, Sent, Sighting, Steps};
+pub use orderly::{Abort, Circumstances, LastPayload, Orderly, Place, Sent, Sighting, Steps, Waking};
 pub use predecessor::{PastHalf, Predecessor, Successor};
 pub use profile::{Profile, ProfileBasis, SYN_REPEATED_NS, UnreadData};
 pub use reset::{Acceptance, ResetSeen};

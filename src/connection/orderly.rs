@@ -24,7 +24,7 @@ use super::state::State;
 use super::vantage::Tap;
 use super::words::{Basis, CloseKind, Initiator, OpenKind, StateStep};
 use crate::base::{Endpoint, Side, Sides, Timestamp};
-use crate::segment::{Marks, Segment};
+use crate::segment::{Flags, Marks, Segment};
 
 /// A server that has not been heard since its SYN-ACK holds the connection for certain as long as the client said no more.
 const UNHEARD_MAX: u32 = 3;
@@ -94,7 +94,7 @@ pub struct Orderly {
     /// The longest silence, ns.
     pub silence_ns: i64,
     /// The segment that ended it, if it was one of seconds.
-    pub after_silence: Option<Noted>,
+    pub after_silence: Option<Waking>,
     /// It had to make room for others before it ended.
     pub evicted: bool,
     /// Segments of which the capture lacks payload.
@@ -138,6 +138,19 @@ pub struct Sighting {
     pub first: Place,
     /// How many there are.
     pub count: u64,
+}
+
+/// The segment that ended a silence.
+#[derive(Clone, Copy, Debug)]
+pub struct Waking {
+    /// Where it stands.
+    pub at: Place,
+    /// Who sent it.
+    pub side: Side,
+    /// Of its control bits those that close or reset.
+    pub ends: Flags,
+    /// Its payload, octets.
+    pub octets: u32,
 }
 
 /// What one end sent.
@@ -359,7 +372,7 @@ impl Orderly {
             last_frame: newest.frame,
             syn_clock: pass.syn_clock,
             silence_ns: pass.silence_ns,
-            after_silence: pass.after_silence.map(|note| pass.note_dated(note)),
+            after_silence: pass.after_silence.map(|waking| Waking { at: pass.dated(waking.at), ..waking }),
             evicted,
             cut: pass.cut.map(|seen| pass.sighting_dated(seen)),
             large: pass.large.map(|seen| pass.sighting_dated(seen)),
@@ -603,7 +616,7 @@ impl Orderly {
 
     /// The first frame that shows the close: that of a FIN, of an abort, or of the SYN that was refused.
     pub fn closing_frame(&self) -> Option<u64> {
-        let fin = [self.fins.client, self.fins.server].into_iter().flatten().map(|fin| fin.frame).min();
+        let fin = self.fins[self.closer()?].map(|fin| fin.frame);
         let abort = || self.abort.map(|abort| abort.at.frame);
         fin.or_else(abort).or_else(|| self.refusal.map(|_| self.syn_frame))
     }

@@ -2,9 +2,8 @@
 
 use super::super::brief::{Unpacked, Unpacking, Usual};
 use super::course::{Course, Stage, Turn};
-use super::{Abort, LastPayload, Place, Sent, Sighting};
+use super::{Abort, LastPayload, Place, Sent, Sighting, Waking};
 use crate::base::{Seq, Side, Sides, Timestamp};
-use crate::connection::noted::{Class, Noted};
 use crate::connection::profile::Greeting;
 use crate::connection::step::SILENCE_NS;
 use crate::segment::{Flags, Marks, Segment, TcpOptions};
@@ -82,7 +81,7 @@ pub(super) struct Pass {
     /// What times and frames count from.
     before: Place,
     pub silence_ns: i64,
-    pub after_silence: Option<Noted>,
+    pub after_silence: Option<Waking>,
     pub cut: Option<Sighting>,
     pub large: Option<Sighting>,
     pub sends_large: Sides<bool>,
@@ -218,12 +217,6 @@ impl Pass {
         Sighting { first: self.dated(seen.first), ..seen }
     }
 
-    /// The same of a remembered segment.
-    pub fn note_dated(&self, note: Noted) -> Noted {
-        let Place { time, frame } = self.dated(Place::of(&note));
-        Noted { time, frame, ..note }
-    }
-
     /// Takes all that are left; false when the life is not orderly with one of them.
     pub fn take_all(&mut self, unpacking: &mut Unpacking<'_>) -> bool {
         loop {
@@ -244,7 +237,8 @@ impl Pass {
     fn take_usual(&mut self, unpacking: &mut Unpacking<'_>) -> bool {
         let Sides { client, server } = &mut self.ways;
         let counts = [&mut client.count, &mut server.count];
-        let (course, mut longest, mut is_orderly) = (&mut self.course, self.silence_ns, true);
+        let (course, waking, mut longest) = (&mut self.course, &mut self.after_silence, self.silence_ns);
+        let mut is_orderly = true;
         unpacking.take_usual(|segment| {
             let &Usual { side, is_fin, time, frame, payload_len, ack, .. } = segment;
             let own = &mut *counts[side];
@@ -254,14 +248,20 @@ impl Pass {
                 (Some(clock), Some(stamps)) => side == Side::Client as usize || is_echo(stamps.echo, clock),
                 _ => false,
             };
-            let is_more = segment.span >= SILENCE_NS || segment.frames == 0 || payload_len > own.fits;
+            let is_more = segment.frames == 0 || payload_len > own.fits;
             if is_more || segment.window == 0 || !is_clocked || is_bare && ack == own.ack {
                 return false;
             }
-            longest = longest.max(segment.span);
+            let now = Place { time, frame };
+            if segment.span > longest {
+                longest = segment.span;
+                if longest >= SILENCE_NS {
+                    let ends = if is_fin { Flags::FIN } else { Flags::empty() };
+                    *waking = Some(Waking { at: now, side: Side::BOTH[side], ends, octets: payload_len });
+                }
+            }
             own.frames += 1;
             own.ack = ack;
-            let now = Place { time, frame };
             let letter = 1 << u8::from(is_bare);
             if own.letters & letter == 0 && !is_fin {
                 own.letters |= letter;
@@ -297,20 +297,18 @@ impl Pass {
     /// within what was sent, the brief holds.
     #[inline(always)]
     fn take(&mut self, segment: &Unpacked, unpacking: &Unpacking<'_>) -> bool {
-        // A copy, so that the numbers themselves need no place.
-        let whole = || {
-            let copy = *segment;
-            unpacking.segment(&copy)
-        };
         let (side, now) = (segment.side, Place { time: segment.time, frame: segment.frame });
-        if self.course.stage != Stage::Nothing && !self.goes_on(side, whole, now) || segment.marks.intersects(!ORDINARY)
-        {
+        if self.course.stage != Stage::Nothing && !self.goes_on(segment, now) || segment.marks.intersects(!ORDINARY) {
             return false;
         }
         self.newest = now;
         let way = &mut self.ways[side];
-        if self.twins == Twins::Compared && way.has_twin(&whole()) {
-            return false;
+        if self.twins == Twins::Compared {
+            // A copy, so that the numbers themselves need no place.
+            let copy = *segment;
+            if way.has_twin(&unpacking.segment(&copy)) {
+                return false;
+            }
         }
         way.marks_ever |= segment.marks;
         let count = &mut way.count;
@@ -415,12 +413,13 @@ impl Pass {
 
     /// Measures the silence before a segment that is not the first.
     #[inline(always)]
-    fn goes_on(&mut self, side: Side, whole: impl Fn() -> Segment, now: Place) -> bool {
+    fn goes_on(&mut self, segment: &Unpacked, now: Place) -> bool {
         let silence = now.time.since(self.newest.time);
         if silence > self.silence_ns {
             self.silence_ns = silence;
             if silence >= SILENCE_NS {
-                self.after_silence = Some(Noted::new(&whole(), side, Class::AFTER_SILENCE));
+                let (side, ends) = (segment.side, segment.flags & (Flags::FIN | Flags::RST));
+                self.after_silence = Some(Waking { at: now, side, ends, octets: segment.payload_len });
             }
         }
         silence >= 0 && now.frame > self.newest.frame

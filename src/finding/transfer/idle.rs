@@ -3,9 +3,10 @@
 use std::fmt;
 
 use crate::base::Endpoint;
-use crate::connection::{Class, Noted, Orderly};
+use crate::connection::{Class, Noted, Orderly, Place, Waking};
 use crate::finding::phrase::{count, duration, whose_default};
 use crate::population::idle_timer;
+use crate::segment::Flags;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -74,17 +75,23 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let Some(end) = case.notes(|note| note.frame == frame).next() else { return };
     // Who sees nothing but openings and closes may have left out what was said between them.
     let confidence = if case.connection.has_controls_alone() { Confidence::Medium } else { Confidence::High };
-    tell((silence, confidence), end, case.connection.endpoint(end.side), found);
+    const ENDS: Flags = Flags::FIN.union(Flags::RST);
+    let waking = Waking { at: Place::of(end), side: end.side, ends: end.flags & ENDS, octets: end.len };
+    tell((silence, confidence), (ended_by(end), &waking), case.connection.endpoint(end.side), found);
 }
 
-fn tell((silence, confidence): (i64, Confidence), end: &Noted, endpoint: Endpoint, found: &mut Found) {
-    let outcome = ended_by(end);
+fn tell(
+    (silence, confidence): (i64, Confidence),
+    (outcome, end): (&'static str, &Waking),
+    endpoint: Endpoint,
+    found: &mut Found,
+) {
     let words = fmt::from_fn(|f| match outcome {
         "reset" => f.write_str("reset the connection"),
         "close" => f.write_str("closed"),
         "keepalive" => f.write_str("sent a probe"),
         "retransmission" => f.write_str("sent again what it had sent before"),
-        "data" => write!(f, "sent {}", count(u64::from(end.len), "octet")),
+        "data" => write!(f, "sent {}", count(u64::from(end.octets), "octet")),
         _ => f.write_str("sent an acknowledgment"),
     });
     let owner = fmt::from_fn(|f| match (outcome, idle_timer(silence)) {
@@ -93,7 +100,7 @@ fn tell((silence, confidence): (i64, Confidence), end: &Noted, endpoint: Endpoin
     });
     let quiet = duration(silence);
     let message = format_args!("nothing was sent for {quiet}; then {} ({endpoint}) {words}{owner}", end.side);
-    ENTRY.draft(confidence, end.time, [end.frame], message).endpoint(end.side).outcome(outcome).push(found);
+    ENTRY.draft(confidence, end.at.time, [end.at.frame], message).endpoint(end.side).outcome(outcome).push(found);
 }
 
 /// The same of a life that was told in short. False when the segment that ended the silence is not known.
@@ -104,7 +111,14 @@ pub(in crate::finding) fn of_orderly(orderly: &Orderly, thresholds: &Thresholds,
     let Some(end) = &orderly.after_silence else { return false };
     // A refusal is nothing but openings and closes.
     let confidence = if orderly.refusal.is_some() { Confidence::Medium } else { Confidence::High };
-    tell((orderly.silence_ns, confidence), end, orderly.endpoint(end.side), found);
+    // It repeats nothing and is no probe: either is out of order.
+    let outcome = match end {
+        _ if end.ends.contains(Flags::RST) => "reset",
+        _ if end.ends.contains(Flags::FIN) => "close",
+        _ if end.octets > 0 => "data",
+        _ => "acknowledgment",
+    };
+    tell((orderly.silence_ns, confidence), (outcome, end), orderly.endpoint(end.side), found);
     true
 }
 
