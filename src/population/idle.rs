@@ -12,7 +12,7 @@ pub struct IdleTimer {
     pub owners: &'static str,
 }
 
-/// Defaults as their owners document them. A value that somebody configured can be anybody's.
+/// Defaults as their owners document them, the shortest first. A value that somebody configured can be anybody's.
 const KNOWN: &[IdleTimer] = &[
     IdleTimer { seconds: 5, owners: "Apache httpd (KeepAliveTimeout), Node.js (server.keepAliveTimeout)" },
     IdleTimer { seconds: 15, owners: "Apache httpd before 2.2.0 and configurations since (KeepAliveTimeout)" },
@@ -37,11 +37,11 @@ const KNOWN: &[IdleTimer] = &[
 /// The known timeout that an idle time of `ns` comes from: timers fire late and never early, by a tick and a round trip,
 /// and by some thousandths of what is long.
 pub fn idle_timer(ns: i64) -> Option<&'static IdleTimer> {
-    KNOWN.iter().find(|timer| {
-        let length = i64::from(timer.seconds) * SECOND_NS;
-        let late = SECOND_NS / 2 + length / 500;
-        (length - EARLY_NS..=length + late).contains(&ns)
-    })
+    let length = |timer: &IdleTimer| i64::from(timer.seconds) * SECOND_NS;
+    let shorter = KNOWN.partition_point(|timer| length(timer) - EARLY_NS <= ns);
+    let longest = KNOWN.get(shorter.checked_sub(1)?)?;
+    let late_ns = SECOND_NS / 2 + length(longest) / 500;
+    (ns <= length(longest) + late_ns).then_some(longest)
 }
 
 /// Connections that ended idle, by the timeout and by who ended them.
