@@ -128,6 +128,9 @@ pub(super) struct Kept(Ends<Box<V6>>);
 const _: () = assert!(size_of::<Kept>() == 16);
 
 impl Kept {
+    /// Of [nobody](Key::NONE).
+    pub const NONE: Self = Self(Ends::V4(NOT_ZERO, 0));
+
     #[inline]
     pub fn of(key: Key) -> Self {
         Self(match key.0 {

@@ -41,6 +41,12 @@ struct Entry {
 
 const _: () = assert!(size_of::<Entry>() == 64);
 
+impl Entry {
+    /// Nobody.
+    const BLANK: Self =
+        Self { key: Kept::NONE, stream: 0, rest: Rest::NONE, at: 0, client_is_low: false, is_there: false };
+}
+
 #[derive(Debug, Default)]
 struct Row {
     entries: Vec<Entry>,
@@ -139,6 +145,8 @@ impl Resting {
 
     /// Takes one with its key and gives its number; none, and the key is where it was, when it is not the last in the order of
     /// leaving, or when there is no room.
+    // Inlined, so that what is written in parts is not handed over to be read as a whole.
+    #[inline]
     pub fn push(&mut self, key: &mut Kept, tired: &Tired<'_>) -> Option<u32> {
         let &Tired { stream, newest, behind_ns, client_is_low, ref rest, ref packed } = tired;
         if (self.len > 0 && (newest, stream) <= self.last) || self.kept > 2 * self.len + GONE_MAX {
@@ -153,7 +161,11 @@ impl Resting {
         let row = self.rows.back_mut()?;
         let at = u16::try_from(row.octets.len()).ok()?;
         packed.put_into(&mut row.octets);
-        row.entries.push(Entry { key: std::mem::take(key), stream, rest: *rest, at, client_is_low, is_there: true });
+        // Written where it stays, for the same reason.
+        let entry = row.entries.push_mut(Entry::BLANK);
+        (entry.stream, entry.at, entry.client_is_low, entry.is_there) = (stream, at, client_is_low, true);
+        entry.rest = *rest;
+        entry.key = std::mem::replace(key, Kept::NONE);
         row.waiting += 1;
         self.len += 1;
         self.kept += 1;

@@ -27,6 +27,10 @@ const SERVER_AT: u32 = 3;
 const WAS_RESET: u8 = 1 << 6;
 
 impl Rest {
+    /// Of nothing.
+    pub const NONE: Self =
+        Self { newest: Timestamp(0), frame: 0, nxt: [Seq(0); 2], clock: [0; 2], rest_used: 0, first_used: 0, bits: 0 };
+
     /// When the newest segment was captured.
     #[inline]
     pub fn end(&self) -> Timestamp {
