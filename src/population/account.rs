@@ -75,9 +75,7 @@ impl Habit {
         }
     }
 
-    /// The same of a life that was told in short, from a client of this hash. What it learns is not put together where it is
-    /// taken apart at once.
-    #[inline(always)]
+    /// The same of a life that was told in short, from a client of this hash.
     pub fn of_orderly(orderly: &Orderly, client: u64) -> Self {
         Self {
             idle: IdleClose::of_orderly(orderly),

@@ -43,14 +43,20 @@ impl Attempt {
     /// The same of a life that was told in short.
     #[inline]
     pub(super) fn of_orderly(orderly: &Orderly) -> Option<Self> {
-        Some(Self {
+        Some(Self::of_syn(orderly, orderly.syn_clock?))
+    }
+
+    /// The same, where its SYN's TSval is known.
+    #[inline]
+    pub(super) fn of_syn(orderly: &Orderly, clock: u32) -> Self {
+        Self {
             client: orderly.client.ip,
             time: orderly.start,
-            clock: Seq(orderly.syn_clock?),
+            clock: Seq(clock),
             is_answered: orderly.open != OpenKind::Unanswered,
             stream: orderly.stream,
             frame: orderly.syn_frame,
-        })
+        }
     }
 }
 
@@ -63,14 +69,18 @@ pub struct Clocks {
 
 impl Clocks {
     /// Takes an attempt.
-    #[inline]
     pub(super) fn take(&mut self, attempt: Attempt) {
-        if self.attempts.len() < ATTEMPTS_MAX {
-            self.attempts.push(attempt);
-        } else {
-            self.attempts[self.next] = attempt;
-            self.next = (self.next + 1) % ATTEMPTS_MAX;
+        self.take_with(|| attempt);
+    }
+
+    /// The same, put together where it stays.
+    #[inline]
+    pub(super) fn take_with(&mut self, attempt: impl FnOnce() -> Attempt) {
+        match self.attempts.get_mut(self.next) {
+            Some(oldest) => *oldest = attempt(),
+            None => self.attempts.push(attempt()),
         }
+        self.next = (self.next + 1) % ATTEMPTS_MAX;
     }
 
     /// Some attempt was not answered.

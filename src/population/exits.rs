@@ -51,6 +51,15 @@ pub(super) struct End {
     example: (u64, u64),
 }
 
+impl End {
+    /// That of a life that was told in short, by what came from its server `at` a place.
+    #[inline]
+    fn of_orderly(orderly: &Orderly, at: Place, is_reset: bool, peer: u64) -> Self {
+        let has_answered = orderly.has_answered();
+        Self { at: at.time, is_reset, has_answered, peer, example: (orderly.stream, at.frame) }
+    }
+}
+
 impl Ends {
     /// How many.
     pub fn count(&self) -> u64 {
@@ -122,13 +131,34 @@ impl Exits {
     /// Takes a connection to the service.
     #[inline]
     pub(super) fn take(&mut self, passage: &Passage) {
-        let (from, to, end) = match *passage {
-            Passage::Refused(refusal) => return self.refusals_take(refusal),
-            Passage::Lived { from, to, end } => (from, to, end),
-        };
+        match passage {
+            Passage::Refused(refusal) => self.refusals_take(*refusal),
+            Passage::Lived { from, to, end } => self.lived(*from, *to, end.as_ref()),
+        }
+    }
+
+    /// The same of a life that was told in short, where the hash of the client's address is known. No [`Passage`] is put together.
+    #[inline]
+    pub(super) fn take_orderly(&mut self, orderly: &Orderly, peer: u64) {
+        if orderly.open == OpenKind::Unanswered {
+            return;
+        }
+        if let Some(refusal) = refusal_of_orderly(orderly) {
+            return self.refusals_take(refusal);
+        }
+        match until_of_orderly(orderly) {
+            (to, Some((at, is_reset))) => {
+                self.lived(orderly.start, to, Some(&End::of_orderly(orderly, at, is_reset, peer)));
+            }
+            (to, None) => self.lived(orderly.start, to, None),
+        }
+    }
+
+    #[inline]
+    fn lived(&mut self, from: Timestamp, to: Timestamp, end: Option<&End>) {
         let spell = self.live(from, to.max(from));
         if let Some(end) = end {
-            spell.ends.take(&end);
+            spell.ends.take(end);
         }
         if self.spells.len() > SPELLS_MAX {
             self.join_two();
@@ -235,29 +265,33 @@ impl Passage {
         }
     }
 
-    /// The same of a life that was told in short, where the hash of the client's address is known. It is taken apart at once.
-    #[inline(always)]
+    /// The same of a life that was told in short, where the hash of the client's address is known.
     pub(super) fn of_orderly(orderly: &Orderly, peer: u64) -> Option<Self> {
         if orderly.open == OpenKind::Unanswered {
             return None;
         }
-        if let Some(Place { time: at, frame }) = orderly.refusal {
-            return Some(Self::Refused(Refusal { at, stream: orderly.stream, frame }));
+        if let Some(refusal) = refusal_of_orderly(orderly) {
+            return Some(Self::Refused(refusal));
         }
-        let end = |at: Place, is_reset: bool| End {
-            at: at.time,
-            is_reset,
-            has_answered: orderly.has_answered(),
-            peer,
-            example: (orderly.stream, at.frame),
-        };
-        let (to, end) = match (orderly.fins.server, orderly.abort) {
-            (Some(fin), _) => (fin.time, (!is_answer(orderly.fins.client, fin)).then(|| end(fin, false))),
-            (None, Some(Abort { at, side, .. })) => (at.time, (side == Side::Server).then(|| end(at, true))),
-            // Nothing shows that its application has let it go.
-            (None, None) => (orderly.horizon, None),
-        };
+        let (to, end) = until_of_orderly(orderly);
+        let end = end.map(|(at, is_reset)| End::of_orderly(orderly, at, is_reset, peer));
         Some(Self::Lived { from: orderly.start, to, end })
+    }
+}
+
+fn refusal_of_orderly(orderly: &Orderly) -> Option<Refusal> {
+    let Place { time: at, frame } = orderly.refusal?;
+    Some(Refusal { at, stream: orderly.stream, frame })
+}
+
+/// Until when the server's socket lived, as far as is known, and what its application ended it with, a reset or not.
+#[inline]
+fn until_of_orderly(orderly: &Orderly) -> (Timestamp, Option<(Place, bool)>) {
+    match (orderly.fins.server, orderly.abort) {
+        (Some(fin), _) => (fin.time, (!is_answer(orderly.fins.client, fin)).then_some((fin, false))),
+        (None, Some(Abort { at, side, .. })) => (at.time, (side == Side::Server).then_some((at, true))),
+        // Nothing shows that its application has let it go.
+        (None, None) => (orderly.horizon, None),
     }
 }
 

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use super::account::Habit;
-use super::clocks::Clocks;
+use super::clocks::{Attempt, Clocks};
 use super::exits::Exits;
 use super::groups::{Breadth, Groups, Grown};
-use super::idle::IdleEnds;
+use super::idle::{IdleClose, IdleEnds};
 use super::outline::Outline;
 use super::pace::{Bounds, intervals_max};
 use super::piling::{Epoch, Heap};
@@ -16,6 +16,7 @@ use super::places::Places;
 use super::store::{Block, End, List, Node, Store};
 use crate::base::prefetch::prefetch;
 use crate::base::{Endpoint, Timestamp};
+use crate::connection::{OpenKind, Orderly};
 
 /// Places for the first socket of a group each: a group is made for the second one. Most destinations of a busy
 /// capture have few, and making a group of each would cost more than counting.
@@ -122,8 +123,7 @@ pub struct Habits {
 
 impl Habits {
     /// Learns from the connection `stream`, which ended at `end`.
-    #[inline(always)]
-    pub(super) fn learn(&mut self, stream: u64, end: Timestamp, habit: &Habit) {
+    fn learn(&mut self, stream: u64, end: Timestamp, habit: &Habit) {
         if let Some(idle) = &habit.idle {
             self.idle.take(stream, end, idle);
         }
@@ -132,6 +132,18 @@ impl Habits {
         }
         if let Some(attempt) = habit.attempt {
             self.clocks.take(attempt);
+        }
+    }
+
+    /// The same from a life that was told in short, of a client of this hash: piece by piece, and nothing put together.
+    #[inline(always)]
+    fn learn_orderly(&mut self, orderly: &Orderly, client: u64) {
+        if let Some(idle) = IdleClose::of_orderly(orderly) {
+            self.idle.take(orderly.stream, orderly.end, &idle);
+        }
+        self.exits.take_orderly(orderly, client);
+        if let Some(clock) = orderly.syn_clock {
+            self.clocks.take_with(|| Attempt::of_syn(orderly, clock));
         }
     }
 }
@@ -246,15 +258,24 @@ impl<K: Copy + Ord> Gathering<K> {
     pub fn fetch_habits(&self, place: Option<usize>) {
         let group = place.and_then(|place| self.groups.get(place));
         if let Some(habits) = group.and_then(|group| group.habits.as_deref()) {
+            prefetch(habits);
             habits.exits.fetch();
         }
     }
 
     /// The group at `place` learns from the connection `stream`, which ended at `end`.
-    #[inline(always)]
     pub(super) fn learn(&mut self, place: usize, stream: u64, end: Timestamp, habit: &Habit) {
         if !habit.is_empty() {
             self.groups[place].habits.get_or_insert_default().learn(stream, end, habit);
+        }
+    }
+
+    /// The same from a life that was told in short, of a client of this hash.
+    #[inline]
+    pub(super) fn learn_orderly(&mut self, place: usize, orderly: &Orderly, client: u64) {
+        // Of a SYN alone there is nothing else to learn.
+        if orderly.open != OpenKind::Unanswered || orderly.syn_clock.is_some() {
+            self.groups[place].habits.get_or_insert_default().learn_orderly(orderly, client);
         }
     }
 

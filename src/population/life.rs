@@ -52,9 +52,36 @@ const TRAITS_BITS: u32 = 4;
 const UNUSUAL: i64 = !((1 << 61) - 1);
 
 impl Life {
+    /// Nothing.
+    pub const EMPTY: Self = Self {
+        start: 0,
+        first_fin: 0,
+        until: 0,
+        peers: Sides { client: 0, server: 0 },
+        syn_ack_ns: 0,
+        opened_ns: 0,
+        fin_acked_ns: 0,
+        second_fin_ns: 0,
+        closed_ns: 0,
+        time_wait_ms: 0,
+    };
+
     /// That of `orderly`, between addresses of these hashes; none if it is none that was closed, or does not fit.
-    #[inline]
     pub fn of(orderly: &Orderly, departure: Departure, hashes: Sides<u64>) -> Option<(Self, Proof)> {
+        let (mut life, mut proof) = (Self::EMPTY, Proof::EMPTY);
+        life.become_that_of(&mut proof, orderly, departure, hashes)?;
+        Some((life, proof))
+    }
+
+    /// The same, written where it stays: what is copied right after it was put together waits for all that was written before.
+    #[inline(always)]
+    pub fn become_that_of(
+        &mut self,
+        proof: &mut Proof,
+        orderly: &Orderly,
+        departure: Departure,
+        hashes: Sides<u64>,
+    ) -> Option<()> {
         let closer = match orderly.initiator? {
             Initiator::Client => Side::Client,
             Initiator::Server => Side::Server,
@@ -89,7 +116,7 @@ impl Life {
             | mark(until.is_some(), TIME_WAIT_ENDED)
             | mark(is_outside(orderly.client, &orderly.profiles.client), CLIENT_OUTSIDE)
             | mark(is_outside(orderly.server, &orderly.profiles.server), SERVER_OUTSIDE);
-        let life = Self {
+        *self = Self {
             start: orderly.start.0,
             first_fin: first_fin.time.0,
             until: seen_until,
@@ -109,7 +136,8 @@ impl Life {
             fin_acked.frame as u32,
             second_fin.frame as u32,
         ];
-        Some((life, Proof { stream: orderly.stream as u32, frames }))
+        *proof = Proof { stream: orderly.stream as u32, frames };
+        Some(())
     }
 
     #[inline]
@@ -209,6 +237,9 @@ impl Life {
 const MS_NS: i64 = 1_000_000;
 
 impl Proof {
+    /// Nothing.
+    pub const EMPTY: Self = Self { stream: 0, frames: [0; 6] };
+
     /// Its connection.
     #[inline]
     pub fn stream(&self) -> u64 {

@@ -7,9 +7,11 @@ use super::alone::Alone;
 use super::life::{Life, Lives, Proof};
 use super::outline::Trace;
 use super::pile::Pile;
+use super::stay::Departure;
 use super::visit::Visit;
 use crate::base::prefetch::prefetch;
 use crate::base::{Side, Sides};
+use crate::connection::Orderly;
 
 /// No block.
 const NONE: u32 = u32::MAX;
@@ -117,17 +119,21 @@ impl Block {
 }
 
 impl Store {
-    /// Keeps an orderly life, which is put together where it stays.
+    /// Keeps an orderly life, which is put together where it stays; none, and nothing is kept, where [`Life::of`] gives none.
     #[inline(always)]
-    pub fn push_life(&mut self, life: Life, proof: Proof) -> Sides<End> {
+    pub fn push_life(&mut self, orderly: &Orderly, departure: Departure, hashes: Sides<u64>) -> Option<Sides<End>> {
         let of_client = (self.lives.len() as u32) << 1;
+        let (life, proof) = (self.lives.push(Life::EMPTY), self.proofs.push(Proof::EMPTY));
+        if life.become_that_of(proof, orderly, departure, hashes).is_none() {
+            self.lives.pop();
+            self.proofs.pop();
+            return None;
+        }
+        self.len += 1;
         let Sides { client, server } = life.traces();
         let client = End { node: Node(of_client), trace: client };
         let server = End { node: Node(of_client | 1), trace: server };
-        self.lives.push(life);
-        self.proofs.push(proof);
-        self.len += 1;
-        Sides { client, server }
+        Some(Sides { client, server })
     }
 
     /// Keeps a SYN alone.
@@ -269,7 +275,13 @@ impl Store {
     /// Takes an end over from another one.
     pub fn adopt(&mut self, other: &Self, node: Node) -> Node {
         match node.kind() {
-            Kind::Life(number, side) => self.push_life(*other.lives.get(number), *other.proofs.get(number))[side].node,
+            Kind::Life(number, side) => {
+                let of_client = (self.lives.len() as u32) << 1;
+                self.lives.push(*other.lives.get(number));
+                self.proofs.push(*other.proofs.get(number));
+                self.len += 1;
+                Node(of_client | u32::from(side == Side::Server))
+            }
             Kind::Alone(number, side) => self.push_alone(*other.alone.get(number))[side].node,
             Kind::Visit(number) => self.push_visit(other.visits.get(number)).node,
         }
@@ -300,19 +312,31 @@ impl<T> Chunks<T> {
     }
 
     #[inline]
-    fn push(&mut self, thing: T) {
-        match self.chunks.last_mut() {
-            Some(last) if last.len() < CHUNK => last.push(thing),
-            _ => self.push_into_new(thing),
+    fn push(&mut self, thing: T) -> &mut T {
+        if self.chunks.last().is_none_or(|last| last.len() >= CHUNK) {
+            self.begin_chunk();
+        }
+        let newest = self.chunks.len() - 1;
+        let chunk = &mut self.chunks[newest];
+        let at = chunk.len();
+        chunk.push(thing);
+        &mut chunk[at]
+    }
+
+    /// Takes the newest thing away.
+    fn pop(&mut self) {
+        self.chunks.last_mut().map(Vec::pop);
+        // All chunks but the last are full, and none is empty.
+        if let Some(empty) = self.chunks.pop_if(|last| last.is_empty()) {
+            self.spare.push(empty);
         }
     }
 
     #[cold]
-    fn push_into_new(&mut self, thing: T) {
+    fn begin_chunk(&mut self) {
         // Few connections need no whole chunk.
         let new = || if self.chunks.is_empty() { Vec::new() } else { Vec::with_capacity(CHUNK) };
-        let mut chunk = self.spare.pop().unwrap_or_else(new);
-        chunk.push(thing);
+        let chunk = self.spare.pop().unwrap_or_else(new);
         self.chunks.push(chunk);
     }
 

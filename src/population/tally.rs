@@ -9,7 +9,6 @@ use super::alone::Alone;
 use super::distinct::{hashed, mixed};
 use super::gathering::{Gathering, Group, Hint, Key, Newcomer};
 use super::groups::Breadth;
-use super::life::Life;
 use super::pace::{Pace, intervals_max};
 use super::series::INTERVAL_NS;
 use super::stay::{Departure, Stay};
@@ -147,9 +146,8 @@ impl Tally {
                 self.arrive();
             }
         }
-        let habit = Habit::of_orderly(orderly, hashes.client);
         let place = known.unwrap_or_else(|| self.begin_service(service));
-        self.services.learn(place, orderly.stream, orderly.end, &habit);
+        self.services.learn_orderly(place, orderly, hashes.client);
         if let Some(end) = ends.server {
             self.services.add(place, end, &mut self.store);
         }
@@ -158,13 +156,12 @@ impl Tally {
     /// Keeps what is counted of both ends, as small as it can be; nothing of a client without a socket.
     #[inline]
     fn keep(&mut self, orderly: &Orderly, departure: Departure, hashes: Sides<u64>) -> Sides<Option<End>> {
-        if let Some((life, proof)) = Life::of(orderly, departure, hashes) {
-            let Sides { client, server } = self.store.push_life(life, proof);
-            return Sides { client: Some(client), server: Some(server) };
-        }
         if let Some(alone) = Alone::of(orderly, departure, hashes) {
             let Sides { client, server } = self.store.push_alone(alone);
             return Sides { client: Some(client).filter(|_| alone.has_socket()), server: Some(server) };
+        }
+        if let Some(Sides { client, server }) = self.store.push_life(orderly, departure, hashes) {
+            return Sides { client: Some(client), server: Some(server) };
         }
         let Sides { client, server } = visits_of_orderly(orderly, hashes, departure);
         let mut keep = |visit| self.store.push_visit(&visit);

@@ -169,6 +169,8 @@ impl Kept {
 }
 
 impl Default for Kept {
+    // A call would write it in parts, and who reads it whole waits until all that was written before has reached the cache.
+    #[inline]
     fn default() -> Self {
         Self::of(Key::NONE)
     }

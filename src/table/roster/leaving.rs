@@ -125,6 +125,8 @@ impl Table {
     }
 
     /// Of those that have no record, the one that leaves first: when, its stream and its place.
+    // A call would hand it over in memory, to be waited for.
+    #[inline(always)]
     fn first_without_record(&self) -> Option<(Timestamp, u64, Place)> {
         let &Profile { syn_give_up_ns, time_wait_ns, .. } = &self.profile;
         let asked = self.asked.first();
