@@ -74,9 +74,9 @@ impl Heap {
                 return;
             }
         }
-        fetch(blocks.first(), store);
+        fetch(blocks, 0, store);
         for (at, block) in blocks.iter().enumerate() {
-            fetch(blocks.get(at + 1), store);
+            fetch(blocks, at + 1, store);
             self.come_to(block.epoch, epochs);
             self.count(block.nodes(), store, epochs[usize::from(block.epoch)].bounds);
         }
@@ -118,9 +118,9 @@ fn ahead(blocks: &[Block], store: &Store, epochs: &[Epoch]) -> Option<Box<Pile>>
     pile.reserve((2 * ends).min(blocks.iter().map(|block| bounds(block).max).max()?));
     // Step by step they would not be shorter by now.
     let mut is_reached = false;
-    fetch(blocks.first(), store);
+    fetch(blocks, 0, store);
     for (at, block) in blocks.iter().enumerate() {
-        fetch(blocks.get(at + 1), store);
+        fetch(blocks, at + 1, store);
         if let Some(before) = at.checked_sub(1) {
             let since =
                 epochs.get(usize::from(blocks[before].epoch) + 1..=usize::from(block.epoch)).unwrap_or_default();
@@ -145,7 +145,14 @@ fn ahead(blocks: &[Block], store: &Store, epochs: &[Epoch]) -> Option<Box<Pile>>
     Some(pile)
 }
 
-/// Asks for the memory that the ends of `block` lie in.
-fn fetch(block: Option<&Block>, store: &Store) {
-    block.into_iter().flat_map(Block::nodes).for_each(|node| store.fetch(*node));
+/// Asks for the memory that the ends of the block `at` a place lie in, and for what shows them as long as they are examples, mostly.
+fn fetch(blocks: &[Block], at: usize, store: &Store) {
+    let Some(block) = blocks.get(at) else { return };
+    block.nodes().iter().for_each(|node| store.fetch(*node));
+    if at < BLOCKS_SHOWN {
+        block.nodes().iter().for_each(|node| store.fetch_proof(*node));
+    }
 }
+
+/// Of the first hundred ends of a group most are examples, of a thousand one in ten.
+const BLOCKS_SHOWN: usize = 8;

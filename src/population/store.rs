@@ -81,11 +81,15 @@ pub struct List {
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
     nodes: [Node; TOGETHER],
-    before: u32,
+    /// The one before, and some before that: to be asked for before their turn comes.
+    before: [u32; KNOWN_BEFORE],
     len: u16,
     /// When the last one came.
     pub epoch: u16,
 }
+
+/// Blocks that one knows of those before it.
+const KNOWN_BEFORE: usize = 4;
 
 /// Ends that a group counts at once: reaching what it has is what costs.
 pub const TOGETHER: usize = 16;
@@ -103,7 +107,7 @@ impl List {
 
 impl Block {
     /// Nothing.
-    pub const EMPTY: Self = Self { nodes: [Node(NONE); TOGETHER], before: NONE, len: 0, epoch: 0 };
+    pub const EMPTY: Self = Self { nodes: [Node(NONE); TOGETHER], before: [NONE; KNOWN_BEFORE], len: 0, epoch: 0 };
 
     /// What it holds.
     #[inline]
@@ -174,8 +178,12 @@ impl Store {
         list.len += 1;
     }
 
-    fn begin_block(&mut self, before: u32) -> u32 {
-        let block = Block { before, ..Block::EMPTY };
+    fn begin_block(&mut self, newest: u32) -> u32 {
+        let mut block = Block::EMPTY;
+        block.before[0] = newest;
+        if newest != NONE {
+            block.before[1..].copy_from_slice(&self.blocks.get(newest).before[..KNOWN_BEFORE - 1]);
+        }
         if let Some(number) = self.free.pop() {
             *self.blocks.get_mut(number) = block;
             return number;
@@ -189,7 +197,7 @@ impl Store {
         let mut number = list.newest;
         while number != NONE {
             self.free.push(number);
-            number = self.blocks.get(number).before;
+            number = self.blocks.get(number).before[0];
         }
     }
 
@@ -234,8 +242,11 @@ impl Store {
         let mut number = list.newest;
         while number != NONE {
             let block = self.blocks.get(number);
+            if let Some(&far) = block.before.last().filter(|&&far| far != NONE) {
+                prefetch(self.blocks.get(far));
+            }
             blocks.push(*block);
-            number = block.before;
+            number = block.before[0];
         }
         blocks.reverse();
     }
@@ -262,13 +273,17 @@ impl Store {
     #[inline]
     pub fn fetch(&self, node: Node) {
         match node.kind() {
-            Kind::Life(number, _) => {
-                prefetch(self.lives.get(number));
-                // Of a group that is counted for the first time nearly each is an example.
-                prefetch(self.proofs.get(number));
-            }
+            Kind::Life(number, _) => prefetch(self.lives.get(number)),
             Kind::Alone(number, _) => prefetch(self.alone.get(number)),
             Kind::Visit(number) => prefetch(self.visits.get(number)),
+        }
+    }
+
+    /// Asks for what shows an end: the first ones of a group are examples, nearly all of them.
+    #[inline]
+    pub fn fetch_proof(&self, node: Node) {
+        if let Kind::Life(number, _) = node.kind() {
+            prefetch(self.proofs.get(number));
         }
     }
 
