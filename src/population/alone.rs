@@ -77,7 +77,7 @@ impl Alone {
     #[inline]
     pub fn trace(&self, side: Side) -> Trace {
         match side {
-            Side::Client => Trace::of_socket(1, 0, 0),
+            Side::Client => Trace::of_socket(1, None, 0),
             Side::Server => Trace::default(),
         }
     }

@@ -9,7 +9,7 @@ use super::clocks::{Attempt, Clocks};
 use super::exits::Exits;
 use super::groups::{Breadth, Groups, Grown};
 use super::idle::{IdleClose, IdleEnds};
-use super::outline::Outline;
+use super::outline::Gauge;
 use super::pace::{Bounds, intervals_max};
 use super::piling::{Epoch, Heap};
 use super::places::Places;
@@ -71,13 +71,12 @@ pub struct Gathering<K> {
 pub struct Newcomer<K> {
     /// Its group's.
     pub key: Key<K>,
-    /// The hash of its host.
-    pub host: u64,
     /// The socket.
     pub end: End,
 }
 
 const _: () = assert!(size_of::<Option<Newcomer<(IpAddr, Endpoint)>>>() == 64);
+const _: () = assert!(size_of::<Group<(IpAddr, Endpoint)>>() == 128);
 
 /// Where the group of a key was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +104,7 @@ pub struct Group<K> {
     /// Those that are not in the heap yet.
     list: List,
     /// What there is of them.
-    pub outline: Outline,
+    pub gauge: Gauge,
     heap: Heap,
     habits: Option<Box<Habits>>,
 }
@@ -156,12 +155,12 @@ fn seeded(hash: u64, seed: u64) -> u64 {
 
 impl<K> Group<K> {
     fn begin(key: Key<K>) -> Self {
-        Self { key, list: List::EMPTY, outline: Outline::default(), heap: Heap::default(), habits: None }
+        Self { key, list: List::EMPTY, gauge: Gauge::default(), heap: Heap::default(), habits: None }
     }
 
     #[inline]
     fn push(&mut self, end: End, epoch: u16, store: &mut Store) {
-        self.outline += end.trace;
+        self.gauge += end.trace;
         store.enlist(&mut self.list, end.node, epoch);
     }
 }
@@ -209,11 +208,11 @@ impl<K: Copy + Ord> Gathering<K> {
         Hint(place as u32)
     }
 
-    /// The hash of the host whose socket makes room where one with this hash is the first of its group.
+    /// The group whose only socket makes room where one with this hash is the first of its group.
     #[inline]
-    pub fn makes_room(&self, hash: u64) -> Option<u64> {
+    pub fn makes_room(&self, hash: u64) -> Option<K> {
         let newcomer = self.newcomers.get(hash as usize % NEWCOMERS_MAX)?.as_ref()?;
-        Some(newcomer.host)
+        Some(newcomer.key.of)
     }
 
     /// How often a group began.
@@ -355,7 +354,7 @@ impl<K: Copy + Ord> Gathering<K> {
         let place = self.find(key).unwrap_or_else(|| self.begin(key, store, let_go));
         let (epoch, epochs) = (self.epoch(), &self.epochs);
         let group = &mut self.groups[place];
-        group.outline += other.outline;
+        group.gauge.join(&other.gauge);
         store.blocks(&other.list, &mut self.blocks);
         store.give_up(other.list);
         let nodes = self.blocks.iter().flat_map(Block::nodes);
@@ -405,9 +404,9 @@ impl<K: Copy + Ord> Gathering<K> {
 
     /// Everything that was gathered, of which the ends are in `store`, beside `let_go` sockets.
     pub fn finish(self, store: &Arc<Store>, let_go: u64) -> Groups<K> {
-        let grown = self.groups.into_iter().map(|Group { key, list, outline, heap, habits }| Grown {
+        let grown = self.groups.into_iter().map(|Group { key, list, gauge, heap, habits }| Grown {
             key: key.of,
-            outline,
+            outline: gauge.outline(),
             list,
             heap,
             habits,
@@ -456,7 +455,7 @@ impl<K: Copy + Ord> Gathering<K> {
         let groups = &self.groups;
         let kept = self.breadth.groups_kept;
         self.order.select_nth_unstable_by(kept, |&a, &b| {
-            (groups[b].outline.sockets, groups[a].key.of).cmp(&(groups[a].outline.sockets, groups[b].key.of))
+            (groups[b].gauge.sockets, groups[a].key.of).cmp(&(groups[a].gauge.sockets, groups[b].key.of))
         });
         // From the last place on, so that what takes a place has stayed.
         self.order[kept..].sort_unstable_by(|a, b| b.cmp(a));
@@ -529,7 +528,7 @@ mod tests {
             let nobody = |_: Group<u64>, _: &mut Store| unreachable!();
             let end = store.push_visit(visit);
             let place = groups.find(key(of));
-            let socket = Newcomer { key: key(of), host: 0, end };
+            let socket = Newcomer { key: key(of), end };
             let lone = groups.take_at(place, socket, store, |group, store| {
                 others.take_over(key(0), group, store, nobody);
             });
@@ -563,7 +562,7 @@ mod tests {
             for _ in 0..if n == 7 { 100 } else { 1 + n % 2 } {
                 Visit::each(&visitor(1, Timestamp(0)), &[], Timestamp(0), |visit| two.take(n, visit));
                 if let Some(group) = two.groups.groups.last_mut() {
-                    group.outline.sockets += u64::from(group.key.of == 7);
+                    group.gauge.sockets += u32::from(group.key.of == 7);
                 }
             }
         }

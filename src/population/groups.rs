@@ -10,6 +10,7 @@ use super::pace::Bounds;
 use super::pile::Pile;
 use super::piling::{Epoch, Heap};
 use super::store::{List, Store};
+use crate::connection::State;
 
 /// Groups that are certainly kept, those with most sockets. Beyond, a report would be read by nobody, and addresses can
 /// be made up by the million.
@@ -163,6 +164,8 @@ impl<K: Copy + Ord> Groups<K> {
     fn count(&self, group: &Grown<K>) -> Box<Pile> {
         let (mut heap, mut list) = (Heap::default(), group.list);
         heap.settle_all(&mut list, &mut Vec::new(), &self.store, &self.epochs);
-        heap.pile.unwrap_or_else(|| unreachable!("what was settled is there"))
+        let pile = heap.pile.unwrap_or_else(|| unreachable!("what was settled is there"));
+        debug_assert!(pile.peak(State::TimeWait).sockets <= group.outline.time_waits_at_once, "{:?}", group.outline);
+        pile
     }
 }

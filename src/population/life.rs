@@ -2,7 +2,7 @@
 
 use super::account::is_outside;
 use super::changes::Few;
-use super::outline::Trace;
+use super::outline::{During, Trace};
 use super::pile::WAITED_NS_MIN;
 use super::stay::Departure;
 use super::visit::{Attempted, STEPS_MAX, Step, Visit, Visitor};
@@ -158,13 +158,17 @@ impl Life {
         let opening = is_long(u64::from(self.opened_ns));
         let closing = is_long(u64::from(self.second_fin_ns));
         let answering = is_long(asked_ns) + is_long(u64::from(self.closed_ns));
+        let waited = Timestamp(self.first_fin + asked_ns as i64);
+        let during = During::new(waited, Some(Timestamp(self.until)).filter(|_| self.has(TIME_WAIT_ENDED)));
         match self.closer() {
-            Side::Client => {
-                Sides { client: Trace::of_socket(5, 1, closing), server: Trace::of_socket(4, 0, answering + opening) }
-            }
-            Side::Server => {
-                Sides { client: Trace::of_socket(4, 0, answering), server: Trace::of_socket(5, 1, closing + opening) }
-            }
+            Side::Client => Sides {
+                client: Trace::of_socket(5, Some(during), closing),
+                server: Trace::of_socket(4, None, answering + opening),
+            },
+            Side::Server => Sides {
+                client: Trace::of_socket(4, None, answering),
+                server: Trace::of_socket(5, Some(during), closing + opening),
+            },
         }
     }
 

@@ -9,6 +9,7 @@ use super::groups::{GROUPS_KEPT, Groups, INTERVALS_MIN, INTERVALS_TOTAL};
 use super::outline::Outline;
 use super::pile::Pile;
 use crate::base::Endpoint;
+use crate::connection::State;
 
 /// Hosts that are shown, those with most sockets.
 const HOSTS_MAX: usize = 2 * GROUPS_KEPT;
@@ -82,9 +83,11 @@ impl Sums {
     /// other is looked at once.
     pub fn reaching(&self, is_enough: impl Fn(&Outline) -> bool) -> impl Iterator<Item = (IpAddr, Cow<'_, Pile>)> {
         let those = self.sums.iter().filter(move |sum| is_enough(&sum.outline));
-        those.map(|sum| match sum.pile.get() {
-            Some(pile) => (sum.host, Cow::Borrowed(&**pile)),
-            None => (sum.host, self.pile(sum.host)),
+        those.map(|sum| {
+            let counted = sum.pile.get().map(|pile| Cow::Borrowed(&**pile));
+            let pile = counted.unwrap_or_else(|| self.pile(sum.host));
+            debug_assert!(pile.peak(State::TimeWait).sockets <= sum.outline.time_waits_at_once, "{:?}", sum.outline);
+            (sum.host, pile)
         })
     }
 

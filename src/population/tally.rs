@@ -56,17 +56,16 @@ impl Hosts {
     /// Takes over a group that was let go.
     fn take_over<K>(&mut self, ip: IpAddr, group: Group<K>, store: &mut Store) {
         let let_go = &mut self.let_go;
-        self.gathering.take_over(of_host(ip), group, store, |group, _| *let_go += group.outline.sockets);
+        self.gathering.take_over(of_host(ip), group, store, |group, _| *let_go += u64::from(group.gauge.sockets));
     }
 
     /// Takes the only socket of a group, where `hint` was known of its host after as many had begun.
     #[inline]
-    fn take(&mut self, lone: &Newcomer<(IpAddr, Endpoint)>, (hint, begun): (Hint, u64), store: &mut Store) {
-        let key = Key { of: lone.key.of.0, hash: lone.host };
+    fn take(&mut self, key: Key<IpAddr>, end: End, (hint, begun): (Hint, u64), store: &mut Store) {
         let place = self.gathering.find_fetched(key, hint, begun);
         let let_go = &mut self.let_go;
-        let socket = Newcomer { key, host: lone.host, end: lone.end };
-        let lone = self.gathering.take_at(place, socket, store, |group, _| *let_go += group.outline.sockets);
+        let socket = Newcomer { key, end };
+        let lone = self.gathering.take_at(place, socket, store, |group, _| *let_go += u64::from(group.gauge.sockets));
         self.let_go += u64::from(lone.is_some_and(|lone| lone.end.trace.is_socket()));
     }
 }
@@ -120,7 +119,7 @@ impl Tally {
         let mut room = std::mem::take(&mut self.room);
         visits_of(connection, life, (Side::Client, departure), &mut room, |visit| {
             let end = self.store.push_visit(visit);
-            self.arriving.push(Newcomer { key: destination, host: hashes.client, end });
+            self.arriving.push(Newcomer { key: destination, end });
         });
         self.arrive();
         let place = self.services.find(service).unwrap_or_else(|| self.begin_service(service));
@@ -141,7 +140,7 @@ impl Tally {
         self.services.fetch_habits(known);
         let ends = self.keep(orderly, departure, hashes);
         if let Some(end) = ends.client {
-            self.arriving.push(Newcomer { key: destination, host: hashes.client, end });
+            self.arriving.push(Newcomer { key: destination, end });
             if self.arriving.len() >= ARRIVING_MAX {
                 self.arrive();
             }
@@ -190,7 +189,7 @@ impl Tally {
         self.arrive();
         let (hosts, let_go) = (&mut self.hosts, &mut self.let_go.server);
         self.services.begin(service, &mut self.store, |group, store| {
-            *let_go += group.outline.sockets;
+            *let_go += u64::from(group.gauge.sockets);
             hosts.take_over(group.key.of.ip, group, store);
         })
     }
@@ -204,15 +203,15 @@ impl Tally {
         for ((socket, hint), room) in arriving.iter().zip(&mut hints).zip(&mut rooms) {
             *hint = destinations.fetch_group(socket.key.hash);
             if hint.is_none() {
-                *room = destinations.makes_room(socket.key.hash);
-                room.iter().for_each(|host| hosts.gathering.fetch(*host));
+                *room = destinations.makes_room(socket.key.hash).map(|(host, _)| of_host(host));
+                room.iter().for_each(|host| hosts.gathering.fetch(host.hash));
             }
         }
         let mut host_hints = [Hint::UNKNOWN; ARRIVING_MAX];
         for ((hint, room), host_hint) in hints.iter().zip(&rooms).zip(&mut host_hints) {
             destinations.fetch_room(*hint, store);
-            if let Some(host) = *room {
-                *host_hint = hosts.gathering.fetch_group(host);
+            if let Some(host) = room {
+                *host_hint = hosts.gathering.fetch_group(host.hash);
             }
         }
         host_hints.iter().for_each(|hint| hosts.gathering.fetch_room(*hint, store));
@@ -221,15 +220,19 @@ impl Tally {
             let hint = hints.get(at).copied().unwrap_or(Hint::UNKNOWN);
             let place = destinations.find_fetched(socket.key, hint, begun);
             let lone = destinations.take_at(place, socket, store, |group, store| {
-                let_go.client += group.outline.sockets;
+                let_go.client += u64::from(group.gauge.sockets);
                 hosts.take_over(group.key.of.0, group, store);
             });
             if let Some(lone) = lone {
                 let_go.client += u64::from(lone.end.trace.is_socket());
-                // Another one may have taken the place since.
-                let is_meant = rooms.get(at).is_some_and(|room| *room == Some(lone.host));
-                let hint = if is_meant { host_hints[at] } else { Hint::UNKNOWN };
-                hosts.take(&lone, (hint, hosts_begun), store);
+                let host = lone.key.of.0;
+                match rooms.get(at) {
+                    Some(Some(key)) if key.of == host => {
+                        hosts.take(*key, lone.end, (host_hints[at], hosts_begun), store)
+                    }
+                    // Another one has taken the place since.
+                    _ => hosts.take(of_host(host), lone.end, (Hint::UNKNOWN, hosts_begun), store),
+                }
             }
         }
         arriving.clear();

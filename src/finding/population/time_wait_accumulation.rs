@@ -64,7 +64,7 @@ finding! {
 }
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    let may_be = |outline: &Outline| outline.time_waits >= thresholds.time_wait_sockets_min;
+    let may_be = |outline: &Outline| outline.time_waits_at_once >= thresholds.time_wait_sockets_min;
     for (host, pile) in population.hosts.reaching(may_be) {
         let pile: &Pile = &pile;
         let peak = pile.peak(State::TimeWait);

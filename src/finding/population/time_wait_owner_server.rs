@@ -61,7 +61,7 @@ finding! {
 }
 
 fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mut Vec<PopulationFinding>) {
-    let may_be = |outline: &Outline| outline.time_waits >= thresholds.time_wait_sockets_min;
+    let may_be = |outline: &Outline| outline.time_waits_at_once >= thresholds.time_wait_sockets_min;
     for (service, pile) in population.services.reaching(may_be) {
         let closes = pile.closers.total();
         let by_server = pile.closers.server + pile.closers.both;
