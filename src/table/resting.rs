@@ -182,7 +182,7 @@ impl Resting {
         let mut row = std::mem::take(&mut self.spare);
         if let Some(before) = self.rows.back() {
             // A little more than the one before needed; the first one grows as it must.
-            let more = |len: usize, most: usize| (len + len / 8).min(most);
+            let more = |len: usize, most: usize| (len + len / 32).min(most);
             row.entries.reserve_exact(more(before.entries.len(), ROW));
             row.octets.reserve_exact(more(before.octets.len(), OCTETS));
         }
