@@ -2,7 +2,7 @@
 
 use super::delivery::{DETOUR_NS, acknowledges_beyond};
 use super::noted::{Class, Noted};
-use super::step::Connection;
+use super::step::{Connection, KEEPALIVE_NS_MIN};
 use crate::base::{Seq, Side, Sides};
 
 /// A SYN-ACK is sent again after so long (RFC 6298, section 2.1), less the time on the way, ns.
@@ -53,6 +53,8 @@ pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<O
         let mut since = copies.map(|copy| notes[syn_ack].time.since(copy.time));
         since.find(|&since| since <= echoed + (echoed / 4).min(DETOUR_NS))
     });
+    let own_syn = notes[..syn_ack].iter().rfind(|note| note.side == Side::Server && note.is_syn());
+    let is_by_own_timer = own_syn.is_some_and(|own| notes[syn_ack].time.since(own.time) >= SYN_ACK_RTO_NS);
     let completed = ack.zip(last_syn_ack).map(|(ack, sent)| (syn_ack + ack, sent));
     // What completes it and is no acknowledgment alone came when there was something to send: the acknowledgment was lost.
     let prompt = completed.filter(|&(ack, _)| notes[ack].end() != notes[ack].seq);
@@ -69,8 +71,12 @@ pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<O
             // So late it may be a copy, of which the tap missed the first: what echoes sooner tells.
             if rtt < SYN_ACK_RTO_NS {
                 Some(rtt)
+            } else if is_by_own_timer {
+                soonest_echo(&notes[syn_ack + 1..], Side::Server)
             } else {
-                soonest_echo(notes, Side::Server).map(|echoed| rtt.min(echoed))
+                let echoed = soonest_echo(notes, Side::Server);
+                let timed = Some(rtt - repeated_unseen_ns(&notes[syn_ack..])).filter(|&ns| (0..rtt).contains(&ns));
+                echoed.into_iter().chain(timed).min().map(|least| rtt.min(least))
             }
         }),
     }
@@ -88,15 +94,27 @@ fn after_probes(notes: &[Noted], ack: usize) -> Option<usize> {
     (!is_probe(&notes[answer])).then_some(answer)
 }
 
-/// From the tap to `side` and back, at most: the least time from a timestamp of its peer to its echo.
+/// From the tap to `side` and back, at most: the least time from a timestamp of its peer to its echo. What a probe echoes
+/// its sender has had for as long as it waits before it probes (RFC 9293, section 3.8.4).
 fn soonest_echo(notes: &[Noted], side: Side) -> Option<i64> {
     let echoed = |(index, answer): (usize, &Noted)| {
         let echo = answer.timestamps?.echo;
         let carries = |note: &&Noted| note.side != side && note.timestamps.is_some_and(|stamps| stamps.value == echo);
-        Some(answer.time.since(notes[..index].iter().find(carries)?.time))
+        let waited_ns = if answer.class.contains(Class::KEEPALIVE) { KEEPALIVE_NS_MIN } else { 0 };
+        Some(answer.time.since(notes[..index].iter().find(carries)?.time) - waited_ns)
     };
     let answers = notes.iter().enumerate().filter(|(_, note)| note.side == side && !note.is_rst());
     answers.filter_map(echoed).filter(|&rtt| rtt >= 0).min()
+}
+
+/// How long before the first of `notes`, a SYN-ACK, its sender had sent it for the first time, ns: the pause after which it sends
+/// it again by its timer is twice the one before (RFC 6298, section 5.5), down to the first.
+fn repeated_unseen_ns(notes: &[Noted]) -> i64 {
+    let is_next = |note: &&Noted| note.is_syn() || note.is_syn_ack();
+    // Who is asked again answers at once.
+    let Some(next) = notes[1..].iter().find(is_next).filter(|note| note.is_syn_ack()) else { return 0 };
+    let pauses = std::iter::successors(Some(next.time.since(notes[0].time) / 2), |pause| Some(pause / 2));
+    pauses.take_while(|&pause| pause >= SYN_ACK_RTO_NS).sum()
 }
 
 /// From `side` to its peer and back, at most: the least time in which it sent its FIN again, by a timer that is longer (RFC

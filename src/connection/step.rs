@@ -29,7 +29,7 @@ pub(super) const SILENCE_NS: i64 = 4_500_000_000;
 /// No retransmission timer is shorter: Linux's TCP_RTO_MIN; RFC 6298 asks for 1 s.
 const RTO_NS_MIN: i64 = 200_000_000;
 /// Keepalive times are set in whole seconds; less the time on the way.
-const KEEPALIVE_NS_MIN: i64 = 500_000_000;
+pub(super) const KEEPALIVE_NS_MIN: i64 = 500_000_000;
 /// No timer sends anything again sooner: a loss probe waits two round trips and at least this (RFC 8985, section 7.2;
 /// Linux TCP_TIMEOUT_MIN_US).
 const PROBE_NS_MIN: i64 = 2_000_000;
