@@ -3,7 +3,7 @@
 use super::delivery::{
     Arrival, Arrivals, Receipt, acknowledges_beyond, has_aborted, indices, shows_receipt_beyond, taken,
 };
-use super::noted::Noted;
+use super::noted::{Class, Noted};
 use super::reset::ResetSeen;
 use super::step::Connection;
 use super::vantage::Tap;
@@ -81,7 +81,14 @@ impl Arrivals {
         // A copy that comes when the connection is seen to be open was delayed on its way.
         let opened_at = open.map_or(u64::MAX, |open| notes[open].frame);
         let repeated = |note: &Noted| note.side == side && note.is_syn_ack() && note.frame < opened_at;
-        let answers = taken(notes, 0, |note| note.side != side && acknowledges_beyond(note, isn));
+        let mut answers = taken(notes, 0, |note| note.side != side && acknowledges_beyond(note, isn));
+        // Probes show that there was an acknowledgment before the first of them.
+        let is_probe = |note: &Noted| note.side != side && note.class.contains(Class::KEEPALIVE);
+        if answers.iter().all(|&answer| is_probe(&notes[answer])) {
+            let is_offer = |note: &&Noted| note.side == side && note.is_syn_ack();
+            let newest = |probe: usize| notes[..probe].iter().rfind(|note| is_offer(note) || is_probe(note));
+            answers.retain(|&mut probe| newest(probe).is_none_or(|newest| is_offer(&newest)));
+        }
         let (receipt, lost) = self.effective(notes, side, &answers, repeated);
         let Some(receipt) = receipt else {
             // Seen to be open all the same: the last answer before that did it.
@@ -163,5 +170,11 @@ fn does_not_hold(connection: &Connection, notes: &[Noted], answers: &[usize], si
     // An abort is no silence: a live socket sends it.
     let aborted = connection.resets.first().is_some_and(|seen| seen.noted.flags.contains(Flags::ACK));
     let mute = server.segments() == u64::from(server.syn_acks + server.rsts) && !aborted && !has_aborted;
-    refused || mute && client.unanswered > UNANSWERED_MIN || lost > 0 && client.retransmissions > 0
+    // What it acknowledges behind the SYN, only an open connection has taken.
+    let has_taken = |seen: &ResetSeen| {
+        let isn = client.isn.filter(|_| seen.noted.side == side && seen.noted.flags.contains(Flags::ACK));
+        isn.is_some_and(|isn| seen.noted.ack.after(isn + 1))
+    };
+    let is_taken = has_aborted && connection.resets.iter().any(has_taken);
+    refused || mute && client.unanswered > UNANSWERED_MIN || lost > 0 && client.retransmissions > 0 && !is_taken
 }
