@@ -94,13 +94,17 @@ impl Hindsight<'_> {
             })
     }
 
-    /// Its sender says what lies beyond the reset in note `index`. A live socket resets with its next number, so that was sent later.
+    /// Its sender says what lies beyond the reset in note `index`. A live socket resets with its next number, so that was sent
+    /// later; but where it had said more before, the number is that of what a reply answers.
     fn goes_beyond(&self, index: usize) -> bool {
         let reset = &self.notes[index];
-        self.notes[index + 1..].iter().any(|note| {
+        let is_beyond = |note: &Noted| {
             let is_own = note.side == reset.side && !note.is_rst() && !note.class.contains(Class::WILD);
-            is_own && note.end().after(reset.seq) && note.time.since(reset.time) > REORDERING_NS
-        })
+            is_own && note.end().after(reset.seq)
+        };
+        let is_reply = !reset.flags.contains(Flags::ACK) && self.notes[..index].iter().any(is_beyond);
+        let is_later = |note: &Noted| is_beyond(note) && note.time.since(reset.time) > REORDERING_NS;
+        !is_reply && self.notes[index + 1..].iter().any(is_later)
     }
 
     /// Judges every remembered reset: acceptable by its numbers, and borne out by what both ends did next.

@@ -361,6 +361,11 @@ impl Hindsight<'_> {
             // What the receiver had on its way when it came was sent before.
             let until = self.notes[effect.note].time.plus(self.arrivals.crossing_ns(side));
             let own = self.own_until(side, until).max(self.sent_by(side, effect.note));
+            // Whose connection is gone sends nothing of it any more.
+            let is_live = |note: &Noted| {
+                note.side == side && !note.is_rst() && !note.is_syn() && !note.class.contains(Class::WILD)
+            };
+            let own = own.max(self.notes.iter().rposition(is_live).map_or(0, |last| self.sent_by(side, last + 1)));
             events.push(self.event((own, effect.note, 3), Cue::Rst, effect.note, Basis::Inferred));
         }
         for error in connection.icmp_errors.iter().filter(|error| is_hard(error)) {

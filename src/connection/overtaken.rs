@@ -60,7 +60,7 @@ impl Hindsight<'_> {
                 // What says nothing new may have been sent before, and overtaken.
                 _ => note.time.since(reset.time) > OVERTAKEN_NS || is_sent_again(note),
             };
-            let acks_more = note.acknowledges() && earlier.acknowledges() && note.ack.after(earlier.ack);
+            let acks_more = note.acknowledges() && !(earlier.acknowledges() && note.ack.at_or_before(earlier.ack));
             let newer = clock || note.end().after(earlier.end()) || acks_more;
             let reacts = note.acknowledges() && peer_end.is_some_and(|end| note.ack.after(end));
             newer
@@ -114,7 +114,7 @@ impl Hindsight<'_> {
             return false;
         }
         let aborts = |note: &Noted| note.side == reset.side && note.flags.contains(Flags::RST | Flags::ACK);
-        let is_live = |note: &Noted| note.window != 0 || note.timestamps.is_some();
+        let is_live = |note: &Noted| note.window != 0 || own.window == 0 || note.timestamps.is_some();
         let is_soon = |note: &Noted| note.time.since(reset.time) <= OVERTAKEN_NS;
         if self.notes[index..].iter().any(|note| aborts(note) && is_live(note) && is_soon(note)) {
             // It overtook the abort that had taken its sender's socket.
@@ -154,7 +154,8 @@ impl Hindsight<'_> {
         let side = reply.side;
         let (own, peer) = (&seen.before[side], &seen.before[!side]);
         let is_beside = self.arrivals.tap == Some(Tap::beside(side));
-        let is_reordered = own.sack_high.zip(peer.acked).is_some_and(|(edge, acked)| edge.after(acked));
+        let is_reordered = own.sack_high.zip(peer.acked).is_some_and(|(edge, acked)| edge.after(acked))
+            || self.came_out_of_order(side, index);
         let path_ns = self.arrivals.rtt_ns[side].unwrap_or(0);
         let came = self.notes[..index].iter().enumerate().filter(|(_, note)| note.side != side && note.is_rst());
         let takes = |(at, note): (usize, &Noted)| {
@@ -171,6 +172,21 @@ impl Hindsight<'_> {
             is_there && is_taken && !self.goes_on(side, at, self.arrivals.crossing_ns(side))
         };
         came.into_iter().any(takes)
+    }
+
+    /// What `side` had sent before note `until` came to the tap in another order than it was written in, by its clock.
+    fn came_out_of_order(&self, side: Side, until: usize) -> bool {
+        let own = |note: &&Noted| note.side == side;
+        let stamp = |note: &Noted| note.timestamps.map(|stamps| Seq(stamps.value));
+        let overtook = |early: &Noted, late: &Noted| {
+            let is_older = stamp(late).zip(stamp(early)).is_some_and(|(late, early)| late.at_or_before(early));
+            early.seq.after(late.seq) && is_older
+        };
+        let before = &self.notes[..until];
+        before.iter().enumerate().filter(|(_, note)| own(note)).any(|(at, late)| {
+            let is_filling = late.class.contains(Class::FILLS_GAP);
+            is_filling && before[..at].iter().filter(own).any(|early| overtook(early, late))
+        })
     }
 
     /// `side` says of what comes to it a second time that it had come before (RFC 2883; Linux `tcp_dsack_set`).

@@ -60,6 +60,9 @@ mod cases;
 /// The same for rare closes, and for captures that show less: without timestamps, without ids, cut short.
 mod corners;
 
+/// The same for resets and acknowledgments that were lost on the way.
+mod lost;
+
 /// What several tests need: an analysis in memory and everything that it reports.
 mod told;
 
