@@ -21,6 +21,7 @@ const LIFE_MAX: Timestamp = Timestamp(600 * SECOND);
 pub const EVENTS_MAX: usize = 3000;
 const SECOND: i64 = 1_000_000_000;
 const MILLISECOND: i64 = 1_000_000;
+const DELAY_NS_MAX: i64 = 40 * MILLISECOND;
 const JITTER_NS_MAX: i64 = 60 * MILLISECOND;
 
 /// What happened, on both hosts and at the tap.
@@ -84,6 +85,13 @@ impl Life {
         if hop.delay_ns == 0 { 0 } else { hop.delay_ns + JITTER_NS_MAX }
     }
 
+    /// By how much longer the wire between the tap and `side` may be for all that the packets tell, until an answer tells: as
+    /// the longest. Beside the tap there is no wire.
+    pub fn longer_conceivable(&self, side: Side) -> i64 {
+        let delay_ns = self.wire.hop(side).delay_ns;
+        if delay_ns == 0 { 0 } else { whole_microseconds(DELAY_NS_MAX - delay_ns).0 }
+    }
+
     /// Packets may be lost between the tap and `side`, either way, for all that the packets tell: there is a wire.
     pub fn may_lose(&self, side: Side) -> bool {
         self.wire.hop(side).delay_ns > 0
@@ -143,7 +151,7 @@ impl Hop {
         Hop {
             loss: rng.choice([0.0, 0.0, 0.03, 0.1, 0.3]).unwrap_or_default(),
             repeat: rng.choice([0.0, 0.0, 0.0, 0.1]).unwrap_or_default(),
-            delay_ns: rng.i64(20_000..40 * MILLISECOND),
+            delay_ns: rng.i64(20_000..DELAY_NS_MAX),
             jitter_ns: rng.choice([1, 1, 1, 5 * MILLISECOND, JITTER_NS_MAX]).unwrap_or(1),
         }
     }

@@ -48,6 +48,9 @@ pub struct Otherwise {
     pub sooner: Option<(usize, Timestamp)>,
     /// The capture is that of a filter for segments that open, close or reset: the others passed the tap all the same.
     pub filtered: bool,
+    /// The wire to the tap is longer by so much. It lived sooner, by that and by its clock, which nobody else has, so that all
+    /// it sends passes the tap when it did; and by its clock what comes from there comes later, by twice as much.
+    pub longer_ns: i64,
     /// What became of packets that the tap saw.
     pub changes: Vec<Change>,
 }
@@ -55,7 +58,7 @@ pub struct Otherwise {
 impl Otherwise {
     /// Everything that may have been otherwise for `side`, the least first.
     pub fn all(life: &Life, side: Side) -> impl Iterator<Item = Otherwise> {
-        let singles = changes(life, side);
+        let singles = changes(life, side, 0);
         let resets: Vec<Change> = singles.iter().copied().filter(|change| is_lost_reset(life, *change)).collect();
         let newest = newest(life, side);
         let paired: Vec<Change> = singles.iter().copied().filter(|change| newest.contains(&change.passage())).collect();
@@ -83,6 +86,13 @@ impl Otherwise {
             let with = |changes| Otherwise { sooner: Some(sooner), changes, ..Otherwise::default() };
             alone.clone().into_iter().map(with).collect::<Vec<_>>()
         });
+        let longer_ns = life.longer_conceivable(side);
+        let longer = if longer_ns > 0 { changes(life, side, longer_ns) } else { Vec::new() };
+        let longer = longer.into_iter().map(move |change| Otherwise {
+            longer_ns,
+            changes: vec![change],
+            ..Otherwise::default()
+        });
         let stayed = alone.into_iter().chain(pairs).map(|changes| Otherwise { changes, ..Otherwise::default() });
         let filtered = Otherwise { filtered: true, ..Otherwise::default() };
         let shows_controls_alone = life.segments.iter().all(is_control);
@@ -90,6 +100,7 @@ impl Otherwise {
             .chain(stayed)
             .chain(forgot)
             .chain(sooner.into_iter().flatten())
+            .chain(longer)
     }
 
     /// Whether a packet that `side` sent then may have escaped the tap.
@@ -110,7 +121,7 @@ impl Otherwise {
             match self.changes.iter().find(|change| change.passage() == number) {
                 Some(Change::Lost(_)) => passage.delivered.clear(),
                 Some(Change::Came(_, at)) => passage.delivered = vec![*at],
-                None => {}
+                None => passage.delivered.iter_mut().for_each(|at| *at = at.plus(2 * self.longer_ns)),
             }
             if self.filtered && passage.seen.is_empty() && !is_control(&passage.segment) {
                 passage.delivered.push(passage.sent.plus(life.wire.way_ns()));
@@ -119,13 +130,14 @@ impl Otherwise {
     }
 }
 
-/// What may have become of each of the peer's packets that passed the tap.
-fn changes(life: &Life, side: Side) -> Vec<Change> {
+/// What may have become of each of the peer's packets that passed the tap, on a wire that is longer by so much.
+fn changes(life: &Life, side: Side, longer_ns: i64) -> Vec<Change> {
     let mut changes = Vec::new();
     for (index, passage) in of_peer(life, side).rev() {
-        let span = life.soonest_to(side)..=life.slowest_conceivable(side);
+        let (later_ns, end) = (2 * longer_ns, life.end.plus(longer_ns));
+        let span = life.soonest_to(side) + later_ns..=life.slowest_conceivable(side) + later_ns;
         let arrivals = passage.seen.iter().map(|(_, at)| (at.plus(*span.start()), at.plus(*span.end())));
-        let is_on_its_way = arrivals.clone().all(|(_, latest)| latest > life.end);
+        let is_on_its_way = arrivals.clone().all(|(_, latest)| latest > end);
         if !passage.delivered.is_empty() && (life.may_lose(side) || is_on_its_way) {
             changes.push(Change::Lost(index));
         }
@@ -133,11 +145,11 @@ fn changes(life: &Life, side: Side) -> Vec<Change> {
             // It matters what it comes before and after: what was sent, called for, or came itself.
             let own = life.passages.iter().filter(|own| own.from == side).map(|own| own.sent);
             let calls = life.origins[side].plan.calls.iter().map(|(at, _)| *at);
-            let others = of_peer(life, side).flat_map(|(_, other)| other.delivered.iter().copied());
+            let others = of_peer(life, side).flat_map(|(_, other)| &other.delivered).map(|at| at.plus(later_ns));
             let between =
                 own.chain(calls).chain(others).flat_map(|at| [at.plus(-MICROSECOND), at, at.plus(MICROSECOND)]);
             let moments = between.filter(|at| (soonest..=latest).contains(at)).chain([soonest, latest]);
-            let mut moments: Vec<Timestamp> = moments.filter(|at| *at <= life.end).collect();
+            let mut moments: Vec<Timestamp> = moments.filter(|at| *at <= end).collect();
             moments.sort_unstable();
             moments.dedup();
             let is_otherwise = |at: &Timestamp| passage.delivered != [*at];
@@ -193,13 +205,14 @@ pub fn live_otherwise(life: &Life, side: Side, otherwise: &Otherwise) -> Option<
     }
     let mut passages: Vec<Passage> = life.passages.iter().filter(|passage| passage.from != side).cloned().collect();
     otherwise.change(life, side, &mut passages);
-    let mut deliveries = deliveries(&passages, life.end);
+    let end = life.end.plus(otherwise.longer_ns);
+    let mut deliveries = deliveries(&passages, end);
     let mut host = Host::new(origin);
     let mut seen: VecDeque<&Passage> =
         life.passages.iter().filter(|passage| passage.from == side && !passage.seen.is_empty()).collect();
     let mut now = Timestamp(0);
     for _ in 0..EVENTS_MAX {
-        let due = host.next_event(now).filter(|&at| at <= life.end);
+        let due = host.next_event(now).filter(|&at| at <= end);
         let packets = match deliveries.front() {
             Some(&(at, _)) if due.is_none_or(|due| at <= due) => {
                 now = at;
@@ -253,14 +266,16 @@ pub fn live_otherwise(life: &Life, side: Side, otherwise: &Otherwise) -> Option<
     })
 }
 
-/// What comes of these passages until `end`, in order.
+/// What comes of these passages until `end`, in order; of one moment, in that of the tap.
 fn deliveries(passages: &[Passage], end: Timestamp) -> VecDeque<(Timestamp, Rc<[u8]>)> {
-    let arrivals =
-        |passage: &Passage| passage.delivered.clone().into_iter().map(|at| (at, Rc::clone(&passage.packet))).collect();
-    let mut deliveries: Vec<(Timestamp, Rc<[u8]>)> = passages.iter().flat_map::<Vec<_>, _>(arrivals).collect();
-    deliveries.retain(|(at, _)| *at <= end);
-    deliveries.sort_by_key(|(at, _)| *at);
-    deliveries.into()
+    let mut deliveries = Vec::new();
+    for passage in passages {
+        let frame = passage.seen.iter().map(|(frame, _)| *frame).min();
+        let until_then = passage.delivered.iter().filter(|at| **at <= end);
+        deliveries.extend(until_then.map(|at| (*at, frame, Rc::clone(&passage.packet))));
+    }
+    deliveries.sort_by_key(|(at, frame, _)| (*at, *frame));
+    deliveries.into_iter().map(|(at, _, packet)| (at, packet)).collect()
 }
 
 /// It opens, closes or resets.

@@ -229,9 +229,7 @@ impl<'a> View<'a> {
                 }
                 Some(_) => {}
             }
-            // smoltcp drops whole what acknowledges less than was acknowledged before. RFC 9293, section 3.10.7.4, fifth,
-            // ignores the acknowledgment and goes on to the FIN.
-            if let Some(came) = self.fin_behind_older_ack()
+            if let Some(came) = self.fin_kept()
                 && self.at(Fin).is_none_or(|at| came < at)
                 && !self.shows(came, |segment| !acknowledges(segment) && !is_rst(segment))
             {
@@ -280,6 +278,11 @@ impl<'a> View<'a> {
                     edits.push(Edit::Swap(Fin, AckOfFin));
                 }
             }
+            // What brings both brings the acknowledgment first (RFC 9293, section 3.10.7.4, fifth and eighth).
+            let brings_both = |segment: &Segment| is_fin(segment) && acknowledges(segment);
+            if self.at(Fin).is_none() && self.at(AckOfFin).is_none() && self.first_seen(brings_both).is_some() {
+                edits.push(Edit::Swap(Fin, AckOfFin));
+            }
             if self.lost_first(acknowledges) || self.lost_first(is_fin) || self.life.reorders_to(self.side) {
                 edits.push(Edit::Swap(AckOfFin, Fin));
                 edits.push(Edit::Swap(Fin, AckOfFin));
@@ -313,19 +316,35 @@ impl<'a> View<'a> {
         reset.is_some_and(|passage| expected.is_some_and(|expected| passage.segment.seq != expected))
     }
 
-    /// When the peer's FIN first came, next in order, in a segment with an acknowledgment older than one that had come.
-    fn fin_behind_older_ack(&self) -> Option<Timestamp> {
+    /// When the peer's FIN had come, with all octets before it, to a socket that keeps what RFC 9293 has it keep. smoltcp drops
+    /// whole what acknowledges less than was acknowledged before, where section 3.10.7.4, fifth, ignores the acknowledgment and
+    /// goes on to the octets and the FIN; and it drops a FIN behind a hole, where the same section holds it until that is filled.
+    fn fin_kept(&self) -> Option<Timestamp> {
+        let fin = Self::fin(self.peers())?;
         let arrivals = self.peers().flat_map(|passage| passage.delivered.iter().map(move |at| (*at, &passage.segment)));
-        let arrivals: Vec<(Timestamp, &Segment)> = arrivals.collect();
-        let is_older = |at: Timestamp, segment: &Segment| {
-            arrivals.iter().any(|(before, other)| *before < at && other.ack.after(segment.ack))
+        let mut arrivals: Vec<(Timestamp, &Segment)> = arrivals.filter(|(_, segment)| !is_rst(segment)).collect();
+        arrivals.sort_by_key(|(at, _)| *at);
+        let start = arrivals.iter().find(|(_, segment)| is_syn(segment) || is_syn_ack(segment))?.1.seq;
+        let has_room = |at: Timestamp, segment: &Segment| {
+            let said = self.own().filter(|passage| passage.sent <= at && passage.segment.flags.contains(Flags::ACK));
+            let edges = said.map(|passage| passage.segment.ack + u32::from(passage.segment.window));
+            edges.reduce(Seq::later).is_some_and(|edge| edge.at_or_after(segment.seq + segment.payload_len))
         };
-        let is_next = |at: Timestamp, segment: &Segment| {
-            let said = self.own().filter(|passage| passage.sent <= at).last();
-            said.is_some_and(|passage| passage.segment.ack.at_or_after(segment.seq))
-        };
-        let behind = arrivals.iter().filter(|(at, segment)| is_fin(segment) && is_older(*at, segment));
-        behind.filter(|(at, segment)| is_next(*at, segment)).map(|(at, _)| *at).min()
+        let (mut next, mut kept) = (start + 1, Vec::new());
+        for (at, segment) in arrivals {
+            if has_room(at, segment) {
+                kept.push(segment);
+            }
+            while let Some(found) =
+                kept.iter().find(|kept| kept.seq.at_or_before(next) && kept.seq_end().after(next)).copied()
+            {
+                next = found.seq_end();
+            }
+            if next.after(fin) {
+                return Some(at);
+            }
+        }
+        None
     }
 
     /// The first of the peer's segments of a kind that the tap saw did not arrive.
