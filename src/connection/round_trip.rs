@@ -72,7 +72,7 @@ pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<O
             if rtt < SYN_ACK_RTO_NS {
                 Some(rtt)
             } else if is_by_own_timer {
-                soonest_echo(&notes[syn_ack + 1..], Side::Server)
+                soonest_echo(&notes[syn_ack + 1..], Side::Server).filter(|&echoed| echoed < SYN_ACK_RTO_NS)
             } else {
                 let echoed = soonest_echo(notes, Side::Server);
                 let timed = Some(rtt - repeated_unseen_ns(&notes[syn_ack..])).filter(|&ns| (0..rtt).contains(&ns));
