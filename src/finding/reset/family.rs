@@ -1,6 +1,7 @@
 //! Active or reply: which of the two ways in which a stack makes a reset its header shows.
 
 use super::Inquiry;
+use crate::base::Seq;
 use crate::connection::{Noted, Profile, State};
 use crate::finding::verdict::Family;
 use crate::segment::Flags;
@@ -17,11 +18,13 @@ pub(super) fn of(inquiry: &Inquiry<'_>) -> Option<Family> {
         return (inquiry.trigger.is_some() || inquiry.answers_unnoted_data()).then_some(Family::Reply);
     }
     let answers_syn = inquiry.trigger.is_some_and(|trigger| trigger.is_syn());
-    if answers_syn && sender.isn.is_none() {
-        return Some(Family::Reply);
-    }
     let live_marks = noted.window != 0 || noted.timestamps.is_some();
     let at_next = sender.is_known() && (noted.seq == sender.nxt || sender.fin == Some(noted.seq));
+    // Who answers a SYN with number 0 has no socket, even one that had answered a copy of it with SYN-ACK before.
+    let is_unnumbered = noted.seq == Seq(0) && !at_next && !live_marks;
+    if answers_syn && (sender.isn.is_none() || is_unnumbered) {
+        return Some(Family::Reply);
+    }
     if live_marks || at_next || inquiry.effect.state_of(inquiry.from()) != State::Closed {
         return Some(Family::Active);
     }

@@ -27,6 +27,15 @@ finding! {
     /// server > RST ACK
     /// ```
     ///
+    /// It may come even where a copy of the SYN was answered with SYN-ACK: whoever listened has gone since.
+    ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    /// +1 client > SYN
+    ///    server > RST ACK seq =0 win 0
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A firewall that rejects with a TCP reset.
