@@ -2,7 +2,7 @@
 //! connections open a lookup waits for two lines, and waiting for those of 32 segments at once halves the whole time.
 
 /// A cache line of every machine that matters.
-const LINE_BYTES: usize = 64;
+pub(crate) const LINE_BYTES: usize = 64;
 
 /// Begins to bring every line of `place` into the cache.
 #[inline(always)]

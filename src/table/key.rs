@@ -172,7 +172,7 @@ impl Default for Kept {
     // A call would write it in parts, and who reads it whole waits until all that was written before has reached the cache.
     #[inline]
     fn default() -> Self {
-        Self::of(Key::NONE)
+        Self::NONE
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use super::key::{Kept, Key};
 use super::left::{Left, Remains};
 use super::past::Past;
-use crate::base::prefetch::prefetch;
+use crate::base::prefetch::{LINE_BYTES, prefetch};
 use crate::base::{Endpoint, Timestamp};
 use crate::connection::{Connection, Packed, Predecessor, Rest};
 
@@ -17,9 +17,6 @@ const ROW_BITS: u32 = 9;
 const ROW: usize = (1 << ROW_BITS) - 1;
 /// Their octets.
 const OCTETS: usize = 1 << 16;
-
-/// Octets of a line of the cache.
-const LINE: usize = 64;
 
 /// Rows are numbered so that the numbers of entries have 30 bits.
 const ROW_NUMBERS: u32 = 1 << (30 - ROW_BITS);
@@ -224,7 +221,7 @@ impl Resting {
         {
             // Most have no more than these two lines.
             let octets = row.octets.get(entry.at.into()..).unwrap_or_default();
-            octets.iter().step_by(LINE).take(2).for_each(prefetch);
+            octets.iter().step_by(LINE_BYTES).take(2).for_each(prefetch);
         }
     }
 

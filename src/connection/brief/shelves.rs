@@ -1,7 +1,7 @@
 //! Room for packed segments that do not fit into the record of their connection: places of a few sizes, side by side in large pieces
 //! of memory. A general allocator would add its own octets to each, take longer, and leave holes between long-lived ones.
 
-use crate::base::prefetch::prefetch;
+use crate::base::prefetch::{LINE_BYTES, prefetch};
 
 /// Octets of the places of each size; a connection that needs more is tracked.
 const SIZES: [usize; 10] = [48, 80, 112, 160, 224, 320, 448, 640, 832, 1_056];
@@ -12,9 +12,6 @@ const PIECE: usize = 1 << 16;
 /// Octets by which places are counted: all sizes are multiples.
 const UNIT: usize = 16;
 const UNITS: usize = PIECE / UNIT;
-
-/// Octets of a line of the cache.
-const LINE: usize = 64;
 
 /// Where a place is has 28 bits, and its size four: 4 GiB can be told apart.
 const AT_BITS: u32 = 28;
@@ -156,7 +153,7 @@ impl Shelves {
         let mut at = 0;
         while at < used {
             self.prefetch(place, at);
-            at += LINE;
+            at += LINE_BYTES;
         }
     }
 
