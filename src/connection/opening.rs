@@ -4,6 +4,7 @@ use smallvec::smallvec;
 
 use super::lifecycle::{Hindsight, is_hard};
 use super::noted::Noted;
+use super::step::Connection;
 use super::words::{Frames, OpenKind};
 use crate::base::{Seq, Side};
 use crate::segment::Flags;
@@ -91,6 +92,7 @@ fn kind(hindsight: &Hindsight<'_>) -> OpenKind {
         return match reset {
             // A client that never sent this SYN refutes the SYN-ACK: the half-open connection is an old duplicate's.
             Some(_) if client.syns == 0 || hindsight.syn_is_stale() => OpenKind::HalfOpen,
+            Some(reset) if refuses_behind_offer(connection, reset) => OpenKind::Refused,
             Some(_) => OpenKind::Aborted,
             None => OpenKind::HalfOpen,
         };
@@ -99,6 +101,14 @@ fn kind(hindsight: &Hindsight<'_>) -> OpenKind {
         hindsight.notes.iter().any(|note| note.side == Side::Server && note.is_syn_ack() && note.ack.after(isn + 1))
     });
     if data_accepted_with_syn { OpenKind::FastOpen } else { OpenKind::ThreeWay }
+}
+
+/// The client, which never answered the SYN-ACK, is told in `reset` that its SYN is refused, under no number of the server's:
+/// whoever listened has gone, or it is forged. In SYN-SENT the acknowledgment alone decides (RFC 9293, section 3.10.7.3).
+fn refuses_behind_offer(connection: &Connection, reset: &Noted) -> bool {
+    let (client, server) = (&connection.halves.client, &connection.halves.server);
+    let is_own = server.isn.is_some_and(|isn| reset.seq.at_or_after(isn)) && reset.seq.at_or_before(server.nxt);
+    reset.side == Side::Server && reset.acknowledges_syn(client.isn) && !is_own
 }
 
 /// The client's SYN met no SYN-ACK that the capture shows.
@@ -112,10 +122,9 @@ fn kind_unanswered(hindsight: &Hindsight<'_>) -> OpenKind {
             && note.flags.contains(Flags::ACK)
             && client.isn.is_some_and(|isn| note.ack.after(isn))
     };
-    let is_foreign = |index: usize| hindsight.echoes_no_syn(index) || hindsight.is_accepted_next(index).is_some();
     let mut refusals = (0..hindsight.notes.len()).filter(|&index| refuses(index)).peekable();
-    if refusals.peek().is_some() && refusals.clone().all(is_foreign) {
-        // Somebody else refuses: the handshake goes on in the next stream, or nobody knows how.
+    if refusals.peek().is_some() && refusals.clone().all(|index| hindsight.echoes_no_syn(index)) {
+        // Somebody else refuses, and the client does not take it: nobody knows how it goes on.
         return OpenKind::Aborted;
     }
     let refusal = refusals.peek().is_some();

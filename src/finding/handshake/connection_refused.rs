@@ -5,7 +5,7 @@ use crate::connection::{OpenKind, Orderly, Place};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::Confidence;
+use crate::finding::verdict::{Cause, Confidence, Reset};
 
 finding! {
     /// # What it is
@@ -23,6 +23,24 @@ finding! {
     /// ```trace fires
     /// client > SYN
     /// server > RST ACK
+    /// ```
+    ///
+    /// It may refuse a copy of a SYN that was accepted, when that answer was lost and the service is gone since:
+    ///
+    /// ```trace fires
+    ///    client > SYN
+    ///    server > SYN ACK
+    /// +1 client > SYN
+    ///    server > RST ACK seq =0 win 0
+    /// ```
+    ///
+    /// A client that waits for its answer takes a forged one, too, and refutes the SYN-ACK that comes after it:
+    ///
+    /// ```trace fires
+    ///       client > SYN
+    /// +10ms server > RST ACK seq =0 win 0
+    /// +10ms server > SYN ACK
+    ///       client > RST seq +1 win 0
     /// ```
     ///
     /// # Not to be confused with
@@ -50,7 +68,17 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         return;
     }
     let Some(reset) = case.notes(|note| note.is_rst() && note.side == Side::Server).next() else { return };
-    tell(reset.time, &case.life.opening.frames, (case.connection.client, case.connection.server), found);
+    let frames = &case.life.opening.frames;
+    let is_forged = |told: &&Reset| told.frame == reset.frame && told.cause == Cause::Injected;
+    if case.resets.iter().any(|told| is_forged(&told)) {
+        let (client, server) = (case.connection.client, case.connection.server);
+        let message = format_args!(
+            "somebody refused the connection from {client} in the name of {server} with a forged reset, which {client} had to take for its own answer"
+        );
+        let draft = ENTRY.draft(Confidence::Medium, reset.time, frames.iter().copied(), message);
+        return draft.endpoint(Side::Client).push(found);
+    }
+    tell(reset.time, frames, (case.connection.client, case.connection.server), found);
 }
 
 fn tell(at: Timestamp, frames: &[u64], (client, server): (Endpoint, Endpoint), found: &mut Found) {
