@@ -12,7 +12,7 @@ use crate::base::{Endpoint, Timestamp};
 use crate::connection::{Connection, Lifecycle, Orderly, Profile, Room};
 use crate::finding::{self, Loss, Losses, Sieve, Sketch, Thresholds, Unheard, Verdict};
 use crate::policy::Policy;
-use crate::population::{Departure, INTERVAL_NS, Population, SocketTable, Tally};
+use crate::population::{Crew, Departure, INTERVAL_NS, Population, SocketTable, Tally};
 use crate::report::{CaptureRecord, LateRecord, PopulationFinding, SegmentLog, Sink, Summary};
 use crate::segment::{Marks, Segment};
 use crate::table::{Left, Past, Table, TableCounts};
@@ -54,7 +54,7 @@ impl<'a> Reporter<'a> {
             summary: Summary::default(),
             interval_ns,
             is_alone: options.alone,
-            tally: Tally::new(options.profile, interval_ns).within(options.breadth),
+            tally: Tally::new(options.profile, interval_ns).within(options.breadth).shared(Crew::of(options.threads)),
             sockets: options.moment.map(SocketTable::new),
             losses: Losses::default(),
             unheard: Unheard::default(),

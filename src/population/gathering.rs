@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::account::Habit;
 use super::clocks::{Attempt, Clocks};
+use super::crew::Crew;
 use super::exits::Exits;
 use super::groups::{Breadth, Groups, Grown};
 use super::idle::{IdleClose, IdleEnds};
@@ -376,10 +377,17 @@ impl<K: Copy + Ord> Gathering<K> {
     }
 
     /// Counts what waits, as far as it would not wait for more to be counted with. What is left moves into `kept`.
-    pub fn settle(&mut self, store: &Store, kept: &mut Store) {
-        for group in &mut self.groups {
-            let rest = group.heap.settle(&mut group.list, &mut self.blocks, store, &self.epochs);
+    pub fn settle(&mut self, store: &Store, kept: &mut Store, crew: Crew)
+    where
+        K: Send + Sync,
+    {
+        let epochs = &self.epochs;
+        let mut rests = vec![None; self.groups.len()];
+        crew.share(self.groups.iter_mut().zip(&mut rests), |(group, rest), blocks| {
+            *rest = group.heap.settle(&mut group.list, blocks, store, epochs);
             group.heap.begin_again();
+        });
+        for (group, rest) in self.groups.iter_mut().zip(&rests) {
             for &node in rest.as_ref().map_or(&[][..], Block::nodes) {
                 let node = kept.adopt(store, node);
                 kept.enlist(&mut group.list, node, 0);
@@ -403,7 +411,10 @@ impl<K: Copy + Ord> Gathering<K> {
     }
 
     /// Everything that was gathered, of which the ends are in `store`, beside `let_go` sockets.
-    pub fn finish(self, store: &Arc<Store>, let_go: u64) -> Groups<K> {
+    pub fn finish(self, store: &Arc<Store>, let_go: u64, crew: Crew) -> Groups<K>
+    where
+        K: Send + Sync,
+    {
         let grown = self.groups.into_iter().map(|Group { key, list, gauge, heap, habits }| Grown {
             key: key.of,
             outline: gauge.outline(),
@@ -412,11 +423,14 @@ impl<K: Copy + Ord> Gathering<K> {
             habits,
             pile: OnceLock::new(),
         });
-        Groups::of(grown.collect(), self.epochs, Arc::clone(store), let_go)
+        Groups::of(grown.collect(), self.epochs, Arc::clone(store), let_go, crew)
     }
 
     /// The groups without their sockets: what is known of them beside.
-    pub fn habits(&self) -> Groups<K> {
+    pub fn habits(&self) -> Groups<K>
+    where
+        K: Send + Sync,
+    {
         let with_habits = self.groups.iter().map(|group| (group.key.of, group.habits.clone()));
         Groups::of_habits(with_habits)
     }
@@ -541,8 +555,8 @@ mod tests {
         fn settle(&mut self) {
             let Self { store, groups, others } = self;
             store.renew(|store, kept| {
-                groups.settle(store, kept);
-                others.settle(store, kept);
+                groups.settle(store, kept, Crew::of(2));
+                others.settle(store, kept, Crew::ALONE);
             });
         }
 
@@ -550,7 +564,7 @@ mod tests {
             self.groups.end(&mut self.store);
             self.others.end(&mut self.store);
             let store = Arc::new(self.store);
-            [self.groups.finish(&store, 0), self.others.finish(&store, 0)]
+            [self.groups.finish(&store, 0, Crew::of(2)), self.others.finish(&store, 0, Crew::ALONE)]
         }
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::{Arc, OnceLock};
 
+use super::crew::Crew;
 use super::gathering::Habits;
 use super::outline::Outline;
 use super::pace::Bounds;
@@ -81,22 +82,28 @@ pub(super) struct Grown<K> {
 
 impl<K: Copy + Ord> Groups<K> {
     /// Those of which the ends are in `store`, after these epochs.
-    pub(super) fn of(mut groups: Vec<Grown<K>>, epochs: Vec<Epoch>, store: Arc<Store>, let_go: u64) -> Self {
+    pub(super) fn of(mut groups: Vec<Grown<K>>, epochs: Vec<Epoch>, store: Arc<Store>, let_go: u64, crew: Crew) -> Self
+    where
+        K: Send,
+    {
         groups.sort_unstable_by_key(|group| group.key);
-        let mut nodes = Vec::new();
-        for group in groups.iter_mut().filter(|group| group.heap.pile.is_some()) {
-            group.heap.settle_all(&mut group.list, &mut nodes, &store, &epochs);
+        let begun = groups.iter_mut().filter(|group| group.heap.pile.is_some());
+        crew.for_sockets(store.len()).share(begun, |group, blocks| {
+            group.heap.settle_all(&mut group.list, blocks, &store, &epochs);
             group.pile = group.heap.pile.take().map_or_else(OnceLock::new, OnceLock::from);
-        }
+        });
         Self { groups, epochs, store, let_go }
     }
 
     /// Groups without sockets, of which something is known beside.
-    pub(super) fn of_habits(habits: impl Iterator<Item = (K, Option<Box<Habits>>)>) -> Self {
+    pub(super) fn of_habits(habits: impl Iterator<Item = (K, Option<Box<Habits>>)>) -> Self
+    where
+        K: Send,
+    {
         let (outline, list, heap, pile) = (Outline::default(), List::EMPTY, Heap::default(), OnceLock::new());
         let with = |(key, habits)| Grown { key, outline, list, heap: heap.clone(), habits, pile: pile.clone() };
         let bounds = Bounds { ns: 1, max: 1 };
-        Self::of(habits.map(with).collect(), vec![Epoch { bounds, fit: None }], Arc::default(), 0)
+        Self::of(habits.map(with).collect(), vec![Epoch { bounds, fit: None }], Arc::default(), 0, Crew::ALONE)
     }
 
     /// Every group by its key.

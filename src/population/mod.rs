@@ -10,6 +10,7 @@ mod account;
 mod alone;
 mod changes;
 mod clocks;
+mod crew;
 mod dating;
 mod denials;
 mod distinct;
@@ -42,6 +43,7 @@ use crate::connection::Profile;
 
 pub use account::Account;
 pub use clocks::{Attempt, Clocks};
+pub use crew::Crew;
 pub use denials::{Denial, Denials};
 pub use distinct::Distinct;
 pub use exits::{Ends, Exit, Exits, Refusal};

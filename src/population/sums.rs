@@ -5,12 +5,15 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
+use super::crew::Crew;
 use super::groups::{GROUPS_KEPT, Groups, INTERVALS_MIN, INTERVALS_TOTAL};
 use super::outline::Outline;
 use super::pile::Pile;
 use crate::base::Endpoint;
 use crate::connection::State;
 
+/// Hosts that are counted before they are looked at, where that is shared.
+const AHEAD: usize = 32;
 /// Hosts that are shown, those with most sockets.
 const HOSTS_MAX: usize = 2 * GROUPS_KEPT;
 
@@ -26,6 +29,7 @@ pub struct Sums {
     /// Intervals of one host.
     intervals_max: usize,
     let_go: u64,
+    crew: Crew,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +46,7 @@ impl Sums {
         services: &Arc<Groups<Endpoint>>,
         destinations: &Arc<Groups<(IpAddr, Endpoint)>>,
         intervals_max: usize,
+        crew: Crew,
     ) -> Self {
         let all = rest.outlines().map(|(host, outline)| (host, *outline));
         let all = all.chain(services.outlines().map(|(service, outline)| (service.ip, *outline)));
@@ -65,12 +70,14 @@ impl Sums {
         let intervals_max = (INTERVALS_TOTAL / sums.len().max(1)).clamp(INTERVALS_MIN, intervals_max);
         let (services, destinations) = (Arc::clone(services), Arc::clone(destinations));
         let begun = rest.take_counted();
-        let all = Self { sums: Vec::new(), rest, services, destinations, intervals_max, let_go };
-        for (host, pile) in begun {
-            if let Ok(place) = sums.binary_search_by_key(&host, |sum| sum.host) {
-                sums[place].pile = OnceLock::from(boxed(all.sum_of(Some(pile), host)));
-            }
-        }
+        let all = Self { sums: Vec::new(), rest, services, destinations, intervals_max, let_go, crew };
+        let sums_begun = begun.into_iter().filter_map(|(host, pile)| {
+            let place = sums.binary_search_by_key(&host, |sum| sum.host).ok()?;
+            Some((&sums[place], pile))
+        });
+        crew.share(sums_begun, |(sum, pile), (): &mut ()| {
+            sum.pile.get_or_init(|| boxed(all.sum_of(Some(pile), sum.host)));
+        });
         Self { sums, ..all }
     }
 
@@ -82,13 +89,22 @@ impl Sums {
     /// The hosts of which the outline is enough, in order. What was not counted before is not kept, since one host after the
     /// other is looked at once.
     pub fn reaching(&self, is_enough: impl Fn(&Outline) -> bool) -> impl Iterator<Item = (IpAddr, Cow<'_, Pile>)> {
-        let those = self.sums.iter().filter(move |sum| is_enough(&sum.outline));
-        those.map(|sum| {
-            let counted = sum.pile.get().map(|pile| Cow::Borrowed(&**pile));
-            let pile = counted.unwrap_or_else(|| self.pile(sum.host));
-            debug_assert!(pile.peak(State::TimeWait).sockets <= sum.outline.time_waits_at_once, "{:?}", sum.outline);
-            (sum.host, pile)
+        let those: Vec<&Sum> = self.sums.iter().filter(|sum| is_enough(&sum.outline)).collect();
+        let sockets = those.iter().map(|sum| sum.outline.sockets as usize).sum();
+        let crew = self.crew.for_sockets(sockets);
+        let together = if crew.is_alone() { 1 } else { AHEAD };
+        (0..those.len()).step_by(together).flat_map(move |from| {
+            let mut piles: Vec<_> = those[from..].iter().take(together).map(|sum| (sum.host, *sum, None)).collect();
+            crew.share(piles.iter_mut(), |(_, sum, pile), (): &mut ()| *pile = Some(self.pile_of(sum)));
+            piles.into_iter().filter_map(|(host, _, pile)| Some((host, pile?)))
         })
+    }
+
+    fn pile_of<'a>(&'a self, sum: &'a Sum) -> Cow<'a, Pile> {
+        let counted = sum.pile.get().map(|pile| Cow::Borrowed(&**pile));
+        let pile = counted.unwrap_or_else(|| self.pile(sum.host));
+        debug_assert!(pile.peak(State::TimeWait).sockets <= sum.outline.time_waits_at_once, "{:?}", sum.outline);
+        pile
     }
 
     /// Whether `host` had a socket.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Population;
 use super::account::{Habit, hashes, visits_of, visits_of_orderly};
 use super::alone::Alone;
+use super::crew::Crew;
 use super::distinct::{hashed, mixed};
 use super::gathering::{Gathering, Group, Hint, Key, Newcomer};
 use super::groups::Breadth;
@@ -28,6 +29,7 @@ pub struct Tally {
     span: Option<(Timestamp, Timestamp)>,
     pace: Pace,
     breadth: Breadth,
+    crew: Crew,
     /// Ends of connections that are not counted yet.
     store: Store,
     services: Gathering<Endpoint>,
@@ -92,6 +94,7 @@ impl Tally {
             span: None,
             pace: Pace::new(interval_ns),
             breadth: Breadth::WHOLE,
+            crew: Crew::ALONE,
             store: Store::default(),
             services: Gathering::new(interval_ns),
             destinations: Gathering::new(interval_ns),
@@ -108,6 +111,11 @@ impl Tally {
         let hosts = Hosts { gathering: self.hosts.gathering.within(breadth), ..self.hosts };
         let (services, destinations) = (self.services.within(breadth), self.destinations.within(breadth));
         Self { services, destinations, hosts, breadth, ..self }
+    }
+
+    /// The same, where these threads share what is done with many groups at once.
+    pub fn shared(self, crew: Crew) -> Self {
+        Self { crew, ..self }
     }
 
     /// Takes a connection that leaves.
@@ -245,10 +253,11 @@ impl Tally {
         self.arrive();
         self.is_due = false;
         let Self { store, services, destinations, hosts, .. } = self;
+        let crew = self.crew.for_sockets(store.len());
         store.renew(|store, kept| {
-            services.settle(store, kept);
-            destinations.settle(store, kept);
-            hosts.gathering.settle(store, kept);
+            services.settle(store, kept, crew);
+            destinations.settle(store, kept, crew);
+            hosts.gathering.settle(store, kept, crew);
         });
     }
 
@@ -267,16 +276,17 @@ impl Tally {
     /// Everything that was counted.
     pub fn finish(mut self) -> Population {
         self.arrive();
-        let Self { profile, interval_ns, span, mut store, mut services, mut destinations, mut hosts, let_go, .. } =
-            self;
+        let Self {
+            profile, interval_ns, span, crew, mut store, mut services, mut destinations, mut hosts, let_go, ..
+        } = self;
         services.end(&mut store);
         destinations.end(&mut store);
         hosts.gathering.end(&mut store);
         let store = Arc::new(store);
-        let services = Arc::new(services.finish(&store, let_go.server));
-        let destinations = Arc::new(destinations.finish(&store, let_go.client));
-        let rest = hosts.gathering.finish(&store, hosts.let_go);
-        let hosts = Sums::of(rest, &services, &destinations, intervals_max(interval_ns));
+        let services = Arc::new(services.finish(&store, let_go.server, crew));
+        let destinations = Arc::new(destinations.finish(&store, let_go.client, crew));
+        let rest = hosts.gathering.finish(&store, hosts.let_go, crew);
+        let hosts = Sums::of(rest, &services, &destinations, intervals_max(interval_ns), crew);
         Population { profile, hosts, services, destinations, span }
     }
 }
