@@ -7,7 +7,7 @@ use super::opening::Opening;
 use super::retries::Retries;
 use super::state::State;
 use super::words::{CloseKind, Frames, Initiator, OpenKind, StateStep};
-use crate::base::{Side, Sides};
+use crate::base::{Seq, Side, Sides};
 use crate::segment::Flags;
 
 /// So many transmissions without an answer at the end mean that their sender was talking to nobody.
@@ -17,8 +17,12 @@ const REPEATED_NS_MIN: i64 = 20_000_000;
 /// Payload sent after the peer's FIN makes a half-close only when it is more than a farewell in one segment (a TLS
 /// close_notify alert, for one) that its own FIN follows at once.
 const FAREWELL_OCTETS_MAX: u64 = 64;
-/// How soon the own FIN must follow for payload to be a farewell, ns.
+/// How soon after the peer's FIN was acknowledged payload must come, and the own FIN with it, to be a farewell, ns.
 const FAREWELL_NS_MAX: i64 = 50_000_000;
+/// What one call wrote and the next one closed lies no further apart, ns, on a road that does not delay one of them.
+const BREATH_NS_MAX: i64 = 2_000_000;
+/// The same by the sender's clock, in its ticks of a millisecond or more.
+const BREATH_TICKS_MAX: i32 = 2;
 
 /// How it ended, with the frames that show it.
 #[derive(Clone, Debug, PartialEq)]
@@ -181,7 +185,9 @@ impl Closing {
                 && note.ack.at_or_after(peer_fin.end())
                 && !note.class.contains(Class::RETRANSMISSION)
         };
-        let at_once = hindsight.after_fin(!side).filter(carries).count() <= 1;
+        let mut said = hindsight.after_fin(!side).filter(carries);
+        let last = said.next();
+        let at_once = said.next().is_none() && last.is_none_or(|last| is_one_breath(last, &own_fin));
         // The first that it says is an answer.
         let has_spoken = hindsight.connection.halves[side].payload_bytes > octets;
         octets > FAREWELL_OCTETS_MAX || octets > 0 && !(prompt && at_once && has_spoken)
@@ -303,6 +309,14 @@ impl Closing {
 /// `note` acknowledges everything up to the end of `other`.
 fn sees_end_of(note: &Noted, other: &Noted) -> bool {
     note.acknowledges() && note.ack.at_or_after(other.end())
+}
+
+/// `fin` was sent in one breath with `said`, which its sender wrote before it, or carries it.
+fn is_one_breath(said: &Noted, fin: &Noted) -> bool {
+    match (said.timestamps, fin.timestamps) {
+        (Some(said), Some(fin)) => Seq(fin.value).since(Seq(said.value)) <= BREATH_TICKS_MAX,
+        _ => fin.time.since(said.time) <= BREATH_NS_MAX,
+    }
 }
 
 /// The first retransmission timeout of a SYN (RFC 6298, section 2.1), ns.

@@ -36,6 +36,21 @@ finding! {
     ///    client > ACK
     /// ```
     ///
+    /// However little it is, when the writer took its time before it closed:
+    ///
+    /// ```trace fires
+    ///      client > SYN
+    ///      server > SYN ACK
+    ///      client > ACK
+    ///      client > data 100
+    ///      server > data 100
+    ///      client > FIN ACK
+    ///      server > data 30
+    ///      client > ACK
+    /// +5ms server > FIN ACK
+    ///      client > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-data-after-close`, where the data met nobody. `close-wait-stuck`, where the other side neither sends nor
@@ -49,6 +64,20 @@ finding! {
     ///    server > ACK
     /// +1 server > FIN ACK
     ///    client > ACK
+    /// ```
+    ///
+    /// A farewell, written in one breath with the close:
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN ACK
+    /// client > ACK
+    /// client > data 100
+    /// server > data 100
+    /// client > FIN ACK
+    /// server > data 30
+    /// server > FIN ACK
+    /// client > ACK
     /// ```
     ///
     /// Data that only met a reset was not read by anybody:
