@@ -55,17 +55,18 @@ impl Index {
         home as u32
     }
 
-    /// The first place that `hash` leads to, or `NOWHERE`, to bring it into the cache. Nothing is found where it has moved on far, or
-    /// where the index has grown since `home` was said.
+    /// The place that `hash` leads to, or `NOWHERE`, to bring it into the cache: a guess. It is wrong where several have this hash, and
+    /// nothing is found where it has moved on far, or where the index has grown since `home` was said.
     #[inline]
     pub fn guess(&self, hash: u32, home: u32) -> u32 {
         let Some(near) = self.part(hash).near(home as usize) else { return NOWHERE };
         // All are looked at side by side: how far it has moved on is anybody's guess, so that a branch for each is mostly guessed wrong.
-        let is_it = |at: usize| if hash_of(near[at]) == hash { u8::MAX } else { 0 };
-        match u64::from_le_bytes([is_it(0), is_it(1), is_it(2), is_it(3), is_it(4), is_it(5), is_it(6), is_it(7)]) {
-            0 => NOWHERE,
-            is_it => (near[is_it.trailing_zeros() as usize / 8] as u32).wrapping_sub(1),
+        // Nearly always one has this hash, or none.
+        let mut place = 0;
+        for &word in near {
+            place |= if hash_of(word) == hash { word as u32 } else { 0 };
         }
+        place.wrapping_sub(1)
     }
 
     /// The place of the entry with this hash for which `is_it` holds.
@@ -137,7 +138,7 @@ impl Part {
     /// The words at a home and behind it.
     #[inline]
     fn near(&self, home: usize) -> Option<&[u64; NEAR]> {
-        self.words.get(home..)?.first_chunk()
+        self.words.get(home..home + NEAR)?.first_chunk()
     }
 
     #[inline]
