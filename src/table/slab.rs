@@ -4,59 +4,55 @@ use std::ops::{Index, IndexMut};
 
 use super::record::Record;
 
-/// Records that are allocated together, as a power of two.
-const CHUNK_BITS: u32 = 10;
+/// Records that are allocated together, as a power of two: 48 KiB, which few connections fill.
+const CHUNK_BITS: u32 = 8;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
 /// Records by number, in chunks.
 #[derive(Debug, Default)]
 pub(super) struct Slab {
-    /// All but the last are full.
-    chunks: Vec<Vec<Record>>,
+    /// Of a length that the compiler knows, so that a record is found with one comparison.
+    chunks: Vec<Box<[Record; CHUNK]>>,
+    /// Records that were added. Those behind them are vacant.
+    len: usize,
 }
 
 impl Slab {
     /// Records, vacant ones among them.
     #[inline]
     pub fn len(&self) -> usize {
-        match self.chunks.last() {
-            Some(last) => (self.chunks.len() - 1) * CHUNK + last.len(),
-            None => 0,
-        }
+        self.len
     }
 
     /// Adds a vacant record and gives its number.
     pub fn add(&mut self) -> u32 {
-        let slot = self.len();
-        match self.chunks.last_mut() {
-            Some(last) if last.len() < CHUNK => last.push(Record::vacant()),
-            _ => {
-                // Few connections need no whole chunk.
-                let mut chunk = if slot == 0 { Vec::new() } else { Vec::with_capacity(CHUNK) };
-                chunk.push(Record::vacant());
-                self.chunks.push(chunk);
-            }
+        let slot = self.len;
+        if slot == self.chunks.len() * CHUNK {
+            let chunk: Vec<Record> = std::iter::repeat_with(Record::vacant).take(CHUNK).collect();
+            let Ok(chunk) = chunk.into_boxed_slice().try_into() else { unreachable!("it has this length") };
+            self.chunks.push(chunk);
         }
+        self.len += 1;
         slot as u32
     }
 
     #[inline]
     pub fn get(&self, slot: u32) -> Option<&Record> {
-        self.chunks.get(slot as usize >> CHUNK_BITS)?.get(slot as usize & (CHUNK - 1))
+        Some(&self.chunks.get(slot as usize >> CHUNK_BITS)?[slot as usize & (CHUNK - 1)])
     }
 
     #[inline]
     pub fn get_mut(&mut self, slot: u32) -> Option<&mut Record> {
-        self.chunks.get_mut(slot as usize >> CHUNK_BITS)?.get_mut(slot as usize & (CHUNK - 1))
+        Some(&mut self.chunks.get_mut(slot as usize >> CHUNK_BITS)?[slot as usize & (CHUNK - 1)])
     }
 
     /// In the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = &Record> {
-        self.chunks.iter().flatten()
+        self.chunks.iter().flat_map(|chunk| chunk.iter()).take(self.len)
     }
 
     pub fn clear(&mut self) {
-        self.chunks.clear();
+        *self = Self::default();
     }
 }
 
