@@ -12,7 +12,7 @@ use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
 use crate::segment::{Marks, Segment};
 use crate::source::Frame;
-use crate::table::{Entry, Finder, Left, Locator, Past, Table};
+use crate::table::{Entry, Finder, Left, Locator, Past, Table, Unplain};
 
 /// What follows tracking, on the same thread or another one. It is told in the order of happening.
 pub(super) trait Outlet {
@@ -264,20 +264,35 @@ impl Tracker {
         if !segment.marks.contains(Marks::SAMPLED) && self.sieve.pass(segment.flags) {
             outlet.kept(self.sieve);
         }
+        let stream = match self.table.take_plainly(locator, segment) {
+            Ok(stream) => stream,
+            Err(unplain) => self.segment_otherwise(unplain, locator, segment, outlet),
+        };
+        if self.watch == Some(stream) {
+            self.watched.push(segment);
+        }
+    }
+
+    /// What is left to do with one that is not plain. Returns its stream number.
+    #[inline(never)]
+    fn segment_otherwise(
+        &mut self,
+        unplain: Unplain,
+        locator: &Locator,
+        segment: &Segment,
+        outlet: &mut impl Outlet,
+    ) -> u64 {
         let horizon = self.horizon;
-        let entry = self.table.take_at(locator, segment, |left| {
+        let entry = self.table.take_otherwise(unplain, locator, segment, |left| {
             let departure = departure(&left, (segment.source, segment.destination), segment.time);
             outlet.left(left, departure, horizon);
         });
-        let stream = match entry {
+        match entry {
             Entry::Live(stream) => stream,
             Entry::Late(past) => {
                 outlet.late(&past, segment);
                 past.summary.stream
             }
-        };
-        if self.watch == Some(stream) {
-            self.watched.push(segment);
         }
     }
 

@@ -18,4 +18,4 @@ pub use left::{Kept, Left};
 pub use locator::{Finder, Locator};
 pub use numbering::{Known, opens_new_stream};
 pub use past::Past;
-pub use roster::{Entry, Limits, Table, TableCounts};
+pub use roster::{Entry, Limits, Table, TableCounts, Unplain};

@@ -56,6 +56,10 @@ pub enum Entry {
     Late(Past),
 }
 
+/// What became of a segment that [was not plain](Table::take_plainly).
+#[derive(Debug)]
+pub struct Unplain(Taken);
+
 /// All connections of one input.
 #[derive(Debug)]
 pub struct Table {
@@ -257,7 +261,7 @@ impl Table {
     }
 
     /// The second: brings the records into the cache, and remembers which ones.
-    #[inline]
+    #[inline(always)]
     pub fn update_soon(&self, locator: &mut Locator) {
         locator.guess = self.index.guess(locator.hash, locator.home);
         match Place::of(locator.guess) {
@@ -287,22 +291,44 @@ impl Table {
     }
 
     /// The same, for a segment that was [located](Finder::locate) already.
-    #[inline(always)]
-    pub fn take_at(&mut self, locator: &Locator, segment: &Segment, mut leave: impl FnMut(Left<'_>)) -> Entry {
-        // Another may have got the record since then.
-        if let Some(record) = self.slab.get_mut(locator.guess)
-            && record.key.is(&locator.key)
-        {
-            let clock = Clock { profile: &self.profile, paused_ns: self.paused_ns };
-            let taken = record.take_plainly(segment, locator.from_low, &clock, &mut self.shelves);
-            if taken == Taken::On {
-                return Entry::Live(record.stream);
-            }
-            if taken != Taken::Vacant {
-                return self.take_not_so_plainly(taken, locator.guess as usize, locator, segment, &mut leave);
-            }
+    #[inline]
+    pub fn take_at(&mut self, locator: &Locator, segment: &Segment, leave: impl FnMut(Left<'_>)) -> Entry {
+        match self.take_plainly(locator, segment) {
+            Ok(stream) => Entry::Live(stream),
+            Err(unplain) => self.take_otherwise(unplain, locator, segment, leave),
         }
-        self.take_found(locator, segment, &mut leave)
+    }
+
+    /// The first part of that: gives a segment to its connection if that is where it was looked for and just goes on with it. Nobody
+    /// leaves then. Returns its stream number.
+    ///
+    /// # Errors
+    /// What is left to do with any other, by [`Table::take_otherwise`].
+    #[inline(always)]
+    pub fn take_plainly(&mut self, locator: &Locator, segment: &Segment) -> Result<u64, Unplain> {
+        // Another may have got the record since then.
+        let Some(record) = self.slab.get_mut(locator.guess).filter(|record| record.key.is(&locator.key)) else {
+            return Err(Unplain(Taken::Vacant));
+        };
+        let clock = Clock { profile: &self.profile, paused_ns: self.paused_ns };
+        match record.take_plainly(segment, locator.from_low, &clock, &mut self.shelves) {
+            Taken::On => Ok(record.stream),
+            taken => Err(Unplain(taken)),
+        }
+    }
+
+    /// Does what is left to do with a segment that was no plain one.
+    pub fn take_otherwise(
+        &mut self,
+        Unplain(taken): Unplain,
+        locator: &Locator,
+        segment: &Segment,
+        mut leave: impl FnMut(Left<'_>),
+    ) -> Entry {
+        match taken {
+            Taken::Vacant => self.take_found(locator, segment, &mut leave),
+            taken => self.take_not_so_plainly(taken, locator.guess as usize, locator, segment, &mut leave),
+        }
     }
 
     /// The same, looked up anew.
