@@ -117,6 +117,7 @@ impl Connection {
 }
 
 /// A letter in [`Half::letters`](super::Half).
+#[inline]
 const fn bit(letter: char) -> u16 {
     1 << ((letter as u32 - 'A' as u32) & 15)
 }

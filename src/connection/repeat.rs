@@ -12,13 +12,28 @@ const DUPLICATE_MARKED_NS: i64 = 150_000_000;
 
 impl Connection {
     /// The same packet was captured a moment before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_duplicate(&mut self, side: Side, segment: &Segment) -> bool {
+        let packet = segment.sender_digest();
+        // Asked first: nearly none is like one of the last.
+        let is_like_one = self.halves[side].digests.iter().any(|&(digest, _)| digest == packet);
+        let seen = is_like_one && self.is_copy(side, segment, packet);
+        if !seen {
+            let half = &mut self.halves[side];
+            let slot = usize::from(half.digest_cursor) % half.digests.len();
+            half.digests[slot] = (packet, segment.time);
+            half.digest_cursor = half.digest_cursor.wrapping_add(1);
+        }
+        seen
+    }
+
+    /// The same of one with this digest, which one of the last of its sender had, too.
+    #[inline(never)]
+    fn is_copy(&self, side: Side, segment: &Segment, packet: u32) -> bool {
         // No timer sends a SYN again so soon, and nothing else repeats one that nobody has answered.
         let first_syn = segment.flags & (Flags::SYN | Flags::ACK) == Flags::SYN && self.halves[!side].frames == 0;
         let marked = segment.ip_id != 0 || segment.options.timestamps.is_some() || first_syn;
         let span = if marked { DUPLICATE_MARKED_NS } else { DUPLICATE_NS };
-        let packet = segment.sender_digest();
         let half = &self.halves[side];
         let is_same = |&&(digest, time): &&(u32, Timestamp)| digest == packet && segment.time.since(time).abs() <= span;
         let first = half.digests.iter().find(is_same).filter(|_| half.frames > 1).map(|&(_, time)| time);
@@ -33,18 +48,10 @@ impl Connection {
             segment.flags.contains(Flags::SYN | Flags::ACK) && segment.ip_id == 0 && self.halves[!side].syns > 1;
         // Where each of its frames so far came twice, the next one begins the next pair.
         let begins_pair = half.frames - 1 == 2 * u64::from(half.duplicates);
-        let is_copy = |first: Timestamp| {
+        first.is_some_and(|first| {
             let says = segment.seq_len() > 0 || marked && (segment.ip_id != 0 || !asked(first));
             if answers_each { comes_twice() && !begins_pair } else { says || comes_twice() }
-        };
-        let seen = first.is_some_and(is_copy);
-        let half = &mut self.halves[side];
-        if !seen {
-            let slot = usize::from(half.digest_cursor) % half.digests.len();
-            half.digests[slot] = (packet, segment.time);
-            half.digest_cursor = half.digest_cursor.wrapping_add(1);
-        }
-        seen
+        })
     }
 
     /// It is dated among frames already seen and one of them, to the nanosecond, or it says nothing new in a stretch that

@@ -134,7 +134,7 @@ impl SequenceAnalysis {
 
     /// A segment of `side` that is no SYN, FIN or RST, has no SACK blocks and an open window is the next in order, and nothing
     /// would be flagged.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_steady(&self, side: Side, segment: &Segment) -> bool {
         let (own, peer) = (&self.ways[side], &self.ways[!side]);
         let was_acknowledged = || peer.has_ack && segment.seq_end().at_or_before(peer.ack);

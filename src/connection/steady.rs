@@ -49,7 +49,7 @@ impl Connection {
             half.unanswered += 1;
             half.unanswered_since.get_or_insert(segment.time);
             half.payload_bytes += u64::from(segment.payload_len);
-            half.nxt = segment.seq_end();
+            half.nxt = segment.seq + segment.payload_len;
             half.last_data = Some(noted);
         }
         true
@@ -75,12 +75,15 @@ impl Connection {
     #[inline]
     fn is_steady(&self, side: Side, segment: &Segment) -> bool {
         let (own, peer) = (&self.halves[side], &self.halves[!side]);
-        let Some(acked) = peer.acked else { return false };
+        // One question after the other: nearly always each is answered as the last time.
         let is_plain = segment.flags & (Flags::SYN | Flags::FIN | Flags::RST | Flags::ACK) == Flags::ACK
             && segment.window != 0
             && segment.options.sack_count == 0
             && segment.payload_len <= WILD_DISTANCE
             && !segment.marks.intersects(Marks::HEADER_BAD | Marks::CHECKSUM_BAD | Marks::SAMPLED);
+        if !is_plain {
+            return false;
+        }
         let silence = segment.time.since(self.end);
         let goes_on = segment.seq == own.nxt
             && own.is_known()
@@ -90,15 +93,24 @@ impl Connection {
             && own.context == Some(segment.context)
             && self.has_letter_of(side, segment)
             && (0..SILENCE_NS.max(self.longest_silence.0.saturating_add(1))).contains(&silence);
-        let acknowledges = segment.ack.at_or_after(acked)
+        if !goes_on {
+            return false;
+        }
+        let acknowledges = peer.acked.is_some_and(|acked| segment.ack.at_or_after(acked))
             && (-WILD_DISTANCE.cast_signed()..=0).contains(&segment.ack.since(peer.nxt))
             && peer.isn.is_none_or(|isn| segment.ack.after(isn) || peer.has_gone_round())
             && peer.is_known()
             && peer.gaps.is_empty();
-        let is_open = own.fin.or(peer.fin).is_none() && own.rsts == 0 && peer.rsts == 0;
+        if !acknowledges {
+            return false;
+        }
+        let is_open = own.fin.is_none() && peer.fin.is_none() && own.rsts == 0 && peer.rsts == 0;
+        if !is_open {
+            return false;
+        }
         let is_past_opening =
             self.segments() >= OPENING_SEGMENTS && !peer.last.is_some_and(|last| last.flags.contains(Flags::SYN));
-        is_plain && goes_on && acknowledges && is_open && is_past_opening && self.sequence.is_steady(side, segment)
+        is_past_opening && self.sequence.is_steady(side, segment)
     }
 }
 
