@@ -28,6 +28,7 @@ const TCP: u8 = 6;
 const TCP_HEADER: usize = 20;
 const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
 const DONT_FRAGMENT: u16 = 0x4000;
+const _: () = assert!(DONT_FRAGMENT >> 3 == Marks::DONT_FRAGMENT.bits());
 
 /// Adds the segment of `frame` to `items` if the frame is a plain one. Else nothing has changed.
 #[inline(always)]
@@ -51,12 +52,11 @@ fn v4(walk: &mut Walk, frame: &Frame<'_>, items: &mut Items, head: &[u8; IP + V4
     }
     let end = IP + usize::from(be16(head, IP + 2));
     let Some(summed) = head.last_chunk::<{ 8 + TCP_HEADER }>() else { return false };
-    let Some(segment) = segment::<4, _>(walk, frame, items, summed, IP + V4_HEADER..end) else { return false };
+    // The same bit, three places lower.
+    let marks = Marks::from_bits_retain((place & DONT_FRAGMENT) >> 3);
+    let Some(segment) = segment::<4, _>(walk, frame, items, summed, IP + V4_HEADER..end, marks) else { return false };
     segment.ip_id = be16(head, IP + 4);
     segment.ttl = head[IP + 8];
-    if place & DONT_FRAGMENT != 0 {
-        segment.marks |= Marks::DONT_FRAGMENT;
-    }
     true
 }
 
@@ -68,14 +68,15 @@ fn v6(walk: &mut Walk, frame: &Frame<'_>, items: &mut Items) -> bool {
     }
     let end = IP + V6_HEADER + usize::from(be16(head, IP + 4));
     let Some(summed) = head.last_chunk::<{ 32 + TCP_HEADER }>() else { return false };
-    let Some(segment) = segment::<16, _>(walk, frame, items, summed, IP + V6_HEADER..end) else { return false };
+    let place = IP + V6_HEADER..end;
+    let Some(segment) = segment::<16, _>(walk, frame, items, summed, place, Marks::empty()) else { return false };
     segment.ip_id = 0;
     segment.ttl = head[IP + 7];
     true
 }
 
 /// Adds the segment that stands at `place` of `frame`, if that is plain: all but its identification and its time to live.
-/// `summed` are both addresses, of `ADDRESS` octets each, and the TCP header without its options.
+/// `summed` are both addresses, of `ADDRESS` octets each, and the TCP header without its options; `ip_marks` is what IP's says.
 #[inline(always)]
 fn segment<'a, const ADDRESS: usize, const SUMMED: usize>(
     walk: &mut Walk,
@@ -83,6 +84,7 @@ fn segment<'a, const ADDRESS: usize, const SUMMED: usize>(
     items: &'a mut Items,
     summed: &[u8; SUMMED],
     place: Range<usize>,
+    ip_marks: Marks,
 ) -> Option<&'a mut Segment>
 where
     IpAddr: From<[u8; ADDRESS]>,
@@ -92,7 +94,7 @@ where
     let (len, behind) = (place.end.checked_sub(place.start)?, place.start + TCP_HEADER);
     let control = be16(header, 12);
     let (header_len, flags) = (usize::from(control >> 12) * 4, Flags::from_bits_truncate(control));
-    let mut marks = direction(frame.flags);
+    let mut marks = direction(frame.flags) | ip_marks;
     let (area, payload_len);
     match frame.bytes.get(behind..place.end) {
         Some(rest) => {
