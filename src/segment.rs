@@ -233,14 +233,14 @@ impl TcpOptions {
         sack: [SackBlock { left: Seq(0), right: Seq(0) }; 4],
     };
 
-    /// There is nothing but perhaps timestamps.
+    /// 0 if there is nothing but perhaps timestamps.
     #[inline]
-    pub(crate) fn are_plain(&self) -> bool {
+    pub(crate) fn others(&self) -> u8 {
         let Self { timestamps: _, mss, window_scale, sack_permitted, fast_open, multipath, .. } = self;
         let &Self { multipath_end, order, sack_count, .. } = self;
         // All of them in one, so that there is one branch.
         let flags = mss.is_some() | window_scale.is_some() | sack_permitted | fast_open | multipath;
-        u8::from(flags) | multipath_end.0 | order.0 | sack_count == 0
+        u8::from(flags) | multipath_end.0 | order.0 | sack_count
     }
 
     /// Mixes those options into a digest in which packets with equal headers differ.

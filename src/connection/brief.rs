@@ -336,7 +336,7 @@ impl Brief {
 
     /// Takes the next segment, sent by `side`. False, and nothing has changed, when it is out of the ordinary or there is
     /// no more room: then it is time to [play back](Packed::replay).
-    #[inline]
+    #[inline(never)]
     pub fn take(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
         if self.is_usual(side, segment) {
             self.take_usual(side, segment, shelves)
@@ -505,7 +505,7 @@ impl Brief {
         let from = usize::from(head.rest_used);
         let place = shelves?.room(&mut head.rest, from, from + len)?;
         head.rest_used += len as u16;
-        place.get_mut(from..)
+        Some(place)
     }
 }
 

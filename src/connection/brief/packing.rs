@@ -134,6 +134,14 @@ type Shares = [u32; 64];
 
 const LEN_AT: u32 = 24;
 
+/// Both FIN and the mark of cut payload, each among its own.
+const RARE_BIT: u16 = 1;
+const _: () = assert!(Flags::FIN.bits() == RARE_BIT && Marks::PAYLOAD_CUT.bits() == RARE_BIT);
+
+/// The longest time in microseconds that needs no longer head.
+const SHORT_SPAN_MAX: u64 = (1 << 24) - 1;
+const _: () = assert!(3 << SPAN_AT & LONG == 0 && 4 << SPAN_AT & LONG != 0);
+
 /// Those of a number of 32 bits, mostly a small one.
 const fn word_shares(at: u32) -> Shares {
     let mut shares = [0; 64];
@@ -146,20 +154,31 @@ const fn word_shares(at: u32) -> Shares {
     shares
 }
 
-static PAYLOAD: Shares = word_shares(PAYLOAD_AT);
-static FRAMES: Shares = word_shares(FRAMES_AT);
-static VALUE: Shares = word_shares(VALUE_AT);
-static ECHO: Shares = word_shares(ECHO_AT);
-static SPAN: Shares = {
-    let mut shares = [0; 64];
-    let mut bits = 0;
-    while bits < shares.len() {
-        let octets = bits.div_ceil(8) as u32;
-        let code = if octets < 7 { octets } else { 7 };
-        shares[bits] = code << SPAN_AT | (span_len(code) as u32) << LEN_AT;
-        bits += 1;
-    }
-    shares
+/// Those of all numbers of a segment, side by side: in places of their own, each would have to be found by itself.
+struct Numbers {
+    payload: Shares,
+    frames: Shares,
+    value: Shares,
+    echo: Shares,
+    span: Shares,
+}
+
+static OF: Numbers = Numbers {
+    payload: word_shares(PAYLOAD_AT),
+    frames: word_shares(FRAMES_AT),
+    value: word_shares(VALUE_AT),
+    echo: word_shares(ECHO_AT),
+    span: {
+        let mut shares = [0; 64];
+        let mut bits = 0;
+        while bits < shares.len() {
+            let octets = bits.div_ceil(8) as u32;
+            let code = if octets < 7 { octets } else { 7 };
+            shares[bits] = code << SPAN_AT | (span_len(code) as u32) << LEN_AT;
+            bits += 1;
+        }
+        shares
+    },
 };
 
 /// One segment being packed.
@@ -232,21 +251,21 @@ impl Packing {
     /// Octets of payload.
     #[inline(always)]
     pub fn payload(&mut self, octets: u32) {
-        self.word(octets, &PAYLOAD);
+        self.word(octets, &OF.payload);
     }
 
     /// Frames since the segment before; the next one takes no room.
     #[inline(always)]
     pub fn frames(&mut self, since: u32) {
-        self.word(since ^ 1, &FRAMES);
+        self.word(since ^ 1, &OF.frames);
     }
 
     /// Timestamps, told apart from the newest of their ends.
     #[inline(always)]
     pub fn clock(&mut self, timestamps: Timestamps, own: u32, peer: u32) {
         self.bits |= CLOCK;
-        self.word(folded(timestamps.value, own), &VALUE);
-        self.word(folded(timestamps.echo, peer), &ECHO);
+        self.word(folded(timestamps.value, own), &OF.value);
+        self.word(folded(timestamps.echo, peer), &OF.echo);
     }
 
     /// A time in ns; most captures count in microseconds.
@@ -255,7 +274,7 @@ impl Packing {
         let (micros, is_whole) = whole_micros(ns);
         let value = if is_whole { micros } else { ns };
         self.write(value.to_le_bytes());
-        self.bits += SPAN[(value << 1 | 1).ilog2() as usize] | if is_whole { 0 } else { NANOS };
+        self.bits += OF.span[(value << 1 | 1).ilog2() as usize] | if is_whole { 0 } else { NANOS };
     }
 
     #[cold]
@@ -300,8 +319,6 @@ struct Number {
 }
 
 impl Number {
-    const NONE: Self = Self { value: 0, share: 0 };
-
     #[inline(always)]
     fn of(value: u64, shares: &'static Shares) -> Self {
         Self { value, share: shares[(value << 1 | 1).ilog2() as usize] }
@@ -321,6 +338,22 @@ impl Number {
     }
 }
 
+/// Timestamps, or none.
+#[derive(Clone, Copy)]
+pub(super) struct Stamps(Number);
+
+impl Stamps {
+    pub const NONE: Self = Self(Number { value: 0, share: 0 });
+
+    /// Told apart from the newest of their ends.
+    #[inline(always)]
+    pub fn of(timestamps: Timestamps, own: u32, peer: u32) -> Self {
+        let value = Number::of(folded(timestamps.value, own).into(), &OF.value);
+        let Number { value, share } = value.then(Number::of(folded(timestamps.echo, peer).into(), &OF.echo));
+        Self(Number { value, share: share | CLOCK })
+    }
+}
+
 /// A segment of which only what moves on in every one is told, in two words of which the octets in use stand one behind the
 /// other. It is put together in registers: what is stored in pieces and loaded as a whole waits for the stores.
 pub(super) struct Short {
@@ -329,26 +362,51 @@ pub(super) struct Short {
 }
 
 impl Short {
-    /// One from the server or the client, with timestamps as they are [told](folded), octets of payload, ns and frames since the
-    /// segment before. None if it needs longer words.
+    /// One from the server or the client with these control bits and marks, its timestamps, octets of payload, ns and frames since
+    /// the segment before. None if it needs longer words.
     #[inline(always)]
     pub fn pack(
         (side, flags, marks): (Side, Flags, Marks),
-        clock: Option<[u32; 2]>,
+        stamps: Stamps,
+        payload: u32,
+        span_ns: u64,
+        frames: u32,
+    ) -> Option<Self> {
+        let (micros, is_whole) = whole_micros(span_ns);
+        // Nearly all have a head of two octets, in which these are not.
+        if (flags.bits() | marks.bits()) & RARE_BIT == 0 && is_whole && micros <= SHORT_SPAN_MAX {
+            let head =
+                (side as u32) << FROM_SERVER_AT | u32::from(flags.bits()) & PUSH | u32::from(marks.bits()) & GOOD;
+            Self::with_head(head, false, stamps, payload, micros, frames)
+        } else {
+            Self::pack_longer((side, flags, marks), stamps, payload, span_ns, frames)
+        }
+    }
+
+    /// The same of any.
+    #[inline(never)]
+    fn pack_longer(
+        (side, flags, marks): (Side, Flags, Marks),
+        stamps: Stamps,
         payload: u32,
         span_ns: u64,
         frames: u32,
     ) -> Option<Self> {
         let (micros, is_whole) = whole_micros(span_ns);
         let (span, nanos) = if is_whole { (micros, 0) } else { (span_ns, NANOS) };
-        let (stamps, has_clock) = match clock {
-            Some([value, echo]) => (Number::of(value.into(), &VALUE).then(Number::of(echo.into(), &ECHO)), CLOCK),
-            None => (Number::NONE, 0),
-        };
-        let payload = Number::of(payload.into(), &PAYLOAD);
-        let rest = payload.then(Number::of(span, &SPAN)).then(Number::of((frames ^ 1).into(), &FRAMES));
-        let bits = (side as u32) << FROM_SERVER_AT | nanos | has_clock | (stamps.share | rest.share) & BITS;
-        let (head, head_len) = with_len(bits | flags_to_head(flags) | marks_to_head(marks));
+        let head = (side as u32) << FROM_SERVER_AT | nanos | flags_to_head(flags) | marks_to_head(marks);
+        let is_long = (head | Number::of(span, &OF.span).share & BITS) & LONG != 0;
+        Self::with_head(head, is_long, stamps, payload, span, frames)
+    }
+
+    /// With so long a head, of which only the bits are missing that say how long the numbers are.
+    #[inline(always)]
+    fn with_head(head: u32, is_long: bool, stamps: Stamps, payload: u32, span: u64, frames: u32) -> Option<Self> {
+        let Stamps(stamps) = stamps;
+        let payload = Number::of(payload.into(), &OF.payload);
+        let rest = payload.then(Number::of(span, &OF.span)).then(Number::of((frames ^ 1).into(), &OF.frames));
+        let head = head | (stamps.share | rest.share) & BITS | if is_long { IS_LONG } else { 0 };
+        let head_len = if is_long { 4 } else { 2 };
         let lens = [head_len + stamps.len(), rest.len()];
         let words = [u64::from(head) | stamps.value << (8 * head_len), rest.value];
         (lens[0] <= 8 && lens[1] <= 8).then_some(Self { words, lens })
@@ -390,7 +448,7 @@ fn with_len(head: u32) -> (u32, usize) {
 
 /// How far `value` is from `base`, either way round the circle.
 #[inline(always)]
-pub(super) fn folded(value: u32, base: u32) -> u32 {
+fn folded(value: u32, base: u32) -> u32 {
     let distance = value.wrapping_sub(base).cast_signed();
     ((distance << 1) ^ (distance >> 31)).cast_unsigned()
 }

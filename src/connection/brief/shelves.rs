@@ -84,15 +84,15 @@ impl Shelves {
         self.pieces.get(piece).map(|piece| &piece[at..]).unwrap_or_default()
     }
 
-    /// The place with room for `len` octets: a larger one with the first `used` of them if it has too little. None when there
-    /// may be no larger one.
+    /// What lies behind the first `used` octets of the place, which has room for `len`: a larger one, with those that are used, if
+    /// it has too little. None when there may be no larger one.
     #[inline(always)]
     pub(super) fn room(&mut self, place: &mut Place, used: usize, len: usize) -> Option<&mut [u8]> {
         if place.len() < len {
             *place = self.larger(*place, used, len)?;
         }
         let (piece, at) = place.at();
-        self.pieces.get_mut(piece)?[at..].get_mut(..place.len())
+        self.pieces.get_mut(piece)?.get_mut(at + used..at + place.len())
     }
 
     /// Moves what lies in `place` to a larger one.
@@ -188,7 +188,7 @@ mod tests {
                     let before = *place;
                     match shelves.room(place, octets.len(), len) {
                         Some(room) => {
-                            room[octets.len()..len].copy_from_slice(&more);
+                            room[..more.len()].copy_from_slice(&more);
                             octets.extend(more);
                         }
                         None => assert!(len > SIZES[SIZES.len() - 1] && *place == before),

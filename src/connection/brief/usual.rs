@@ -1,8 +1,8 @@
 //! The usual segment of a packed connection, which nearly all are: asked for with few branches and packed without the questions
 //! that others need.
 
-use super::packing::{ACK, IN_HEAD, IP_ID, Packing, Short, WHOLE, WINDOW, folded};
-use super::{Brief, CLOSED, HAS_CLOCK, PAYLOAD_MAX, Shelves, Stage, Tail, put_exactly};
+use super::packing::{ACK, IN_HEAD, IP_ID, Packing, Short, Stamps, WHOLE, WINDOW};
+use super::{Brief, CLOSED, HAS_CLOCK, PAYLOAD_MAX, Shelves, Stage, put_exactly};
 use crate::base::Side;
 use crate::segment::{Flags, Segment};
 
@@ -18,7 +18,7 @@ impl Brief {
             | u32::from(segment.marks.difference(IN_HEAD).bits() ^ own.marks.bits())
             | (segment.interface ^ u32::from(own.interface))
             | (segment.context ^ u32::from(own.context));
-        let others = u32::from(controls) | segment.digest | u32::from(!segment.options.are_plain());
+        let others = u32::from(controls) | segment.digest | u32::from(segment.options.others());
         let frames = segment.frame.0.wrapping_sub(head.frame);
         let too_many = (frames >> 32) as u32 | (segment.payload_len / PAYLOAD_MAX);
         // What a side that closed says no more.
@@ -31,39 +31,13 @@ impl Brief {
             && head.stage as u8 >= Stage::Answered as u8
     }
 
-    /// Packs what [is usual](Self::is_usual), to the same octets as any other way.
-    #[inline(always)]
+    /// Packs what [is usual](Self::is_usual), to the same octets as any other way. Not where that is asked: what is loaded again has
+    /// not to be kept meanwhile, for which there are not enough registers.
+    #[inline(never)]
     pub(super) fn take_usual(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
-        let head = &self.head;
-        let (own, peer) = (&head.tails[side as usize], &head.tails[1 - side as usize]);
-        let stamps = segment.options.timestamps;
-        let span_ns = (segment.time.0 - head.newest.0).cast_unsigned();
-        let frames = (segment.frame.0 - head.frame) as u32;
-        // It has no others.
-        let flags = segment.flags & (Flags::PSH | Flags::FIN) | Flags::ACK;
-        let (has_ack, has_id) = (segment.ack != peer.nxt, segment.ip_id != own.next_id());
-        let has_window = segment.window != own.window;
-        let short = if has_ack | has_id | has_window {
-            None
-        } else {
-            let clock = stamps.map(|stamps| [folded(stamps.value, own.clock), folded(stamps.echo, peer.clock)]);
-            Short::pack((side, flags, segment.marks), clock, segment.payload_len, span_ns, frames)
-        };
-        let is_kept = match short {
+        let is_kept = match self.short_of(side, segment) {
             Some(short) => self.keep_short(&short, shelves),
-            None => {
-                let mut out = Packing::new(side);
-                out.put_if(has_ack, ACK, segment.ack.0.to_le_bytes());
-                out.put_if(has_id, IP_ID, segment.ip_id.to_le_bytes());
-                out.put_if(has_window, WINDOW, segment.window.to_le_bytes());
-                if let Some(timestamps) = stamps {
-                    out.clock(timestamps, own.clock, peer.clock);
-                }
-                out.payload(segment.payload_len);
-                out.span(span_ns);
-                out.frames(frames);
-                self.keep(&mut out, flags, segment.marks, Some(shelves))
-            }
+            None => self.keep_longer(side, segment, shelves),
         };
         if !is_kept {
             return false;
@@ -73,22 +47,65 @@ impl Brief {
         if side == Side::Client {
             head.stage = Stage::Open;
         }
-        let peer_closed = head.tails[1 - side as usize].has(CLOSED);
-        let own: &mut Tail = &mut head.tails[side as usize];
-        own.nxt = segment.seq_end();
+        let own = &mut head.tails[side as usize];
+        let fin = segment.flags & Flags::FIN;
+        own.nxt = segment.seq + segment.payload_len + u32::from(fin.bits());
         own.ack = segment.ack;
         own.window = segment.window;
         own.ip_id = segment.ip_id;
-        let deeds = own.deeds & !HAS_CLOCK;
-        own.deeds = deeds;
-        if let Some(timestamps) = stamps {
-            own.clock = timestamps.value;
-            own.deeds = deeds | HAS_CLOCK;
-        }
-        if segment.flags.contains(Flags::FIN) {
-            own.close(peer_closed);
+        own.deeds = match segment.options.timestamps {
+            Some(stamps) => {
+                own.clock = stamps.value;
+                own.deeds | HAS_CLOCK
+            }
+            None => own.deeds & !HAS_CLOCK,
+        };
+        if !fin.is_empty() {
+            let peer_closed = head.tails[1 - side as usize].has(CLOSED);
+            head.tails[side as usize].close(peer_closed);
         }
         true
+    }
+
+    /// Control bits of one that is usual: it has no others.
+    #[inline(always)]
+    fn usual_flags(segment: &Segment) -> Flags {
+        segment.flags & (Flags::PSH | Flags::FIN) | Flags::ACK
+    }
+
+    /// Packs it if only what moves on in every segment is to be told.
+    #[inline(always)]
+    fn short_of(&self, side: Side, segment: &Segment) -> Option<Short> {
+        let head = &self.head;
+        let (own, peer) = (&head.tails[side as usize], &head.tails[1 - side as usize]);
+        if segment.ack != peer.nxt || segment.ip_id != own.next_id() || segment.window != own.window {
+            return None;
+        }
+        let stamps = match segment.options.timestamps {
+            Some(timestamps) => Stamps::of(timestamps, own.clock, peer.clock),
+            None => Stamps::NONE,
+        };
+        let span_ns = (segment.time.0 - head.newest.0).cast_unsigned();
+        let frames = (segment.frame.0 - head.frame) as u32;
+        Short::pack((side, Self::usual_flags(segment), segment.marks), stamps, segment.payload_len, span_ns, frames)
+    }
+
+    /// Packs and keeps it number by number.
+    #[inline(never)]
+    fn keep_longer(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
+        let head = &self.head;
+        let (own, peer) = (&head.tails[side as usize], &head.tails[1 - side as usize]);
+        let mut out = Packing::new(side);
+        out.put_if(segment.ack != peer.nxt, ACK, segment.ack.0.to_le_bytes());
+        out.put_if(segment.ip_id != own.next_id(), IP_ID, segment.ip_id.to_le_bytes());
+        out.put_if(segment.window != own.window, WINDOW, segment.window.to_le_bytes());
+        if let Some(timestamps) = segment.options.timestamps {
+            out.clock(timestamps, own.clock, peer.clock);
+        }
+        out.payload(segment.payload_len);
+        out.span((segment.time.0 - head.newest.0).cast_unsigned());
+        out.frames((segment.frame.0 - head.frame) as u32);
+        self.keep(&mut out, Self::usual_flags(segment), segment.marks, Some(shelves))
     }
 
     #[inline(always)]
