@@ -19,6 +19,7 @@ use super::pcapng::{self, PcapngReader};
 use super::snoop::{self, SnoopReader};
 use super::window::Window;
 use super::{Access, Frame, Interface, Options, Record, Unpacking, limits, script};
+use crate::base::prefetch::{LINE_BYTES, prefetch};
 use crate::base::{FrameNumber, Timestamp};
 
 /// The format of a capture file.
@@ -245,6 +246,10 @@ impl Capture {
             if record.time >= run.before {
                 not_yet = Some((record, rest.len() - behind.len()));
                 break;
+            }
+            // Where the next one begins is known only now, and it is in no near cache yet.
+            if let Some(next) = behind.first_chunk::<{ 2 * LINE_BYTES }>() {
+                prefetch(next);
             }
             number.0 += 1;
             counted.one(record.interface, catalog);
