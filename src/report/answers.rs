@@ -177,10 +177,10 @@ fn request(verdict: &Verdict) -> Option<String> {
         (Some(asked), said) => {
             let taken = if asked.is_acknowledged { "acknowledged" } else { "not acknowledged" };
             let last = format!("frame {}, {}, {taken}", asked.frame, octets(asked.octets.into()));
-            let closed_first = verdict.close.initiator == Some(Initiator::Client);
+            let is_short = asked.octets <= FAREWELL_OCTETS_MAX;
             Some(match said {
                 None => format!("none was answered: only the client sent payload, last in {last}"),
-                Some(_) if closed_first && asked.octets <= FAREWELL_OCTETS_MAX => {
+                Some(_) if is_short && asks_nothing(verdict, asked.frame) => {
                     format!("the client spoke last ({last}) and closed: a farewell, if it wanted no answer")
                 }
                 Some(_) => {
@@ -190,6 +190,18 @@ fn request(verdict: &Verdict) -> Option<String> {
         }
         (None, Some(said)) => Some(format!("none: only the server sent payload, last in frame {}", said.frame)),
         (None, None) => None,
+    }
+}
+
+/// The client closed, and first, or at the same time, or with payload in `frame` behind the server's FIN.
+fn asks_nothing(verdict: &Verdict, frame: u64) -> bool {
+    match verdict.close.initiator {
+        Some(Initiator::Client | Initiator::Both) => true,
+        Some(Initiator::Server) => {
+            let has_closed = verdict.endpoints.client.states.iter().any(|step| step.state == State::LastAck);
+            has_closed && verdict.close.frames.first().is_some_and(|&fin| fin < frame)
+        }
+        None => false,
     }
 }
 
@@ -407,7 +419,8 @@ pub fn frames_after_noun(frames: &[u64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::Close;
+    use crate::base::Timestamp;
+    use crate::finding::{Close, Payload};
     use crate::report::sample;
 
     fn answer(verdict: &Verdict, keyword: &str) -> Option<String> {
@@ -428,6 +441,32 @@ mod tests {
             let closed = answer(&verdict, "closed").unwrap();
             assert!(closed.contains("never"), "{closed}");
         }
+    }
+
+    #[test]
+    fn a_farewell_asks_nothing_whoever_closed_first() {
+        let mut verdict = sample::final_ack_lost(0);
+        let said = |frame: u64, octets: u32| {
+            Some(Payload { frame, time: Timestamp(0), octets, is_acknowledged: true, is_repeated: false })
+        };
+        verdict.endpoints.server.last_payload = said(3, 900);
+        let mut request = |initiator, frame, octets| {
+            verdict.close.initiator = initiator;
+            verdict.endpoints.client.last_payload = said(frame, octets);
+            verdict.endpoints.client.states.last_mut().unwrap().state = State::LastAck;
+            answer(&verdict, "request").unwrap()
+        };
+        // Frame 4 has the first FIN.
+        for (initiator, frame, is_farewell) in [
+            (Initiator::Client, 4, true),
+            (Initiator::Both, 4, true),
+            (Initiator::Server, 5, true),
+            (Initiator::Server, 4, false),
+        ] {
+            let told = request(Some(initiator), frame, 31);
+            assert_eq!(told.contains("a farewell"), is_farewell, "{initiator:?} {frame}: {told}");
+        }
+        assert!(request(Some(Initiator::Both), 4, 400).starts_with("not answered"));
     }
 
     #[test]
