@@ -18,7 +18,7 @@ use self::packing::{
 };
 use self::shelves::Place;
 use self::unpacking::initial_numbers;
-pub(super) use self::unpacking::{Margin, Unpacked, Unpacking, Usual};
+pub(super) use self::unpacking::{Margin, TakeUsual, Unpacked, Unpacking, Usual};
 use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
 use crate::base::prefetch::prefetch;

@@ -18,7 +18,7 @@ use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions, Timestamps}
 
 /// Nothing but this makes the head longer: what a usual segment has not.
 pub(super) const LONG: u32 = 0xffff_0000;
-const IS_LONG: u32 = 0x01;
+pub(super) const IS_LONG: u32 = 0x01;
 pub(super) const FROM_SERVER_AT: u32 = 1;
 pub(super) const WINDOW: u32 = 1 << 2;
 const PUSH: u32 = Flags::PSH.bits() as u32;

@@ -2,8 +2,9 @@
 
 use super::octets::{Octets, masks, options_of};
 use super::packing::{
-    ACK, CLOCK, ECHO_AT, ENVELOPE, FIN, FRAMES_AT, FROM_SERVER_AT, IP_ID, LEN_MAX, LONG, NANOS, OPTIONS, PAYLOAD_AT,
-    SEQ, SPAN_AT, USUAL_MARKS, USUAL_TTL, VALUE_AT, WINDOW, flags_of_head, head_of, marks_of_head, span_len, word_len,
+    ACK, CLOCK, ECHO_AT, ENVELOPE, FIN, FRAMES_AT, FROM_SERVER_AT, IP_ID, IS_LONG, LEN_MAX, LONG, NANOS, OPTIONS,
+    PAYLOAD_AT, SEQ, SPAN_AT, USUAL_MARKS, USUAL_TTL, VALUE_AT, WINDOW, flags_of_head, head_of, marks_of_head,
+    span_len, word_len,
 };
 use super::{FIRST_MAX, Packed, expected_ack, next_id};
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
@@ -87,6 +88,12 @@ pub struct Usual {
     pub timestamps: Option<Timestamps>,
     pub window: u16,
     pub ip_id: u16,
+}
+
+/// Who has a use for usual segments.
+pub trait TakeUsual {
+    /// Takes the next one; false, and it has not been taken, when there is no use for it.
+    fn take(&mut self, segment: &Usual) -> bool;
 }
 
 /// Room for the octets in a record, and zeros: more is read of them than there is.
@@ -201,64 +208,122 @@ impl<'a> Unpacking<'a> {
         self.left = self.left.saturating_sub(len);
     }
 
-    /// Unpacks usual segments as long as there is one, and `take` has a use for it as such. The first one that it has none for is still
+    /// Unpacks usual segments as long as there is one, and `taker` has a use for it as such. The first one that it has none for is still
     /// the next.
     #[inline(always)]
-    pub fn take_usual(&mut self, mut take: impl FnMut(&Usual) -> bool) {
+    pub fn take_usual(&mut self, taker: &mut impl TakeUsual) {
         loop {
             if self.left == 0 && !self.go_behind() {
                 return;
             }
             let Some(octets) = self.octets.first_chunk() else { return };
-            let mut block = Block { octets, at: 0 };
-            let (head, head_len) = head_of(block.word() as u32);
-            if head & UNUSUAL != 0 {
-                return;
-            }
-            block.at = head_len;
-            let has = |bit: u32| head & bit != 0;
-            let side = (head >> FROM_SERVER_AT & 1) as usize;
-            let (own, peer) = (&self.trails[side], &self.trails[1 - side]);
-            let (mut ack, mut ip_id) = (peer.nxt, next_id(own.ip_id));
-            if has(ACK | IP_ID) {
-                ack = if has(ACK) { Seq(block.number(Extent::FOUR)) } else { ack };
-                ip_id = block.short(has(IP_ID), ip_id);
-            }
-            let window = block.short(has(WINDOW), own.window);
-            let lens = Lens::of(head);
-            let (mut timestamps, mut clock) = (None, own.clock);
-            if has(CLOCK) {
-                clock = unfolded(clock, block.number(lens.value));
-                timestamps = Some(Timestamps { value: clock, echo: unfolded(peer.clock, block.number(lens.echo)) });
-            }
-            let payload_len = block.number(lens.payload);
-            let span = block.span(head);
-            let frames = u64::from(block.number(lens.frames) ^ 1);
-            let is_fin = has(FIN);
-            let nxt = own.nxt + payload_len.wrapping_add(u32::from(is_fin));
-            let len = block.at;
-            let segment = Usual {
-                side,
-                is_fin,
-                time: Timestamp(self.time.0 + span),
-                frame: self.frame.wrapping_add(frames),
-                span,
-                frames,
-                ack,
-                acks_all: ack == peer.nxt,
-                payload_len,
-                timestamps,
-                window,
-                ip_id,
+            let head = u32::from(u16::from_le_bytes([octets[0], octets[1]]));
+            let is_taken = if head & (IS_LONG | WINDOW) == 0 {
+                self.take_short(octets, head, taker)
+            } else {
+                self.take_longer(octets, taker)
             };
-            if !take(&segment) {
+            if !is_taken {
                 return;
             }
-            self.go_on(len);
-            (self.time, self.frame) = (segment.time, segment.frame);
-            let own = &mut self.trails[side];
-            (own.nxt, own.clock, own.window, own.ip_id) = (nxt, clock, window, ip_id);
         }
+    }
+
+    /// One of which only what moves on in every segment is told. No number waits for the length of the one before.
+    #[inline(always)]
+    fn take_short(&mut self, octets: &[u8; BLOCK], head: u32, taker: &mut impl TakeUsual) -> bool {
+        let places = &Places::BY_CODES[usize::from((head as u16) >> PAYLOAD_AT)];
+        let number = |from: u8, masks: &[u32; 4], code_at: u32| {
+            // It never comes so far; so the compiler knows, too.
+            let from = usize::from(from) % LEN_MAX;
+            let word = octets[from..].first_chunk().map_or(0, |octets| u32::from_le_bytes(*octets));
+            word & masks[(head >> code_at & 3) as usize]
+        };
+        let side = (head >> FROM_SERVER_AT & 1) as usize;
+        let (own, peer) = (&self.trails[side], &self.trails[1 - side]);
+        let (mut timestamps, mut clock) = (None, own.clock);
+        if head & CLOCK != 0 {
+            clock = unfolded(clock, number(Places::VALUE, &Places::WORDS, VALUE_AT));
+            let echo = unfolded(peer.clock, number(places.echo, &Places::WORDS, ECHO_AT));
+            timestamps = Some(Timestamps { value: clock, echo });
+        }
+        let payload_len = number(places.payload, &Places::WORDS, PAYLOAD_AT);
+        let span = i64::from(number(places.span, &Places::SPANS, SPAN_AT)) * 1_000;
+        let frames = u64::from(number(places.frames, &Places::WORDS, FRAMES_AT) ^ 1);
+        let segment = Usual {
+            side,
+            is_fin: false,
+            time: Timestamp(self.time.0 + span),
+            frame: self.frame.wrapping_add(frames),
+            span,
+            frames,
+            ack: peer.nxt,
+            acks_all: true,
+            payload_len,
+            timestamps,
+            window: own.window,
+            ip_id: next_id(own.ip_id),
+        };
+        self.settle(segment, payload_len, clock, usize::from(places.end), taker)
+    }
+
+    /// One with more numbers or bits.
+    #[inline(always)]
+    fn take_longer(&mut self, octets: &[u8; BLOCK], taker: &mut impl TakeUsual) -> bool {
+        let mut block = Block { octets, at: 0 };
+        let (head, head_len) = head_of(block.word() as u32);
+        if head & UNUSUAL != 0 {
+            return false;
+        }
+        block.at = head_len;
+        let has = |bit: u32| head & bit != 0;
+        let side = (head >> FROM_SERVER_AT & 1) as usize;
+        let (own, peer) = (&self.trails[side], &self.trails[1 - side]);
+        let (mut ack, mut ip_id) = (peer.nxt, next_id(own.ip_id));
+        if has(ACK | IP_ID) {
+            ack = if has(ACK) { Seq(block.number(Extent::FOUR)) } else { ack };
+            ip_id = block.short(has(IP_ID), ip_id);
+        }
+        let window = block.short(has(WINDOW), own.window);
+        let lens = Lens::of(head);
+        let (mut timestamps, mut clock) = (None, own.clock);
+        if has(CLOCK) {
+            clock = unfolded(clock, block.number(lens.value));
+            timestamps = Some(Timestamps { value: clock, echo: unfolded(peer.clock, block.number(lens.echo)) });
+        }
+        let payload_len = block.number(lens.payload);
+        let span = block.span(head);
+        let frames = u64::from(block.number(lens.frames) ^ 1);
+        let is_fin = has(FIN);
+        let segment = Usual {
+            side,
+            is_fin,
+            time: Timestamp(self.time.0 + span),
+            frame: self.frame.wrapping_add(frames),
+            span,
+            frames,
+            ack,
+            acks_all: ack == peer.nxt,
+            payload_len,
+            timestamps,
+            window,
+            ip_id,
+        };
+        self.settle(segment, payload_len.wrapping_add(u32::from(is_fin)), clock, block.at, taker)
+    }
+
+    /// Goes on to the next one if `taker` takes this one, which has `len` octets and moves its sender on by `octets`, to `clock`.
+    #[inline(always)]
+    fn settle(&mut self, segment: Usual, octets: u32, clock: u32, len: usize, taker: &mut impl TakeUsual) -> bool {
+        if !taker.take(&segment) {
+            return false;
+        }
+        self.go_on(len);
+        (self.time, self.frame) = (segment.time, segment.frame);
+        let own = &mut self.trails[segment.side];
+        own.nxt = own.nxt + octets;
+        (own.clock, own.window, own.ip_id) = (clock, segment.window, segment.ip_id);
+        true
     }
 
     /// Whether the next segment may be a usual one.
@@ -426,6 +491,41 @@ impl Lens {
         };
         &LENS[usize::from((head >> PAYLOAD_AT) as u8)]
     }
+}
+
+/// Where the numbers of a segment with a short head begin, and where it ends.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Places {
+    echo: u8,
+    payload: u8,
+    span: u8,
+    frames: u8,
+    end: u8,
+}
+
+impl Places {
+    /// Where the first number begins.
+    const VALUE: u8 = 2;
+    /// What of four octets is a number, and a time, by its code.
+    const WORDS: [u32; 4] = [0, 0xff, 0xffff, 0xffff_ffff];
+    const SPANS: [u32; 4] = [0, 0xff, 0xffff, 0xff_ffff];
+
+    /// By all codes of a short head, which stand in it side by side.
+    const BY_CODES: &[Self; 1 << 10] = &{
+        let mut all = [Self { echo: 0, payload: 0, span: 0, frames: 0, end: 0 }; 1 << 10];
+        let mut codes = 0;
+        while codes < all.len() {
+            let head = (codes as u32) << PAYLOAD_AT;
+            let echo = Self::VALUE + word_len(head >> VALUE_AT) as u8;
+            let payload = echo + word_len(head >> ECHO_AT) as u8;
+            let span = payload + word_len(head >> PAYLOAD_AT) as u8;
+            let frames = span + span_len(head >> SPAN_AT & 3) as u8;
+            all[codes] = Self { echo, payload, span, frames, end: frames + word_len(head >> FRAMES_AT) as u8 };
+            codes += 1;
+        }
+        all
+    };
 }
 
 /// A packed segment and what lies behind it.

@@ -1,6 +1,6 @@
 //! The pass over the packed segments of a life: whether it is orderly, and what there is to know of it.
 
-use super::super::brief::{Unpacked, Unpacking, Usual};
+use super::super::brief::{TakeUsual, Unpacked, Unpacking, Usual};
 use super::course::{Course, Stage, Turn};
 use super::{Abort, LastPayload, Place, Sent, Sighting, Waking};
 use crate::base::{Seq, Side, Sides, Timestamp};
@@ -172,6 +172,66 @@ impl Way {
     }
 }
 
+/// What segments in the middle of a life add to.
+struct Middle<'a> {
+    counts: [&'a mut Count; 2],
+    course: &'a mut Course,
+    waking: &'a mut Option<Waking>,
+    /// The longest silence, ns.
+    longest: i64,
+    is_orderly: bool,
+}
+
+impl TakeUsual for Middle<'_> {
+    #[inline(always)]
+    fn take(&mut self, segment: &Usual) -> bool {
+        let &Usual { side, is_fin, time, frame, payload_len, ack, .. } = segment;
+        let own = &mut *self.counts[side];
+        let is_bare = payload_len == 0 && !is_fin;
+        let is_clocked = match (self.course.clock, segment.timestamps) {
+            (None, None) => true,
+            (Some(clock), Some(stamps)) => side == Side::Client as usize || is_echo(stamps.echo, clock),
+            _ => false,
+        };
+        let is_more = segment.frames == 0 || payload_len > own.fits;
+        if is_more || segment.window == 0 || !is_clocked || is_bare && ack == own.ack {
+            return false;
+        }
+        let now = Place { time, frame };
+        if segment.span > self.longest {
+            self.longest = segment.span;
+            if self.longest >= SILENCE_NS {
+                let ends = if is_fin { Flags::FIN } else { Flags::empty() };
+                *self.waking = Some(Waking { at: now, side: Side::BOTH[side], ends, octets: payload_len });
+            }
+        }
+        own.frames += 1;
+        own.ack = ack;
+        let letter = 1 << u8::from(is_bare);
+        if own.letters & letter == 0 && !is_fin {
+            own.letters |= letter;
+            self.course.history.push(Side::BOTH[side], if is_bare { b'A' } else { b'D' });
+        }
+        if !is_bare {
+            own.words += 1;
+            own.payload(payload_len, ack, now);
+        }
+        if self.course.stage != Stage::Open || is_fin {
+            own.has_fin |= is_fin;
+            let turn = Turn {
+                side: Side::BOTH[side],
+                is_fin,
+                acks_all: segment.acks_all,
+                payload_len,
+                ip_id: segment.ip_id,
+                clock: segment.timestamps.map(|stamps| Seq(stamps.value)),
+            };
+            self.is_orderly = self.course.turn(turn, now);
+        }
+        self.is_orderly
+    }
+}
+
 impl Pass {
     /// One that has not begun.
     #[inline(always)]
@@ -236,55 +296,15 @@ impl Pass {
     #[inline]
     fn take_usual(&mut self, unpacking: &mut Unpacking<'_>) -> bool {
         let Sides { client, server } = &mut self.ways;
-        let counts = [&mut client.count, &mut server.count];
-        let (course, waking, mut longest) = (&mut self.course, &mut self.after_silence, self.silence_ns);
-        let mut is_orderly = true;
-        unpacking.take_usual(|segment| {
-            let &Usual { side, is_fin, time, frame, payload_len, ack, .. } = segment;
-            let own = &mut *counts[side];
-            let is_bare = payload_len == 0 && !is_fin;
-            let is_clocked = match (course.clock, segment.timestamps) {
-                (None, None) => true,
-                (Some(clock), Some(stamps)) => side == Side::Client as usize || is_echo(stamps.echo, clock),
-                _ => false,
-            };
-            let is_more = segment.frames == 0 || payload_len > own.fits;
-            if is_more || segment.window == 0 || !is_clocked || is_bare && ack == own.ack {
-                return false;
-            }
-            let now = Place { time, frame };
-            if segment.span > longest {
-                longest = segment.span;
-                if longest >= SILENCE_NS {
-                    let ends = if is_fin { Flags::FIN } else { Flags::empty() };
-                    *waking = Some(Waking { at: now, side: Side::BOTH[side], ends, octets: payload_len });
-                }
-            }
-            own.frames += 1;
-            own.ack = ack;
-            let letter = 1 << u8::from(is_bare);
-            if own.letters & letter == 0 && !is_fin {
-                own.letters |= letter;
-                course.history.push(Side::BOTH[side], if is_bare { b'A' } else { b'D' });
-            }
-            if !is_bare {
-                own.words += 1;
-                own.payload(payload_len, ack, now);
-            }
-            if course.stage != Stage::Open || is_fin {
-                own.has_fin |= is_fin;
-                let turn = Turn {
-                    side: Side::BOTH[side],
-                    is_fin,
-                    acks_all: segment.acks_all,
-                    payload_len,
-                    ip_id: segment.ip_id,
-                    clock: segment.timestamps.map(|stamps| Seq(stamps.value)),
-                };
-                is_orderly = course.turn(turn, now);
-            }
-            is_orderly
-        });
+        let mut middle = Middle {
+            counts: [&mut client.count, &mut server.count],
+            course: &mut self.course,
+            waking: &mut self.after_silence,
+            longest: self.silence_ns,
+            is_orderly: true,
+        };
+        unpacking.take_usual(&mut middle);
+        let Middle { longest, is_orderly, .. } = middle;
         self.silence_ns = longest;
         let (time, frame) = unpacking.now();
         self.newest = Place { time, frame };
