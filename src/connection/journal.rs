@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::noted::Noted;
+use super::noted::{Class, Noted};
 use crate::base::{Timestamp, words};
 use crate::segment::Segment;
 
@@ -14,6 +14,8 @@ const HEAD_STEP: usize = 4;
 const TAIL_MAX: usize = 64;
 /// Remarkable segments kept (retransmissions, probes, data after a FIN): the newest.
 const RECENT_MAX: usize = 48;
+/// So many of the newest stay whatever they are.
+const NEWEST: usize = 24;
 
 words! {
     /// What only the recording did to a segment, and no endpoint.
@@ -53,6 +55,8 @@ pub struct Journal {
     tail: VecDeque<Noted>,
     recent: VecDeque<Noted>,
     dropped: u64,
+    /// The newest frame that had to make room.
+    dropped_frame: u64,
     artefacts: Vec<Exhibit>,
 }
 
@@ -67,12 +71,37 @@ impl Journal {
             self.head.push(noted);
             return;
         }
-        self.dropped += push_bounded(&mut self.tail, TAIL_MAX, noted);
+        if self.tail.len() == TAIL_MAX {
+            let oldest = self.tail.pop_front();
+            self.drop_noted(oldest);
+        }
+        self.tail.push_back(noted);
     }
 
-    /// Remembers a segment that matters only while it is among the newest.
+    /// Remembers a segment that matters mostly while it is among the newest. Of the older ones the first of each kind stays, and what
+    /// ended the longest silence: a finding may rest on it alone.
     pub(super) fn remarkable(&mut self, noted: Noted) {
-        self.dropped += push_bounded(&mut self.recent, RECENT_MAX, noted);
+        if self.recent.len() == RECENT_MAX {
+            let older = (1..RECENT_MAX - NEWEST).find(|&index| !self.is_witness(index));
+            let leaves = self.recent.remove(older.unwrap_or(0));
+            self.drop_noted(leaves);
+        }
+        self.recent.push_back(noted);
+    }
+
+    /// Nothing that is remembered beside entry `index` of the recent ones shows what that shows.
+    fn is_witness(&self, index: usize) -> bool {
+        let noted = &self.recent[index];
+        let kind = |noted: &Noted| (noted.side, noted.class.difference(Class::AFTER_SILENCE));
+        let ends_silence = |noted: &Noted| noted.class.contains(Class::AFTER_SILENCE);
+        let is_first = !self.recent.iter().take(index).any(|earlier| kind(earlier) == kind(noted));
+        let ends_longest = ends_silence(noted) && !self.recent.iter().skip(index + 1).any(ends_silence);
+        is_first || ends_longest
+    }
+
+    fn drop_noted(&mut self, noted: Option<Noted>) {
+        self.dropped += 1;
+        self.dropped_frame = self.dropped_frame.max(noted.map_or(0, |noted| noted.frame));
     }
 
     /// Forgets everything and keeps the room.
@@ -81,6 +110,7 @@ impl Journal {
         self.tail.clear();
         self.recent.clear();
         self.dropped = 0;
+        self.dropped_frame = 0;
         self.artefacts.clear();
     }
 
@@ -119,10 +149,7 @@ impl Journal {
 
     /// What had to make room stands before that frame.
     pub fn is_whole_since(&self, frame: u64) -> bool {
-        let oldest =
-            |queue: &VecDeque<Noted>, max: usize| queue.front().filter(|_| queue.len() == max).map(|noted| noted.frame);
-        let oldest = [oldest(&self.tail, TAIL_MAX), oldest(&self.recent, RECENT_MAX)];
-        self.dropped == 0 || oldest.into_iter().flatten().all(|oldest| oldest < frame)
+        self.dropped == 0 || self.dropped_frame < frame
     }
 
     /// How many segments had to make room.
@@ -158,14 +185,4 @@ impl Journal {
             all.dedup_by(|a, b| (a.frame, a.side, a.seq, a.flags) == (b.frame, b.side, b.seq, b.flags));
         }
     }
-}
-
-/// Pushes to a queue of bounded length. Returns how many old entries made room: 0 or 1.
-fn push_bounded(queue: &mut VecDeque<Noted>, max: usize, noted: Noted) -> u64 {
-    let full = queue.len() == max;
-    if full {
-        queue.pop_front();
-    }
-    queue.push_back(noted);
-    u64::from(full)
 }

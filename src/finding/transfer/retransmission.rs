@@ -166,10 +166,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
                 },
             )
             .collect();
-        let newest =
-            if kinds.len() as u64 == total { String::new() } else { format!("of the newest {}, ", kinds.len()) };
+        let remembered =
+            if kinds.len() as u64 == total { String::new() } else { format!("of the {} remembered, ", kinds.len()) };
         let message =
-            format!("{} sent {} again ({newest}{})", case.name(side), count(total, "segment"), of_which.join(", "));
+            format!("{} sent {} again ({remembered}{})", case.name(side), count(total, "segment"), of_which.join(", "));
         // Without a round trip nobody knows for sure what was overtaken and what was sent again.
         let is_sure = refills == 0 || case.life.arrivals.rtt_ns[side].is_some();
         let confidence = if is_sure { Confidence::High } else { Confidence::Medium };
