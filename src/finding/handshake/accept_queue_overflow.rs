@@ -182,15 +182,20 @@ fn aborted(case: &Case<'_>, found: &mut Found) -> bool {
 const OFFER_NS_MAX: i64 = 1_000_000_000;
 
 /// The frame in which the server first said anything after its SYN-ACK; the last number if it never did.
-pub fn first_word(case: &Case<'_>) -> u64 {
+fn first_word(case: &Case<'_>) -> u64 {
     let spoke = case.notes(|note| note.side == Side::Server && !note.is_syn_ack() && !note.is_rst()).next();
     spoke.map_or(u64::MAX, |note| note.frame)
+}
+
+/// The first payload of the client.
+pub fn first_payload<'a>(case: &'a Case<'_>) -> Option<&'a Noted> {
+    case.notes(|note| note.side == Side::Client && note.len > 0).next()
 }
 
 /// How often the client sent its first payload again before the server said anything after its SYN-ACK.
 pub fn ignored_data(case: &Case<'_>) -> u32 {
     let until = first_word(case);
-    let Some(first) = case.notes(|note| note.side == Side::Client && note.len > 0).next() else { return 0 };
+    let Some(first) = first_payload(case) else { return 0 };
     let again = case.notes(|note| {
         note.side == Side::Client
             && note.seq == first.seq

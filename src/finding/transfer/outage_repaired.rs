@@ -6,7 +6,7 @@ use crate::finding::phrase::{count, duration};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::handshake::accept_queue_overflow::{first_word, ignored_data};
+use crate::finding::handshake::accept_queue_overflow::{first_payload, ignored_data};
 use crate::finding::verdict::Confidence;
 
 finding! {
@@ -61,7 +61,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let half = &case.connection.halves[side];
         let not_accepted = side == Side::Client && ignored_data(case) >= REPETITIONS_MIN;
-        let from = if not_accepted { first_word(case) } else { 0 };
+        let ignored = first_payload(case).filter(|_| not_accepted).map(|first| first.seq);
         if half.retransmissions < REPETITIONS_MIN || case.life.closing.unanswered.is_some() {
             continue;
         }
@@ -69,20 +69,22 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             .notes(|note| {
                 note.side == side
                     && note.len > 0
-                    && note.frame > from
+                    && Some(note.seq) != ignored
                     && note.class.intersects(Class::RETRANSMISSION | Class::FILLS_GAP)
             })
             .collect();
-        let Some(run) = longest_run(&repeated) else { continue };
+        // What is heard in between ends a silence.
+        let is_silent = |a: &Noted, b: &Noted| {
+            case.notes(|note| note.side != side && note.frame > a.frame && note.frame < b.frame).next().is_none()
+        };
+        let Some(run) = longest_run(&repeated, is_silent) else { continue };
         let (first, last) = (run[0], run[run.len() - 1]);
         let answer = case
             .notes(|note| {
                 note.side != side && note.acknowledges() && note.frame > last.frame && note.ack.at_or_after(last.end())
             })
             .next();
-        let heard_between =
-            case.notes(|note| note.side != side && note.frame > first.frame && note.frame < last.frame).next();
-        let (Some(answer), None) = (answer, heard_between) else { continue };
+        let Some(answer) = answer else { continue };
         if last.time.since(first.time) < TIMERS_NS_MIN {
             continue;
         }
@@ -102,10 +104,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     }
 }
 
-/// The longest run of copies of one segment.
-fn longest_run<'a>(repeated: &[&'a Noted]) -> Option<Vec<&'a Noted>> {
-    let runs = repeated.chunk_by(|a, b| a.seq == b.seq && a.class.contains(Class::RETRANSMISSION));
-    let longest = runs.max_by_key(|run| run.len())?;
+/// The longest run of copies of one segment, of which each follows the one before in silence.
+fn longest_run<'a>(repeated: &[&'a Noted], is_silent: impl Fn(&Noted, &Noted) -> bool) -> Option<Vec<&'a Noted>> {
+    let goes_on = |a: &&Noted, b: &&Noted| a.seq == b.seq && a.class.contains(Class::RETRANSMISSION) && is_silent(a, b);
+    let longest = repeated.chunk_by(goes_on).max_by_key(|run| run.len())?;
     (longest.len() as u32 >= REPETITIONS_MIN).then(|| longest.to_vec())
 }
 
