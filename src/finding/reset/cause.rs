@@ -108,8 +108,12 @@ fn reply_behind_data(inquiry: &Inquiry<'_>) -> Judgement {
 fn refused(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     let answered_ns = inquiry.noted.time.since(trigger.time);
     let port = inquiry.connection.endpoint(inquiry.from()).port;
-    let evidence = super::refused::evidence(trigger.frame, answered_ns, port);
-    Judgement::new(Cause::Refused, Confidence::High, &[], evidence.to_string())
+    let evidence = super::refused::evidence(trigger.frame, answered_ns, port).to_string();
+    if inquiry.connection.halves[inquiry.from()].acked.is_some() {
+        // It had sent a SYN-ACK, which the capture may have missed, and so something listened.
+        return Judgement::new(Cause::Refused, Confidence::Medium, &[Cause::LingerZero], evidence);
+    }
+    Judgement::new(Cause::Refused, Confidence::High, &[], evidence)
 }
 
 /// A SYN-ACK met a host that is not, or no longer, opening this connection.
