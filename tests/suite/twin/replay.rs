@@ -46,8 +46,11 @@ pub struct Otherwise {
     pub forgot: Option<Timestamp>,
     /// That call was made then, and what it sent was longer on its way to the tap.
     pub sooner: Option<(usize, Timestamp)>,
-    /// The capture is that of a filter for segments that open, close or reset: the others passed the tap all the same.
-    pub filtered: bool,
+    /// The capture is that of a filter for segments that open, close or reset: the others that were sent from then on passed
+    /// the tap all the same.
+    pub filtered_from: Option<Timestamp>,
+    /// The application made no more calls than these.
+    pub calls: Option<usize>,
     /// The wire to the tap is longer by so much. It lived sooner, by that and by its clock, which nobody else has, so that all
     /// it sends passes the tap when it did; and by its clock what comes from there comes later, by twice as much.
     pub longer_ns: i64,
@@ -94,13 +97,7 @@ impl Otherwise {
             ..Otherwise::default()
         });
         let stayed = alone.into_iter().chain(pairs).map(|changes| Otherwise { changes, ..Otherwise::default() });
-        let filtered = Otherwise { filtered: true, ..Otherwise::default() };
-        let shows_controls_alone = life.segments.iter().all(is_control);
-        left.chain([filtered].into_iter().filter(move |_| shows_controls_alone))
-            .chain(stayed)
-            .chain(forgot)
-            .chain(sooner.into_iter().flatten())
-            .chain(longer)
+        left.chain(filtered(life, side)).chain(stayed).chain(forgot).chain(sooner.into_iter().flatten()).chain(longer)
     }
 
     /// Whether a packet that `side` sent then may have escaped the tap.
@@ -109,7 +106,7 @@ impl Otherwise {
         // What passes unseen must not reach the peer in time, or that would have done otherwise.
         let of_peer = life.passages.iter().filter(|passage| passage.from != side && !passage.seen.is_empty());
         let is_too_late = of_peer.map(|passage| passage.sent).max() < Some(sent.plus(life.slowest_conceivable(!side)));
-        let is_filtered = self.filtered && !is_control(segment) && (life.may_lose(!side) || is_too_late);
+        let is_filtered = self.filtered_from.is_some() && !is_control(segment) && (life.may_lose(!side) || is_too_late);
         life.may_lose(side) || is_on_its_way || is_filtered
     }
 
@@ -123,7 +120,8 @@ impl Otherwise {
                 Some(Change::Came(_, at)) => passage.delivered = vec![*at],
                 None => passage.delivered.iter_mut().for_each(|at| *at = at.plus(2 * self.longer_ns)),
             }
-            if self.filtered && passage.seen.is_empty() && !is_control(&passage.segment) {
+            let is_filtered = self.filtered_from.is_some_and(|from| passage.sent >= from);
+            if is_filtered && passage.seen.is_empty() && !is_control(&passage.segment) {
                 passage.delivered.push(passage.sent.plus(life.wire.way_ns()));
             }
         }
@@ -157,6 +155,24 @@ fn changes(life: &Life, side: Side, longer_ns: i64) -> Vec<Change> {
         }
     }
     changes
+}
+
+/// The lives of which a filter for segments that open, close or reset would have left these frames: what of the peer's it left
+/// out came from any of them on, and the application of `side` made only the calls that it was let.
+fn filtered(life: &Life, side: Side) -> impl Iterator<Item = Otherwise> {
+    let left_out =
+        |passage: &&Passage| passage.from != side && passage.seen.is_empty() && !is_control(&passage.segment);
+    let is_conceivable = life.segments.iter().all(is_control);
+    let from: Vec<Timestamp> = life.passages.iter().filter(left_out).map(|passage| passage.sent).collect();
+    let calls = life.origins[side].plan.calls.partition_point(|(at, _)| *at <= life.end);
+    let from = from.into_iter().chain([life.end]).filter(move |_| is_conceivable);
+    from.flat_map(move |from| {
+        (0..=calls).rev().map(move |calls| Otherwise {
+            filtered_from: Some(from),
+            calls: Some(calls),
+            ..Otherwise::default()
+        })
+    })
 }
 
 /// The last call of `side` as early as what follows from it may have been sent.
@@ -197,6 +213,9 @@ pub fn live_otherwise(life: &Life, side: Side, otherwise: &Otherwise) -> Option<
     }
     if let Some((call, at)) = otherwise.sooner {
         origin.plan.calls[call].0 = at;
+    }
+    if let Some(calls) = otherwise.calls {
+        origin.plan.calls.truncate(calls);
     }
     let inserted = [(otherwise.forgot, Call::Forget), (otherwise.left_at, Call::Leave)];
     for (at, call) in inserted.into_iter().filter_map(|(at, call)| Some((at?, call))) {
