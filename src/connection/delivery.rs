@@ -207,9 +207,11 @@ impl Arrivals {
         let reset = notes
             .iter()
             .position(|note| note.side != side && note.is_rst() && (note.seq == fin || note.seq == fin + 1))?;
+        // What lacks it shows that after the reset, too, unless the road had held it up.
         let without = |from: usize| {
-            notes[from..reset].iter().any(|note| {
-                let crossed = note.time.since(notes[from].time) > self.crossing_ns(side);
+            notes[from..].iter().enumerate().any(|(offset, note)| {
+                let detour_ns = if from + offset < reset { 0 } else { DETOUR_NS };
+                let crossed = note.time.since(notes[from].time) > self.crossing_ns(side) + detour_ns;
                 note.side == side && note.acknowledges() && crossed
             })
         };
@@ -387,7 +389,10 @@ impl Arrivals {
         let without_effect = answers
             .iter()
             .take_while(|&&answer| {
-                let contradicts = |note: &&Noted| repeated(note) && note.time.since(notes[answer].time) > crossing;
+                let is_since = |note: &Noted| {
+                    note.time.since(notes[answer].time) > crossing || is_sent_knowing(notes, side, answer, note)
+                };
+                let contradicts = |note: &&Noted| repeated(note) && is_since(note);
                 notes[answer..].iter().any(|note| contradicts(&note))
                     || self.is_open_yet(notes, side, answer, &repeated)
             })
@@ -513,6 +518,16 @@ fn echoes(later: &Noted, earlier: &Noted) -> bool {
         (Some(later), Some(earlier)) => later.echo != 0 && Seq(later.echo).at_or_after(Seq(earlier.value)),
         _ => false,
     }
+}
+
+/// `side` sent `note` later, by its clock, than a segment that echoes note `answer`.
+fn is_sent_knowing(notes: &[Noted], side: Side, answer: usize, note: &Noted) -> bool {
+    let value = |note: &Noted| note.timestamps.map(|stamps| Seq(stamps.value));
+    let knows = |earlier: &Noted| {
+        let is_older = value(earlier).zip(value(note)).is_some_and(|(then, now)| now.after(then));
+        earlier.side == side && earlier.acknowledges() && is_older && echoes(earlier, &notes[answer])
+    };
+    notes[answer..].iter().any(knows)
 }
 
 /// Note `later` echoes what its sender had received before note `answer` came, so that this had not come. An echo says

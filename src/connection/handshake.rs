@@ -104,7 +104,10 @@ impl Arrivals {
                 let before = Some(receipt.before.map_or(open, |shows| shows.min(open)));
                 (Some(Receipt { arrival: Arrival::Shown, before, ..receipt }), lost)
             }
-            None if does_not_hold(connection, notes, &answers, side, lost) => (None, lost + 1),
+            // What it echoes, it had taken.
+            None if receipt.before.is_none() && does_not_hold(connection, notes, &answers, side, lost) => {
+                (None, lost + 1)
+            }
             None => (Some(receipt), lost),
         }
     }

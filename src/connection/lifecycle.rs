@@ -259,7 +259,8 @@ impl Hindsight<'_> {
             }
             let abort = self.aborted_before_seen(side, index);
             if let Some(abort) = abort {
-                events.push(self.event((self.sent_by(side, abort), 0, 0), Cue::SendSynAck, index, Basis::Seen));
+                let (rank, cue) = if note.is_syn() { (0, Cue::SendSyn) } else { (2, Cue::SendSynAck) };
+                events.push(self.event((self.sent_by(side, abort), 0, rank), cue, index, Basis::Seen));
             }
             let replayed = late_copy.or(abort).is_some()
                 || side == Side::Client && note.is_syn() && (self.syn_is_stale() || self.syn_is_nobodys());
@@ -418,6 +419,9 @@ impl Hindsight<'_> {
             // Its SYN passed the tap late.
             return Some(self.event((0, copy, 1), Cue::Syn, copy, Basis::Seen));
         };
+        if let Some(abort) = self.aborted_before_seen(side, own) {
+            return Some(self.event((self.sent_by(side, abort), 0, 1), Cue::Syn, copy, Basis::Seen));
+        }
         Some(self.event((self.sent_by(side, own.max(copy) + 1), copy, 1), Cue::Syn, copy, Basis::Seen))
     }
 

@@ -1,6 +1,8 @@
 //! Whether an end went on as if a reset had not been, or was only overtaken by it; and closes that a reset shows because the
 //! FIN never came to be sent.
 
+use super::delivery::DETOUR_NS;
+use super::half::Half;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
 use super::profile::{Greeting, Profile, ProfileBasis};
@@ -58,7 +60,7 @@ impl Hindsight<'_> {
             let clock = match (note.timestamps, earlier.timestamps) {
                 (Some(now), Some(then)) => Seq(now.value).after(Seq(then.value)),
                 // What says nothing new may have been sent before, and overtaken.
-                _ => note.time.since(reset.time) > OVERTAKEN_NS || is_sent_again(note),
+                _ => note.time.since(reset.time) > OVERTAKEN_NS || is_sent_again(note) || self.is_punctual(note),
             };
             let acks_more = note.acknowledges() && !(earlier.acknowledges() && note.ack.at_or_before(earlier.ack));
             let newer = clock || note.end().after(earlier.end()) || acks_more;
@@ -68,6 +70,17 @@ impl Hindsight<'_> {
                 && !note.class.contains(Class::WILD)
                 && (reacts || !was_overtaken(note, earlier, reset, grace_ns))
         })
+    }
+
+    /// `note` is a keepalive probe that came no later after the one before than that after its own, so that it was not held up on
+    /// the way: both came by one timer.
+    fn is_punctual(&self, note: &Noted) -> bool {
+        let is_probe = |note: &&Noted| note.class.contains(Class::KEEPALIVE);
+        let until = self.notes.partition_point(|earlier| earlier.frame < note.frame);
+        let mut earlier =
+            self.notes[..until].iter().rev().filter(|earlier| earlier.side == note.side && is_probe(earlier));
+        let pauses = earlier.next().zip(earlier.next()).filter(|_| is_probe(&note));
+        pauses.is_some_and(|(last, before)| note.time.since(last.time) <= last.time.since(before.time))
     }
 
     /// The RST or FIN in note `index` answers the peer's SYN with a timestamp that no copy of it carried: who had that SYN
@@ -135,7 +148,7 @@ impl Hindsight<'_> {
             let is_in_time = ago_ns < ALIVE_NS && (is_newest || ago_ns >= path_ns - path_ns / 4);
             // What was acknowledged had met a reader.
             let is_new = peer.acked.is_none_or(|acked| data.end().after(acked));
-            is_in_time && is_new && data.ack.at_or_after(reset.seq)
+            is_in_time && is_new && data.ack.at_or_after(reset.seq) && !self.answers_later(index, &data, peer)
         };
         // Nothing that has its number carried payload.
         let first = self.notes.iter().find(|note| note.side != reset.side && note.len > 0 && !note.is_syn());
@@ -145,6 +158,23 @@ impl Hindsight<'_> {
         // What it answers was sent by a peer that did not have all.
         let is_waiting = reset.seq.before(own.nxt) || is_blocked || is_recovering(&last, reset);
         alive && asked && at_ack && is_waiting
+    }
+
+    /// The reply in note `index` answers what `peer` sent after `data`, an acknowledgment alone: `data` is longer ago than any
+    /// answer takes, and that is not.
+    fn answers_later(&self, index: usize, data: &Noted, peer: &Half) -> bool {
+        let reply = &self.notes[index];
+        let path_ns = self.arrivals.rtt_ns[reply.side].unwrap_or(0);
+        let asks = |last: &Noted| {
+            let is_there = reply.time.since(last.time) >= path_ns - path_ns / 4;
+            last.frame > data.frame
+                && last.end() == last.seq
+                && last.acknowledges()
+                && last.ack == reply.seq
+                && is_there
+        };
+        peer.last.as_ref().is_some_and(asks)
+            && reply.time.since(data.time) > self.arrivals.crossing_ns(reply.side) + DETOUR_NS
     }
 
     /// A reset of the peer came to the sender of note `index` first, and it was one that is taken: it was seen beside the sender, or
@@ -227,12 +257,13 @@ impl Hindsight<'_> {
         (is_beyond && is_first && at_once && is_lost).then_some(answer)
     }
 
-    /// The SYN-ACK in note `index`, the first of `side`, was overtaken by its sender's abort. Returns the index of that.
+    /// The SYN or SYN-ACK in note `index`, the first of `side`, was overtaken by its sender's abort. Returns the index of that.
     pub(super) fn aborted_before_seen(&self, side: Side, index: usize) -> Option<usize> {
-        let syn_ack = &self.notes[index];
+        let opening = &self.notes[index];
         let mut earlier = self.notes[..index].iter();
-        let is_first = earlier.clone().all(|note| note.side != side || note.is_rst());
-        earlier.position(|note| note.side == side && opened_before(syn_ack, note)).filter(|_| is_first)
+        let precedes = |note: &Noted| note.is_rst() || note.is_syn() && opening.is_syn_ack();
+        let is_first = earlier.clone().all(|note| note.side != side || precedes(note));
+        earlier.position(|note| note.side == side && opened_before(opening, note)).filter(|_| is_first)
     }
 
     /// The FIN in note `index` was overtaken by its sender's abort. Returns the index of that.
@@ -258,10 +289,11 @@ impl Hindsight<'_> {
     }
 }
 
-/// The SYN-ACK in `note` came after an abort at its end, which nobody can have sent before it.
+/// The SYN or SYN-ACK in `note` came after an abort at its end, which nobody can have sent before it.
 fn opened_before(note: &Noted, reset: &Noted) -> bool {
     let aborts = note.side == reset.side && reset.flags.contains(Flags::RST | Flags::ACK) && reset.seq == note.end();
-    aborts && note.is_syn_ack() && note.time.since(reset.time) <= OVERTAKEN_NS
+    let opens = note.is_syn() || note.is_syn_ack();
+    aborts && opens && note.time.since(reset.time) <= OVERTAKEN_NS
 }
 
 /// `last`, the newest payload before `reset`, was itself sent again when a timer had run out: what its sender had besides had to
