@@ -158,6 +158,14 @@ impl Head {
         [self.first_used.into(), self.rest_used.into()]
     }
 
+    /// Copies its octets, with which both parts begin, behind those of `octets`.
+    #[inline]
+    fn put_octets(&self, parts: [&[u8]; 2], octets: &mut Vec<u8>) {
+        let ([first, rest], [first_len, rest_len]) = (parts, self.lens());
+        octets.extend_from_slice(&first[..first_len]);
+        octets.extend_from_slice(&rest[..rest_len]);
+    }
+
     /// The client has sent nothing but a SYN.
     fn is_half_open(&self) -> bool {
         matches!(self.stage, Stage::Asked | Stage::Answered)
@@ -201,9 +209,7 @@ impl<'a> Packed<'a> {
 
     /// Copies its octets behind those of `octets`. They are at hand again by [`Head::with`].
     pub fn put_into(&self, octets: &mut Vec<u8>) -> Head {
-        let [first, rest] = self.head.lens();
-        octets.extend_from_slice(&self.first[..first]);
-        octets.extend_from_slice(&self.rest[..rest]);
+        self.head.put_octets([self.first, self.rest], octets);
         self.head
     }
 
@@ -273,27 +279,30 @@ impl<'a> Packed<'a> {
         if *stage == Stage::Reset {
             return self.remains_of_reset(stream, client, server);
         }
-        let mut halves = [PastHalf::default(); 2];
         let [syn, syn_ack] = initial_numbers(self);
-        halves[0].isn = Some(syn);
-        halves[1].isn = Some(syn_ack).filter(|_| *stage != Stage::Asked);
-        for side in Side::BOTH {
-            let (half, own, peer) = (&mut halves[side as usize], &tails[side as usize], &tails[1 - side as usize]);
-            half.base = half.isn;
-            half.nxt = half.isn.map(|_| own.nxt);
-            half.fin = own.has(CLOSED);
-            half.fin_acked = own.has(CLOSED) && peer.ack == own.nxt;
-            half.closed_first = own.has(CLOSED_FIRST);
-            half.timestamp = own.has(HAS_CLOCK).then_some(own.clock);
-            half.syn_unanswered = match stage {
-                Stage::Asked => side == Side::Client,
-                Stage::Answered => side == Side::Server && half.isn.is_some_and(|isn| own.nxt == isn + 1),
-                Stage::Open | Stage::Reset => false,
-            };
-        }
+        let half = |side: Side, isn: Option<Seq>| {
+            let (own, peer) = (&tails[side as usize], &tails[1 - side as usize]);
+            PastHalf {
+                isn,
+                base: isn,
+                nxt: isn.map(|_| own.nxt),
+                fin: own.has(CLOSED),
+                fin_acked: own.has(CLOSED) && peer.ack == own.nxt,
+                closed_first: own.has(CLOSED_FIRST),
+                timestamp: own.has(HAS_CLOCK).then_some(own.clock),
+                syn_unanswered: match stage {
+                    Stage::Asked => side == Side::Client,
+                    Stage::Answered => side == Side::Server && isn.is_some_and(|isn| own.nxt == isn + 1),
+                    Stage::Open | Stage::Reset => false,
+                },
+                rst: false,
+                state: None,
+            }
+        };
         let closing = tails.iter().any(|tail| tail.has(CLOSED));
-        let [a, b] = halves;
-        Some(Predecessor { stream, end: *newest, closing, a: (client, a), b: (server, b) })
+        let a = (client, half(Side::Client, Some(syn)));
+        let b = (server, half(Side::Server, Some(syn_ack).filter(|_| *stage != Stage::Asked)));
+        Some(Predecessor { stream, end: *newest, closing, a, b })
     }
 }
 
@@ -390,13 +399,20 @@ impl Brief {
         Packed { head: self.head, first: &self.first, rest: shelves.get(self.head.rest) }
     }
 
+    /// Copies its octets, those on `shelves` among them, behind those of `octets`.
+    #[inline]
+    pub fn put_into(&self, octets: &mut Vec<u8>, shelves: &Shelves) {
+        self.head.put_octets([&self.first, shelves.get(self.head.rest)], octets);
+    }
+
     /// Leaves its place on `shelves` to others.
     #[inline]
     pub fn clear_away(&mut self, shelves: &mut Shelves) {
         shelves.put_back(std::mem::replace(&mut self.head.rest, Place::NONE));
     }
 
-    /// Begins to bring the place into the cache where the next segment will lie, and the other octets if it is about to be the last.
+    /// Begins to bring the place into the cache where the next segment will lie, and the other octets if it is about to be the last, or if
+    /// they will have to move for it.
     #[inline]
     pub fn prefetch(&self, shelves: &Shelves) {
         let head = &self.head;
@@ -407,6 +423,8 @@ impl Brief {
         shelves.prefetch(head.rest, used);
         if head.is_closed() {
             prefetch(&self.first[FIRST_MAX - 1]);
+            shelves.prefetch_before(head.rest, used);
+        } else if used + WHOLE > head.rest.len() {
             shelves.prefetch_before(head.rest, used);
         }
     }

@@ -7,7 +7,6 @@ use std::net::Ipv4Addr;
 
 use super::key::Key;
 use super::left::{Left, Remains};
-use super::past::Past;
 use crate::base::prefetch::prefetch;
 use crate::base::{Endpoint, FrameNumber, Seq, Timestamp};
 use crate::connection::{Brief, PastHalf, Predecessor};
@@ -95,7 +94,7 @@ impl Lone {
     }
 
     /// The same as [`Predecessor::of`] the connection.
-    pub fn remains(&self) -> Past {
+    pub fn remains(&self) -> Predecessor {
         let Segment { seq, time, source, destination, options, .. } = self.segment;
         let asked = PastHalf {
             isn: Some(seq),
@@ -106,7 +105,7 @@ impl Lone {
             ..PastHalf::default()
         };
         let (a, b) = ((source, asked), (destination, PastHalf::default()));
-        Past { summary: Predecessor { stream: self.stream, end: time, closing: false, a, b }, client: source, late: 0 }
+        Predecessor { stream: self.stream, end: time, closing: false, a, b }
     }
 
     /// The connection as it leaves.
@@ -207,18 +206,19 @@ impl Asked {
     }
 
     /// The SYN with this number.
+    #[inline]
     pub fn get(&self, number: u32) -> Option<Lone> {
         let (row, entry) = self.entry(number)?;
         Some(self.unpack(row, entry))
     }
 
-    /// Takes a SYN out.
-    pub fn remove(&mut self, number: u32) -> Option<Lone> {
-        let lone = self.get(number)?;
+    /// Takes a SYN out, if it is there.
+    pub fn remove(&mut self, number: u32) {
         let (at, place) = self.position(number);
         let is_over = at + 1 < self.rows.len();
-        let row = self.rows.get_mut(at)?;
-        row.entries.get_mut(place)?.is_there = false;
+        let Some(row) = self.rows.get_mut(at) else { return };
+        let Some(entry) = row.entries.get_mut(place).filter(|entry| entry.is_there) else { return };
+        entry.is_there = false;
         row.waiting -= 1;
         self.waiting -= 1;
         if row.waiting == 0 && is_over {
@@ -231,7 +231,6 @@ impl Asked {
         } else {
             self.step();
         }
-        Some(lone)
     }
 
     /// The one that came first: its number, its stream and the table's clock when it came.
@@ -421,6 +420,8 @@ impl Asked {
         Key::of_v4((entry.client, entry.client_port), (entry.server, entry.server_port)).within(realm)
     }
 
+    // Inlined, so that what is written in parts is not handed over to be read as a whole.
+    #[inline(always)]
     fn unpack(&self, row: &Row, entry: &Entry) -> Lone {
         let kind = &self.kinds[usize::from(entry.kind)];
         let time = row.time.plus(entry.time.into());
@@ -513,7 +514,8 @@ mod tests {
             let any = rng.u64(..stream + 1);
             for stream in gone.map(|(&stream, _)| stream).into_iter().chain([any]) {
                 let Some(number) = numbers.remove(&stream) else { continue };
-                let lone = asked.remove(number).unwrap();
+                let lone = asked.get(number).unwrap();
+                asked.remove(number);
                 assert_eq!(Some((lone.segment, lone.newest)), model.remove(&stream));
                 assert_eq!(lone.stream, stream);
                 assert!(asked.get(number).is_none() && !asked.is(number, &lone.key()));
@@ -569,8 +571,8 @@ mod tests {
             let number = asked.push(&segment, stream, 0).unwrap();
             let lone = asked.get(number).unwrap();
             let connection = lone.leave().unpack(None).unwrap();
-            assert_eq!(lone.remains().summary, Predecessor::of(&connection));
-            assert_eq!((lone.remains().client, connection.stream), (connection.client, stream));
+            assert_eq!(lone.remains(), Predecessor::of(&connection));
+            assert_eq!((lone.remains().a.0, connection.stream), (connection.client, stream));
         }
     }
 }

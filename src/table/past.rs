@@ -105,19 +105,41 @@ impl Ring {
         self.len
     }
 
-    /// Adds an entry and gives its number.
-    pub fn push(&mut self, key: Key, trace: &Trace) -> u32 {
-        let number = self.base.wrapping_add(self.len as u32) % NUMBERS;
-        let (entry, others) = Entry::pack(key, trace);
-        match self.chunks.back_mut() {
-            Some(chunk) if chunk.len() < CHUNK => chunk.push(entry),
-            _ => self.begin_chunk(entry),
-        }
-        self.len += 1;
+    /// Adds a connection, which names its client's end first, and gives its number.
+    pub fn push(&mut self, key: Key, left: &Predecessor) -> u32 {
+        let ((client, other), (server, server_other)) = (Half::pack(&left.a.1), Half::pack(&left.b.1));
+        let (number, entry) = self.add(key);
+        entry.kind = Kind::Past;
+        entry.client_is_low = key.is_low(left.a.0);
+        (entry.closing, entry.stream, entry.end) = (left.closing, left.stream, left.end);
+        (entry.client, entry.server) = (client, server);
+        let others = [other, server_other];
         if others != [None; 2] {
             self.others.insert(number, others);
         }
         number
+    }
+
+    /// The same of a four-tuple that was only quoted.
+    pub fn push_numbered(&mut self, key: Key, stream: u64, completeness: u8) -> u32 {
+        let (number, entry) = self.add(key);
+        entry.kind = Kind::Numbered;
+        (entry.stream, entry.completeness) = (stream, completeness);
+        number
+    }
+
+    /// Adds an entry that is to be written where it stays.
+    #[inline]
+    fn add(&mut self, key: Key) -> (u32, &mut Entry) {
+        let number = self.base.wrapping_add(self.len as u32) % NUMBERS;
+        self.len += 1;
+        let chunk = match self.chunks.back() {
+            Some(chunk) if chunk.len() < CHUNK => self.chunks.len() - 1,
+            _ => self.begin_chunk(),
+        };
+        let entry = self.chunks[chunk].push_mut(Entry::BLANK);
+        entry.key = Kept::of(key);
+        (number, entry)
     }
 
     /// Whether an entry has this four-tuple; not when it was forgotten.
@@ -174,14 +196,15 @@ impl Ring {
         *self = Self::default();
     }
 
+    /// Gives the place of the new one.
     #[cold]
-    fn begin_chunk(&mut self, first: Entry) {
+    fn begin_chunk(&mut self) -> usize {
         let mut chunk = std::mem::take(&mut self.spare);
         if !self.chunks.is_empty() {
             chunk.reserve_exact(CHUNK);
         }
-        chunk.push(first);
         self.chunks.push_back(chunk);
+        self.chunks.len() - 1
     }
 
     #[inline]
@@ -199,6 +222,9 @@ impl Ring {
 }
 
 impl Half {
+    /// Of a side of which nothing is known.
+    const BLANK: Self = Self { numbers: [0; 3], bits: 0 };
+
     #[inline]
     fn pack(half: &PastHalf) -> (Self, Other) {
         let &PastHalf { isn, base, nxt, timestamp, .. } = half;
@@ -237,44 +263,19 @@ impl Half {
 }
 
 impl Entry {
-    fn pack(key: Key, trace: &Trace) -> (Self, [Other; 2]) {
-        match trace {
-            Trace::Past(past) => {
-                // A predecessor names the client's end first.
-                let ((client, other), (server, server_other)) =
-                    (Half::pack(&past.summary.a.1), Half::pack(&past.summary.b.1));
-                let entry = Self {
-                    key: Kept::of(key),
-                    kind: Kind::Past,
-                    completeness: 0,
-                    client_is_low: key.is_low(past.client),
-                    closing: past.summary.closing,
-                    late: u32::try_from(past.late).unwrap_or(u32::MAX),
-                    stream: past.summary.stream,
-                    end: past.summary.end,
-                    client,
-                    server,
-                };
-                (entry, [other, server_other])
-            }
-            Trace::Numbered(stream, completeness) => {
-                let (nothing, _) = Half::pack(&PastHalf::default());
-                let entry = Self {
-                    key: Kept::of(key),
-                    kind: Kind::Numbered,
-                    completeness: *completeness,
-                    client_is_low: false,
-                    closing: false,
-                    late: 0,
-                    stream: *stream,
-                    end: Timestamp::default(),
-                    client: nothing,
-                    server: nothing,
-                };
-                (entry, [None; 2])
-            }
-        }
-    }
+    /// Nothing.
+    const BLANK: Self = Self {
+        key: Kept::NONE,
+        kind: Kind::Vacant,
+        completeness: 0,
+        client_is_low: false,
+        closing: false,
+        late: 0,
+        stream: 0,
+        end: Timestamp(0),
+        client: Half::BLANK,
+        server: Half::BLANK,
+    };
 
     fn unpack(&self, [other, server_other]: [Other; 2]) -> Option<Trace> {
         match self.kind {
@@ -304,7 +305,7 @@ mod tests {
         Endpoint::new([10, 0, 0, host].into(), 7)
     }
 
-    fn past(stream: u64, client: u8, server: u8) -> (Key, Trace) {
+    fn past(stream: u64, client: u8, server: u8) -> (Key, Past) {
         let half = PastHalf { isn: Some(Seq(5)), fin: true, timestamp: Some(0), ..PastHalf::default() };
         let other = PastHalf {
             base: Some(Seq(6)),
@@ -316,17 +317,18 @@ mod tests {
         };
         let summary =
             Predecessor { stream, end: Timestamp(9), closing: true, a: (end(client), half), b: (end(server), other) };
-        (Key::new(end(client), end(server)), Trace::Past(Past { summary, client: end(client), late: 3 }))
+        (Key::new(end(client), end(server)), Past { summary, client: end(client), late: 0 })
     }
 
     #[test]
     fn what_is_packed_comes_back() {
         let mut ring = Ring { base: NUMBERS - 1, ..Ring::default() };
         for (client, server) in [(1, 2), (2, 1), (1, 1)] {
-            let (key, trace) = past(client.into(), client, server);
-            let number = ring.push(key, &trace);
-            match (ring.get(number), trace) {
-                (Some(Trace::Past(back)), Trace::Past(past)) => assert_eq!(back, past),
+            let (key, past) = past(client.into(), client, server);
+            let number = ring.push(key, &past.summary);
+            ring.count_late(number);
+            match ring.get(number) {
+                Some(Trace::Past(back)) => assert_eq!(back, Past { late: 1, ..past }),
                 other => panic!("{other:?}"),
             }
         }
@@ -346,8 +348,8 @@ mod tests {
         };
         let mut kept = VecDeque::new();
         for n in 0..3 * CHUNK as u64 {
-            let (key, trace) = past(n, (n % 200) as u8, 201);
-            kept.push_back((ring.push(key, &trace), n));
+            let (key, past) = past(n, (n % 200) as u8, 201);
+            kept.push_back((ring.push(key, &past.summary), n));
             if n % 3 > 0 {
                 let (number, _) = kept.pop_front().unwrap();
                 assert_eq!(ring.forget().map(|(_, number)| number), Some(number));

@@ -6,7 +6,6 @@ use super::asked::Lone;
 use super::key::{Kept, Key};
 use super::left::{Left, Remains};
 use super::locator::Opening;
-use super::past::Past;
 use super::resting::{Resting, Sleeper, Tired};
 use crate::base::prefetch::prefetch_first;
 use crate::base::{Endpoint, Side, Timestamp};
@@ -186,10 +185,9 @@ impl Record {
 
     /// Lets a connection that is over go to rest, if it can. Returns its number there; the record is vacant then.
     pub fn rest(&mut self, resting: &mut Resting, shelves: &mut Shelves, behind_ns: i64) -> Option<u32> {
-        let Body::Brief(brief) = &mut self.body else { return None };
-        let (rest, packed) = (brief.rest(), brief.packed(shelves));
         let &mut Self { stream, newest, client_is_low, .. } = self;
-        let tired = Tired { stream, newest, behind_ns, client_is_low, rest, packed };
+        let Body::Brief(brief) = &mut self.body else { return None };
+        let tired = Tired { stream, newest, behind_ns, client_is_low, brief, shelves };
         let number = resting.push(&mut self.key, &tired)?;
         brief.clear_away(shelves);
         self.body = Body::Vacant;
@@ -292,23 +290,27 @@ impl Record {
         Connection::play_back(place, self.stream, packed, client, server);
     }
 
-    /// The connection as its successor sees it.
-    pub fn remains(&self, shelves: &Shelves, scratch: &mut Option<Box<Connection>>) -> Option<Past> {
+    /// Shows the connection to `see` as its successor sees it. Who was the first to speak need not be the client, whom a
+    /// predecessor names first.
+    pub fn remains<T>(
+        &self,
+        shelves: &Shelves,
+        scratch: &mut Option<Box<Connection>>,
+        see: impl FnOnce(&Predecessor) -> T,
+    ) -> Option<T> {
         let (client, server) = self.ends();
-        let summary = match &self.body {
-            Body::Vacant => return None,
-            Body::Whole(connection) => Predecessor::of(connection),
-            Body::Still(still) => Predecessor::of(still.connection()?.as_ref()),
-            Body::Brief(brief) => match brief.packed(shelves).remains(self.stream, client, server) {
-                Some(summary) => summary,
+        match &self.body {
+            Body::Vacant => None,
+            Body::Whole(connection) => Some(see(&Predecessor::of(connection))),
+            Body::Still(still) => Some(see(&Predecessor::of(still.connection()?.as_ref()))),
+            Body::Brief(brief) => match &brief.packed(shelves).remains(self.stream, client, server) {
+                Some(left) => Some(see(left)),
                 None => {
                     self.play_back(scratch, &brief.packed(shelves));
-                    Predecessor::of(scratch.as_deref()?)
+                    scratch.as_deref().map(|connection| see(&Predecessor::of(connection)))
                 }
             },
-        };
-        // Who was the first to speak need not be the client, whom a predecessor names first.
-        Some(Past { client: summary.a.0, summary, late: 0 })
+        }
     }
 
     /// Shows the connection to `leave` as the last one who sees it here; the record is vacant then.

@@ -6,10 +6,9 @@ use std::collections::VecDeque;
 
 use super::key::{Kept, Key};
 use super::left::{Left, Remains};
-use super::past::Past;
 use crate::base::prefetch::{LINE_BYTES, prefetch};
 use crate::base::{Endpoint, Timestamp};
-use crate::connection::{Connection, Packed, Predecessor, Rest};
+use crate::connection::{Brief, Connection, Packed, Predecessor, Rest, Shelves};
 
 /// Entries that lie together, as a power of two.
 const ROW_BITS: u32 = 9;
@@ -92,8 +91,8 @@ pub(super) struct Tired<'a> {
     pub newest: Timestamp,
     pub behind_ns: i64,
     pub client_is_low: bool,
-    pub rest: Rest,
-    pub packed: Packed<'a>,
+    pub brief: &'a Brief,
+    pub shelves: &'a Shelves,
 }
 
 /// One that rests, as it is.
@@ -119,17 +118,16 @@ impl<'a> Sleeper<'a> {
         Left { stream: self.stream, client, server, evicted: false, body: Remains::Brief(self.packed) }
     }
 
-    /// The connection as its successor sees it.
-    pub fn remains(&self, scratch: &mut Option<Box<Connection>>) -> Option<Past> {
+    /// Shows the connection to `see` as its successor sees it, with its client first.
+    #[inline]
+    pub fn remains<T>(&self, scratch: &mut Option<Box<Connection>>, see: impl FnOnce(&Predecessor) -> T) -> Option<T> {
         let (client, server) = self.ends();
-        let summary = match self.packed.remains(self.stream, client, server) {
-            Some(summary) => summary,
-            None => {
-                Connection::play_back(scratch, self.stream, &self.packed, client, server);
-                Predecessor::of(scratch.as_deref()?)
-            }
-        };
-        Some(Past { client: summary.a.0, summary, late: 0 })
+        // Lent and not moved: what is written in parts is not read as a whole.
+        if let Some(left) = &self.packed.remains(self.stream, client, server) {
+            return Some(see(left));
+        }
+        Connection::play_back(scratch, self.stream, &self.packed, client, server);
+        scratch.as_deref().map(|connection| see(&Predecessor::of(connection)))
     }
 }
 
@@ -145,7 +143,8 @@ impl Resting {
     // Inlined, so that what is written in parts is not handed over to be read as a whole.
     #[inline]
     pub fn push(&mut self, key: &mut Kept, tired: &Tired<'_>) -> Option<u32> {
-        let &Tired { stream, newest, behind_ns, client_is_low, ref rest, ref packed } = tired;
+        let &Tired { stream, newest, behind_ns, client_is_low, brief, shelves } = tired;
+        let rest = brief.rest();
         if (self.len > 0 && (newest, stream) <= self.last) || self.kept > 2 * self.len + GONE_MAX {
             return None;
         }
@@ -157,11 +156,11 @@ impl Resting {
         }
         let row = self.rows.back_mut()?;
         let at = u16::try_from(row.octets.len()).ok()?;
-        packed.put_into(&mut row.octets);
+        brief.put_into(&mut row.octets, shelves);
         // Written where it stays, for the same reason.
         let entry = row.entries.push_mut(Entry::BLANK);
         (entry.stream, entry.at, entry.client_is_low, entry.is_there) = (stream, at, client_is_low, true);
-        entry.rest = *rest;
+        entry.rest = rest;
         entry.key = std::mem::replace(key, Kept::NONE);
         row.waiting += 1;
         self.len += 1;
@@ -383,8 +382,7 @@ mod tests {
         let (mut key, brief) = reset(host, time);
         let shelves = Shelves::default();
         let newest = Timestamp(time - behind_ns);
-        let (rest, packed) = (brief.rest(), brief.packed(&shelves));
-        let tired = Tired { stream, newest, behind_ns, client_is_low: true, rest, packed };
+        let tired = Tired { stream, newest, behind_ns, client_is_low: true, brief: &brief, shelves: &shelves };
         let number = resting.push(&mut key, &tired);
         // Its key was taken only if it was.
         assert_eq!(key.is(&Kept::default().key()), number.is_some());

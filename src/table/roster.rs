@@ -424,8 +424,9 @@ impl Table {
     fn settle(&mut self, number: u32, hash: u32) -> usize {
         let slot = self.free.pop().unwrap_or_else(|| self.slab.add());
         self.recent[hash as usize % RECENT] = slot;
-        if let Some(lone) = self.asked.remove(number) {
-            self.slab[slot as usize].begin_with(&lone);
+        if let Some(lone) = &self.asked.get(number) {
+            self.asked.remove(number);
+            self.slab[slot as usize].begin_with(lone);
             self.index.change(hash, number | ASKED, slot);
         }
         if self.asked.is_sparse() {
@@ -536,7 +537,9 @@ impl Table {
         }
         let stream = self.number();
         self.vacate(hash, left);
-        self.leave_trace(key, hash, &Trace::Numbered(stream, added));
+        let left = self.past.push_numbered(key, stream, added);
+        self.index.insert(hash, left | LEFT);
+        self.forget();
     }
 
     /// The connection of `locator` if it has got its place lately and is there.
@@ -631,12 +634,12 @@ impl Table {
     /// Takes a connection out and leaves its summary in its place. The connection goes to `leave`; returns the summary's number
     /// in the ring.
     fn remove(&mut self, slot: usize, leave: &mut impl FnMut(Left<'_>)) -> Option<u32> {
-        let record = &mut self.slab[slot];
+        let record = &self.slab[slot];
         let key = record.key.key();
         let hash = key.hash(self.seed);
-        let past = record.remains(&self.shelves, &mut self.scratch)?;
+        let past = &mut self.past;
+        let number = record.remains(&self.shelves, &mut self.scratch, |left| past.push(key, left))?;
         self.free.push(slot as u32);
-        let number = self.past.push(key, &Trace::Past(past));
         self.index.change(hash, slot as u32, number | LEFT);
         self.forget();
         self.slab[slot].leave(&mut self.shelves, leave);
@@ -645,9 +648,10 @@ impl Table {
 
     /// The same for a SYN alone.
     fn give_up(&mut self, number: u32, leave: impl FnOnce(Left<'_>)) {
-        let Some(lone) = self.asked.remove(number) else { return };
+        let Some(lone) = self.asked.get(number) else { return };
+        self.asked.remove(number);
         let key = lone.key();
-        let left = self.past.push(key, &Trace::Past(lone.remains()));
+        let left = self.past.push(key, &lone.remains());
         self.index.change(key.hash(self.seed), number | ASKED, left | LEFT);
         self.forget();
         leave(lone.leave());
@@ -657,19 +661,12 @@ impl Table {
     fn end_rest(&mut self, number: u32, leave: impl FnOnce(Left<'_>)) {
         let Some(sleeper) = self.resting.get(number) else { return };
         let key = sleeper.key.key();
-        if let Some(past) = sleeper.remains(&mut self.scratch) {
-            let left = self.past.push(key, &Trace::Past(past));
+        let past = &mut self.past;
+        if let Some(left) = sleeper.remains(&mut self.scratch, |left| past.push(key, left)) {
             self.index.change(key.hash(self.seed), number | RESTING, left | LEFT);
         }
         leave(sleeper.leave());
         self.resting.remove(number);
-        self.forget();
-    }
-
-    /// Leaves something in the ring for a four-tuple that has no place.
-    fn leave_trace(&mut self, key: Key, hash: u32, trace: &Trace) {
-        let number = self.past.push(key, trace);
-        self.index.insert(hash, number | LEFT);
         self.forget();
     }
 

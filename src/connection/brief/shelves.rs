@@ -37,7 +37,7 @@ impl Place {
 
     /// How many octets; none nowhere.
     #[inline]
-    fn len(self) -> usize {
+    pub fn len(self) -> usize {
         const LENS: [usize; 16] = {
             let mut lens = [0; 16];
             let mut size = 0;
