@@ -338,7 +338,7 @@ impl Number {
     }
 }
 
-/// Timestamps, or none.
+/// Timestamps, or none, and perhaps a window.
 #[derive(Clone, Copy)]
 pub(super) struct Stamps(Number);
 
@@ -351,6 +351,12 @@ impl Stamps {
         let value = Number::of(folded(timestamps.value, own).into(), &OF.value);
         let Number { value, share } = value.then(Number::of(folded(timestamps.echo, peer).into(), &OF.echo));
         Self(Number { value, share: share | CLOCK })
+    }
+
+    /// With a window before them.
+    #[inline(always)]
+    pub fn behind(self, window: u16) -> Self {
+        Self(Number { value: window.into(), share: WINDOW | 2 << LEN_AT }.then(self.0))
     }
 }
 

@@ -73,18 +73,22 @@ impl Brief {
         segment.flags & (Flags::PSH | Flags::FIN) | Flags::ACK
     }
 
-    /// Packs it if only what moves on in every segment is to be told.
+    /// Packs it if only what moves on in every segment is to be told, and perhaps a window.
     #[inline(always)]
     fn short_of(&self, side: Side, segment: &Segment) -> Option<Short> {
         let head = &self.head;
         let (own, peer) = (&head.tails[side as usize], &head.tails[1 - side as usize]);
-        if segment.ack != peer.nxt || segment.ip_id != own.next_id() || segment.window != own.window {
+        if segment.ack != peer.nxt || segment.ip_id != own.next_id() {
             return None;
         }
-        let stamps = match segment.options.timestamps {
+        let mut stamps = match segment.options.timestamps {
             Some(timestamps) => Stamps::of(timestamps, own.clock, peer.clock),
             None => Stamps::NONE,
         };
+        // The first after the SYN mostly has another one.
+        if segment.window != own.window {
+            stamps = stamps.behind(segment.window);
+        }
         let span_ns = (segment.time.0 - head.newest.0).cast_unsigned();
         let frames = (segment.frame.0 - head.frame) as u32;
         Short::pack((side, Self::usual_flags(segment), segment.marks), stamps, segment.payload_len, span_ns, frames)
