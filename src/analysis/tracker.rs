@@ -166,23 +166,23 @@ impl Tracker {
         for locator in &*locators {
             self.table.pack_soon(locator);
         }
-        let mut others_before = others.iter().copied();
-        let mut other = others_before.next();
-        for (at, (item, locator)) in items.iter().zip(&*locators).enumerate() {
-            while let Some((_, time)) = other.filter(|&(before, _)| before <= at) {
-                self.reach(time, outlet);
-                other = others_before.next();
-            }
-            match item {
-                Item::Segment(segment) => {
-                    self.reach(segment.time, outlet);
-                    self.segment(locator, segment, outlet);
+        // From one that gave no plain segment to the next, so that nothing is asked of those between.
+        let mut from = 0;
+        let ends = others.iter().map(|&(before, time)| (before, Some(time)));
+        for (to, time) in ends.chain([(items.len(), None)]) {
+            for (item, locator) in items[from..to].iter().zip(&locators[from..to]) {
+                match item {
+                    Item::Segment(segment) => {
+                        self.reach(segment.time, outlet);
+                        self.segment(locator, segment, outlet);
+                    }
+                    Item::IcmpError(_) => self.take(item, outlet)?,
                 }
-                Item::IcmpError(_) => self.take(item, outlet)?,
             }
-        }
-        for (_, time) in other.into_iter().chain(others_before) {
-            self.reach(time, outlet);
+            if let Some(time) = time {
+                self.reach(time, outlet);
+            }
+            from = to;
         }
         items.clear();
         others.clear();

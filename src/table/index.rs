@@ -192,13 +192,14 @@ impl Part {
     fn grow(&mut self) {
         let mut larger = Self::new(self.homes + self.homes / 4 + 1);
         let mut next = 0;
-        for &word in self.words.iter().filter(|&&word| word != 0) {
+        for &word in &self.words {
             next = larger.home(hash_of(word)).max(next);
             if next + 1 >= larger.words.len() {
                 larger.words.extend([0; BEHIND]);
             }
             larger.words[next] = word;
-            next += 1;
+            // A gap takes no place, and whether there is one is anybody's guess.
+            next += usize::from(word != 0);
         }
         (self.words, self.homes) = (larger.words, larger.homes);
     }
