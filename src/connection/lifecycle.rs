@@ -409,9 +409,22 @@ impl Hindsight<'_> {
         copies.next().map(|_| echoed)
     }
 
+    /// The first that `side` acknowledges reports the peer's SYN as a duplicate (RFC 2883, section 4): it had come before the
+    /// SYN-ACK, and the own SYN-ACK that answered it was lost before the tap.
+    fn crossing_syn_reported(&self, side: Side) -> Option<Event> {
+        let isn = self.connection.halves[!side].isn?;
+        let report = self.notes.iter().position(|note| note.side == side && note.acknowledges())?;
+        self.notes[report].sack.filter(|block| block.left == isn && block.right == isn + 1)?;
+        let copy = self.notes[..report].iter().position(|note| note.side != side && note.is_syn())?;
+        let own = self.notes[..report].iter().rposition(|note| note.side == side && note.is_syn())?;
+        Some(self.event((self.sent_by(side, own.max(copy) + 1), copy, 1), Cue::Syn, copy, Basis::Inferred))
+    }
+
     /// The peer's bare SYN reaching `side`, which had sent one of its own: before its SYN-ACK, after its SYN.
     fn crossing_syn(&self, side: Side) -> Option<Event> {
-        let answer = self.notes.iter().position(|note| note.side == side && note.is_syn_ack())?;
+        let Some(answer) = self.notes.iter().position(|note| note.side == side && note.is_syn_ack()) else {
+            return self.crossing_syn_reported(side);
+        };
         let newest = self.notes[..answer].iter().rposition(|note| note.side != side && note.is_syn())?;
         let copy = self.answered_unseen(side).unwrap_or(newest);
         let own = self.notes[..answer].iter().rposition(|note| note.side == side && note.is_syn());

@@ -1,5 +1,7 @@
 //! Small traces, each with the verdict that its packets decide: one case, one rule.
 
+mod crossed;
+
 use lastack::analysis::{Analysis, Options};
 use lastack::base::Side;
 use lastack::connection::State;

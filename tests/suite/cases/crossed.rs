@@ -1,0 +1,12 @@
+//! What crossed on the way, and what each end had of the other's when it sent its own.
+
+use super::holds;
+
+#[test]
+fn a_syn_reported_as_a_duplicate_had_crossed_the_own() {
+    let crossed = "client > SYN\n+40ms server > SYN\nclient > SYN ACK\n+60ms server > ACK ack 1";
+    let rest = "\nclient > data 100\n+60ms server > ACK";
+    // A SYN-ACK that the tap lacks answered the bare SYN, or that was lost and the SYN-ACK alone came.
+    holds(&format!("{crossed} <sack 0:1>{rest}"), &[("server", "SYN-SENT SYN-RECEIVED ESTABLISHED")]);
+    holds(&format!("{crossed}{rest}"), &[("server", "SYN-SENT ESTABLISHED")]);
+}
