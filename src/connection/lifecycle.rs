@@ -363,10 +363,13 @@ impl Hindsight<'_> {
             let until = self.notes[effect.note].time.plus(self.arrivals.crossing_ns(side));
             let own = self.own_until(side, until).max(self.sent_by(side, effect.note));
             // Whose connection is gone sends nothing of it any more.
-            let is_live = |note: &Noted| {
-                note.side == side && !note.is_rst() && !note.is_syn() && !note.class.contains(Class::WILD)
+            let is_live = |index: usize| {
+                let note = &self.notes[index];
+                let says = !note.is_rst() && !note.is_syn() && !note.class.contains(Class::WILD);
+                note.side == side && (says || self.aborts_live(index, resets))
             };
-            let own = own.max(self.notes.iter().rposition(is_live).map_or(0, |last| self.sent_by(side, last + 1)));
+            let last = (0..self.notes.len()).rfind(|&index| is_live(index));
+            let own = own.max(last.map_or(0, |last| self.sent_by(side, last + 1)));
             events.push(self.event((own, effect.note, 3), Cue::Rst, effect.note, Basis::Inferred));
         }
         for error in connection.icmp_errors.iter().filter(|error| is_hard(error)) {
@@ -384,6 +387,16 @@ impl Hindsight<'_> {
                 });
             }
         }
+    }
+
+    /// Note `index` is an abort with what only a live socket writes into one: nothing is answered to a reset, so that its
+    /// sender had taken none before.
+    fn aborts_live(&self, index: usize, resets: &[ResetEffect]) -> bool {
+        let reset = &self.notes[index];
+        let half = &self.connection.halves[reset.side];
+        let is_marked = if half.timestamps { reset.timestamps.is_some() } else { reset.window != 0 };
+        let is_own = |effect: &&ResetEffect| effect.note == index && !effect.contradicted && !effect.refuses;
+        reset.flags.contains(Flags::RST | Flags::ACK) && is_marked && resets.iter().any(|effect| is_own(&effect))
     }
 
     /// Note `index` is a SYN of `side` with the number of its earlier SYN-ACK: sent before that, from SYN-SENT, and overtaken

@@ -29,11 +29,14 @@ fn said(verdict: &Verdict, what: &str) -> String {
             .collect();
         words.join(" ")
     };
+    let error = |side: Side| verdict.endpoints[side].error.map_or("none", |errno| errno.name()).to_owned();
     match what {
         "client" => states(Side::Client),
         "server" => states(Side::Server),
         "client calls" => calls(Side::Client),
         "server calls" => calls(Side::Server),
+        "client error" => error(Side::Client),
+        "server error" => error(Side::Server),
         "server opened by" => {
             let open = verdict.endpoints.server.states.iter().find(|step| step.state == State::Established);
             open.and_then(|step| step.frame).map_or_else(String::new, |frame| frame.to_string())

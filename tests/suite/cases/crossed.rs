@@ -10,3 +10,12 @@ fn a_syn_reported_as_a_duplicate_had_crossed_the_own() {
     holds(&format!("{crossed} <sack 0:1>{rest}"), &[("server", "SYN-SENT SYN-RECEIVED ESTABLISHED")]);
     holds(&format!("{crossed}{rest}"), &[("server", "SYN-SENT ESTABLISHED")]);
 }
+
+#[test]
+fn who_aborts_had_not_taken_the_other_s_abort() {
+    let opened = "client > SYN\n+20ms server > SYN ACK\n+20us client > ACK\nclient > data 100\n+20ms server > ACK\n";
+    let aborted = "client > RST ACK win 64\n+90ms server > RST ACK win ";
+    holds(&format!("{opened}{aborted}64"), &[("server error", "none"), ("client error", "none")]);
+    // What has no window is no live socket's.
+    holds(&format!("{opened}{aborted}0"), &[("server error", "ECONNRESET")]);
+}
