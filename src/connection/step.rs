@@ -342,9 +342,11 @@ impl Connection {
         // Perhaps behind a FIN.
         let skips_octet = segment.payload_len == 0 && segment.seq.since(self.halves[side].nxt) == 1;
         self.record_sent(side, segment, class);
+        let had_fin = self.halves[!side].fin_acked();
         if segment.flags.contains(Flags::ACK) && !class.contains(Class::WILD) {
             self.record_ack(side, segment);
         }
+        let shows_fin = !had_fin && self.halves[!side].fin_acked();
         let noted = Noted::new(segment, side, class);
         let answers_syn_ack = self.answers_syn_ack(side) || self.follows_probe(side, class);
         let half = &mut self.halves[side];
@@ -354,7 +356,7 @@ impl Connection {
         if segment.payload_len > 0 && !class.contains(Class::WILD) {
             half.last_data = Some(noted);
         }
-        if answers_syn_ack || skips_octet && class.contains(Class::AFTER_GAP) {
+        if answers_syn_ack || shows_fin || skips_octet && class.contains(Class::AFTER_GAP) {
             self.journal.control(noted);
         } else {
             self.note(noted, was_closing);

@@ -1,6 +1,7 @@
 //! Small traces, each with the verdict that its packets decide: one case, one rule.
 
 mod crossed;
+mod half_closed;
 
 use lastack::analysis::{Analysis, Options};
 use lastack::base::Side;
@@ -212,16 +213,6 @@ fn nobody_stands_behind_a_syn_that_is_not_repeated() {
     holds(flood, &[("client", ""), ("server", "SYN-RECEIVED"), ("open", "half-open")]);
     let waiting = "client > SYN\nserver > SYN ACK\n+1 client > SYN\nserver > SYN ACK\n+2 server > SYN ACK\n";
     holds(waiting, &[("client", "SYN-SENT"), ("open", "half-open")]);
-}
-
-#[test]
-fn of_two_closes_that_crossed_the_farther_one_was_earlier() {
-    let opened = "client > SYN\n+20ms server > SYN ACK\n+20us client > ACK\nclient > data 100\n+20ms server > ACK\n";
-    holds(
-        &format!("{opened}+5ms client > FIN ACK\n+100us server > FIN ACK ack 101\nclient > RST seq 101 win 0"),
-        &[("by", "server")],
-    );
-    holds(&format!("{opened}+5ms client > FIN ACK\n+30ms server > FIN ACK\nclient > ACK"), &[("by", "client")]);
 }
 
 #[test]

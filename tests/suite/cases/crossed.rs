@@ -19,3 +19,13 @@ fn who_aborts_had_not_taken_the_other_s_abort() {
     // What has no window is no live socket's.
     holds(&format!("{opened}{aborted}0"), &[("server error", "ECONNRESET")]);
 }
+
+#[test]
+fn of_two_closes_that_crossed_the_farther_one_was_earlier() {
+    let opened = "client > SYN\n+20ms server > SYN ACK\n+20us client > ACK\nclient > data 100\n+20ms server > ACK\n";
+    holds(
+        &format!("{opened}+5ms client > FIN ACK\n+100us server > FIN ACK ack 101\nclient > RST seq 101 win 0"),
+        &[("by", "server")],
+    );
+    holds(&format!("{opened}+5ms client > FIN ACK\n+30ms server > FIN ACK\nclient > ACK"), &[("by", "client")]);
+}
