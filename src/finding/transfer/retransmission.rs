@@ -47,6 +47,14 @@ finding! {
     ///         client > ACK
     /// ```
     ///
+    /// Why is not told where all has one and the same time, as in captures that were made by hand:
+    ///
+    /// ```trace fires
+    /// +0s client > data 1:101
+    /// +0s client > data 101:201
+    /// +0s client > data 1:101
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// An original that its repetition overtook, and copies that the network made: their IPv4 id and timestamp are older than
@@ -168,12 +176,18 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             .collect();
         let remembered =
             if kinds.len() as u64 == total { String::new() } else { format!("of the {} remembered, ", kinds.len()) };
-        let message =
-            format!("{} sent {} again ({remembered}{})", case.name(side), count(total, "segment"), of_which.join(", "));
+        let what = format!("{} sent {} again", case.name(side), count(total, "segment"));
+        let frames = notes.iter().map(|note| note.frame);
+        if kinds.contains(&Kind::Timeout) && case.connection.end == case.connection.start {
+            // No timer runs out in no time.
+            let message = format_args!("{what}; all of it has one and the same time, so that nothing tells why");
+            ENTRY.draft(Confidence::Medium, first.time, frames, message).endpoint(side).push(found);
+            continue;
+        }
+        let message = format!("{what} ({remembered}{})", of_which.join(", "));
         // Without a round trip nobody knows for sure what was overtaken and what was sent again.
         let is_sure = refills == 0 || case.life.arrivals.rtt_ns[side].is_some();
         let confidence = if is_sure { Confidence::High } else { Confidence::Medium };
-        let frames = notes.iter().map(|note| note.frame);
         ENTRY.draft(confidence, first.time, frames, message).endpoint(side).kind(commonest.name()).push(found);
     }
 }
