@@ -26,6 +26,8 @@ pub struct Gist<'a> {
     pub initiator: Option<Initiator>,
     /// It was closed, and only one end sent its FIN.
     pub is_one_ended: bool,
+    /// No close was seen, and yet nothing is left of it: the next connection has taken its addresses and ports.
+    pub is_replaced: bool,
     /// Only sampled headers of it are in the capture.
     pub is_sampled_alone: bool,
     /// Its resets; their evidence may be missing.
@@ -47,6 +49,7 @@ impl<'a> Gist<'a> {
             close: life.closing.kind,
             initiator: life.closing.initiator,
             is_one_ended: is_one_ended(life.closing.kind, states),
+            is_replaced: is_replaced(life.closing.kind, states),
             is_sampled_alone: connection.is_sampled_alone(),
             resets,
             findings,
@@ -65,6 +68,7 @@ impl<'a> Gist<'a> {
             close,
             initiator,
             is_one_ended: false,
+            is_replaced: false,
             is_sampled_alone: false,
             resets,
             findings,
@@ -94,6 +98,7 @@ impl Verdict {
             close: self.close.kind,
             initiator: self.close.initiator,
             is_one_ended: is_one_ended(self.close.kind, states),
+            is_replaced: is_replaced(self.close.kind, states),
             is_sampled_alone: self.is_sampled_alone,
             resets: &self.resets,
             findings: &self.findings,
@@ -107,4 +112,9 @@ fn is_one_ended(close: CloseKind, states: Sides<&[StateStep]>) -> bool {
         states[side].iter().any(finishes)
     };
     close == CloseKind::HalfClosed && !Side::BOTH.into_iter().all(is_finished)
+}
+
+fn is_replaced(close: CloseKind, states: Sides<&[StateStep]>) -> bool {
+    let mut last = Side::BOTH.into_iter().filter_map(|side| states[side].last()).peekable();
+    close == CloseKind::None && last.peek().is_some() && last.all(|step| step.state == State::Closed)
 }

@@ -34,14 +34,9 @@ pub fn ending(verdict: &Verdict) -> String {
         (_, CloseKind::TimedOut) => "timed out".to_owned(),
         (_, CloseKind::None) if verdict.is_sampled_alone => "not known".to_owned(),
         (_, CloseKind::None) if is_evicted(verdict) => "not followed further".to_owned(),
-        (_, CloseKind::None) if is_replaced(verdict) => "replaced".to_owned(),
+        (_, CloseKind::None) if verdict.gist().is_replaced => "replaced".to_owned(),
         (_, CloseKind::None) => "still open".to_owned(),
     }
-}
-
-/// No close was seen, and yet nothing is left of it: the next connection has taken its addresses and ports.
-fn is_replaced(verdict: &Verdict) -> bool {
-    Side::BOTH.into_iter().all(|side| verdict.endpoints[side].final_state() == State::Closed)
 }
 
 /// What is asked first about a connection, as pairs of a question's keyword and its answer in whole sentences.
@@ -140,7 +135,9 @@ fn closed(verdict: &Verdict) -> String {
             OpenKind::HalfOpen => "never fully opened".to_owned(),
             _ if verdict.is_sampled_alone => "not known from sampled headers".to_owned(),
             _ if is_evicted(verdict) => "not known: it was followed no further, to make room for others".to_owned(),
-            _ if is_replaced(verdict) => "out of sight: the same addresses and ports opened the next one".to_owned(),
+            _ if verdict.gist().is_replaced => {
+                "out of sight: the same addresses and ports opened the next one".to_owned()
+            }
             _ => "not within the capture: still open at its end".to_owned(),
         },
         CloseKind::Refused => "never opened".to_owned(),

@@ -26,6 +26,7 @@ pub struct Tally {
     half_open: u64,
     timed_out: u64,
     sampled: u64,
+    replaced: u64,
     open: u64,
 }
 
@@ -96,6 +97,7 @@ impl Tally {
             },
             (_, CloseKind::TimedOut) => self.timed_out += 1,
             (_, CloseKind::None) if gist.is_sampled_alone => self.sampled += 1,
+            (_, CloseKind::None) if gist.is_replaced => self.replaced += 1,
             (_, CloseKind::None) => self.open += 1,
         }
     }
@@ -147,6 +149,7 @@ impl Tally {
             plain(self.unanswered, "unanswered"),
             plain(self.half_open, "with an unfinished handshake"),
             plain(self.timed_out, "timed out"),
+            plain(self.replaced, "replaced by the next on the same addresses and ports"),
             plain(self.open, "still open at the end"),
             plain(self.sampled, "known only by sampled headers"),
         ]
