@@ -54,6 +54,7 @@ impl Connection {
     }
 
     /// Remembers what Wireshark takes for the initial numbers of both sides.
+    #[inline]
     pub(super) fn record_base(&mut self, side: Side, segment: &Segment) {
         let own = if segment.flags.contains(Flags::SYN) { segment.seq } else { segment.seq - 1 };
         self.halves[side].base.get_or_insert(own);
