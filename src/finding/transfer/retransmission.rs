@@ -175,7 +175,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             )
             .collect();
         let remembered =
-            if kinds.len() as u64 == total { String::new() } else { format!("of the {} remembered, ", kinds.len()) };
+            if kinds.len() as u64 == total { String::new() } else { format!("{} of them remembered: ", kinds.len()) };
         let what = format!("{} sent {} again", case.name(side), count(total, "segment"));
         let frames = notes.iter().map(|note| note.frame);
         if kinds.contains(&Kind::Timeout) && case.connection.end == case.connection.start {
