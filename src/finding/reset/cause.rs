@@ -1,6 +1,7 @@
 //! The cause of a reset that its sender made itself.
 
 use super::{Inquiry, Judgement, abort};
+use crate::base::Seq;
 use crate::connection::{Class, Noted, ResetEffect, State, Tap};
 use crate::finding::phrase::{count, duration};
 use crate::finding::verdict::{Cause, Confidence, Family};
@@ -354,6 +355,13 @@ fn active(inquiry: &Inquiry<'_>) -> Judgement {
         );
         return Judgement::new(Cause::KeepaliveTimeout, Confidence::Medium, &[Cause::LingerZero], evidence);
     }
+    if let Some(answer) = unheard_answer(inquiry) {
+        let evidence = format!(
+            "it was due as the next keepalive probe, and by the timestamp that it echoes the answer to the last one (frame {}) had not reached its sender: the prober gave up",
+            answer.frame
+        );
+        return Judgement::new(Cause::KeepaliveTimeout, Confidence::Medium, &[Cause::LingerZero], evidence);
+    }
     let mut judgement = abort::judge(inquiry);
     if let Some(silence) = since_last_probe(inquiry) {
         let (last, id) = (inquiry.sender().last.map_or(0, |last| last.ip_id), inquiry.noted.ip_id);
@@ -389,6 +397,17 @@ fn since_last_probe(inquiry: &Inquiry<'_>) -> Option<i64> {
     let silence = inquiry.noted.time.since(probe.time);
     let is_seen = inquiry.life.tap == Some(Tap::beside(inquiry.from()));
     (silence >= PROBE_INTERVAL_MIN_NS && !is_seen).then_some(silence)
+}
+
+/// The answer to the sender's last keepalive probe, if the reset, an interval later, still echoes an older timestamp: whoever takes
+/// a segment at its next number echoes that (RFC 7323, section 4.3).
+fn unheard_answer(inquiry: &Inquiry<'_>) -> Option<Noted> {
+    let probe = inquiry.sender().last.filter(|last| last.class.contains(Class::KEEPALIVE))?;
+    let is_due = inquiry.noted.time.since(probe.time) >= PROBE_INTERVAL_MIN_NS;
+    let answer = inquiry.receiver().last.filter(|last| last.frame > probe.frame)?;
+    let stamps = inquiry.noted.timestamps.zip(answer.timestamps);
+    let is_unheard = stamps.is_some_and(|(own, answer)| Seq(own.echo).before(Seq(answer.value)));
+    (is_due && is_unheard).then_some(answer)
 }
 
 /// For how long the sender had said nothing, and the shortest interval of its probes, if some were due since.

@@ -30,6 +30,19 @@ finding! {
     /// +75 client > RST ACK
     /// ```
     ///
+    /// An answer that the capture shows did not reach the prober when the reset still echoes an older timestamp:
+    ///
+    /// ```trace fires
+    ///     client > SYN <TS val 1000 ecr 0>
+    ///     server > SYN ACK <TS val 9000 ecr 1000>
+    ///     client > ACK <TS val 1000 ecr 9000>
+    ///     client > data 100 <TS val 1001 ecr 9000>
+    ///     server > ACK <TS val 9001 ecr 1001>
+    /// +75 client > ACK seq next-1 <TS val 76001 ecr 9001>
+    ///     server > ACK <TS val 84001 ecr 1001>
+    /// +75 client > RST ACK <TS val 151001 ecr 9001>
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// An abort by the application shortly after a probe that was still on its way.
