@@ -55,8 +55,8 @@ pub struct Journal {
     tail: VecDeque<Noted>,
     recent: VecDeque<Noted>,
     dropped: u64,
-    /// The newest frame that had to make room.
-    dropped_frame: u64,
+    /// The oldest and the newest frame that had to make room.
+    dropped_frames: Option<(u64, u64)>,
     artefacts: Vec<Exhibit>,
 }
 
@@ -79,11 +79,13 @@ impl Journal {
     }
 
     /// Remembers a segment that matters mostly while it is among the newest. Of the older ones the first of each kind stays, and what
-    /// ended the longest silence: a finding may rest on it alone.
+    /// ended the longest silence: a finding may rest on it alone. Probes make room first: they come without end.
     pub(super) fn remarkable(&mut self, noted: Noted) {
         if self.recent.len() == RECENT_MAX {
-            let older = (1..RECENT_MAX - NEWEST).find(|&index| !self.is_witness(index));
-            let leaves = self.recent.remove(older.unwrap_or(0));
+            let is_probe = |index: &usize| self.recent[*index].class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE);
+            let mut older = (1..RECENT_MAX - NEWEST).filter(|&index| !self.is_witness(index));
+            let first = older.clone().next();
+            let leaves = self.recent.remove(older.find(is_probe).or(first).unwrap_or(0));
             self.drop_noted(leaves);
         }
         self.recent.push_back(noted);
@@ -101,7 +103,9 @@ impl Journal {
 
     fn drop_noted(&mut self, noted: Option<Noted>) {
         self.dropped += 1;
-        self.dropped_frame = self.dropped_frame.max(noted.map_or(0, |noted| noted.frame));
+        let frames = self.dropped_frames.into_iter().flat_map(|(oldest, newest)| [oldest, newest]);
+        let frames = frames.chain(noted.map(|noted| noted.frame));
+        self.dropped_frames = frames.clone().min().zip(frames.max());
     }
 
     /// Forgets everything and keeps the room.
@@ -110,7 +114,7 @@ impl Journal {
         self.tail.clear();
         self.recent.clear();
         self.dropped = 0;
-        self.dropped_frame = 0;
+        self.dropped_frames = None;
         self.artefacts.clear();
     }
 
@@ -147,9 +151,9 @@ impl Journal {
         }
     }
 
-    /// What had to make room stands before that frame.
-    pub fn is_whole_since(&self, frame: u64) -> bool {
-        self.dropped == 0 || self.dropped_frame < frame
+    /// Nothing between these frames had to make room, as far as is remembered.
+    pub fn is_whole_between(&self, first: u64, last: u64) -> bool {
+        self.dropped_frames.is_none_or(|(oldest, newest)| newest < first || oldest > last)
     }
 
     /// How many segments had to make room.

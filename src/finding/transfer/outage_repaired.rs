@@ -98,7 +98,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let mut frames: Vec<u64> = run.iter().map(|note| note.frame).collect();
         frames.push(answer.frame);
         // What made room in the journal may have come between.
-        let is_whole = case.connection.journal.is_whole_since(first.frame);
+        let is_whole = case.connection.journal.is_whole_between(first.frame, answer.frame);
         let confidence = if is_whole { Confidence::High } else { Confidence::Medium };
         ENTRY.draft(confidence, first.time, frames, message).endpoint(side).push(found);
     }
