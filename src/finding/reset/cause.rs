@@ -152,7 +152,10 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
             "both ends had closed; it answers an old segment (frame {}) that met no socket any more",
             trigger.frame
         );
-        return Judgement::new(Cause::AfterFin, Confidence::High, &[], evidence);
+        // Without a round trip nobody knows whether an answer can have taken so long.
+        let is_sure = inquiry.life.arrivals.rtt_ns[inquiry.from()].is_some();
+        let confidence = if is_sure { Confidence::High } else { Confidence::Medium };
+        return Judgement::new(Cause::AfterFin, confidence, &[], evidence);
     }
     if trigger.len > 0 {
         let waited = acked_for.filter(|&ns| ns >= inquiry.life.profiles[inquiry.from()].fin_wait_2_ns);
