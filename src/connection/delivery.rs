@@ -169,7 +169,10 @@ impl Arrivals {
             let before = notes[without..].iter().position(shows).map(|offset| without + offset);
             return Some(Receipt { after: Some(without), before, ..Receipt::of(copy, Arrival::Shown, chosen) });
         }
-        let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_fin());
+        // What acknowledges all before it, and not it, was, too.
+        let lacks_it = |note: &Noted| note.acknowledges() && note.ack == notes[copy].seq;
+        let is_without = |note: &Noted| note.side == side && (note.is_fin() || lacks_it(note));
+        let still_without = (copy..cover).rev().find(|&i| is_without(&notes[i]));
         Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
     }
 

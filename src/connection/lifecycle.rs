@@ -248,7 +248,7 @@ impl Hindsight<'_> {
             }
             if let Some(abort) = self.closed_before_abort(side, index) {
                 let order = (self.sent_by(side, abort), abort.saturating_sub(1), u8::MAX);
-                events.push(self.event(order, Cue::SendFin, index, Basis::Seen));
+                events.push(self.event(order, Cue::SendFin, index, self.basis_of_sent(Cue::SendFin, note)));
             }
             if behind_fin == Some(index) {
                 events.push(self.event((own, index, 0), Cue::SendFin, index, Basis::Inferred));
@@ -304,14 +304,17 @@ impl Hindsight<'_> {
         } else {
             Cue::SendData
         };
+        Some(self.event((own, index, 0), cue, index, self.basis_of_sent(cue, note)))
+    }
+
+    fn basis_of_sent(&self, cue: Cue, note: &Noted) -> Basis {
         // Of a peer that the capture does not show, nothing says that its FIN had not come first.
         let unheard = cue == Cue::SendFin && self.connection.halves[!note.side].frames == 0;
-        let basis = match unheard {
+        match unheard {
             true => Basis::Assumed,
             false if self.connection.is_missed(note) => Basis::Inferred,
             false => Basis::Seen,
-        };
-        Some(self.event((own, index, 0), cue, index, basis))
+        }
     }
 
     fn event(&self, order: (usize, usize, u8), cue: Cue, note: usize, basis: Basis) -> Event {
