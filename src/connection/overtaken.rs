@@ -15,6 +15,8 @@ use crate::segment::Flags;
 pub(super) const OVERTAKEN_NS: i64 = 200_000_000;
 /// Without a clock, what comes this soon may have been overtaken, ns.
 const OVERTAKEN_UNDATED_NS: i64 = 50_000_000;
+/// Sooner than this nothing is sent again, and what comes was held up on the way, ns.
+const PROMPT_NS: i64 = 3_000_000;
 /// Ticks of a timestamp clock are taken to be this long, ns: those of Linux, macOS and FreeBSD. No stack counts faster, so
 /// nothing is dated later than it was sent.
 const TICK_NS: i64 = 1_000_000;
@@ -198,18 +200,23 @@ impl Hindsight<'_> {
             // What its sender had sent before passed the tap after it.
             let is_first = peer.last_data.is_some_and(|data| data.frame > note.frame);
             let had_time = reply.time.since(note.time) >= path_ns - path_ns / 4;
-            let is_there = is_beside || (is_reordered || is_first) && had_time;
+            // What is brought out of order may be brought sooner than the handshake was.
+            let is_there = is_beside || is_reordered || is_first && had_time;
             is_there && is_taken && !self.goes_on(side, at, self.arrivals.crossing_ns(side))
         };
         came.into_iter().any(takes)
     }
 
-    /// What `side` had sent before note `until` came to the tap in another order than it was written in, by its clock.
+    /// What `side` had sent before note `until` came to the tap in another order than it was written in, by its clock, or because it
+    /// filled a hole sooner than anybody sends again.
     fn came_out_of_order(&self, side: Side, until: usize) -> bool {
         let own = |note: &&Noted| note.side == side;
         let stamp = |note: &Noted| note.timestamps.map(|stamps| Seq(stamps.value));
         let overtook = |early: &Noted, late: &Noted| {
-            let is_older = stamp(late).zip(stamp(early)).is_some_and(|(late, early)| late.at_or_before(early));
+            let is_older = match stamp(late).zip(stamp(early)) {
+                Some((late, early)) => late.at_or_before(early),
+                None => late.time.since(early.time) <= PROMPT_NS,
+            };
             early.seq.after(late.seq) && is_older
         };
         let before = &self.notes[..until];
