@@ -169,10 +169,15 @@ impl Arrivals {
             let before = notes[without..].iter().position(shows).map(|offset| without + offset);
             return Some(Receipt { after: Some(without), before, ..Receipt::of(copy, Arrival::Shown, chosen) });
         }
-        // What acknowledges all before it, and not it, was, too.
-        let lacks_it = |note: &Noted| note.acknowledges() && note.ack == notes[copy].seq;
-        let is_without = |note: &Noted| note.side == side && (note.is_fin() || lacks_it(note));
-        let still_without = (copy..cover).rev().find(|&i| is_without(&notes[i]));
+        // Nor had it come when what stands behind an own FIN that the tap had not seen acknowledged all before it alone.
+        let is_own_fin = |note: &Noted| note.side == side && note.is_fin();
+        let own_next = connection.halves[side].fin.map(|fin| fin + 1);
+        let shows_fin = |index: usize| {
+            let note = &notes[index];
+            let lacks_it = note.side == side && note.acknowledges() && note.ack == notes[copy].seq;
+            lacks_it && own_next == Some(note.seq) && !notes[..index].iter().any(is_own_fin)
+        };
+        let still_without = (copy..cover).rev().find(|&index| is_own_fin(&notes[index]) || shows_fin(index));
         Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
     }
 
