@@ -199,9 +199,10 @@ impl Hindsight<'_> {
                 || acceptance == Acceptance::Challenge && is_beside && !self.notes[at..index].iter().any(challenges);
             // What its sender had sent before passed the tap after it.
             let is_first = peer.last_data.is_some_and(|data| data.frame > note.frame);
-            let had_time = reply.time.since(note.time) >= path_ns - path_ns / 4;
-            // What is brought out of order may be brought sooner than the handshake was.
-            let is_there = is_beside || is_reordered || is_first && had_time;
+            // What is brought out of order may be brought sooner than the handshake was, but not at once.
+            let path_ns_min = if is_reordered { path_ns / 4 } else { path_ns - path_ns / 4 };
+            let had_time = reply.time.since(note.time) >= path_ns_min;
+            let is_there = is_beside || (is_reordered || is_first) && had_time;
             is_there && is_taken && !self.goes_on(side, at, self.arrivals.crossing_ns(side))
         };
         came.into_iter().any(takes)

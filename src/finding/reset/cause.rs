@@ -292,7 +292,8 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     );
     let answer_ns = inquiry.noted.time.since(trigger.time);
     let path_ns = inquiry.life.arrivals.shortest_rtt_ns(&inquiry.life.notes, inquiry.from()).unwrap_or(0);
-    if path_ns >= PATH_MIN_NS && answer_ns < path_ns / 3 {
+    // Who was still heard after that was not forgotten.
+    if path_ns >= PATH_MIN_NS && answer_ns < path_ns / 3 && silence >= 0 {
         let evidence = format!(
             "after {} of silence it answers frame {} within {}, and its supposed sender is {} away: something nearer had forgotten the flow",
             duration(silence),

@@ -60,6 +60,19 @@ finding! {
     /// server > RST
     /// ```
     ///
+    /// An answer to what is older than the newest segment: who was still heard after that was not cut off by a box nearer than it.
+    ///
+    /// ```trace quiet
+    ///      client > SYN
+    ///      server > SYN ACK
+    /// +8ms client > ACK
+    ///      client > data 100
+    ///      server > data 100
+    /// +8ms server > data 100
+    ///      client > ACK ack 101
+    ///      client > RST seq 101 win 0
+    /// ```
+    ///
     /// # What to do
     ///
     /// Compare captures on both ends: a reset that only one of them sees, or that its supposed sender did not send, was
