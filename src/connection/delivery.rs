@@ -159,10 +159,14 @@ impl Arrivals {
         }
         let copy = filled_before(notes, before[chosen], cover, side, fin).unwrap_or(before[chosen]);
         // An own FIN without it was sent before it came. Other segments without it may only wait for octets before it.
-        // It may have been overtaken by what shows the receipt, which then stands beyond it.
+        // It may have been overtaken by what shows the receipt, which then stands beyond it or has a newer timestamp.
+        let is_older = |note: &Noted| {
+            let stamps = note.timestamps.zip(notes[cover].timestamps);
+            stamps.is_some_and(|(own, newer)| Seq(own.value).before(Seq(newer.value)))
+        };
         let is_overtaken = |note: &Noted| {
             let lacks = note.acknowledges() && note.ack.at_or_before(fin);
-            note.side == side && note.is_fin() && lacks && notes[cover].seq.at_or_after(note.end())
+            note.side == side && note.is_fin() && lacks && (notes[cover].seq.at_or_after(note.end()) || is_older(note))
         };
         if let Some(without) = notes[cover..].iter().position(is_overtaken).map(|offset| cover + offset) {
             let shows = |note: &Noted| note.side == side && shows_receipt_beyond(note, fin);
@@ -275,7 +279,8 @@ impl Arrivals {
         let Some(fin) = connection.halves[side].fin else { return (None, 0) };
         let repeated = |note: &Noted| note.side == side && note.is_fin() && note.end() == fin + 1;
         let from = first_after_fin(connection, notes, side);
-        let answers = taken(notes, from, |note| note.side != side && acknowledges_beyond(note, fin));
+        let mut answers = taken(notes, from, |note| note.side != side && acknowledges_beyond(note, fin));
+        answers.retain(|&mut answer| !is_unacceptable(notes, answer));
         let (receipt, lost) = match answers.first() {
             // Beside its receiver none is lost any more; what that does not find acceptable, it ignores.
             Some(&first)
@@ -526,6 +531,14 @@ fn echoes(later: &Noted, earlier: &Noted) -> bool {
         (Some(later), Some(earlier)) => later.echo != 0 && Seq(later.echo).at_or_after(Seq(earlier.value)),
         _ => false,
     }
+}
+
+/// Note `index` repeats octets below what its receiver had acknowledged when it passed the tap: that is dropped, and what it
+/// acknowledges with it (RFC 9293, section 3.10.7.4; Linux `tcp_sequence`, which still takes what ends at RCV.NXT).
+fn is_unacceptable(notes: &[Noted], index: usize) -> bool {
+    let note = &notes[index];
+    let is_beyond = |own: &Noted| own.side != note.side && own.acknowledges() && own.ack.after(note.end());
+    note.len > 0 && !note.is_fin() && notes[..index].iter().any(is_beyond)
 }
 
 /// `side` sent `note` later, by its clock, than a segment that echoes note `answer`.
