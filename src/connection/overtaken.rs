@@ -17,6 +17,8 @@ pub(super) const OVERTAKEN_NS: i64 = 200_000_000;
 const OVERTAKEN_UNDATED_NS: i64 = 50_000_000;
 /// Sooner than this nothing is sent again, and what comes was held up on the way, ns.
 const PROMPT_NS: i64 = 3_000_000;
+/// What comes within this of its timer came by it, ns.
+const TIMER_SLACK_NS: i64 = 5_000_000;
 /// Ticks of a timestamp clock are taken to be this long, ns: those of Linux, macOS and FreeBSD. No stack counts faster, so
 /// nothing is dated later than it was sent.
 const TICK_NS: i64 = 1_000_000;
@@ -74,15 +76,27 @@ impl Hindsight<'_> {
         })
     }
 
-    /// `note` is a keepalive probe that came no later after the one before than that after its own, so that it was not held up on
-    /// the way: both came by one timer.
+    /// `note` came when a timer of its sender had run out, so that it was not held up on the way: a keepalive probe no later
+    /// after the one before than that after its own, or octets again when their timer, doubled each time (RFC 6298, section
+    /// 5.5), was due.
     fn is_punctual(&self, note: &Noted) -> bool {
         let is_probe = |note: &&Noted| note.class.contains(Class::KEEPALIVE);
         let until = self.notes.partition_point(|earlier| earlier.frame < note.frame);
-        let mut earlier =
-            self.notes[..until].iter().rev().filter(|earlier| earlier.side == note.side && is_probe(earlier));
-        let pauses = earlier.next().zip(earlier.next()).filter(|_| is_probe(&note));
-        pauses.is_some_and(|(last, before)| note.time.since(last.time) <= last.time.since(before.time))
+        let own = self.notes[..until].iter().filter(|earlier| earlier.side == note.side);
+        if is_probe(&note) {
+            let mut probes = own.rev().filter(is_probe);
+            let pauses = probes.next().zip(probes.next());
+            return pauses.is_some_and(|(last, before)| note.time.since(last.time) <= last.time.since(before.time));
+        }
+        let mut copies = own.filter(|copy| copy.len > 0 && (copy.seq, copy.len) == (note.seq, note.len));
+        let Some((first, second)) = copies.next().zip(copies.next()) else { return false };
+        let (since_ns, mut pause_ns) = (note.time.since(first.time), second.time.since(first.time));
+        let mut due_ns = pause_ns;
+        while pause_ns > TIMER_SLACK_NS && due_ns < since_ns - TIMER_SLACK_NS {
+            pause_ns *= 2;
+            due_ns += pause_ns;
+        }
+        (due_ns - since_ns).abs() <= TIMER_SLACK_NS
     }
 
     /// The RST or FIN in note `index` answers the peer's SYN with a timestamp that no copy of it carried: who had that SYN
