@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::{panic, thread};
 
-use super::channel::{Receiver, Refused, Sender, channel};
+use super::channel::{Refused, Sender, channel};
 use super::judge::{Judge, Judged, Spares};
 use super::onward::{self, Parcels, There};
 use super::reading::Reading;
@@ -34,6 +34,9 @@ const LETTERS: usize = 64;
 /// Batches that may wait; the tracker judges them then.
 const ON_THE_WAY: usize = 16;
 
+/// So many batches that wait show that the teller has more to do than the tracker.
+const AHEAD: usize = 4;
+
 /// More threads would wait for the one that tells.
 const THREADS_MAX: usize = 64;
 
@@ -46,17 +49,19 @@ enum Letter {
     Kept(Sieve),
     Left(Kept, Departure, Timestamp),
     Judged(Box<Judged>, Departure),
-    InShort(Kept, Box<Orderly>, Departure),
+    /// Of the lives in the same mail the one of this number.
+    InShort(usize, Departure),
     Late(Box<(Past, Segment)>),
     /// What is being judged, while it is.
     Nothing,
 }
 
-/// Letters, and what is packed of the connections in them.
+/// Letters, what is packed of the connections in them, and lives that were told in short.
 #[derive(Default)]
 struct Mail {
     letters: Vec<Letter>,
     octets: Vec<u8>,
+    lives: Vec<Orderly>,
 }
 
 /// Mail on its way: whoever holds the lock may judge what is not judged yet.
@@ -92,17 +97,26 @@ impl Mail {
         // Of a SYN alone less can be told than it takes to hand that over.
         let is_open = |letter: &&mut Letter| matches!(letter, Letter::Left(kept, ..) if !kept.is_lone());
         let letter = self.letters.iter_mut().find(is_open)?;
-        if let Letter::Left(mut kept, departure, horizon) = std::mem::replace(letter, Letter::Nothing) {
-            if let Some(orderly) = judge.in_short(&kept, &self.octets, horizon) {
-                *letter = Letter::InShort(kept, orderly, departure);
-            } else if let Some(left) = kept.lend(&self.octets)
-                && let Some(judged) = judge.judge(left, horizon, spares.take())
-            {
+        if let Letter::Left(mut kept, departure, horizon) = std::mem::replace(letter, Letter::Nothing)
+            && let Some(left) = kept.lend(&self.octets)
+        {
+            if live(&mut self.lives, &left, departure, horizon, judge) {
+                *letter = Letter::InShort(self.lives.len() - 1, departure);
+            } else if let Some(judged) = judge.judge(left, horizon, spares.take()) {
                 *letter = Letter::Judged(Box::new(judged), departure);
             }
         }
         Some(())
     }
+}
+
+/// Puts the life of a connection in short behind `lives`, where it is written; false when that is not enough to tell it.
+fn live(lives: &mut Vec<Orderly>, left: &Left<'_>, departure: Departure, horizon: Timestamp, judge: &Judge) -> bool {
+    let is_enough = judge.in_short(left, departure, horizon, lives.push_mut(Orderly::BLANK));
+    if !is_enough {
+        lives.pop();
+    }
+    is_enough
 }
 
 /// Carries what the tracker tells to the other thread.
@@ -114,6 +128,8 @@ struct Courier<'a> {
     spares: &'a Spares,
     emptied: &'a Emptied,
     mail: Mail,
+    /// The teller has more to do than the tracker, who does what can be done of it here.
+    is_ahead: bool,
     /// Nobody takes letters any more.
     is_over: bool,
 }
@@ -155,10 +171,8 @@ pub(super) fn analyse(
         let reading = start("reading").spawn_scoped(scope, move || {
             read(Reading { source, filter, observer, names: options.names }, options, there)
         })?;
-        let tracking = start("tracking").spawn_scoped(scope, move || {
-            let courier = Courier { to, helpers, judge, spares, emptied, mail: Mail::default(), is_over: false };
-            track(parcels, tracker, courier)
-        })?;
+        let tracking = start("tracking")
+            .spawn_scoped(scope, move || track(parcels, tracker, Courier::new(to, helpers, judge, spares, emptied)))?;
         for _ in 2..options.threads.min(THREADS_MAX) {
             start("judging").spawn_scoped(scope, move || help(work, judge, spares))?;
         }
@@ -198,10 +212,15 @@ fn help(work: &Mutex<mpsc::Receiver<Batch>>, judge: &Judge, spares: &Spares) {
 }
 
 /// Reads the letters; stops when the sink takes no more.
-fn tell(from: Receiver<Batch>, reporter: &mut Reporter<'_>, spares: &Spares, emptied: &Emptied) -> io::Result<()> {
+fn tell(
+    from: impl Iterator<Item = Batch>,
+    reporter: &mut Reporter<'_>,
+    spares: &Spares,
+    emptied: &Emptied,
+) -> io::Result<()> {
     for batch in from {
         let mut mail = std::mem::take(&mut *batch.mail());
-        let Mail { letters, octets } = &mut mail;
+        let Mail { letters, octets, lives } = &mut mail;
         for letter in letters.iter_mut() {
             // Most are these, and they are large.
             if let Letter::Left(kept, departure, horizon) = letter {
@@ -216,10 +235,7 @@ fn tell(from: Receiver<Batch>, reporter: &mut Reporter<'_>, spares: &Spares, emp
                 Letter::Unheard(host) => reporter.unheard(host),
                 Letter::Lost(lost) => Outlet::lost(reporter, lost),
                 Letter::Judged(judged, departure) => spares.put(reporter.judged(*judged, departure)),
-                Letter::InShort(mut kept, orderly, departure) => {
-                    let left = kept.lend(octets);
-                    left.into_iter().for_each(|left| reporter.left_in_short(left, &orderly, departure));
-                }
+                Letter::InShort(number, departure) => reporter.lived(&lives[number], departure),
                 Letter::Late(late) => reporter.late(&late.0, &late.1),
                 Letter::Left(..) | Letter::Nothing => {}
             }
@@ -227,12 +243,24 @@ fn tell(from: Receiver<Batch>, reporter: &mut Reporter<'_>, spares: &Spares, emp
         }
         letters.clear();
         octets.clear();
+        lives.clear();
         emptied.put(mail);
     }
     Ok(())
 }
 
-impl Courier<'_> {
+impl<'a> Courier<'a> {
+    fn new(
+        to: Sender<Batch>,
+        helpers: Option<mpsc::SyncSender<Batch>>,
+        judge: &'a Judge,
+        spares: &'a Spares,
+        emptied: &'a Emptied,
+    ) -> Self {
+        let mail = Mail::default();
+        Self { to, helpers, judge, spares, emptied, mail, is_ahead: false, is_over: false }
+    }
+
     fn put(&mut self, letter: Letter) {
         self.mail.letters.push(letter);
         if self.mail.letters.len() == LETTERS {
@@ -253,7 +281,7 @@ impl Courier<'_> {
         let mut waiting = Some(batch);
         while let Some(batch) = waiting.take() {
             match self.to.try_send(batch) {
-                Ok(()) => {}
+                Ok(()) => self.is_ahead = self.to.waiting() >= AHEAD,
                 Err(Refused::Over) => self.is_over = true,
                 Err(Refused::Full(batch)) => {
                     // A helper that judges it has the lock.
@@ -295,8 +323,13 @@ impl Outlet for Courier<'_> {
     }
 
     fn left(&mut self, left: Left<'_>, departure: Departure, horizon: Timestamp) {
-        let kept = left.keep(&mut self.mail.octets);
-        self.put(Letter::Left(kept, departure, horizon));
+        let Mail { octets, lives, .. } = &mut self.mail;
+        let letter = if self.is_ahead && !left.is_lone() && live(lives, &left, departure, horizon, self.judge) {
+            Letter::InShort(lives.len() - 1, departure)
+        } else {
+            Letter::Left(left.keep(octets), departure, horizon)
+        };
+        self.put(letter);
     }
 
     fn late(&mut self, past: &Past, segment: &Segment) {
@@ -312,5 +345,49 @@ impl Outlet for Courier<'_> {
     fn so_far(&mut self) -> io::Result<()> {
         // Why is for the other thread to say.
         if self.is_over { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::survivors::tests::{Page, open, written};
+    use super::*;
+    use crate::report::Json;
+    use crate::source::script::parse;
+
+    /// What is written of so many connections, and what is counted, where all of them leave before any is told; and how many of them
+    /// were told in short by the tracker.
+    fn told_late(connections: usize) -> (String, String, usize) {
+        let page = Page::default();
+        let (options, mut sink) = (Options::default(), Json::lines(page.clone()));
+        let mut reporter = Reporter::new(&options, &mut sink);
+        let (judge, spares, emptied) = (reporter.judge_elsewhere(), Spares::default(), Emptied::default());
+        let ((to, from), mut tracker) = (channel(connections), Tracker::new(&options));
+        let mut courier = Courier::new(to, None, &judge, &spares, &emptied);
+        for item in parse(&(0..connections).map(open).collect::<String>()).unwrap() {
+            tracker.advance(item.time(), &mut courier).unwrap();
+            tracker.take(&item, &mut courier).unwrap();
+        }
+        tracker.finish(&mut courier).unwrap();
+        courier.pause();
+        drop(courier);
+        let in_short = std::cell::Cell::new(0);
+        let counted = from.inspect(|batch| in_short.update(|count| count + batch.mail().lives.len()));
+        tell(counted, &mut reporter, &spares, &emptied).unwrap();
+        let finished = reporter.finish(tracker.table.counts(), tracker.watched, true).unwrap();
+        let counts = format!("{:?} {:?}", finished.summary, finished.population);
+        (String::from_utf8(page.take()).unwrap(), counts, in_short.get())
+    }
+
+    #[test]
+    fn what_the_tracker_tells_in_short_is_what_the_teller_would_have_told() {
+        let before_it_is_ahead = AHEAD * LETTERS;
+        for (connections, in_short) in
+            [(before_it_is_ahead - 9, 0..=0), (before_it_is_ahead + 3 * LETTERS + 1, 60..=190)]
+        {
+            let (lines, counts, told_in_short) = told_late(connections);
+            assert!(in_short.contains(&told_in_short), "{connections}: {told_in_short}");
+            assert_eq!((lines, counts), written(connections, 1), "{connections}");
+        }
     }
 }

@@ -6,7 +6,8 @@ use crate::base::Timestamp;
 use crate::connection::{Connection, Lifecycle, Orderly, Profile, Room};
 use crate::finding::{self, Sketch, Verdict};
 use crate::policy::Policy;
-use crate::table::{Kept, Left};
+use crate::population::Departure;
+use crate::table::Left;
 
 /// Memory of connections that were told, for others: as much as can be on the way between threads.
 const SPARES_MAX: usize = 1_024;
@@ -47,9 +48,16 @@ pub(super) struct Spare {
 pub(super) struct Spares(Mutex<Vec<Spare>>);
 
 impl Judge {
-    /// The life of a connection in short, if that is enough to tell it.
-    pub fn in_short(&self, kept: &Kept, octets: &[u8], horizon: Timestamp) -> Option<Box<Orderly>> {
-        kept.orderly(octets, horizon, self.profile)
+    /// Writes the life of a connection that left when packet time had reached `horizon` over what `place` holds; false when that is
+    /// not enough to tell it.
+    pub fn in_short(&self, left: &Left<'_>, departure: Departure, horizon: Timestamp, place: &mut Orderly) -> bool {
+        if !left.orderly(horizon, self.profile, place) {
+            return false;
+        }
+        if cfg!(debug_assertions) {
+            super::short::assert_same(left, place, departure, self.profile);
+        }
+        finding::is_enough(place, &self.policy.thresholds(place.client, place.server))
     }
 
     /// Unpacks and judges a connection that left when packet time had reached `horizon`.

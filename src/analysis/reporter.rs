@@ -180,10 +180,11 @@ impl<'a> Reporter<'a> {
         Ok(Finished { summary, watched, population, sockets })
     }
 
-    /// Tells a connection that left, of which the life was told in short elsewhere.
-    pub fn left_in_short(&mut self, left: Left<'_>, orderly: &Orderly, departure: Departure) {
-        if self.failure.is_none() && !self.is_told_in_short(&left, orderly, departure) {
-            self.left_whole(left, departure, orderly.horizon);
+    /// Tells a connection that left, of which the life was told in short elsewhere, and that is enough.
+    pub fn lived(&mut self, orderly: &Orderly, departure: Departure) {
+        if self.failure.is_none() {
+            let is_told = self.is_told_in_short(orderly, departure);
+            debug_assert!(is_told, "{orderly:?}");
         }
     }
 
@@ -202,12 +203,9 @@ impl<'a> Reporter<'a> {
 
     /// Tells a connection that left, of which the life is known in short. False, and nothing has been told, when only the whole
     /// of it says what is wanted.
-    fn is_told_in_short(&mut self, left: &Left<'_>, orderly: &Orderly, departure: Departure) -> bool {
+    fn is_told_in_short(&mut self, orderly: &Orderly, departure: Departure) -> bool {
         if self.sockets.is_some() {
             return false;
-        }
-        if cfg!(debug_assertions) {
-            super::short::assert_same(left, orderly, departure, self.profile);
         }
         let thresholds = self.policy.thresholds(orderly.client, orderly.server);
         if !self.is_gist_of_orderly_enough(orderly, &thresholds) && !self.is_orderly_told_whole(orderly, &thresholds) {
@@ -398,7 +396,10 @@ impl Outlet for Reporter<'_> {
         }
         let mut orderly = self.orderly.take().unwrap_or_else(|| Box::new(Orderly::BLANK));
         let is_orderly = left.orderly(horizon, self.profile, &mut orderly);
-        let is_told = is_orderly && self.is_told_in_short(&left, &orderly, departure);
+        if cfg!(debug_assertions) && is_orderly {
+            super::short::assert_same(&left, &orderly, departure, self.profile);
+        }
+        let is_told = is_orderly && self.is_told_in_short(&orderly, departure);
         self.orderly = Some(orderly);
         if !is_told {
             self.left_whole(left, departure, horizon);

@@ -239,13 +239,11 @@ impl Work<'_> {
         counts: &mut Summary,
     ) -> io::Result<Option<Life>> {
         let circle = &self.circle;
-        let Judge { policy, profile, .. } = &circle.judge;
-        if let Some(orderly) = circle.judge.in_short(&kept, packed, circle.horizon) {
-            if cfg!(debug_assertions)
-                && let Some(left) = kept.lend(packed)
-            {
-                super::short::assert_same(&left, &orderly, Departure::Over, *profile);
-            }
+        let policy = &circle.judge.policy;
+        let made = if kept.is_whole() { Made::There } else { Made::Here };
+        let Some(left) = kept.lend(packed) else { return Ok(None) };
+        let mut orderly = Box::new(Orderly::BLANK);
+        if circle.judge.in_short(&left, Departure::Over, circle.horizon, &mut orderly) {
             let thresholds = policy.thresholds(orderly.client, orderly.server);
             if finding::conclude_orderly(&orderly, &thresholds, verdict) {
                 circle.ways.name(orderly.context, None, verdict);
@@ -253,9 +251,8 @@ impl Work<'_> {
                 return Ok(Some(Life::Short(orderly)));
             }
         }
-        let made = if kept.is_whole() { Made::There } else { Made::Here };
         let spare = spares.pop().unwrap_or_default();
-        let lived = kept.lend(packed).and_then(|left| circle.judge.live(left, circle.horizon, spare));
+        let lived = circle.judge.live(left, circle.horizon, spare);
         let Some((connection, life)) = lived else { return Ok(None) };
         let thresholds = policy.thresholds(connection.client, connection.server);
         let mut verdict = finding::conclude(&connection, &life, &thresholds);
@@ -296,7 +293,7 @@ impl Turn<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
@@ -307,10 +304,10 @@ mod tests {
 
     /// Where somebody writes.
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    pub(in crate::analysis) struct Page(Arc<Mutex<Vec<u8>>>);
 
     impl Page {
-        fn take(&self) -> Vec<u8> {
+        pub fn take(&self) -> Vec<u8> {
             std::mem::take(&mut self.0.lock().unwrap())
         }
     }
@@ -362,7 +359,7 @@ mod tests {
     }
 
     /// Open in every way: asked, answered, in use, out of order, half closed, and closed a moment ago.
-    fn open(n: usize) -> String {
+    pub(in crate::analysis) fn open(n: usize) -> String {
         const WAYS: [&str; 6] = [
             "",
             "c.server > SYN ACK\n",
@@ -377,7 +374,7 @@ mod tests {
     }
 
     /// What is written of so many connections by so many threads, and what is counted.
-    fn written(connections: usize, threads: usize) -> (String, String) {
+    pub(in crate::analysis) fn written(connections: usize, threads: usize) -> (String, String) {
         let page = Page::default();
         let mut sink = Json::lines(page.clone());
         let mut analysis = Analysis::new(&Options::default(), &mut sink);

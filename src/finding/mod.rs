@@ -31,7 +31,7 @@ pub use gist::Gist;
 pub use late::stray;
 pub use loss::{Loss, Losses};
 pub use population::{PopulationFinding, PopulationThresholds, across};
-pub use short::conclude_orderly;
+pub use short::{conclude_orderly, is_enough};
 pub use sieve::Sieve;
 pub use sign::Sign;
 pub use thresholds::Thresholds;

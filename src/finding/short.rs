@@ -59,6 +59,11 @@ fn detect(orderly: &Orderly, resets: &[Reset], thresholds: &Thresholds, found: &
     true
 }
 
+/// Whether a life in short is enough to say what is found, and all else that a verdict says.
+pub fn is_enough(orderly: &Orderly, thresholds: &Thresholds) -> bool {
+    !orderly.is_mixed && transfer::idle::is_known(orderly, thresholds)
+}
+
 /// Diagnoses a connection of which the life was told in short: writes what [`conclude`](super::conclude) would return over
 /// `verdict`, whose memory is used again. False when only the whole life tells; `verdict` is then that of nothing.
 pub fn conclude_orderly(orderly: &Orderly, thresholds: &Thresholds, verdict: &mut Verdict) -> bool {

@@ -45,21 +45,6 @@ enum KeptBody {
 }
 
 impl Kept {
-    /// As [`Left::orderly`], with the octets that it was kept with.
-    pub fn orderly(&self, octets: &[u8], horizon: Timestamp, profile: Profile) -> Option<Box<Orderly>> {
-        let &Self { stream, client, server, evicted, .. } = self;
-        let circumstances = Circumstances { stream, client, server, evicted, horizon, profile };
-        let mut place = Box::new(Orderly::BLANK);
-        let is_orderly = match &self.body {
-            KeptBody::Asked(syn) => place.become_that_of_syn(&circumstances, syn),
-            KeptBody::Brief(head, from) => {
-                place.become_that_of(&circumstances, &head.with(octets.get(*from..).unwrap_or_default()))
-            }
-            KeptBody::Whole(_) | KeptBody::Gone => false,
-        };
-        is_orderly.then_some(place)
-    }
-
     /// It is a SYN and nothing else.
     pub fn is_lone(&self) -> bool {
         matches!(self.body, KeptBody::Asked(_))
@@ -98,6 +83,11 @@ impl Left<'_> {
             Remains::Whole(connection) => KeptBody::Whole(connection),
         };
         Kept { stream, client, server, evicted, body }
+    }
+
+    /// It is a SYN and nothing else.
+    pub fn is_lone(&self) -> bool {
+        matches!(self.body, Remains::Asked(_))
     }
 
     /// The end that opened.

@@ -103,6 +103,11 @@ fn tell(
     ENTRY.draft(confidence, end.at.time, [end.at.frame], message).endpoint(end.side).outcome(outcome).push(found);
 }
 
+/// What ended the silence is known of a life that was told in short, or it was not silent for long.
+pub(in crate::finding) fn is_known(orderly: &Orderly, thresholds: &Thresholds) -> bool {
+    !thresholds.is_idle(orderly.silence_ns) || orderly.after_silence.is_some()
+}
+
 /// The same of a life that was told in short. False when the segment that ended the silence is not known.
 pub(in crate::finding) fn of_orderly(orderly: &Orderly, thresholds: &Thresholds, found: &mut Found) -> bool {
     if !thresholds.is_idle(orderly.silence_ns) {
