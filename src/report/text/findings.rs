@@ -75,6 +75,14 @@ impl Findings {
         }
     }
 
+    /// Counts the findings of a connection of which none would be shown.
+    pub fn count(&mut self, gist: &Gist<'_>) {
+        for finding in gist.findings {
+            let pile = self.counted(gist.stream, finding);
+            pile.spread.connection(gist.client, gist.server);
+        }
+    }
+
     /// A finding of the connection would be shown as an example, and so wants its words.
     pub fn would_show(&self, gist: &Gist<'_>) -> bool {
         gist.findings.iter().any(|finding| {
@@ -94,7 +102,9 @@ impl Findings {
     pub fn population(&mut self, finding: &PopulationFinding) {
         let sockets = finding.peak.map_or(0, |peak| peak.sockets);
         let rank = (Reverse(finding.severity), Reverse(finding.confidence), Reverse(sockets), finding.from, None);
-        self.group(finding.name, false, finding.severity).add(None, rank, || Example {
+        let pile = self.group(finding.name, false, finding.severity);
+        pile.count(None);
+        pile.show(rank, || Example {
             rank,
             place: Place::Host { host: finding.host, to: finding.to, streams: finding.streams.len() },
             frames: Vec::new(),
@@ -112,6 +122,20 @@ impl Findings {
         reason: impl FnOnce() -> Option<String>,
     ) -> &mut Pile {
         let rank = rank(stream, finding);
+        let pile = self.counted(stream, finding);
+        pile.show(rank, || Example {
+            rank,
+            place: place(),
+            frames: finding.frames.iter().copied().take(FRAMES_KEPT).collect(),
+            nature: finding.outcome.or(finding.kind),
+            message: sentence(&finding.message),
+            reason: reason(),
+        });
+        pile
+    }
+
+    /// Where a finding belongs, and is counted now.
+    fn counted(&mut self, stream: u64, finding: &Finding) -> &mut Pile {
         let nature = finding.outcome.or(finding.kind);
         let pile = self.group(finding.name, finding.group == Group::Capture, finding.severity);
         pile.spread.time(finding.time);
@@ -119,14 +143,7 @@ impl Findings {
             Some((_, times)) => *times += 1,
             None => pile.natures.push((nature, 1)),
         }
-        pile.add(Some(stream), rank, || Example {
-            rank,
-            place: place(),
-            frames: finding.frames.iter().copied().take(FRAMES_KEPT).collect(),
-            nature,
-            message: sentence(&finding.message),
-            reason: reason(),
-        });
+        pile.count(Some(stream));
         pile
     }
 
@@ -200,13 +217,18 @@ fn worst_repeat(ranks: &[&Rank]) -> Option<usize> {
 }
 
 impl Pile {
-    fn add(&mut self, stream: Option<u64>, rank: Rank, example: impl FnOnce() -> Example) {
+    /// One more, on the connection `stream` if it is on one.
+    fn count(&mut self, stream: Option<u64>) {
         self.occurrences += 1;
         // The findings of one connection come one after the other.
         if stream.is_some() && stream != self.last_stream {
             self.connections += 1;
             self.last_stream = stream;
         }
+    }
+
+    /// Puts it among the examples if it is one of the worst.
+    fn show(&mut self, rank: Rank, example: impl FnOnce() -> Example) {
         if let Some(place) = self.place(&rank) {
             self.examples.insert(place.at, example());
             if self.examples.len() > EXAMPLES {

@@ -131,7 +131,7 @@ impl<W: Write> Sink for Text<W> {
         if is_answered || self.table.would_show(gist) || self.findings.would_show(gist) {
             return false;
         }
-        self.findings.connection(gist);
+        self.findings.count(gist);
         self.table.count(gist);
         self.tally.connection(gist);
         true

@@ -21,13 +21,17 @@ pub struct Spread {
 
 #[derive(Debug)]
 struct Hosts<K> {
-    counts: HashMap<K, u64, RandomState>,
+    counts: Vec<(K, u64)>,
+    /// Where each stands.
+    places: HashMap<K, usize, RandomState>,
+    /// Where the newest stands: many are the same as the one before.
+    newest: usize,
     others: u64,
 }
 
 impl<K> Default for Hosts<K> {
     fn default() -> Self {
-        Self { counts: HashMap::default(), others: 0 }
+        Self { counts: Vec::new(), places: HashMap::default(), newest: 0, others: 0 }
     }
 }
 
@@ -59,11 +63,23 @@ impl Spread {
 
 impl<K: std::hash::Hash + Eq + Ord + Copy> Hosts<K> {
     fn add(&mut self, host: K) {
-        if self.counts.len() >= HOSTS_MAX && !self.counts.contains_key(&host) {
-            self.others += 1;
-            return;
+        match self.counts.get_mut(self.newest) {
+            Some((newest, times)) if *newest == host => *times += 1,
+            _ => self.add_another(host),
         }
-        *self.counts.entry(host).or_default() += 1;
+    }
+
+    fn add_another(&mut self, host: K) {
+        if let Some(&place) = self.places.get(&host) {
+            self.newest = place;
+            self.counts[place].1 += 1;
+        } else if self.counts.len() < HOSTS_MAX {
+            self.newest = self.counts.len();
+            self.places.insert(host, self.newest);
+            self.counts.push((host, 1));
+        } else {
+            self.others += 1;
+        }
     }
 
     fn words(&self, noun: &str) -> Option<String> {
@@ -73,8 +89,8 @@ impl<K: std::hash::Hash + Eq + Ord + Copy> Hosts<K> {
 
     /// The host with the most occurrences, the lowest of several, if it has more than one.
     fn most(&self) -> Option<(K, u64)> {
-        let most = self.counts.iter().max_by_key(|&(host, times)| (*times, std::cmp::Reverse(*host)));
-        most.map(|(host, times)| (*host, *times)).filter(|(_, times)| *times > 1)
+        let most = self.counts.iter().copied().max_by_key(|&(host, times)| (times, std::cmp::Reverse(host)));
+        most.filter(|(_, times)| *times > 1)
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Table {
     first: Vec<Row>,
     /// The worst of those with findings.
     worst: BTreeMap<Rank, Row>,
+    /// The last of these, when no more are shown.
+    least: Option<Rank>,
 }
 
 type Rank = (Reverse<(Severity, Interest, Confidence)>, u64);
@@ -70,7 +72,7 @@ struct Row {
 impl Table {
     /// An empty table.
     pub fn new(rows: Rows) -> Self {
-        Self { rows, seen: 0, with_findings: 0, first: Vec::new(), worst: BTreeMap::new() }
+        Self { rows, seen: 0, with_findings: 0, first: Vec::new(), worst: BTreeMap::new(), least: None }
     }
 
     /// Most connections are only counted.
@@ -89,6 +91,8 @@ impl Table {
                 self.worst.pop_last();
             }
             self.worst.insert(rank, Row::of(verdict));
+            let last = self.worst.last_key_value().filter(|_| self.worst.len() == ROWS_MAX);
+            self.least = last.map(|(rank, _)| *rank);
         }
         self.count(&gist);
     }
@@ -113,8 +117,7 @@ impl Table {
         let weigh = |finding: &Finding| (finding.severity, Interest::of(finding.group), finding.confidence);
         let worst = gist.findings.iter().map(weigh).max().filter(|_| self.rows == Rows::Few)?;
         let rank = (Reverse(worst), gist.stream);
-        let least = self.worst.last_key_value().filter(|_| self.worst.len() == ROWS_MAX);
-        least.is_none_or(|(last, _)| *last >= rank).then_some(rank)
+        self.least.is_none_or(|least| least >= rank).then_some(rank)
     }
 
     /// Prints the table and how to see what it leaves out.
