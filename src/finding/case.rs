@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::catalogue::Entry;
 use super::thresholds::Thresholds;
-use super::verdict::{Confidence, Finding, Reset};
+use super::verdict::{Confidence, Finding, Reset, Severity};
 use crate::base::{Side, Timestamp};
 use crate::connection::{Class, Connection, Lifecycle, Noted};
 
@@ -99,75 +99,85 @@ impl Found {
 }
 
 /// A finding being written. Its frames and words are looked for only when it is wanted with them.
-pub struct Draft<F, M> {
-    finding: Finding,
+pub struct Draft<'a, F, M> {
+    entry: &'a Entry,
+    severity: Severity,
+    confidence: Confidence,
+    endpoint: Option<Side>,
+    outcome: Option<&'static str>,
+    kind: Option<&'static str>,
+    time: Timestamp,
     frames: F,
     message: M,
 }
 
 impl Entry {
     /// Begins a finding of this kind, proven by `frames` (the first of which dates it at `time`).
-    pub fn draft<F, M>(&self, confidence: Confidence, time: Timestamp, frames: F, message: M) -> Draft<F, M>
+    #[inline]
+    pub fn draft<F, M>(&self, confidence: Confidence, time: Timestamp, frames: F, message: M) -> Draft<'_, F, M>
     where
         F: IntoIterator<Item = u64>,
         M: fmt::Display,
     {
-        let finding = Finding {
-            name: self.name,
-            group: self.group,
-            severity: self.severity,
-            confidence,
-            endpoint: None,
-            outcome: None,
-            kind: None,
-            frames: Vec::new(),
-            time,
-            message: String::new(),
-        };
-        Draft { finding, frames, message }
+        let severity = self.severity;
+        Draft { entry: self, severity, confidence, endpoint: None, outcome: None, kind: None, time, frames, message }
     }
 }
 
-impl<F: IntoIterator<Item = u64>, M: fmt::Display> Draft<F, M> {
+impl<F: IntoIterator<Item = u64>, M: fmt::Display> Draft<'_, F, M> {
     /// Whom it concerns.
-    pub fn endpoint(mut self, side: Side) -> Self {
-        self.finding.endpoint = Some(side);
-        self
+    #[inline]
+    pub fn endpoint(self, side: Side) -> Self {
+        Self { endpoint: Some(side), ..self }
     }
 
     /// How it ended.
-    pub fn outcome(mut self, outcome: &'static str) -> Self {
-        self.finding.outcome = Some(outcome);
-        self
+    #[inline]
+    pub fn outcome(self, outcome: &'static str) -> Self {
+        Self { outcome: Some(outcome), ..self }
     }
 
     /// Which of its kinds.
-    pub fn kind(mut self, kind: &'static str) -> Self {
-        self.finding.kind = Some(kind);
-        self
+    #[inline]
+    pub fn kind(self, kind: &'static str) -> Self {
+        Self { kind: Some(kind), ..self }
     }
 
     /// Another severity than the catalogue's, where this case costs more or less.
-    pub fn severity(mut self, severity: super::verdict::Severity) -> Self {
-        self.finding.severity = severity;
-        self
+    #[inline]
+    pub fn severity(self, severity: Severity) -> Self {
+        Self { severity, ..self }
     }
 
-    /// Done.
+    /// Done: it is put together where it stays.
+    #[inline]
     pub fn push(self, found: &mut Found) {
-        let Self { mut finding, frames, message } = self;
-        if found.words == Words::Written {
-            (finding.frames, finding.message) = found.spare.take().unwrap_or_default();
-            finding.frames.clear();
-            finding.frames.extend(frames);
-            bound(&mut finding.frames);
-            finding.message.clear();
-            // No string refuses what is written to it.
-            let _ = write!(finding.message, "{message}");
-            debug_assert!(!finding.frames.is_empty(), "{}: a finding needs a frame", finding.name);
-        }
+        let Self { entry, severity, confidence, endpoint, outcome, kind, time, frames, message } = self;
+        let (frames, message) = match found.words {
+            Words::Spared => Default::default(),
+            Words::Written => written(entry.name, found.spare.take().unwrap_or_default(), frames, message),
+        };
+        let &Entry { name, group, .. } = entry;
+        let finding = Finding { name, group, severity, confidence, endpoint, outcome, kind, frames, time, message };
         found.findings.push(finding);
     }
+}
+
+/// The frames and the words of a finding, in the memory of others.
+fn written(
+    name: &str,
+    (mut numbers, mut words): (Vec<u64>, String),
+    frames: impl IntoIterator<Item = u64>,
+    message: impl fmt::Display,
+) -> (Vec<u64>, String) {
+    numbers.clear();
+    numbers.extend(frames);
+    bound(&mut numbers);
+    words.clear();
+    // No string refuses what is written to it.
+    let _ = write!(words, "{message}");
+    debug_assert!(!numbers.is_empty(), "{name}: a finding needs a frame");
+    (numbers, words)
 }
 
 /// Frames listed in one finding; a reader wants the first and the last.
