@@ -2,9 +2,10 @@
 //! Connections pass from one to the other in the order in which they leave, and are told in that order, so that nothing that is
 //! told can depend on how fast any of them is.
 //!
-//! Judging depends on no other connection. The tracker judges when the teller cannot keep up, and what nobody has judged when
-//! its turn comes, the teller judges itself. Which of reading, tracking and telling takes most of the time depends on the
-//! traffic, so that two cores share it best among three threads; those beyond only judge.
+//! Judging depends on no other connection. Where the teller is behind, the tracker tells in short what it can, and judges what it
+//! would have to wait with; what nobody has judged when its turn comes, the teller judges itself. Which of reading, tracking and
+//! telling takes most of the time depends on the traffic, so that two cores share it best among three threads; those beyond only
+//! judge.
 
 use std::io;
 use std::net::IpAddr;
@@ -27,7 +28,7 @@ use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Sink, Summary};
 use crate::segment::Segment;
 use crate::source::{CaptureSet, SourceError};
-use crate::table::{Kept, Left, Past, Table, TableCounts};
+use crate::table::{Flood, Kept, Left, Past, Table, TableCounts};
 
 /// What is passed on at a time.
 const LETTERS: usize = 64;
@@ -51,6 +52,7 @@ enum Letter {
     Judged(Box<Judged>, Departure),
     /// Of the lives in the same mail the one of this number.
     InShort(usize, Departure),
+    Flood(Box<Flood>, Timestamp),
     Late(Box<(Past, Segment)>),
     /// What is being judged, while it is.
     Nothing,
@@ -236,6 +238,7 @@ fn tell(
                 Letter::Lost(lost) => Outlet::lost(reporter, lost),
                 Letter::Judged(judged, departure) => spares.put(reporter.judged(*judged, departure)),
                 Letter::InShort(number, departure) => reporter.lived(&lives[number], departure),
+                Letter::Flood(flood, horizon) => reporter.flood(*flood, horizon),
                 Letter::Late(late) => reporter.late(&late.0, &late.1),
                 Letter::Left(..) | Letter::Nothing => {}
             }
@@ -332,6 +335,10 @@ impl Outlet for Courier<'_> {
         self.put(letter);
     }
 
+    fn flood(&mut self, flood: Flood, horizon: Timestamp) {
+        self.put(Letter::Flood(Box::new(flood), horizon));
+    }
+
     fn late(&mut self, past: &Past, segment: &Segment) {
         self.put(Letter::Late(Box::new((*past, *segment))));
     }
@@ -350,44 +357,113 @@ impl Outlet for Courier<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::survivors::tests::{Page, open, written};
+    use super::super::Analysis;
+    use super::super::survivors::tests::{Page, open};
     use super::*;
-    use crate::report::Json;
+    use crate::decode::Item;
+    use crate::report::{Canvas, Grouping, Json, Palette, Rows, Text, census_json};
     use crate::source::script::parse;
 
-    /// What is written of so many connections, and what is counted, where all of them leave before any is told; and how many of them
-    /// were told in short by the tracker.
-    fn told_late(connections: usize) -> (String, String, usize) {
-        let page = Page::default();
-        let (options, mut sink) = (Options::default(), Json::lines(page.clone()));
-        let mut reporter = Reporter::new(&options, &mut sink);
+    fn options(threads: usize) -> Options {
+        Options { threads, ..Options::default() }
+    }
+
+    /// What went another way than one connection after the other.
+    #[derive(Debug, Default, PartialEq)]
+    struct Aside {
+        /// Told in short by the tracker.
+        in_short: usize,
+        /// That left together.
+        floods: Vec<usize>,
+    }
+
+    /// All of them leave before any is told.
+    fn told_late(items: &[Item], sink: &mut dyn Sink) -> (Finished, Aside) {
+        let (options, mut aside) = (options(2), Aside::default());
+        let mut reporter = Reporter::new(&options, sink);
         let (judge, spares, emptied) = (reporter.judge_elsewhere(), Spares::default(), Emptied::default());
-        let ((to, from), mut tracker) = (channel(connections), Tracker::new(&options));
+        let ((to, from), mut tracker) = (channel(items.len()), Tracker::new(&options));
         let mut courier = Courier::new(to, None, &judge, &spares, &emptied);
-        for item in parse(&(0..connections).map(open).collect::<String>()).unwrap() {
+        for item in items {
             tracker.advance(item.time(), &mut courier).unwrap();
-            tracker.take(&item, &mut courier).unwrap();
+            tracker.take(item, &mut courier).unwrap();
         }
         tracker.finish(&mut courier).unwrap();
         courier.pause();
         drop(courier);
-        let in_short = std::cell::Cell::new(0);
-        let counted = from.inspect(|batch| in_short.update(|count| count + batch.mail().lives.len()));
-        tell(counted, &mut reporter, &spares, &emptied).unwrap();
-        let finished = reporter.finish(tracker.table.counts(), tracker.watched, true).unwrap();
-        let counts = format!("{:?} {:?}", finished.summary, finished.population);
-        (String::from_utf8(page.take()).unwrap(), counts, in_short.get())
+        let seen = from.inspect(|batch| {
+            let mail = batch.mail();
+            aside.in_short += mail.lives.len();
+            let flood = |letter: &Letter| if let Letter::Flood(flood, _) = letter { Some(flood.count()) } else { None };
+            aside.floods.extend(mail.letters.iter().filter_map(flood));
+        });
+        tell(seen, &mut reporter, &spares, &emptied).unwrap();
+        (reporter.finish(tracker.table.counts(), tracker.watched, true).unwrap(), aside)
+    }
+
+    /// The same on one thread.
+    fn told(items: &[Item], sink: &mut dyn Sink) -> Finished {
+        let options = options(1);
+        let mut analysis = Analysis::new(&options, sink);
+        for item in items {
+            analysis.advance(item.time()).unwrap();
+            analysis.take(&mut vec![*item]).unwrap();
+        }
+        analysis.finish(true).unwrap()
+    }
+
+    /// All that was written, and what was counted.
+    fn taken(page: &Page, finished: &Finished) -> Vec<u8> {
+        for by in [Grouping::Host, Grouping::Service, Grouping::Destination] {
+            census_json(Json::lines(page.clone()), &finished.population, by, &[]).unwrap();
+        }
+        page.take()
+    }
+
+    /// The same is told of `trace` and counted, as lines and as text.
+    fn is_told_alike(trace: &str) -> Aside {
+        let items = parse(trace).unwrap();
+        let lines = |page: &Page| -> Box<dyn Sink> { Box::new(Json::lines(page.clone())) };
+        let text = |page: &Page| -> Box<dyn Sink> {
+            let canvas = Canvas::new(100, Palette::Plain, jiff::tz::TimeZone::UTC);
+            Box::new(Text::new(page.clone(), canvas, Rows::Few, String::new()))
+        };
+        let mut asides = [Aside::default(), Aside::default()];
+        for (sink, other) in [lines, text].iter().zip(&mut asides) {
+            let page = Page::default();
+            let finished = told(&items, &mut *sink(&page));
+            let written = taken(&page, &finished);
+            let (late, aside) = told_late(&items, &mut *sink(&page));
+            assert_eq!(late.summary, finished.summary);
+            assert!(taken(&page, &late) == written, "{aside:?}");
+            *other = aside;
+        }
+        let [of_lines, of_text] = asides;
+        assert_eq!(of_lines, of_text);
+        of_lines
     }
 
     #[test]
     fn what_the_tracker_tells_in_short_is_what_the_teller_would_have_told() {
+        let all = |connections: usize| (0..connections).map(open).collect::<String>();
         let before_it_is_ahead = AHEAD * LETTERS;
-        for (connections, in_short) in
-            [(before_it_is_ahead - 9, 0..=0), (before_it_is_ahead + 3 * LETTERS + 1, 60..=190)]
-        {
-            let (lines, counts, told_in_short) = told_late(connections);
-            assert!(in_short.contains(&told_in_short), "{connections}: {told_in_short}");
-            assert_eq!((lines, counts), written(connections, 1), "{connections}");
+        assert_eq!(is_told_alike(&all(before_it_is_ahead - 9)).in_short, 0);
+        let in_short = is_told_alike(&all(before_it_is_ahead + 3 * LETTERS + 1)).in_short;
+        assert!((60..=190).contains(&in_short), "{in_short}");
+    }
+
+    /// SYNs alone, with a connection of another kind before the last of them.
+    fn flood(connections: usize) -> String {
+        let lone = |number: usize| open(6 * number);
+        let last = connections - 1;
+        (0..last).map(lone).chain([open(6 * last + 2), lone(last)]).collect()
+    }
+
+    #[test]
+    fn a_flood_that_two_threads_tell_is_what_one_would_have_told() {
+        for (connections, together) in [(40, None), (4_000, Some(3_840)), (4_200, Some(4_096)), (5_000, Some(4_864))] {
+            // The row in which the other connection stands leaves one by one.
+            assert_eq!(is_told_alike(&flood(connections)).floods, Vec::from_iter(together), "{connections}");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::policy::Policy;
 use crate::population::{Crew, Departure, INTERVAL_NS, Population, SocketTable, Tally};
 use crate::report::{CaptureRecord, LateRecord, PopulationFinding, SegmentLog, Sink, Summary};
 use crate::segment::{Marks, Segment};
-use crate::table::{Left, Past, Table, TableCounts};
+use crate::table::{Flood, Left, Past, Table, TableCounts};
 
 /// Diagnoses what leaves the table and tells the sink.
 pub(super) struct Reporter<'a> {
@@ -27,6 +27,7 @@ pub(super) struct Reporter<'a> {
     /// Nothing is counted across connections.
     pub(super) is_alone: bool,
     pub(super) tally: Tally,
+    crew: Crew,
     sockets: Option<SocketTable>,
     losses: Losses,
     unheard: Unheard,
@@ -47,6 +48,7 @@ pub(super) struct Reporter<'a> {
 impl<'a> Reporter<'a> {
     pub fn new(options: &Options, sink: &'a mut dyn Sink) -> Self {
         let interval_ns = options.interval_ns.unwrap_or(INTERVAL_NS);
+        let crew = Crew::of(options.threads);
         Self {
             sink,
             profile: options.profile,
@@ -54,7 +56,8 @@ impl<'a> Reporter<'a> {
             summary: Summary::default(),
             interval_ns,
             is_alone: options.alone,
-            tally: Tally::new(options.profile, interval_ns).within(options.breadth).shared(Crew::of(options.threads)),
+            tally: Tally::new(options.profile, interval_ns).within(options.breadth).shared(crew),
+            crew,
             sockets: options.moment.map(SocketTable::new),
             losses: Losses::default(),
             unheard: Unheard::default(),
@@ -207,15 +210,20 @@ impl<'a> Reporter<'a> {
         if self.sockets.is_some() {
             return false;
         }
-        let thresholds = self.policy.thresholds(orderly.client, orderly.server);
-        if !self.is_gist_of_orderly_enough(orderly, &thresholds) && !self.is_orderly_told_whole(orderly, &thresholds) {
-            return false;
-        }
-        self.summary.connections += 1;
-        if !self.is_alone {
+        let is_said = self.is_said_in_short(orderly);
+        if is_said && !self.is_alone {
             self.tally.take_orderly(orderly, departure);
         }
-        true
+        is_said
+    }
+
+    /// The same, and its sockets are not counted.
+    fn is_said_in_short(&mut self, orderly: &Orderly) -> bool {
+        let thresholds = self.policy.thresholds(orderly.client, orderly.server);
+        let is_said =
+            self.is_gist_of_orderly_enough(orderly, &thresholds) || self.is_orderly_told_whole(orderly, &thresholds);
+        self.summary.connections += u64::from(is_said);
+        is_said
     }
 
     /// The sink counts an orderly connection and wants no words. Where frames are missing, what was found is said in other words.
@@ -404,6 +412,36 @@ impl Outlet for Reporter<'_> {
         if !is_told {
             self.left_whole(left, departure, horizon);
         }
+    }
+
+    fn flood(&mut self, flood: Flood, horizon: Timestamp) {
+        let crew = self.crew.for_sockets(flood.count());
+        if crew.is_alone() || self.is_alone || self.sockets.is_some() || !flood.is_orderly() {
+            return flood.each(|left| self.left(left, Departure::Over, horizon));
+        }
+        // What is said of a connection depends on no count across them, nor the other way round.
+        let profile = self.profile;
+        let nobody = self.nobody();
+        let mut tally = std::mem::replace(&mut self.tally, nobody);
+        let count = || {
+            let mut orderly = Orderly::BLANK;
+            flood.each(|left| {
+                if left.orderly(horizon, profile, &mut orderly) {
+                    tally.take_orderly(&orderly, Departure::Over);
+                }
+            });
+        };
+        let mut orderly = Orderly::BLANK;
+        let say = || {
+            flood.each(|left| {
+                if self.failure.is_none() && left.orderly(horizon, profile, &mut orderly) {
+                    let is_said = self.is_said_in_short(&orderly);
+                    debug_assert!(is_said, "{orderly:?}");
+                }
+            });
+        };
+        crew.both(count, say);
+        self.tally = tally;
     }
 
     fn late(&mut self, past: &Past, segment: &Segment) {

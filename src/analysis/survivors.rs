@@ -374,7 +374,7 @@ pub(super) mod tests {
     }
 
     /// What is written of so many connections by so many threads, and what is counted.
-    pub(in crate::analysis) fn written(connections: usize, threads: usize) -> (String, String) {
+    fn written(connections: usize, threads: usize) -> (String, String) {
         let page = Page::default();
         let mut sink = Json::lines(page.clone());
         let mut analysis = Analysis::new(&Options::default(), &mut sink);

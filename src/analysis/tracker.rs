@@ -12,7 +12,7 @@ use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
 use crate::segment::{Marks, Segment};
 use crate::source::Frame;
-use crate::table::{Entry, Finder, Left, Locator, Past, Table, Unplain};
+use crate::table::{Entry, Finder, Flood, Leaving, Left, Locator, Past, Table, Unplain};
 
 /// What follows tracking, on the same thread or another one. It is told in the order of happening.
 pub(super) trait Outlet {
@@ -30,6 +30,8 @@ pub(super) trait Outlet {
     fn unheard(&mut self, host: IpAddr);
     /// A connection left when packet time had reached `horizon`.
     fn left(&mut self, left: Left<'_>, departure: Departure, horizon: Timestamp);
+    /// The same of many at once, of which there was nothing but a SYN each.
+    fn flood(&mut self, flood: Flood, horizon: Timestamp);
     /// A segment came for a connection that had left.
     fn late(&mut self, past: &Past, segment: &Segment);
     /// The input has nothing more at hand: what was told should not wait for it.
@@ -312,7 +314,10 @@ impl Tracker {
     pub fn finish(&mut self, outlet: &mut impl Outlet) -> io::Result<()> {
         self.sweep(outlet, SWEEP_MAX);
         let horizon = self.horizon;
-        self.table.finish(|left| outlet.left(left, Departure::Over, horizon));
+        self.table.finish_together(|leaving| match leaving {
+            Leaving::One(left) => outlet.left(left, Departure::Over, horizon),
+            Leaving::Flood(flood) => outlet.flood(flood, horizon),
+        });
         outlet.so_far()
     }
 }

@@ -308,9 +308,14 @@ impl Orderly {
         self.tell(circumstances, &pass).is_some()
     }
 
+    /// A packet with these marks may be part of such a life.
+    pub fn is_ordinary(marks: Marks) -> bool {
+        !marks.intersects(!ORDINARY)
+    }
+
     /// The same of a SYN that nothing followed.
     pub fn become_that_of_syn(&mut self, circumstances: &Circumstances, syn: &Segment) -> bool {
-        if !Brief::can_begin(syn) || syn.marks.intersects(!ORDINARY) {
+        if !Brief::can_begin(syn) || !Self::is_ordinary(syn.marks) {
             return false;
         }
         let &Circumstances { stream, client, server, evicted, horizon, profile } = circumstances;

@@ -22,12 +22,12 @@ impl Crew {
     }
 
     /// Those for whom there is enough to do with so many `sockets`.
-    pub(super) fn for_sockets(self, sockets: usize) -> Self {
+    pub fn for_sockets(self, sockets: usize) -> Self {
         if sockets < FEW { Self::ALONE } else { self }
     }
 
     /// Whether there is anybody to share with.
-    pub(super) fn is_alone(self) -> bool {
+    pub fn is_alone(self) -> bool {
         self.0 == 1
     }
 
@@ -65,6 +65,23 @@ impl Crew {
             take();
         });
     }
+
+    /// Does two things that do not depend on each other.
+    pub fn both(self, one: impl FnOnce() + Send, other: impl FnOnce()) {
+        if self.is_alone() {
+            one();
+            return other();
+        }
+        // Whoever is there does it.
+        let one = Mutex::new(Some(one));
+        let take = || one.lock().unwrap_or_else(PoisonError::into_inner).take();
+        thread::scope(|scope| {
+            let beside = || take().into_iter().for_each(|one| one());
+            let _ = thread::Builder::new().name("counting".to_owned()).spawn_scoped(scope, beside);
+            other();
+            take().into_iter().for_each(|one| one());
+        });
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +98,15 @@ mod tests {
                 assert!(*done <= 1_000);
             });
             assert_eq!(things, [1; 1_000]);
+        }
+    }
+
+    #[test]
+    fn both_are_done_once() {
+        for threads in [1, 2, 5] {
+            let (mut one, mut other) = (0, 0);
+            Crew::of(threads).both(|| one += 1, || other += 1);
+            assert_eq!((one, other), (1, 1));
         }
     }
 

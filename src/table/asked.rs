@@ -2,6 +2,8 @@
 //! came, and all wait for the same time, so the order is also that of leaving and no deadline is kept. What is the same in
 //! many of them is kept once; a SYN that does not fit becomes a record at once, as every one does whose second segment comes.
 
+mod flood;
+
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
 
@@ -11,6 +13,8 @@ use crate::base::prefetch::prefetch;
 use crate::base::{Endpoint, FrameNumber, Seq, Timestamp};
 use crate::connection::{Brief, PastHalf, Predecessor};
 use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions, Timestamps};
+
+pub use flood::{Flood, Leaving};
 
 /// Entries that are counted from the same frame, stream and time, as a power of two.
 const ROW_BITS: u32 = 8;
@@ -67,7 +71,7 @@ struct Kind {
 
 /// Entries that came one after the other.
 #[derive(Debug)]
-struct Row {
+pub(super) struct Row {
     entries: Vec<Entry>,
     /// Those that are still there.
     waiting: u32,
@@ -76,6 +80,44 @@ struct Row {
     behind_ns: i64,
     frame: u64,
     stream: u64,
+}
+
+impl Row {
+    // Inlined, so that what is written in parts is not handed over to be read as a whole.
+    #[inline(always)]
+    fn unpack(&self, entry: &Entry, kinds: &[Kind]) -> Lone {
+        let kind = &kinds[usize::from(entry.kind)];
+        let time = self.time.plus(entry.time.into());
+        let segment = Segment {
+            time,
+            frame: FrameNumber(self.frame + u64::from(entry.frame)),
+            source: Endpoint::new(Ipv4Addr::from_bits(entry.client).into(), entry.client_port),
+            destination: Endpoint::new(Ipv4Addr::from_bits(entry.server).into(), entry.server_port),
+            seq: Seq(entry.seq),
+            ack: Seq(0),
+            payload_len: 0,
+            window: entry.window,
+            flags: kind.flags,
+            ip_id: entry.ip_id,
+            ttl: entry.ttl,
+            marks: kind.marks,
+            interface: kind.interface,
+            context: kind.context,
+            realm: kind.realm,
+            digest: 0,
+            options: TcpOptions {
+                timestamps: kind.has_clock.then_some(Timestamps { value: entry.clock, echo: 0 }),
+                mss: kind.mss,
+                window_scale: kind.window_scale,
+                sack_permitted: kind.sack_permitted,
+                fast_open: kind.fast_open,
+                multipath: kind.multipath,
+                order: kind.order,
+                ..TcpOptions::NONE
+            },
+        };
+        Lone { segment, stream: self.stream + u64::from(entry.stream), newest: time.plus(-self.behind_ns) }
+    }
 }
 
 /// A SYN as it came, and what the table knows of it.
@@ -209,7 +251,7 @@ impl Asked {
     #[inline]
     pub fn get(&self, number: u32) -> Option<Lone> {
         let (row, entry) = self.entry(number)?;
-        Some(self.unpack(row, entry))
+        Some(row.unpack(entry, &self.kinds))
     }
 
     /// Takes a SYN out, if it is there.
@@ -253,7 +295,7 @@ impl Asked {
     pub fn at_place(&self, place: usize) -> Option<Lone> {
         let row = self.rows.get(place >> ROW_BITS)?;
         let entry = row.entries.get(place & (ROW - 1)).filter(|entry| entry.is_there)?;
-        Some(self.unpack(row, entry))
+        Some(row.unpack(entry, &self.kinds))
     }
 
     /// All of them with their numbers, in the order in which they came.
@@ -261,7 +303,7 @@ impl Asked {
         self.rows.iter().enumerate().flat_map(move |(at, row)| {
             let entries = row.entries.iter().enumerate().filter(|(_, entry)| entry.is_there);
             entries.map(move |(place, entry)| {
-                (number(self.base.wrapping_add(at as u32) % ROW_NUMBERS, place), self.unpack(row, entry))
+                (number(self.base.wrapping_add(at as u32) % ROW_NUMBERS, place), row.unpack(entry, &self.kinds))
             })
         })
     }
@@ -282,16 +324,12 @@ impl Asked {
         for (at, row) in old.iter().enumerate() {
             for (place, entry) in row.entries.iter().enumerate().filter(|(_, entry)| entry.is_there) {
                 let from = number(base.wrapping_add(at as u32) % ROW_NUMBERS, place);
-                let Lone { segment, stream, .. } = self.unpack(row, entry);
+                let Lone { segment, stream, .. } = row.unpack(entry, &self.kinds);
                 if let Some(to) = self.push(&segment, stream, row.behind_ns) {
                     moved(self.key_of(entry), from, to);
                 }
             }
         }
-    }
-
-    pub fn clear(&mut self) {
-        *self = Self::default();
     }
 
     /// Nobody waits: what is left takes no room, and kinds may come anew.
@@ -418,42 +456,6 @@ impl Asked {
     fn key_of(&self, entry: &Entry) -> Key {
         let realm = self.kinds.get(usize::from(entry.kind)).map_or(0, |kind| kind.realm);
         Key::of_v4((entry.client, entry.client_port), (entry.server, entry.server_port)).within(realm)
-    }
-
-    // Inlined, so that what is written in parts is not handed over to be read as a whole.
-    #[inline(always)]
-    fn unpack(&self, row: &Row, entry: &Entry) -> Lone {
-        let kind = &self.kinds[usize::from(entry.kind)];
-        let time = row.time.plus(entry.time.into());
-        let segment = Segment {
-            time,
-            frame: FrameNumber(row.frame + u64::from(entry.frame)),
-            source: Endpoint::new(Ipv4Addr::from_bits(entry.client).into(), entry.client_port),
-            destination: Endpoint::new(Ipv4Addr::from_bits(entry.server).into(), entry.server_port),
-            seq: Seq(entry.seq),
-            ack: Seq(0),
-            payload_len: 0,
-            window: entry.window,
-            flags: kind.flags,
-            ip_id: entry.ip_id,
-            ttl: entry.ttl,
-            marks: kind.marks,
-            interface: kind.interface,
-            context: kind.context,
-            realm: kind.realm,
-            digest: 0,
-            options: TcpOptions {
-                timestamps: kind.has_clock.then_some(Timestamps { value: entry.clock, echo: 0 }),
-                mss: kind.mss,
-                window_scale: kind.window_scale,
-                sack_permitted: kind.sack_permitted,
-                fast_open: kind.fast_open,
-                multipath: kind.multipath,
-                order: kind.order,
-                ..TcpOptions::NONE
-            },
-        };
-        Lone { segment, stream: row.stream + u64::from(entry.stream), newest: time.plus(-row.behind_ns) }
     }
 }
 

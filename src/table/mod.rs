@@ -13,6 +13,7 @@ mod resting;
 mod roster;
 mod slab;
 
+pub use asked::{Flood, Leaving};
 pub use key::Key;
 pub use left::{Kept, Left};
 pub use locator::{Finder, Locator};

@@ -4,6 +4,7 @@ use super::{Place, RESTING, Table};
 use crate::base::Timestamp;
 use crate::base::prefetch::prefetch;
 use crate::connection::Profile;
+use crate::table::asked::Leaving;
 use crate::table::deadlines::Agenda;
 use crate::table::left::Left;
 use crate::table::record::Record;
@@ -166,35 +167,30 @@ impl Table {
 
     /// Lets everything leave, by stream number.
     pub fn finish(&mut self, mut leave: impl FnMut(Left<'_>)) {
+        self.finish_together(|leaving| leaving.each(&mut leave));
+    }
+
+    /// The same, and SYNs alone leave together where no other connection stands between them.
+    pub fn finish_together(&mut self, mut leave: impl FnMut(Leaving<'_>)) {
         let order = self.by_stream();
-        let mut order = order.as_slice();
-        // SYNs alone stand in the order of their streams already.
-        let mut asked = self.asked.iter().peekable();
-        loop {
-            match (order, asked.peek()) {
-                (&[(stream, place), ref later @ ..], lone) if lone.is_none_or(|(_, lone)| lone.stream > stream) => {
-                    order = later;
-                    if let Some(&(_, place)) = later.get(2 * LOOK_AHEAD) {
-                        self.leaves_soon(Place::of(place));
-                    }
-                    if let Some(Place::Resting(number)) = later.get(LOOK_AHEAD).map(|&(_, place)| Place::of(place)) {
-                        self.resting.prefetch_octets(number);
-                    }
-                    match Place::of(place) {
-                        Place::Resting(number) => {
-                            self.resting.get(number).map(Sleeper::leave).into_iter().for_each(&mut leave)
-                        }
-                        _ => self.slab[place as usize].leave(&mut self.shelves, &mut leave),
-                    }
-                }
-                _ => match asked.next() {
-                    Some((_, lone)) => leave(lone.leave()),
-                    None => break,
-                },
+        let mut others = order.as_slice();
+        let (rows, mut flood) = std::mem::take(&mut self.asked).into_rows();
+        for row in rows {
+            let is_among_others = others.first().is_some_and(|(stream, _)| *stream < row.stream_max());
+            if is_among_others || flood.is_full() {
+                flood.take().into_iter().for_each(|flood| leave(Leaving::Flood(flood)));
+            }
+            if !is_among_others {
+                flood.push(row);
+                continue;
+            }
+            for lone in flood.lones(&row) {
+                others = self.leave_until(lone.stream, others, &mut leave);
+                leave(Leaving::One(lone.leave()));
             }
         }
-        drop(asked);
-        self.asked.clear();
+        flood.take().into_iter().for_each(|flood| leave(Leaving::Flood(flood)));
+        self.leave_until(u64::MAX, others, &mut leave);
         self.resting.clear();
         self.slab.clear();
         self.shelves.clear();
@@ -203,6 +199,30 @@ impl Table {
         self.earliest = Timestamp(i64::MAX);
         self.index.clear();
         self.past.clear();
+    }
+
+    /// Lets those of `order` leave that have a smaller stream number, and gives the others.
+    fn leave_until<'a>(
+        &mut self,
+        stream: u64,
+        mut order: &'a [(u64, u32)],
+        leave: &mut impl FnMut(Leaving<'_>),
+    ) -> &'a [(u64, u32)] {
+        let mut leave = |left: Left<'_>| leave(Leaving::One(left));
+        while let Some((&(_, place), later)) = order.split_first().filter(|((first, _), _)| *first < stream) {
+            order = later;
+            if let Some(&(_, place)) = later.get(2 * LOOK_AHEAD) {
+                self.leaves_soon(Place::of(place));
+            }
+            if let Some(Place::Resting(number)) = later.get(LOOK_AHEAD).map(|&(_, place)| Place::of(place)) {
+                self.resting.prefetch_octets(number);
+            }
+            match Place::of(place) {
+                Place::Resting(number) => self.resting.get(number).map(Sleeper::leave).into_iter().for_each(&mut leave),
+                _ => self.slab[place as usize].leave(&mut self.shelves, &mut leave),
+            }
+        }
+        order
     }
 
     /// Begins to bring what leaves soon into the cache.
