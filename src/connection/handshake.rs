@@ -137,17 +137,24 @@ fn syn_ack_before_unseen(notes: &[Noted], side: Side, own_next: Seq) -> Option<R
 /// peer's SYN. A Fast Open server may send data before it is open (RFC 7413, section 4.2), so there only the
 /// acknowledgment counts.
 fn shows_open(connection: &Connection, notes: &[Noted], side: Side) -> Option<usize> {
-    let accepted_at_syn = notes.iter().find(|note| note.side == side && note.is_syn_ack()).map(|note| note.ack);
-    let fast_open = match (accepted_at_syn, connection.halves[!side].isn) {
-        (Some(ack), Some(isn)) => ack.after(isn + 1),
-        _ => false,
-    };
+    let accepted_at_syn = accepted_at_syn(notes, side);
+    let fast_open = accepts_fast_open(connection, notes, side);
     notes.iter().position(|note| {
         let beyond_syn = note.acknowledges() && accepted_at_syn.is_some_and(|ack| note.ack.after(ack));
         // Only an open connection keeps what came out of order.
         let sends = (note.len > 0 || note.is_fin()) && !fast_open || note.sack.is_some();
         note.side == side && !note.is_syn() && !note.is_syn_ack() && !note.is_rst() && (beyond_syn || sends)
     })
+}
+
+fn accepted_at_syn(notes: &[Noted], side: Side) -> Option<Seq> {
+    notes.iter().find(|note| note.side == side && note.is_syn_ack()).map(|note| note.ack)
+}
+
+/// The SYN-ACK of `side` acknowledges payload: its application has the socket before the handshake is over (RFC 7413, section 4.2).
+pub(super) fn accepts_fast_open(connection: &Connection, notes: &[Noted], side: Side) -> bool {
+    let (accepted, isn) = (accepted_at_syn(notes, side), connection.halves[!side].isn);
+    accepted.zip(isn).is_some_and(|(ack, isn)| ack.after(isn + 1))
 }
 
 /// The passive opener has said nothing since its SYN-ACK although the client sent again and again, or it even repeated

@@ -6,6 +6,7 @@ use super::closing::Closing;
 use super::cue::Cue;
 use super::delivery::{Arrival, Arrivals, Receipt, first_after_fin, has_aborted};
 use super::effect::ResetEffect;
+use super::handshake::accepts_fast_open;
 use super::noted::{Class, Noted};
 use super::opening::Opening;
 use super::profile::{Profile, SYN_REPEATED_NS};
@@ -376,7 +377,9 @@ impl Hindsight<'_> {
             events.push(self.event((own, effect.note, 3), Cue::Rst, effect.note, Basis::Inferred));
         }
         for error in connection.icmp_errors.iter().filter(|error| is_hard(error)) {
-            if error.source == connection.endpoint(side) {
+            // Who sends its SYN again took the error for a soft one (Linux does while connect() itself still has the socket).
+            let asks_on = |note: &Noted| note.side == side && note.is_syn() && note.time > error.time;
+            if error.source == connection.endpoint(side) && !self.notes.iter().any(asks_on) {
                 // There may be no note at all: what contradicts itself is counted and not noted.
                 let before = self.notes.iter().rposition(|note| note.time <= error.time).map_or(1, |last| last + 1);
                 let before = before.min(self.notes.len());
@@ -563,7 +566,7 @@ impl<'a> Machine<'a> {
             return;
         }
         let open = event.cue == Cue::SendFin || event.cue == Cue::SendRst && self.aborts_accepted(event);
-        if open && self.state == State::SynReceived {
+        if open && self.state == State::SynReceived && !self.is_handed_over_early() {
             // A listener's child is handed to its application only when open (accept).
             self.enter(State::Established, event.time, event.frame, Basis::Seen);
         }
@@ -616,6 +619,11 @@ impl<'a> Machine<'a> {
         let peer_isn = self.hindsight.connection.halves[!self.side].isn;
         let beyond_syn = note.acknowledges() && peer_isn.is_some_and(|isn| note.ack.after(isn + 1));
         receipt.is_none() && (note.len > 0 || beyond_syn)
+    }
+
+    /// Fast Open gave the application its socket with the SYN's payload.
+    fn is_handed_over_early(&self) -> bool {
+        accepts_fast_open(self.hindsight.connection, &self.hindsight.notes, self.side)
     }
 
     /// The RST of `event` belongs to an abort, and the acknowledgment of the SYN-ACK was seen before it: it came sooner

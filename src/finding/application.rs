@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::verdict::{Call, Cause, Errno, Family, ImpliedCall};
-use crate::base::{Side, Sides};
+use crate::base::{Seq, Side, Sides};
 use crate::connection::{CloseKind, Noted, OpenKind, ResetEffect, Retries, State, is_hard};
 use crate::segment::IcmpError;
 
@@ -165,9 +165,24 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
         && case.connection.halves[side].in_flight() > 0
     {
         let frame = case.connection.halves[side].last.map(|last| last.frame);
-        view.error = Some(Errno::TimedOut);
-        view.calls.push(ImpliedCall { call: Call::Write, errno: Some(Errno::TimedOut), frame });
+        let errno = soft_error(case, side).map_or(Errno::TimedOut, icmp_errno);
+        view.error = Some(errno);
+        view.calls.push(ImpliedCall { call: Call::Write, errno: Some(errno), frame });
     }
+}
+
+/// The last ICMP error about what `side` had sent since its peer was heard: an open connection goes on, and when it gives up, that is
+/// what it reports (RFC 1122, section 4.2.3.9; Linux `sk_err_soft`, which an acknowledgment clears).
+fn soft_error<'a>(case: &'a Case<'_>, side: Side) -> Option<&'a IcmpError> {
+    let (half, peer) = (&case.connection.halves[side], &case.connection.halves[!side]);
+    let heard = peer.last?.time;
+    let is_outstanding = |seq: Seq| half.acked.is_none_or(|acked| seq.at_or_after(acked)) && seq.before(half.nxt);
+    case.connection.icmp_errors.iter().rev().find(|error| {
+        error.source == case.connection.endpoint(side)
+            && is_hard(error)
+            && error.time >= heard
+            && is_outstanding(error.seq)
+    })
 }
 
 /// What Linux reports for an ICMP error (`icmp_err_convert`, `tcp_v6_err`).
