@@ -335,7 +335,7 @@ fn ends_connection(effect: &ResetEffect) -> bool {
         return true;
     }
     let alive = |side| !matches!(effect.state_of(side), State::Closed | State::Listen | State::TimeWait);
-    !effect.contradicted && (alive(effect.sender) || effect.accepted && alive(!effect.sender))
+    !effect.contradicted && alive(effect.sender) || effect.accepted && alive(!effect.sender)
 }
 
 fn first_fin(hindsight: &Hindsight<'_>, side: Side) -> Option<Noted> {

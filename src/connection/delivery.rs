@@ -108,14 +108,7 @@ impl Arrivals {
 
     /// From the tap to `side` and back, by whatever it answered soonest of what is remembered; the handshake may have been slow.
     pub fn shortest_rtt_ns(&self, notes: &[Noted], side: Side) -> Option<i64> {
-        let answered = notes.iter().enumerate().filter(|(_, asked)| asked.side != side && asked.end() != asked.seq);
-        let soonest = answered.filter_map(|(index, asked)| {
-            let answers = |note: &&Noted| note.side == side && note.acknowledges() && note.ack.at_or_after(asked.end());
-            let answer = notes[index..].iter().find(answers).filter(|answer| answer.ack == asked.end())?;
-            let is_repeated = asked.class.contains(Class::RETRANSMISSION);
-            Some(answer.time.since(asked.time)).filter(|&ns| ns > 0 && !is_repeated)
-        });
-        soonest.chain(self.rtt_ns[side]).min()
+        exchanges(notes, side).chain(self.rtt_ns[side]).min()
     }
 
     /// Which copy of the peer's FIN reached `side`.
@@ -496,6 +489,17 @@ fn silent_hole(notes: &[Noted], copy: usize, cover: usize, side: Side, fin: Seq)
     let again = notes[copy..cover].iter().rfind(|note| note.side != side && note.len > 0)?;
     let is_sent_again = again.class.intersects(Class::RETRANSMISSION | Class::FILLS_GAP);
     (newest.ack.at_or_before(fin) && is_sent_again && again.seq == newest.ack).then_some(newest.ack)
+}
+
+/// How long `side` took to answer each of what is remembered that occupies sequence space and was sent once, ns.
+pub(super) fn exchanges(notes: &[Noted], side: Side) -> impl Iterator<Item = i64> {
+    let asked = notes.iter().enumerate().filter(move |(_, asked)| asked.side != side && asked.end() != asked.seq);
+    asked.filter_map(move |(index, asked)| {
+        let answers = |note: &&Noted| note.side == side && note.acknowledges() && note.ack.at_or_after(asked.end());
+        let answer = notes[index..].iter().find(answers).filter(|answer| answer.ack == asked.end())?;
+        let is_repeated = asked.class.contains(Class::RETRANSMISSION);
+        Some(answer.time.since(asked.time)).filter(|&ns| ns > 0 && !is_repeated)
+    })
 }
 
 /// The passive opener `side` sent a RST with ACK right after its SYN-ACK: an abort. What is still opening belongs to no

@@ -1,5 +1,6 @@
 //! What each reset did: acceptable by its numbers, and borne out by what both ends did next.
 
+use super::between::Between;
 use super::delivery::DETOUR_NS;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
@@ -13,6 +14,9 @@ use crate::segment::Flags;
 const PROBES_IN_VAIN: u32 = 2;
 /// A segment of the same side this soon after its RST was overtaken by it and does not contradict it, ns.
 const REORDERING_NS: i64 = 3_000_000;
+
+/// So many resets in a row may be lost by chance.
+const IN_VAIN_MIN: usize = 2;
 
 /// How a reset met the endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub struct ResetEffect {
     pub accepted_next: Option<u64>,
     /// It answers a SYN with a timestamp that this did not carry.
     pub echoes_no_syn: bool,
+    /// It was made on the way: its supposed sender knows nothing of it.
+    pub between: Option<Between>,
     /// It answers data to an application that had closed, and whose FIN had to wait behind data of its own.
     pub withheld_fin: bool,
 }
@@ -125,6 +131,7 @@ impl Hindsight<'_> {
                 let goes_on = self.goes_on(note.side, index, held_up_ns)
                     || self.goes_on(note.side, index, REORDERING_NS) && self.goes_beyond(index);
                 let contradicted = goes_on || accepted_next.is_some();
+                let withheld_fin = !contradicted && seen.is_some_and(|seen| self.withheld_fin(index, seen));
                 ResetEffect {
                     note: index,
                     receiver_state: None,
@@ -140,7 +147,8 @@ impl Hindsight<'_> {
                     contradicted,
                     accepted_next,
                     echoes_no_syn,
-                    withheld_fin: !contradicted && seen.is_some_and(|seen| self.withheld_fin(index, seen)),
+                    between: seen.filter(|_| !withheld_fin).and_then(|seen| self.made_between(index, seen)),
+                    withheld_fin,
                     refuses: (0..index).any(|at| {
                         let earlier = &self.notes[at];
                         let answered = earlier.side != note.side && earlier.acknowledges() && earlier.ack == note.seq;
@@ -150,7 +158,31 @@ impl Hindsight<'_> {
             })
             .collect();
         self.spare_protected(&mut effects);
+        self.follow_the_unheard(&mut effects);
         effects
+    }
+
+    /// One reset behind another had the right number, and what they answered came again all the same: the way back is cut. The last
+    /// of them arrived only if the next copy was due since.
+    fn follow_the_unheard(&self, effects: &mut [ResetEffect]) {
+        for at in IN_VAIN_MIN..effects.len() {
+            let (earlier, later) = effects.split_at_mut(at);
+            let effect = &mut later[0];
+            let note = &self.notes[effect.note];
+            let is_same = |earlier: &&ResetEffect| {
+                earlier.sender == effect.sender
+                    && self.notes[earlier.note].seq == note.seq
+                    && earlier.acceptance.resets()
+            };
+            let mut same = earlier.iter().rev().filter(is_same);
+            let Some(last) = same.next().filter(|last| last.receiver_goes_on) else { continue };
+            let in_vain = 1 + same.take_while(|earlier| earlier.receiver_goes_on).count();
+            // A timer at most doubles (RFC 6298, section 5.5).
+            let due_ns = 2 * note.time.since(self.notes[last.note].time) + self.arrivals.crossing_ns(!note.side);
+            if in_vain >= IN_VAIN_MIN && self.horizon.since(note.time) < due_ns {
+                effect.accepted = false;
+            }
+        }
     }
 
     /// A TIME-WAIT that outlived one reset with the right number outlives the others, too (Linux tcp_rfc1337; RFC 1337,

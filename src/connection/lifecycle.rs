@@ -292,7 +292,8 @@ impl Hindsight<'_> {
 
     fn sent(&self, own: usize, index: usize, note: &Noted, resets: &[ResetEffect]) -> Option<Event> {
         let cue = if note.is_rst() {
-            if resets.iter().any(|effect| effect.note == index && (effect.contradicted || effect.refuses)) {
+            let is_foreign = |effect: &ResetEffect| effect.contradicted || effect.refuses || effect.between.is_some();
+            if resets.iter().any(|effect| effect.note == index && is_foreign(effect)) {
                 return None;
             }
             Cue::SendRst

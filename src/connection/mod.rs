@@ -6,6 +6,7 @@
 //! followed in hand it decides which control segments arrived, and drives one RFC 9293 machine per endpoint through
 //! [`transition`]. It may be asked at any time; asked again after more segments it may know better.
 
+mod between;
 mod brief;
 mod clocked;
 mod closing;
@@ -43,6 +44,7 @@ mod transition;
 mod vantage;
 mod words;
 
+pub use between::Between;
 pub use brief::{Brief, Head, Packed, Rest, Shelves};
 pub use closing::Closing;
 pub use cue::Cue;

@@ -6,7 +6,7 @@
 use super::distinct::hashed;
 use crate::base::prefetch::prefetch;
 use crate::base::{Side, Timestamp};
-use crate::connection::{Abort, Connection, Lifecycle, Noted, OpenKind, Orderly, Place};
+use crate::connection::{Abort, Connection, Lifecycle, Noted, OpenKind, Orderly, Place, ResetEffect};
 use crate::segment::Flags;
 
 /// A kernel closes what a process held within microseconds each; processes of one service are killed one after the other. ns.
@@ -311,7 +311,8 @@ fn end_of(connection: &Connection, life: &Lifecycle) -> (Timestamp, Option<End>)
         example: (connection.stream, note.frame),
     };
     let fin = life.closing.fins.server;
-    let reset = life.resets.iter().find(|reset| !reset.contradicted && !reset.refuses && ends_something(reset));
+    let is_own = |reset: &ResetEffect| !reset.contradicted && !reset.refuses && reset.between.is_none();
+    let reset = life.resets.iter().find(|reset| is_own(reset) && ends_something(reset));
     let reset = reset.map(|reset| &life.notes[reset.note]);
     match (fin, reset) {
         (Some(fin), reset) if reset.is_none_or(|reset| fin.frame < reset.frame) => {

@@ -2,7 +2,7 @@
 
 use super::{Inquiry, Judgement, abort};
 use crate::base::Seq;
-use crate::connection::{Class, Noted, ResetEffect, State, Tap};
+use crate::connection::{Between, Class, Noted, ResetEffect, State, Tap};
 use crate::finding::phrase::{count, duration};
 use crate::finding::verdict::{Cause, Confidence, Family};
 
@@ -15,8 +15,6 @@ const PROBED_WAIT_MIN_NS: i64 = 1_900_000_000;
 const MIDDLEBOX_SILENCE_MIN_NS: i64 = 1_000_000_000;
 /// Keepalive intervals are set in whole seconds; less what the road delays, ns.
 const PROBE_INTERVAL_MIN_NS: i64 = 700_000_000;
-/// A path shorter than this does not tell an answer of the host from one on the way, ns.
-const PATH_MIN_NS: i64 = 2_000_000;
 /// What was counted and not seen since a probe were other probes, if it was no more than this.
 const UNSEEN_PROBES_MAX: u16 = 16;
 /// Silence that points to a middlebox when nothing else does, ns.
@@ -77,9 +75,17 @@ fn reply(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     }
 }
 
+/// The reset that the sender of this one had taken.
+fn ended_by_peer<'a>(inquiry: &Inquiry<'a>) -> Option<&'a Noted> {
+    let ends = |effect: &&ResetEffect| effect.sender != inquiry.from() && effect.accepted;
+    let earlier = inquiry.life.resets.iter().filter(|effect| effect.note < inquiry.effect.note);
+    earlier.rev().find(ends).map(|effect| &inquiry.life.notes[effect.note])
+}
+
 /// The reset in the peer's name that the sender of this one had taken, and that the peer knew nothing of.
 fn ended_by_forgery<'a>(inquiry: &Inquiry<'a>) -> Option<&'a Noted> {
-    let forged = |effect: &&ResetEffect| effect.sender != inquiry.from() && effect.accepted && effect.contradicted;
+    let is_foreign = |effect: &ResetEffect| effect.contradicted || effect.between.is_some();
+    let forged = |effect: &&ResetEffect| effect.sender != inquiry.from() && effect.accepted && is_foreign(effect);
     let earlier = inquiry.life.resets.iter().filter(|effect| effect.note < inquiry.effect.note);
     earlier.rev().find(forged).map(|effect| &inquiry.life.notes[effect.note])
 }
@@ -222,6 +228,20 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence);
     }
+    if let Some(reset) = ended_by_peer(inquiry).filter(|_| first_fin) {
+        let evidence = format!(
+            "it answers a FIN (frame {}) that was sent before the reset which had ended it (frame {})",
+            trigger.frame, reset.frame
+        );
+        return Judgement::new(Cause::AfterFin, Confidence::Medium, &[], evidence);
+    }
+    if first_fin {
+        let evidence = format!(
+            "it answers the peer's first FIN (frame {}), and its own was never acknowledged: who waits in FIN-WAIT-1 takes that, so it had given up, or lost its state",
+            trigger.frame
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence);
+    }
     if trigger.is_fin() && matches!(inquiry.effect.state_of(inquiry.from()), State::Closing | State::LastAck) {
         let evidence = format!(
             "it answers a repeated FIN (frame {}, the {} copy), and its own was never acknowledged: it had given up",
@@ -285,36 +305,15 @@ fn reply_to_data_in_flight(inquiry: &Inquiry<'_>) -> Judgement {
 /// The sender shows no close of its own, and yet has no socket.
 fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     let silence = inquiry.seen.before[inquiry.from()].last.map_or(0, |last| trigger.time.since(last.time));
-    let ttl_differs = inquiry.sender().ttl.is_some_and(|ttl| ttl != inquiry.noted.ttl);
     let shape = format!(
         "it answers frame {} with that segment's own acknowledgment as number and no window: there is no socket, and it had sent neither FIN nor RST",
         trigger.frame
     );
-    let answer_ns = inquiry.noted.time.since(trigger.time);
-    let path_ns = inquiry.life.arrivals.shortest_rtt_ns(&inquiry.life.notes, inquiry.from()).unwrap_or(0);
-    // Who was still heard after that was not forgotten.
-    if path_ns >= PATH_MIN_NS && answer_ns < path_ns / 3 && silence >= 0 {
-        let evidence = format!(
-            "after {} of silence it answers frame {} within {}, and its supposed sender is {} away: something nearer had forgotten the flow",
-            duration(silence),
-            trigger.frame,
-            duration(answer_ns),
-            duration(path_ns)
-        );
-        let idle = silence >= MIDDLEBOX_SILENCE_MIN_NS;
-        let (cause, rival) =
-            if idle { (Cause::IdleExpired, Cause::Injected) } else { (Cause::Injected, Cause::IdleExpired) };
-        return Judgement::new(cause, Confidence::Medium, &[rival], evidence);
+    if let Some(clue) = inquiry.effect.between {
+        return made_between(clue, trigger, silence);
     }
     if silence >= MIDDLEBOX_IDLE_MIN_NS {
         let quiet = format!("after {} of silence {shape}", duration(silence));
-        if ttl_differs {
-            let evidence = format!(
-                "{quiet}; its TTL {} is not the sender's, so something in between had forgotten the flow",
-                inquiry.noted.ttl
-            );
-            return Judgement::new(Cause::IdleExpired, Confidence::High, &[Cause::NoConnection], evidence);
-        }
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::IdleExpired], quiet);
     }
     if inquiry.connection.halves[inquiry.from()].segments() == u64::from(inquiry.connection.halves[inquiry.from()].rsts)
@@ -336,6 +335,29 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     }
     // Its own reset or FIN may have been lost before this tap.
     Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero, Cause::DataAfterClose], forgotten)
+}
+
+/// Something nearer than the supposed sender answered `trigger`, after so much silence of that, ns.
+fn made_between(clue: Between, trigger: &Noted, silence: i64) -> Judgement {
+    let how = match clue {
+        Between::TooSoon { answered_ns, path_ns } => {
+            format!("within {}, and its supposed sender is {} away", duration(answered_ns), duration(path_ns))
+        }
+        Between::OtherHops { usual } => format!("with another TTL than the {usual} of all else of its supposed sender"),
+    };
+    let is_idle = silence >= MIDDLEBOX_SILENCE_MIN_NS;
+    let evidence = format!(
+        "after {} of silence it answers frame {} {how}: something nearer {}",
+        duration(silence),
+        trigger.frame,
+        if is_idle { "had forgotten the flow" } else { "cuts it, or had forgotten it" }
+    );
+    if !is_idle {
+        return Judgement::new(Cause::Injected, Confidence::Medium, &[Cause::IdleExpired], evidence);
+    }
+    let is_sure = silence >= MIDDLEBOX_IDLE_MIN_NS && matches!(clue, Between::OtherHops { .. });
+    let confidence = if is_sure { Confidence::High } else { Confidence::Medium };
+    Judgement::new(Cause::IdleExpired, confidence, &[Cause::Injected], evidence)
 }
 
 fn active(inquiry: &Inquiry<'_>) -> Judgement {

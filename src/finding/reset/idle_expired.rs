@@ -15,7 +15,8 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// A reset right after the first segment that followed a long silence, with a TTL that is not the supposed sender's.
+    /// A reset right after the first segment that followed a long silence, with a TTL that is not the supposed sender's, or sooner than
+    /// that could have answered.
     ///
     /// ```trace fires
     /// client > SYN

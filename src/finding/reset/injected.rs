@@ -48,6 +48,19 @@ finding! {
     /// server > RST ACK win 64240 <TS val 100 ecr 100>
     /// ```
     ///
+    /// Nor does a host answer with another TTL than all else of it has. That is a firewall which cuts the connection, and the
+    /// supposed sender lives on; after a silence it is `reset-idle-expired`:
+    ///
+    /// ```trace fires
+    ///        client > SYN
+    /// +20ms  server > SYN ACK
+    ///        client > ACK
+    ///        client > data 100
+    /// +20ms  server > data 100
+    /// +200ms client > data 100
+    /// +20ms  server > RST ttl 63
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `reset-idle-expired`, a middlebox that has merely forgotten.

@@ -1,6 +1,6 @@
 //! What routers and boxes between the ends do and say, and an application that is handed its socket early.
 
-use super::holds;
+use super::{began_with, holds};
 
 #[test]
 fn who_gives_up_reports_the_last_icmp_error() {
@@ -15,6 +15,43 @@ fn who_gives_up_reports_the_last_icmp_error() {
     holds(answered, &[("client error", "ETIMEDOUT")]);
 }
 
+/// A handshake over a road of so many milliseconds, and an exchange.
+fn far_away(ms: u32) -> String {
+    format!(
+        "client > SYN\n+{ms}ms server > SYN ACK\nclient > ACK\nclient > data 100\n+{ms}ms server > data 100\n\
+         client > ACK\n"
+    )
+}
+
+#[test]
+fn a_box_on_the_way_ends_nobody_whose_name_it_takes() {
+    let open = "SYN-RECEIVED ESTABLISHED";
+    // Another number of hops.
+    let hops = far_away(20) + "+2 client > data 50\n+20ms server > RST ttl 63";
+    holds(&hops, &[("server", open), ("client error", "ECONNRESET"), ("resets", "idle-expired medium")]);
+    // Sooner than the server could have heard of it.
+    let soon = far_away(20) + "+2 client > data 50\n+1ms server > RST";
+    holds(&soon, &[("server", open), ("client error", "ECONNRESET"), ("resets", "idle-expired medium")]);
+    let busy = far_away(20) + "+200ms client > data 50\n+20ms server > RST ttl 63";
+    holds(&busy, &[("server", open), ("resets", "injected medium")]);
+}
+
+#[test]
+fn a_host_that_lost_its_state_answers_in_its_own_time() {
+    let closed = "SYN-RECEIVED ESTABLISHED CLOSED";
+    // What it answers was sent a round trip ago; the last was not.
+    let many = far_away(20)
+        + "+1 client > data 50\n+7ms client > data 50\n+7ms client > data 50\n+5ms client > data 50\n\
+           +1ms server > RST seq 101";
+    holds(&many, &[("server", closed), ("resets", "no-connection medium")]);
+    // Its own acknowledgment, or what is reordered, may be what it answers.
+    let soon = far_away(20) + "+200ms client > data 50\n+1ms server > RST";
+    holds(&soon, &[("server", closed), ("resets", "no-connection medium")]);
+    // A handshake may be slow for itself.
+    let slow = far_away(4) + "+2 client > data 50\n+200us server > RST";
+    holds(&slow, &[("server", closed), ("resets", "no-connection medium")]);
+}
+
 #[test]
 fn an_application_of_fast_open_may_close_before_the_handshake_is_over() {
     let asked = "client > SYN data 50 <mss 1460, sackOK, fastopen>\nserver > SYN ACK ack 51 <mss 1460, sackOK>\n";
@@ -25,6 +62,17 @@ fn an_application_of_fast_open_may_close_before_the_handshake_is_over() {
     let aborted = "client > SYN data 50 <mss 1460, sackOK, fastopen>\n\
                    +20ms server > SYN ACK ack 51 <mss 1460, sackOK>\n+30us client > ACK\n+2ms server > RST ACK";
     holds(aborted, &[("server", "SYN-RECEIVED CLOSED"), ("client error", "ECONNRESET")]);
+}
+
+#[test]
+fn resets_that_nobody_hears_end_nobody() {
+    let cut = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > data 100\nserver > ACK\n\
+               +1 client > data 50\nserver > RST\n+300ms client > again\nserver > RST\n+600ms client > again\nserver > RST\n\
+               +1200ms client > again\nserver > RST\n";
+    holds(cut, &[("client", "SYN-SENT ESTABLISHED"), ("client error", "none"), ("close", "reset")]);
+    // The next copy was due, and did not come.
+    let mended = cut.to_owned() + "b.client 10.0.0.1:40001\nb.server 10.0.0.2:80\n+5 b.client > SYN";
+    began_with(&mended, &[("client", "SYN-SENT ESTABLISHED CLOSED"), ("client error", "ECONNRESET")]);
 }
 
 #[test]
