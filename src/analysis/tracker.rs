@@ -266,11 +266,11 @@ impl Tracker {
         if !segment.marks.contains(Marks::SAMPLED) && self.sieve.pass(segment.flags) {
             outlet.kept(self.sieve);
         }
-        let stream = match self.table.take_plainly(locator, segment) {
-            Ok(stream) => stream,
-            Err(unplain) => self.segment_otherwise(unplain, locator, segment, outlet),
+        let other = match self.table.take_plainly(locator, segment) {
+            Ok(()) => None,
+            Err(unplain) => Some(self.segment_otherwise(unplain, locator, segment, outlet)),
         };
-        if self.watch == Some(stream) {
+        if self.watch.is_some() && self.watch == other.or_else(|| self.table.stream_of(locator)) {
             self.watched.push(segment);
         }
     }

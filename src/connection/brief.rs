@@ -13,8 +13,8 @@ pub use self::rest::Rest;
 pub use self::shelves::Shelves;
 
 use self::packing::{
-    ACK, CONTEXT, IN_HEAD, INTERFACE, IP_ID, MARKS, Packing, SEQ, TTL, USUAL_MARKS, USUAL_TTL, WHOLE, WINDOW, bit,
-    option_bits,
+    ACK, CONTEXT, IN_HEAD, INTERFACE, IP_ID, MARKS, Packing, SEQ, TTL, USUAL_MARKS, USUAL_TTL, USUAL_WINDOWS, WHOLE,
+    WINDOW, bit, option_bits,
 };
 use self::shelves::Place;
 use self::unpacking::initial_numbers;
@@ -25,8 +25,8 @@ use crate::base::prefetch::prefetch;
 use crate::base::{Endpoint, Seq, Side, Timestamp};
 use crate::segment::{Flags, Marks, MultipathEnd, Segment};
 
-/// Octets that lie in the record itself: a handshake, and without timestamps a close.
-const FIRST_MAX: usize = 72;
+/// Octets that lie in the record itself: a handshake, and without timestamps most closes.
+const FIRST_MAX: usize = 56;
 /// Longer payloads than any offload makes are somebody's joke.
 const PAYLOAD_MAX: u32 = 1 << 24;
 
@@ -77,6 +77,9 @@ impl Tail {
         ttl: USUAL_TTL,
         deeds: 0,
     };
+    /// Of the sides before they send anything.
+    const BOTH: [Self; 2] =
+        [Self { window: USUAL_WINDOWS[0], ..Self::NONE }, Self { window: USUAL_WINDOWS[1], ..Self::NONE }];
 
     #[inline]
     fn has(&self, deed: u8) -> bool {
@@ -175,6 +178,13 @@ impl Head {
     fn ends_at(&self, profile: &Profile) -> Option<Timestamp> {
         // Asked first: most are in the middle of their life.
         if self.stage == Stage::Open && !self.is_closed() { None } else { self.ends_after(profile) }
+    }
+
+    /// One side has closed.
+    #[inline]
+    fn is_closing(&self) -> bool {
+        let [client, server] = &self.tails;
+        (client.deeds | server.deeds) & CLOSED != 0
     }
 
     /// Both sides have closed.
@@ -314,12 +324,15 @@ impl Head {
 }
 
 impl Brief {
+    /// Octets before those that are packed.
+    pub const HEAD_LEN: usize = size_of::<Head>();
+
     /// One that has not begun.
     pub const EMPTY: Self = Self {
         head: Head {
             newest: Timestamp(0),
             frame: 0,
-            tails: [Tail::NONE; 2],
+            tails: Tail::BOTH,
             rest: Place::NONE,
             rest_used: 0,
             stage: Stage::Asked,
@@ -421,10 +434,11 @@ impl Brief {
             return prefetch(&self.first[FIRST_MAX - 1]);
         }
         shelves.prefetch(head.rest, used);
-        if head.is_closed() {
+        if head.is_closing() {
+            // With it comes what else lies at the end of the record.
             prefetch(&self.first[FIRST_MAX - 1]);
-            shelves.prefetch_before(head.rest, used);
-        } else if used + WHOLE > head.rest.len() {
+        }
+        if head.is_closed() || used + WHOLE > head.rest.len() {
             shelves.prefetch_before(head.rest, used);
         }
     }

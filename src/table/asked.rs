@@ -7,6 +7,7 @@ mod flood;
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
 
+use super::clock::Lag;
 use super::key::Key;
 use super::left::{Left, Remains};
 use crate::base::prefetch::prefetch;
@@ -76,8 +77,8 @@ pub(super) struct Row {
     /// Those that are still there.
     waiting: u32,
     time: Timestamp,
-    /// How far the table's clock was behind packet time.
-    behind_ns: i64,
+    /// The table's clock's.
+    lag: Lag,
     frame: u64,
     stream: u64,
 }
@@ -116,7 +117,7 @@ impl Row {
                 ..TcpOptions::NONE
             },
         };
-        Lone { segment, stream: self.stream + u64::from(entry.stream), newest: time.plus(-self.behind_ns) }
+        Lone { segment, stream: self.stream + u64::from(entry.stream), pauses: self.lag.pauses }
     }
 }
 
@@ -125,8 +126,8 @@ impl Row {
 pub(super) struct Lone {
     pub segment: Segment,
     pub stream: u64,
-    /// The table's clock when it came.
-    pub newest: Timestamp,
+    /// How many pauses of the table's clock there had been.
+    pub pauses: u16,
 }
 
 impl Lone {
@@ -191,21 +192,21 @@ impl Asked {
 
     /// Keeps a plain SYN, the first segment of its connection. None when it does not fit: then nothing has changed.
     #[inline]
-    pub fn push(&mut self, segment: &Segment, stream: u64, behind_ns: i64) -> Option<u32> {
+    pub fn push(&mut self, segment: &Segment, stream: u64, lag: Lag) -> Option<u32> {
         let (client, server) = match (segment.source, segment.destination) {
             (Endpoint { ip: std::net::IpAddr::V4(client), .. }, Endpoint { ip: std::net::IpAddr::V4(server), .. }) => {
                 (client, server)
             }
             _ => return None,
         };
-        let newest = segment.time.plus(-behind_ns);
+        let newest = segment.time.plus(-lag.behind_ns);
         let clock = segment.options.timestamps;
         let is_plain = segment.ack == Seq(0) && clock.is_none_or(|clock| clock.echo == 0);
         if !is_plain || !Brief::can_begin(segment) || (self.waiting > 0 && newest < self.newest) {
             return None;
         }
         let kind = self.kind(segment)?;
-        let row = self.row(segment, stream, behind_ns)?;
+        let row = self.row(segment, stream, lag)?;
         let offset = segment.time.since(row.time);
         let entry = Entry {
             client: client.to_bits(),
@@ -280,7 +281,7 @@ impl Asked {
     pub fn first(&self) -> Option<(u32, u64, Timestamp)> {
         let row = self.rows.front()?;
         let entry = row.entries.get(self.first)?;
-        let time = row.time.plus(entry.time.into()).plus(-row.behind_ns);
+        let time = row.time.plus(entry.time.into()).plus(-row.lag.behind_ns);
         Some((number(self.base, self.first), row.stream + u64::from(entry.stream), time))
     }
 
@@ -325,7 +326,7 @@ impl Asked {
             for (place, entry) in row.entries.iter().enumerate().filter(|(_, entry)| entry.is_there) {
                 let from = number(base.wrapping_add(at as u32) % ROW_NUMBERS, place);
                 let Lone { segment, stream, .. } = row.unpack(entry, &self.kinds);
-                if let Some(to) = self.push(&segment, stream, row.behind_ns) {
+                if let Some(to) = self.push(&segment, stream, row.lag) {
                     moved(self.key_of(entry), from, to);
                 }
             }
@@ -399,23 +400,23 @@ impl Asked {
 
     /// The newest row if frame, stream and time can be counted from its beginning, else another one.
     #[inline]
-    fn row(&mut self, segment: &Segment, stream: u64, behind_ns: i64) -> Option<&mut Row> {
+    fn row(&mut self, segment: &Segment, stream: u64, lag: Lag) -> Option<&mut Row> {
         let fits = self.rows.back().is_some_and(|row| {
             let near = |value: u64, base: u64| value.checked_sub(base).is_some_and(|far| far <= u16::MAX.into());
             row.entries.len() < ROW
-                && row.behind_ns == behind_ns
+                && row.lag == lag
                 && u32::try_from(segment.time.since(row.time)).is_ok()
                 && near(segment.frame.0, row.frame)
                 && near(stream, row.stream)
         });
         if !fits {
-            self.add_row(segment, stream, behind_ns)?;
+            self.add_row(segment, stream, lag)?;
         }
         self.rows.back_mut()
     }
 
     #[cold]
-    fn add_row(&mut self, segment: &Segment, stream: u64, behind_ns: i64) -> Option<()> {
+    fn add_row(&mut self, segment: &Segment, stream: u64, lag: Lag) -> Option<()> {
         if self.rows.len() + 2 > ROW_NUMBERS as usize / 2 {
             return None;
         }
@@ -434,7 +435,7 @@ impl Asked {
         let mut entries = std::mem::take(&mut self.spare);
         entries.reserve_exact(room);
         let (time, frame) = (segment.time, segment.frame.0);
-        self.rows.push_back(Row { entries, waiting: 0, time, behind_ns, frame, stream });
+        self.rows.push_back(Row { entries, waiting: 0, time, lag, frame, stream });
         Some(())
     }
 
@@ -497,6 +498,9 @@ mod tests {
         }
     }
 
+    /// How long the table's clock stands still now and then, in ns.
+    const PAUSE: i64 = 61_000_000_000;
+
     #[test]
     fn syns_come_back_as_they_were_and_in_order() {
         let mut rng = fastrand::Rng::with_seed(3);
@@ -507,9 +511,10 @@ mod tests {
             // Now and then what is counted from the row's beginning goes beyond what an entry holds.
             time += if rng.u32(..500) == 0 { rng.i64(0..10_000_000_000) } else { rng.i64(0..1_000_000) };
             frame += if rng.u32(..500) == 0 { rng.u64(..100_000) } else { rng.u64(1..9) };
-            behind += if rng.u32(..5_000) == 0 { 61_000_000_000 } else { 0 };
+            behind += if rng.u32(..5_000) == 0 { PAUSE } else { 0 };
             let segment = syn(&mut rng, time + behind, frame);
-            let number = asked.push(&segment, stream, behind).unwrap();
+            let number =
+                asked.push(&segment, stream, Lag { behind_ns: behind, pauses: (behind / PAUSE) as u16 }).unwrap();
             model.insert(stream, (segment, Timestamp(segment.time.0 - behind)));
             numbers.insert(stream, number);
             let gone = if rng.u32(..3) == 0 { numbers.first_key_value() } else { None };
@@ -518,7 +523,9 @@ mod tests {
                 let Some(number) = numbers.remove(&stream) else { continue };
                 let lone = asked.get(number).unwrap();
                 asked.remove(number);
-                assert_eq!(Some((lone.segment, lone.newest)), model.remove(&stream));
+                let (segment, newest) = model.remove(&stream).unwrap();
+                assert_eq!(lone.segment, segment);
+                assert_eq!(newest.0 + i64::from(lone.pauses) * PAUSE, segment.time.0);
                 assert_eq!(lone.stream, stream);
                 assert!(asked.get(number).is_none() && !asked.is(number, &lone.key()));
             }
@@ -531,8 +538,9 @@ mod tests {
                     assert!(asked.is(to, &key));
                 }
             }
-            let first = asked.first().map(|(number, stream, _)| (stream, number));
-            assert_eq!(first, numbers.first_key_value().map(|(&stream, &number)| (stream, number)));
+            let first = asked.first().map(|(number, stream, came)| (stream, number, came));
+            let expected = numbers.first_key_value().map(|(&stream, &number)| (stream, number, model[&stream].1));
+            assert_eq!(first, expected);
         }
         assert!(model.len() > 100 && asked.len() == model.len());
         let kept: Vec<(u32, u64)> = asked.iter().map(|(number, lone)| (number, lone.stream)).collect();
@@ -554,13 +562,14 @@ mod tests {
             Segment { payload_len: 1, ..plain },
             Segment { source: Endpoint::new(std::net::Ipv6Addr::LOCALHOST.into(), 9), ..plain },
         ] {
-            assert!(asked.push(&odd, 0, 0).is_none(), "{odd:?}");
+            assert!(asked.push(&odd, 0, Lag::default()).is_none(), "{odd:?}");
         }
-        assert!(asked.push(&plain, 0, 0).is_some());
-        assert!(asked.push(&Segment { time: Timestamp(4_999), ..plain }, 1, 0).is_none());
+        assert!(asked.push(&plain, 0, Lag::default()).is_some());
+        assert!(asked.push(&Segment { time: Timestamp(4_999), ..plain }, 1, Lag::default()).is_none());
         // And kinds beyond those that are told apart.
         let kind = |mss| TcpOptions { mss: Some(mss), ..TcpOptions::NONE };
-        let fitting = (0..5_000).filter(|&mss| asked.push(&Segment { options: kind(mss), ..plain }, 2, 0).is_some());
+        let fitting =
+            (0..5_000).filter(|&mss| asked.push(&Segment { options: kind(mss), ..plain }, 2, Lag::default()).is_some());
         assert_eq!(fitting.count(), KINDS_MAX - 1);
     }
 
@@ -570,7 +579,7 @@ mod tests {
         for stream in 0..100 {
             let mut asked = Asked::default();
             let segment = syn(&mut rng, 7_000, 3);
-            let number = asked.push(&segment, stream, 0).unwrap();
+            let number = asked.push(&segment, stream, Lag::default()).unwrap();
             let lone = asked.get(number).unwrap();
             let connection = lone.leave().unpack(None).unwrap();
             assert_eq!(lone.remains(), Predecessor::of(&connection));

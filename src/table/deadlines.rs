@@ -5,19 +5,39 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::base::Timestamp;
 
-/// Entries of one bucket are put in order when its time comes; about a second of ns.
-const BUCKET_BITS: u32 = 30;
+/// Entries of one bucket are put in order when its time comes: the upper half of a time, so that its number has 32 bits.
+const BUCKET_BITS: u32 = 32;
 
-/// Buckets that stand in a row, one for each such second: longer than any timer but some of RFC 1122.
-const ROW: i64 = 512;
+/// Buckets that stand in a row: longer than any timer but some of RFC 1122.
+const ROW: i64 = 128;
+
+/// Some four seconds of ns in which connections may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Bucket(i32);
+
+impl Bucket {
+    /// In no queue.
+    pub const NEVER: Self = Self(i32::MAX);
+
+    /// The one of a time.
+    #[inline]
+    pub fn of(at: Timestamp) -> Self {
+        Self((at.0 >> BUCKET_BITS) as i32)
+    }
+
+    /// Its first moment.
+    pub fn begin(self) -> Timestamp {
+        Timestamp(i64::from(self.0) << BUCKET_BITS)
+    }
+}
 
 /// When and who: the stream number tells whether the slot still holds the one that was meant.
 pub(super) type Deadline = (Timestamp, u64, u32);
 
 /// Who knows when somebody may leave.
 pub(super) trait Agenda {
-    /// When the one in `slot` stands in the queue for, if it is still the one of `stream`.
-    fn scheduled(&self, slot: u32, stream: u64) -> Option<Timestamp>;
+    /// What the one in `slot` stands in the queue for, if it is still the one of `stream`.
+    fn scheduled(&self, slot: u32, stream: u64) -> Option<Bucket>;
     /// When it may leave by now, if ever. It is in the queue for that then.
     fn due(&mut self, slot: u32) -> Option<Timestamp>;
     /// The one in `slot` will be asked for soon.
@@ -63,16 +83,27 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Puts one into the queue that stands there for a later time, or not yet.
+    /// Whether one that stands in the queue for `scheduled` has to be put there again to leave at this time.
     #[inline]
-    pub fn push(&mut self, before: Option<Timestamp>, deadline: Deadline) {
+    pub fn is_sooner(&self, at: Timestamp, scheduled: Bucket) -> bool {
+        let bucket = Bucket::of(at);
+        // When its time comes, all of a bucket are asked anew.
+        bucket < scheduled || bucket == scheduled && self.has_reached(bucket)
+    }
+
+    #[inline]
+    fn has_reached(&self, bucket: Bucket) -> bool {
+        self.reached.is_some_and(|reached| i64::from(bucket.0) <= reached)
+    }
+
+    /// Puts one into the queue that [has to be](Self::is_sooner), or does not stand there yet.
+    #[inline]
+    pub fn push(&mut self, deadline: Deadline) {
         let (at, stream, slot) = deadline;
-        let bucket = bucket_of(at);
-        if self.reached.is_some_and(|reached| bucket <= reached) {
+        if self.has_reached(Bucket::of(at)) {
             self.late.push(Reverse(deadline));
-        } else if before.is_some_and(|before| bucket_of(before) == bucket) {
-            return;
         } else {
+            let bucket = bucket_of(at);
             let entry = Packed { slot, stream: stream as u32 };
             match usize::try_from(bucket.wrapping_sub(self.base)).ok().and_then(|at| self.row.get_mut(at)) {
                 Some(entries) => entries.push(entry),
@@ -151,14 +182,14 @@ impl Deadlines {
 
     /// Takes out what no longer holds.
     pub fn sweep(&mut self, agenda: &impl Agenda) {
-        let holds = |&(at, stream, slot): &Deadline| agenda.scheduled(slot, stream) == Some(at);
+        let holds = |&(at, stream, slot): &Deadline| agenda.scheduled(slot, stream) == Some(Bucket::of(at));
         self.current.retain(holds);
         self.late.retain(|Reverse(deadline)| holds(deadline));
         let newest = self.newest;
         let row = self.row.iter_mut().enumerate().map(|(at, entries)| (self.base + at as i64, entries));
         for (bucket, entries) in row.chain(self.far.iter_mut().map(|(&bucket, entries)| (bucket, entries))) {
             entries.retain(|entry| {
-                agenda.scheduled(entry.slot, entry.stream(newest)).is_some_and(|at| bucket_of(at) == bucket)
+                agenda.scheduled(entry.slot, entry.stream(newest)).is_some_and(|at| i64::from(at.0) == bucket)
             });
             // Under a flood each second would keep the room of all that came in it.
             entries.shrink_to(2 * entries.len());
@@ -192,9 +223,9 @@ impl Deadlines {
                 agenda.soon(later.slot);
             }
             let (slot, stream) = (entry.slot, entry.stream(newest));
-            let stands = agenda.scheduled(slot, stream).is_some_and(|at| bucket_of(at) == bucket);
+            let stands = agenda.scheduled(slot, stream).is_some_and(|at| i64::from(at.0) == bucket);
             match if stands { agenda.due(slot) } else { None } {
-                Some(due) if bucket_of(due) > bucket => self.push(None, (due, stream, slot)),
+                Some(due) if bucket_of(due) > bucket => self.push((due, stream, slot)),
                 Some(due) => {
                     self.current.push((due, stream, slot));
                     self.len += 1;
@@ -228,17 +259,17 @@ mod tests {
 
     /// When each stream may leave, and what it stands in the queue for; slots are streams.
     #[derive(Default)]
-    struct Book(BTreeMap<u64, (Timestamp, Timestamp)>);
+    struct Book(BTreeMap<u64, (Timestamp, Bucket)>);
 
     impl Agenda for Book {
-        fn scheduled(&self, slot: u32, stream: u64) -> Option<Timestamp> {
+        fn scheduled(&self, slot: u32, stream: u64) -> Option<Bucket> {
             assert_eq!(u64::from(slot), stream);
             self.0.get(&stream).map(|&(_, scheduled)| scheduled)
         }
 
         fn due(&mut self, slot: u32) -> Option<Timestamp> {
             let (due, scheduled) = self.0.get_mut(&slot.into())?;
-            *scheduled = *due;
+            *scheduled = Bucket::of(*due);
             Some(*due)
         }
 
@@ -254,9 +285,9 @@ mod tests {
         for stream in 0..if cfg!(miri) { 500 } else { 20_000u64 } {
             let far = if stream % 100 == 0 { 900_000_000_000 } else { 0 };
             let at = Timestamp(now + rng.i64(1..60_000_000_000) + far);
-            deadlines.push(None, (at, stream, stream as u32));
+            deadlines.push((at, stream, stream as u32));
             model.insert((at, stream));
-            book.0.insert(stream, (at, at));
+            book.0.insert(stream, (at, Bucket::of(at)));
             // Others may leave later than they stand there for, or sooner, or have left.
             for other in [rng.u64(..stream + 1), rng.u64(stream / 2..stream + 1)] {
                 let Some((due, scheduled)) = book.0.get_mut(&other) else { continue };
@@ -267,8 +298,9 @@ mod tests {
                 }
                 *due = Timestamp((due.0 + rng.i64(-3_000_000_000..5_000_000_000)).max(now + 1));
                 model.insert((*due, other));
-                if due < scheduled {
-                    deadlines.push(Some(std::mem::replace(scheduled, *due)), (*due, other, other as u32));
+                if deadlines.is_sooner(*due, *scheduled) {
+                    *scheduled = Bucket::of(*due);
+                    deadlines.push((*due, other, other as u32));
                 }
             }
             now += rng.i64(0..20_000_000);
@@ -277,14 +309,14 @@ mod tests {
             assert!(deadlines.earliest() <= model.first().map_or(Timestamp(i64::MAX), |first| first.0));
             while let Some((at, gone, slot)) = deadlines.pop_before((Timestamp(now), 0), &mut book) {
                 match book.0.get_mut(&gone) {
-                    Some((due, scheduled)) if *scheduled == at => {
+                    Some((due, scheduled)) if *scheduled == Bucket::of(at) => {
                         if *due == at {
                             assert_eq!(Some((at, gone)), model.pop_first());
                             book.0.remove(&gone);
                             left += 1;
                         } else {
-                            *scheduled = *due;
-                            deadlines.push(None, (*due, gone, slot));
+                            *scheduled = Bucket::of(*due);
+                            deadlines.push((*due, gone, slot));
                         }
                     }
                     _ => {}

@@ -1,6 +1,7 @@
 //! Stage 5: many connections: which one a segment belongs to, when one ends, and how many are kept.
 
 mod asked;
+mod clock;
 mod deadlines;
 mod index;
 mod key;

@@ -1,8 +1,11 @@
-//! One live connection in three lines of the cache: packed while it is brief, else with what is known of it elsewhere.
+//! One live connection in two and a half lines of the cache: packed while it is brief, else with what is known of it elsewhere.
 
 use std::borrow::Cow;
+use std::mem::offset_of;
 
 use super::asked::Lone;
+use super::clock::Clock;
+use super::deadlines::{Bucket, Deadlines};
 use super::key::{Kept, Key};
 use super::left::{Left, Remains};
 use super::locator::Opening;
@@ -36,56 +39,48 @@ pub(super) enum Taken {
     Over,
 }
 
-/// The table's clock.
-pub(super) struct Clock<'a> {
+/// What says when somebody may leave.
+pub(super) struct Timers<'a> {
     pub profile: &'a Profile,
-    /// How far it is behind the packets'.
-    pub paused_ns: i64,
+    pub clock: &'a Clock,
+    pub deadlines: &'a Deadlines,
 }
 
-impl Clock<'_> {
-    /// What it shows at a packet's time.
-    #[inline]
-    fn at(&self, time: Timestamp) -> Timestamp {
-        if self.paused_ns == 0 { time } else { time.plus(-self.paused_ns) }
-    }
-}
-
-/// A connection and when it may leave: what every segment asks for lies in the first two lines.
+/// A connection and when it may leave. What every segment asks for comes first and lies in two lines, wherever in one of them
+/// the record begins: in its middle, too.
 #[derive(Debug)]
-#[repr(C, align(64))]
+#[repr(C, align(32))]
 pub(super) struct Record {
     pub key: Kept,
-    pub stream: u64,
-    /// When it was last put into the queue for.
-    pub scheduled: Timestamp,
-    /// The table's clock at its newest segment.
-    pub newest: Timestamp,
     /// Seen since the hand of the clock passed (second-chance eviction).
     pub touched: bool,
     client_is_low: bool,
+    /// How many pauses of the table's clock there had been at its newest segment.
+    pauses: u16,
+    /// What it was last put into the queue for.
+    pub scheduled: Bucket,
     body: Body,
+    pub stream: u64,
 }
 
-const _: () = assert!(size_of::<Record>() == 192);
+const _: () = assert!(size_of::<Record>() == 160);
 
-/// Octets of the lines in which all lies but what is packed.
-const HEAD: usize = 128;
+/// Octets before those that are packed.
+const HEAD: usize = 96;
+
+const _: () = assert!(offset_of!(Record, body) + Brief::HEAD_LEN == HEAD);
 
 impl Record {
-    /// In no queue.
-    pub const NEVER: Timestamp = Timestamp(i64::MAX);
-
     /// No connection.
     pub fn vacant() -> Self {
         Self {
             key: Kept::default(),
-            stream: 0,
-            scheduled: Self::NEVER,
-            newest: Timestamp(0),
             touched: false,
             client_is_low: false,
+            pauses: 0,
+            scheduled: Bucket::NEVER,
             body: Body::Vacant,
+            stream: 0,
         }
     }
 
@@ -94,7 +89,7 @@ impl Record {
     pub fn begin(&mut self, opening: &Opening<'_>, first: &Segment) {
         let &Opening { key, stream, from_low, predecessor, quoted, .. } = opening;
         (self.key, self.stream, self.client_is_low) = (Kept::of(key), stream, from_low);
-        (self.scheduled, self.newest, self.touched) = (Self::NEVER, Timestamp(0), true);
+        (self.scheduled, self.pauses, self.touched) = (Bucket::NEVER, 0, true);
         if predecessor.is_none() && quoted == 0 && Brief::can_begin(first) {
             self.body = Body::Brief(Brief::EMPTY);
             if let Body::Brief(brief) = &mut self.body {
@@ -112,7 +107,7 @@ impl Record {
     pub fn begin_with(&mut self, lone: &Lone) {
         let (key, from_low) = Key::told_apart(lone.segment.source, lone.segment.destination);
         (self.key, self.stream, self.client_is_low) = (Kept::of(key.within(lone.segment.realm)), lone.stream, from_low);
-        (self.scheduled, self.newest, self.touched) = (Self::NEVER, lone.newest, true);
+        (self.scheduled, self.pauses, self.touched) = (Bucket::NEVER, lone.pauses, true);
         self.body = Body::Brief(Brief::EMPTY);
         if let Body::Brief(brief) = &mut self.body {
             brief.begin(&lone.segment);
@@ -150,7 +145,7 @@ impl Record {
         &mut self,
         segment: &Segment,
         from_low: bool,
-        clock: &Clock<'_>,
+        timers: &Timers<'_>,
         shelves: &mut Shelves,
     ) -> Taken {
         // Asked first: nearly all are, and a table of jumps would be guessed wrong.
@@ -159,23 +154,21 @@ impl Record {
             if !brief.take(side, segment, shelves) {
                 return Taken::No;
             }
-            self.newest = clock.at(segment.time);
-            self.touched = true;
+            (self.touched, self.pauses) = (true, timers.clock.lag().pauses);
             // When it may leave is mostly later than it stands in the queue for.
-            let Some(at) = brief.ends_at(clock.profile) else { return Taken::On };
+            let Some(at) = brief.ends_at(timers.profile) else { return Taken::On };
             if brief.is_over() {
                 return Taken::Over;
             }
-            let at = self.newest.plus(at.since(segment.time));
-            return if at < self.scheduled { Taken::Sooner(at) } else { Taken::On };
+            let at = timers.clock.now(at);
+            return if timers.deadlines.is_sooner(at, self.scheduled) { Taken::Sooner(at) } else { Taken::On };
         }
         match &mut self.body {
             Body::Whole(connection) => {
                 if !connection.step_plainly(segment) {
                     return Taken::No;
                 }
-                self.newest = clock.at(segment.time);
-                self.touched = true;
+                self.touch(timers.clock);
                 Taken::On
             }
             Body::Still(_) | Body::Brief(_) => Taken::No,
@@ -184,10 +177,11 @@ impl Record {
     }
 
     /// Lets a connection that is over go to rest, if it can. Returns its number there; the record is vacant then.
-    pub fn rest(&mut self, resting: &mut Resting, shelves: &mut Shelves, behind_ns: i64) -> Option<u32> {
-        let &mut Self { stream, newest, client_is_low, .. } = self;
+    pub fn rest(&mut self, resting: &mut Resting, shelves: &mut Shelves, clock: &Clock) -> Option<u32> {
+        let &mut Self { stream, client_is_low, pauses, .. } = self;
         let Body::Brief(brief) = &mut self.body else { return None };
-        let tired = Tired { stream, newest, behind_ns, client_is_low, brief, shelves };
+        let lag = clock.lag_then(pauses);
+        let tired = Tired { stream, lag, client_is_low, brief, shelves };
         let number = resting.push(&mut self.key, &tired)?;
         brief.clear_away(shelves);
         self.body = Body::Vacant;
@@ -199,7 +193,7 @@ impl Record {
         let (client, server) = sleeper.ends();
         self.key = Kept::of(sleeper.key.key());
         (self.stream, self.client_is_low) = (sleeper.stream, sleeper.client_is_low);
-        (self.scheduled, self.newest, self.touched) = (Self::NEVER, sleeper.newest, true);
+        (self.scheduled, self.pauses, self.touched) = (Bucket::NEVER, sleeper.pauses, true);
         self.body = Body::Brief(Brief::EMPTY);
         if let Body::Brief(brief) = &mut self.body {
             brief.wake(&sleeper.packed, client, server, shelves);
@@ -361,16 +355,28 @@ impl Record {
         }
     }
 
-    /// When it may leave, by the table's clock.
+    /// What the table's clock showed at its newest segment.
     #[inline]
-    pub fn due(&self, profile: &Profile) -> Option<Timestamp> {
-        let (at, end) = match &self.body {
+    pub fn newest(&self, clock: &Clock) -> Timestamp {
+        clock.then(self.end(), self.pauses)
+    }
+
+    /// When it may leave, by the table's `clock`.
+    #[inline]
+    pub fn due(&self, profile: &Profile, clock: &Clock) -> Option<Timestamp> {
+        let at = match &self.body {
             // What stands still ends by itself at no time.
             Body::Vacant | Body::Still(_) => return None,
-            Body::Brief(brief) => (brief.ends_at(profile)?, brief.end()),
-            Body::Whole(connection) => (connection.ends_at(profile)?, connection.end),
+            Body::Brief(brief) => brief.ends_at(profile)?,
+            Body::Whole(connection) => connection.ends_at(profile)?,
         };
-        Some(self.newest.plus(at.since(end)))
+        Some(clock.then(at, self.pauses))
+    }
+
+    /// A segment came just now.
+    #[inline]
+    pub fn touch(&mut self, clock: &Clock) {
+        (self.touched, self.pauses) = (true, clock.lag().pauses);
     }
 
     /// The connection has learned that its ends are the other way round.

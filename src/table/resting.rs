@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use super::clock::Lag;
 use super::key::{Kept, Key};
 use super::left::{Left, Remains};
 use crate::base::prefetch::{LINE_BYTES, prefetch};
@@ -49,8 +50,8 @@ struct Row {
     octets: Vec<u8>,
     /// Those that are still there.
     waiting: usize,
-    /// How far the table's clock was behind packet time.
-    behind_ns: i64,
+    /// The table's clock's.
+    lag: Lag,
 }
 
 /// All of them, in the order of (time, stream).
@@ -87,9 +88,8 @@ impl Default for Resting {
 /// One that goes to rest.
 pub(super) struct Tired<'a> {
     pub stream: u64,
-    /// The table's clock at its newest segment, and how far that is behind packet time.
-    pub newest: Timestamp,
-    pub behind_ns: i64,
+    /// The table's clock's at its newest segment.
+    pub lag: Lag,
     pub client_is_low: bool,
     pub brief: &'a Brief,
     pub shelves: &'a Shelves,
@@ -100,8 +100,8 @@ pub(super) struct Sleeper<'a> {
     pub key: &'a Kept,
     pub stream: u64,
     pub client_is_low: bool,
-    /// The table's clock at its newest segment.
-    pub newest: Timestamp,
+    /// How many pauses of the table's clock there had been at its newest segment.
+    pub pauses: u16,
     pub packed: Packed<'a>,
 }
 
@@ -143,16 +143,16 @@ impl Resting {
     // Inlined, so that what is written in parts is not handed over to be read as a whole.
     #[inline]
     pub fn push(&mut self, key: &mut Kept, tired: &Tired<'_>) -> Option<u32> {
-        let &Tired { stream, newest, behind_ns, client_is_low, brief, shelves } = tired;
+        let &Tired { stream, lag, client_is_low, brief, shelves } = tired;
         let rest = brief.rest();
+        let newest = rest.end().plus(-lag.behind_ns);
         if (self.len > 0 && (newest, stream) <= self.last) || self.kept > 2 * self.len + GONE_MAX {
             return None;
         }
-        let fits = |row: &Row| {
-            row.entries.len() < ROW && row.octets.len() + rest.octets_len() <= OCTETS && row.behind_ns == behind_ns
-        };
+        let fits =
+            |row: &Row| row.entries.len() < ROW && row.octets.len() + rest.octets_len() <= OCTETS && row.lag == lag;
         if !self.rows.back().is_some_and(fits) {
-            self.add_row(behind_ns)?;
+            self.add_row(lag)?;
         }
         let row = self.rows.back_mut()?;
         let at = u16::try_from(row.octets.len()).ok()?;
@@ -171,7 +171,7 @@ impl Resting {
     }
 
     #[cold]
-    fn add_row(&mut self, behind_ns: i64) -> Option<()> {
+    fn add_row(&mut self, lag: Lag) -> Option<()> {
         if self.rows.len() + 2 > ROW_NUMBERS as usize / 2 {
             return None;
         }
@@ -182,7 +182,7 @@ impl Resting {
             row.entries.reserve_exact(more(before.entries.len(), ROW));
             row.octets.reserve_exact(more(before.octets.len(), OCTETS));
         }
-        row.behind_ns = behind_ns;
+        row.lag = lag;
         self.rows.push_back(row);
         Some(())
     }
@@ -229,7 +229,7 @@ impl Resting {
     pub fn first(&self) -> Option<(u32, u64, Timestamp)> {
         let row = self.rows.front()?;
         let entry = row.entries.get(self.first)?;
-        Some((number(self.base, self.first), entry.stream, entry.rest.end().plus(-row.behind_ns)))
+        Some((number(self.base, self.first), entry.stream, entry.rest.end().plus(-row.lag.behind_ns)))
     }
 
     /// Begins to bring into the cache what lies elsewhere of the one that comes `places` behind the first.
@@ -339,8 +339,7 @@ impl Row {
     fn sleeper<'a>(&'a self, entry: &'a Entry) -> Option<Sleeper<'a>> {
         let &Entry { ref key, stream, ref rest, at, client_is_low, is_there } = entry;
         let octets = self.octets.get(at.into()..).unwrap_or_default();
-        let newest = rest.end().plus(-self.behind_ns);
-        is_there.then(|| Sleeper { key, stream, client_is_low, newest, packed: rest.with(octets) })
+        is_there.then(|| Sleeper { key, stream, client_is_low, pauses: self.lag.pauses, packed: rest.with(octets) })
     }
 }
 
@@ -378,11 +377,10 @@ mod tests {
         (Kept::of(Key::new(client, server)), brief)
     }
 
-    fn push(resting: &mut Resting, host: u32, stream: u64, time: i64, behind_ns: i64) -> Option<u32> {
+    fn push(resting: &mut Resting, host: u32, stream: u64, time: i64, lag: Lag) -> Option<u32> {
         let (mut key, brief) = reset(host, time);
         let shelves = Shelves::default();
-        let newest = Timestamp(time - behind_ns);
-        let tired = Tired { stream, newest, behind_ns, client_is_low: true, brief: &brief, shelves: &shelves };
+        let tired = Tired { stream, lag, client_is_low: true, brief: &brief, shelves: &shelves };
         let number = resting.push(&mut key, &tired);
         // Its key was taken only if it was.
         assert_eq!(key.is(&Kept::default().key()), number.is_some());
@@ -393,13 +391,14 @@ mod tests {
     fn they_leave_in_order_and_wake_as_they_were() {
         let mut rng = fastrand::Rng::with_seed(5);
         let (mut resting, mut model) = (Resting::default(), BTreeMap::new());
-        let (mut now, mut behind) = (1_000_000, 0);
+        let (mut now, mut pauses) = (1_000_000, 0);
         for stream in 0..if cfg!(miri) { 700 } else { 20_000_u32 } {
             now += rng.i64(0..3);
-            behind += if rng.u32(..4_000) == 0 { 70_000_000_000 } else { 0 };
+            pauses += u16::from(rng.u32(..4_000) == 0);
             let newest = Timestamp(now);
             let is_last = resting.len() == 0 || resting.last < (newest, stream.into());
-            let number = push(&mut resting, stream, stream.into(), now + behind, behind);
+            let lag = Lag { behind_ns: 70_000_000_000 * i64::from(pauses), pauses };
+            let number = push(&mut resting, stream, stream.into(), now + lag.behind_ns, lag);
             assert_eq!(number.is_some(), is_last);
             if let Some(number) = number {
                 assert!(model.insert((newest, u64::from(stream)), number).is_none());
@@ -411,10 +410,11 @@ mod tests {
             };
             if let Some((&(newest, stream), &number)) = gone {
                 let sleeper = resting.get(number).unwrap();
-                assert_eq!((sleeper.stream, sleeper.newest), (stream, newest));
+                assert_eq!(sleeper.stream, stream);
                 let key = Key::new(sleeper.ends().0, sleeper.ends().1);
                 assert!(resting.is(number, &key));
-                assert_eq!(resting.get(number).unwrap().packed.end().0 % 70_000_000_000, newest.0);
+                let end = resting.get(number).unwrap().packed.end();
+                assert_eq!(end, newest.plus(70_000_000_000 * i64::from(sleeper.pauses)));
                 assert!(resting.remove(number).unwrap().is(&key));
                 assert!(resting.get(number).is_none() && !resting.is(number, &key) && resting.remove(number).is_none());
                 model.remove(&(newest, stream));
@@ -434,7 +434,7 @@ mod tests {
     #[cfg_attr(miri, ignore = "as many rounds as there may be entries that are gone")]
     fn who_wakes_all_the_time_does_not_fill_the_memory() {
         let mut resting = Resting::default();
-        let first = push(&mut resting, 0, 0, 1, 0);
+        let first = push(&mut resting, 0, 0, 1, Lag::default());
         assert!(first.is_some());
         let again = (2..).take(10 * GONE_MAX).map_while(|time| resting_again(&mut resting, time)).count();
         assert!((GONE_MAX..2 * GONE_MAX).contains(&again), "{again}");
@@ -443,7 +443,7 @@ mod tests {
 
     /// Another one rests and is woken at once.
     fn resting_again(resting: &mut Resting, time: i64) -> Option<Kept> {
-        let number = push(resting, 1, 1, time, 0)?;
+        let number = push(resting, 1, 1, time, Lag::default())?;
         resting.remove(number)
     }
 }

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
 
 use super::asked::Asked;
+use super::clock::Clock;
 use super::deadlines::Deadlines;
 use super::index::Index;
 use super::key::Key;
@@ -16,7 +17,7 @@ use super::left::Left;
 use super::locator::{Finder, Locator, NOWHERE, Opening};
 use super::numbering::{Known, opens_new_stream};
 use super::past::{Past, Ring, Trace};
-use super::record::{Clock, Record, Taken};
+use super::record::{Record, Taken, Timers};
 use super::resting::Resting;
 use super::slab::Slab;
 use crate::base::{Endpoint, Side, Timestamp};
@@ -91,8 +92,8 @@ pub struct Table {
     counts: TableCounts,
     /// The newest packet time.
     seen: Timestamp,
-    /// How much of packet time lay in pauses of the whole capture; the rest ends connections.
-    paused_ns: i64,
+    /// Packet time less what of it lay in pauses of the whole capture; the rest ends connections.
+    clock: Clock,
     /// Where briefs are played back into.
     scratch: Option<Box<Connection>>,
     /// Places that were given lately, by hash: what comes together is looked up before the first of it has got its place.
@@ -170,7 +171,7 @@ impl Table {
             next_stream: 0,
             counts: TableCounts::default(),
             seen: Timestamp(i64::MIN),
-            paused_ns: 0,
+            clock: Clock::default(),
             scratch: None,
             recent: [NOWHERE; RECENT],
         }
@@ -294,27 +295,32 @@ impl Table {
     #[inline]
     pub fn take_at(&mut self, locator: &Locator, segment: &Segment, leave: impl FnMut(Left<'_>)) -> Entry {
         match self.take_plainly(locator, segment) {
-            Ok(stream) => Entry::Live(stream),
+            Ok(()) => Entry::Live(self.slab[locator.guess as usize].stream),
             Err(unplain) => self.take_otherwise(unplain, locator, segment, leave),
         }
     }
 
     /// The first part of that: gives a segment to its connection if that is where it was looked for and just goes on with it. Nobody
-    /// leaves then. Returns its stream number.
+    /// leaves then.
     ///
     /// # Errors
     /// What is left to do with any other, by [`Table::take_otherwise`].
     #[inline(always)]
-    pub fn take_plainly(&mut self, locator: &Locator, segment: &Segment) -> Result<u64, Unplain> {
+    pub fn take_plainly(&mut self, locator: &Locator, segment: &Segment) -> Result<(), Unplain> {
         // Another may have got the record since then.
         let Some(record) = self.slab.get_mut(locator.guess).filter(|record| record.key.is(&locator.key)) else {
             return Err(Unplain(Taken::Vacant));
         };
-        let clock = Clock { profile: &self.profile, paused_ns: self.paused_ns };
-        match record.take_plainly(segment, locator.from_low, &clock, &mut self.shelves) {
-            Taken::On => Ok(record.stream),
+        let timers = Timers { profile: &self.profile, clock: &self.clock, deadlines: &self.deadlines };
+        match record.take_plainly(segment, locator.from_low, &timers, &mut self.shelves) {
+            Taken::On => Ok(()),
             taken => Err(Unplain(taken)),
         }
+    }
+
+    /// The stream number of the connection that a segment was [given to](Table::take_plainly).
+    pub fn stream_of(&self, locator: &Locator) -> Option<u64> {
+        self.slab.get(locator.guess).map(|record| record.stream)
     }
 
     /// Does what is left to do with a segment that was no plain one.
@@ -367,8 +373,8 @@ impl Table {
         segment: &Segment,
         leave: &mut impl FnMut(Left<'_>),
     ) -> Entry {
-        let clock = Clock { profile: &self.profile, paused_ns: self.paused_ns };
-        let taken = self.slab[slot].take_plainly(segment, locator.from_low, &clock, &mut self.shelves);
+        let timers = Timers { profile: &self.profile, clock: &self.clock, deadlines: &self.deadlines };
+        let taken = self.slab[slot].take_plainly(segment, locator.from_low, &timers, &mut self.shelves);
         self.take_not_so_plainly(taken, slot, locator, segment, leave)
     }
 
@@ -395,7 +401,7 @@ impl Table {
     fn rest(&mut self, slot: usize, hash: u32) -> Entry {
         let record = &mut self.slab[slot];
         let stream = record.stream;
-        match record.rest(&mut self.resting, &mut self.shelves, self.paused_ns) {
+        match record.rest(&mut self.resting, &mut self.shelves, &self.clock) {
             Some(number) => {
                 self.index.change(hash, slot as u32, number | RESTING);
                 self.free.push(slot as u32);
@@ -592,7 +598,7 @@ impl Table {
         if left.is_none()
             && opening.is_plain()
             && self.free.is_empty()
-            && let Some(number) = self.asked.push(segment, opening.stream, self.paused_ns)
+            && let Some(number) = self.asked.push(segment, opening.stream, self.clock.lag())
         {
             self.index.insert(opening.hash, number | ASKED);
             self.recent[opening.hash as usize % RECENT] = number | ASKED;
@@ -621,10 +627,9 @@ impl Table {
     fn stepped(&mut self, slot: usize) -> u64 {
         let record = &mut self.slab[slot];
         let stream = record.stream;
-        record.touched = true;
-        record.newest = record.end().plus(-self.paused_ns);
-        if let Some(at) = record.due(&self.profile)
-            && at < record.scheduled
+        record.touch(&self.clock);
+        if let Some(at) = record.due(&self.profile, &self.clock)
+            && self.deadlines.is_sooner(at, record.scheduled)
         {
             self.schedule_soon(slot, at);
         }

@@ -4,7 +4,7 @@ use std::ops::{Index, IndexMut};
 
 use super::record::Record;
 
-/// Records that are allocated together, as a power of two: 48 KiB, which few connections fill.
+/// Records that are allocated together, as a power of two: 40 KiB, which few connections fill.
 const CHUNK_BITS: u32 = 8;
 const CHUNK: usize = 1 << CHUNK_BITS;
 

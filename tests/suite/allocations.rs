@@ -1,4 +1,4 @@
-//! The steady state allocates nothing: once a connection is known, its segments cost no memory.
+//! What connections take of memory. The steady state allocates nothing: once a connection is known, its segments cost none.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -15,11 +15,17 @@ use lastack::table::{Entry, Limits, Table};
 
 use crate::told::Told;
 
-/// Counts what each thread asks for, and hands on to the system's allocator.
+/// Counts what each thread asks for and gives back, and hands on to the system's allocator.
 struct Counting;
 
 thread_local! {
     static ASKED: Cell<u64> = const { Cell::new(0) };
+    /// Octets.
+    static HELD: Cell<isize> = const { Cell::new(0) };
+}
+
+fn hold(more: usize, less: usize) {
+    HELD.with(|held| held.set(held.get() + more.cast_signed() - less.cast_signed()));
 }
 
 // SAFETY: every call is handed on as it came, so the system's allocator answers for all that the trait promises; the
@@ -27,17 +33,20 @@ thread_local! {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ASKED.with(|asked| asked.set(asked.get() + 1));
+        hold(layout.size(), 0);
         // SAFETY: the caller keeps the promises of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        hold(0, layout.size());
         // SAFETY: the pointer came from `System`, with this layout.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         ASKED.with(|asked| asked.set(asked.get() + 1));
+        hold(new_size, layout.size());
         // SAFETY: the pointer came from `System`, with this layout.
         unsafe { System.realloc(pointer, layout, new_size) }
     }
@@ -105,6 +114,101 @@ impl Transfers {
         own.nxt = segment.seq_end().0;
         segment
     }
+}
+
+/// Segments of handshakes as Linux sends them through a router: an unusual hop limit and segment size, options, IP ids and
+/// timestamps that nobody can guess.
+struct Handshakes {
+    rng: fastrand::Rng,
+    frame: u64,
+    time: i64,
+}
+
+impl Handshakes {
+    fn segment(&mut self, connection: u32, flags: Flags) -> Segment {
+        self.frame += 1;
+        self.time += 7_000;
+        // The same of a connection each time it is asked.
+        let mut rng = fastrand::Rng::with_seed(connection.into());
+        let isns = [rng.u32(..), rng.u32(..)].map(Seq);
+        let clocks = [rng.u32(..), rng.u32(..)];
+        let client = Endpoint::new(connection.to_be_bytes().into(), rng.u16(1024..));
+        let server = Endpoint::new([192, 0, 2, 1].into(), 443);
+        let (is_syn, acks) = (flags.contains(Flags::SYN), flags.contains(Flags::ACK));
+        let from_server = is_syn && acks;
+        let (own, peer) = if from_server { (1, 0) } else { (0, 1) };
+        let (source, destination) = if from_server { (server, client) } else { (client, server) };
+        let mut options = TcpOptions {
+            timestamps: Some(Timestamps {
+                value: clocks[own] + u32::from(!is_syn) * 40,
+                echo: if acks { clocks[peer] } else { 0 },
+            }),
+            ..TcpOptions::NONE
+        };
+        if is_syn {
+            (options.mss, options.window_scale) = (Some([1_380, 1_460][own]), Some(7));
+            options.sack_permitted = true;
+        }
+        Segment {
+            time: Timestamp(self.time),
+            frame: FrameNumber(self.frame),
+            source,
+            destination,
+            seq: if is_syn { isns[own] } else { isns[own] + 1 },
+            ack: if acks { isns[peer] + 1 } else { Seq(0) },
+            payload_len: 0,
+            window: if is_syn { [64_240, 65_160][own] } else { 502 },
+            flags,
+            ip_id: if from_server { 0 } else { self.rng.u16(..) },
+            ttl: [53, 64][own],
+            marks: Marks::DONT_FRAGMENT,
+            interface: 0,
+            context: 0,
+            realm: 0,
+            digest: 0,
+            options,
+        }
+    }
+
+    /// Lets a thousand connections come together as far as their `steps`. Returns the segments.
+    fn thousand(&mut self, thousand: u32, steps: &[Flags]) -> Vec<Segment> {
+        let connections = 1_000 * thousand..1_000 * (thousand + 1);
+        let all = steps.iter().flat_map(|&flags| connections.clone().map(move |connection| (connection, flags)));
+        all.map(|(connection, flags)| self.segment(connection, flags)).collect()
+    }
+}
+
+/// Octets of a table for each connection that has come as far as these steps: at most, with whatever number of them, and when all
+/// have been silent for more than a minute.
+fn octets_a_connection(steps: &[Flags]) -> (f64, f64) {
+    let mut handshakes = Handshakes { rng: fastrand::Rng::with_seed(1), frame: 0, time: 0 };
+    let before = HELD.with(Cell::get);
+    let mut table = Table::new(Limits::default(), Profile::LINUX);
+    let held = |table: &Table| (HELD.with(Cell::get) - before) as f64 / table.live() as f64;
+    let mut most: f64 = 0.0;
+    for thousand in 0..120 {
+        for segment in handshakes.thousand(thousand, steps) {
+            track(&mut table, &segment);
+        }
+        // Of fewer the table itself would be a share: some 30 KiB.
+        if thousand >= 50 {
+            most = most.max(held(&table));
+        }
+    }
+    // A longer silence would be a pause of the capture.
+    for seconds in [40, 80] {
+        table.expire(Timestamp(handshakes.time + seconds * 1_000_000_000), |left| panic!("{left:?}"));
+    }
+    assert_eq!(table.live(), 120_000);
+    (most, held(&table))
+}
+
+#[test]
+fn a_live_connection_takes_at_most_192_octets_and_a_syn_alone_48() {
+    let (young, silent) = octets_a_connection(&[Flags::SYN, Flags::SYN | Flags::ACK, Flags::ACK]);
+    assert!(young <= 192.0 && silent <= 176.0, "{young} {silent}");
+    let (alone, later) = octets_a_connection(&[Flags::SYN]);
+    assert!(alone <= 48.0 && later <= 48.0, "{alone} {later}");
 }
 
 fn track(table: &mut Table, segment: &Segment) {

@@ -1,9 +1,9 @@
 //! Packed octets read one number after the other: where no time is to be saved.
 
 use super::packing::{
-    ACK, CONTEXT, ECHO_AT, ENVELOPE, FAST_OPEN, FRAMES_AT, INTERFACE, IP_ID, MARKS, MSS, MULTIPATH, NANOS, OPTIONS,
-    ORDER, PAYLOAD_AT, SACK_PERMITTED, SEQ, SHIFT, SPAN_AT, TTL, VALUE_AT, WINDOW, envelope_len, head_of, options_len,
-    span_len, word_len,
+    ACK, CONTEXT, ECHO_AT, ENVELOPE, FAST_OPEN, FRAMES_AT, INTERFACE, IP_ID, MARKS, MSS, MSS_OF_MOST, MULTIPATH, NANOS,
+    OPTIONS, ORDER, PAYLOAD_AT, SACK_PERMITTED, SEQ, SHIFT, SHIFT_OF_MOST, SPAN_AT, TTL, USUAL_MSS, USUAL_SHIFT,
+    VALUE_AT, WINDOW, envelope_len, head_of, options_len, span_len, word_len,
 };
 use super::unpacking::Trail;
 use crate::base::Seq;
@@ -139,8 +139,8 @@ pub(super) fn options_of(octets: u64, timestamps: Option<Timestamps>) -> TcpOpti
     let order = window_scale >> (8 * u32::from(has(SHIFT)));
     TcpOptions {
         timestamps,
-        mss: has(MSS).then_some(mss as u16),
-        window_scale: has(SHIFT).then_some(window_scale as u8),
+        mss: if has(USUAL_MSS) { Some(MSS_OF_MOST) } else { has(MSS).then_some(mss as u16) },
+        window_scale: if has(USUAL_SHIFT) { Some(SHIFT_OF_MOST) } else { has(SHIFT).then_some(window_scale as u8) },
         order: if has(ORDER) { OptionOrder::from_bits(order as u8) } else { OptionOrder::USUAL },
         sack_permitted: has(SACK_PERMITTED),
         fast_open: has(FAST_OPEN),

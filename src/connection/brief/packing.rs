@@ -59,6 +59,11 @@ pub(super) const SACK_PERMITTED: u8 = 0x04;
 pub(super) const FAST_OPEN: u8 = 0x08;
 pub(super) const MULTIPATH: u8 = 0x10;
 pub(super) const ORDER: u8 = 0x20;
+/// What most SYNs have takes no octets of its own: the segment size of Ethernet without options, and what Linux scales windows by.
+pub(super) const USUAL_MSS: u8 = 0x40;
+pub(super) const USUAL_SHIFT: u8 = 0x80;
+pub(super) const MSS_OF_MOST: u16 = 1_460;
+pub(super) const SHIFT_OF_MOST: u8 = 7;
 
 /// More than a packed segment can take: a power of two.
 pub(super) const LEN_MAX: usize = 64;
@@ -299,10 +304,10 @@ impl Packing {
     pub fn options(&mut self, present: u8, options: &TcpOptions) {
         self.bits |= OPTIONS;
         self.put([present]);
-        if let Some(mss) = options.mss {
+        if let Some(mss) = options.mss.filter(|_| present & MSS != 0) {
             self.put(mss.to_le_bytes());
         }
-        if let Some(shift) = options.window_scale {
+        if let Some(shift) = options.window_scale.filter(|_| present & SHIFT != 0) {
             self.put([shift]);
         }
         if options.order != OptionOrder::USUAL {
@@ -463,12 +468,15 @@ fn folded(value: u32, base: u32) -> u32 {
 pub(super) const USUAL_MARKS: Marks = Marks::DONT_FRAGMENT;
 /// And its time to live.
 pub(super) const USUAL_TTL: u8 = 64;
+/// And its window: what Linux asks with, and answers with where there are timestamps.
+pub(super) const USUAL_WINDOWS: [u16; 2] = [64_240, 65_160];
 
 /// Which of its options beside timestamps a segment has.
 #[inline]
 pub(super) fn option_bits(options: &TcpOptions) -> u8 {
-    bit(options.mss.is_some(), MSS)
-        | bit(options.window_scale.is_some(), SHIFT)
+    let mss = options.mss.map_or(0, |mss| if mss == MSS_OF_MOST { USUAL_MSS } else { MSS });
+    let shift = options.window_scale.map_or(0, |shift| if shift == SHIFT_OF_MOST { USUAL_SHIFT } else { SHIFT });
+    mss | shift
         | bit(options.sack_permitted, SACK_PERMITTED)
         | bit(options.fast_open, FAST_OPEN)
         | bit(options.multipath, MULTIPATH)

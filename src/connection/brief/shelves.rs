@@ -4,7 +4,7 @@
 use crate::base::prefetch::{LINE_BYTES, prefetch};
 
 /// Octets of the places of each size; a connection that needs more is tracked.
-const SIZES: [usize; 10] = [48, 80, 112, 160, 224, 320, 448, 640, 832, 1_056];
+const SIZES: [usize; 10] = [64, 96, 128, 176, 224, 320, 448, 640, 832, 1_056];
 
 /// Octets that are allocated together.
 const PIECE: usize = 1 << 16;

@@ -3,8 +3,8 @@
 use super::octets::{Octets, masks, options_of};
 use super::packing::{
     ACK, CLOCK, ECHO_AT, ENVELOPE, FIN, FRAMES_AT, FROM_SERVER_AT, IP_ID, IS_LONG, LEN_MAX, LONG, NANOS, OPTIONS,
-    PAYLOAD_AT, SEQ, SPAN_AT, USUAL_MARKS, USUAL_TTL, VALUE_AT, WINDOW, flags_of_head, head_of, marks_of_head,
-    span_len, word_len,
+    PAYLOAD_AT, SEQ, SPAN_AT, USUAL_MARKS, USUAL_TTL, USUAL_WINDOWS, VALUE_AT, WINDOW, flags_of_head, head_of,
+    marks_of_head, span_len, word_len,
 };
 use super::{FIRST_MAX, Packed, expected_ack, next_id};
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
@@ -63,6 +63,9 @@ impl Trail {
         context: 0,
         ttl: USUAL_TTL,
     };
+    /// Of the sides before they send anything.
+    const BOTH: [Self; 2] =
+        [Self { window: USUAL_WINDOWS[0], ..Self::NONE }, Self { window: USUAL_WINDOWS[1], ..Self::NONE }];
 }
 
 /// More than a packed segment takes, and eight octets that are read with its last ones: numbers of any length are read in one
@@ -140,7 +143,7 @@ impl<'a> Unpacking<'a> {
             left,
             behind: packed.rest,
             behind_len,
-            trails: [Trail::NONE; 2],
+            trails: Trail::BOTH,
             ends: [client, server],
             time: Timestamp(0),
             frame: 0,

@@ -5,9 +5,9 @@ use crate::base::Timestamp;
 use crate::base::prefetch::prefetch;
 use crate::connection::Profile;
 use crate::table::asked::Leaving;
-use crate::table::deadlines::Agenda;
+use crate::table::clock::Clock;
+use crate::table::deadlines::{Agenda, Bucket};
 use crate::table::left::Left;
-use crate::table::record::Record;
 use crate::table::resting::Sleeper;
 use crate::table::slab::Slab;
 
@@ -28,11 +28,12 @@ const STALE_MAX: usize = 1 << 16;
 struct Records<'a> {
     slab: &'a mut Slab,
     profile: &'a Profile,
+    clock: &'a Clock,
 }
 
 impl Agenda for Records<'_> {
     #[inline]
-    fn scheduled(&self, slot: u32, stream: u64) -> Option<Timestamp> {
+    fn scheduled(&self, slot: u32, stream: u64) -> Option<Bucket> {
         let record = self.slab.get(slot)?;
         (!record.is_vacant() && record.stream == stream).then_some(record.scheduled)
     }
@@ -40,8 +41,8 @@ impl Agenda for Records<'_> {
     #[inline]
     fn due(&mut self, slot: u32) -> Option<Timestamp> {
         let record = self.slab.get_mut(slot)?;
-        let due = record.due(self.profile);
-        record.scheduled = due.unwrap_or(Record::NEVER);
+        let due = record.due(self.profile, self.clock);
+        record.scheduled = due.map_or(Bucket::NEVER, Bucket::of);
         due
     }
 
@@ -61,7 +62,7 @@ impl Table {
         let silence = time.0.wrapping_sub(self.seen.0).cast_unsigned();
         if time >= self.seen && silence <= PAUSE_MAX_NS.cast_unsigned() {
             self.seen = time;
-            let now = if self.paused_ns == 0 { time } else { time.plus(-self.paused_ns) };
+            let now = self.clock.now(time);
             if self.earliest < now {
                 self.expire_before(now, leave);
             }
@@ -76,8 +77,8 @@ impl Table {
         let pause = time.since(self.seen).clamp(0, PAUSE_MAX_NS);
         let skipped = if self.seen == Timestamp(i64::MIN) { 0 } else { time.since(self.seen).max(0) - pause };
         self.seen = self.seen.max(time);
-        self.paused_ns = self.paused_ns.saturating_add(skipped);
-        let now = time.plus(-self.paused_ns);
+        self.clock.pause(skipped);
+        let now = self.clock.now(time);
         if self.earliest < now {
             self.expire_before(now, leave);
         }
@@ -88,7 +89,7 @@ impl Table {
     pub fn expire_in_silence(&mut self, time: Timestamp, leave: impl FnMut(Left<'_>)) {
         if self.seen != Timestamp(i64::MIN) {
             let pause = time.since(self.seen).clamp(0, PAUSE_MAX_NS);
-            self.expire_before(self.seen.plus(pause).plus(-self.paused_ns), leave);
+            self.expire_before(self.clock.now(self.seen.plus(pause)), leave);
         }
     }
 
@@ -143,18 +144,18 @@ impl Table {
     /// Lets those with a record leave whose end comes before time and stream number `end`.
     fn expire_records(&mut self, end: (Timestamp, u64), leave: &mut impl FnMut(Left<'_>)) {
         while let Some((due, stream, slot)) = {
-            let (slab, profile) = (&mut self.slab, &self.profile);
-            self.deadlines.pop_before(end, &mut Records { slab, profile })
+            let (slab, profile, clock) = (&mut self.slab, &self.profile, &self.clock);
+            self.deadlines.pop_before(end, &mut Records { slab, profile, clock })
         } {
             if let Some(record) = self.deadlines.behind(LOOK_AHEAD).and_then(|slot| self.slab.get(slot)) {
                 prefetch(record);
             }
             let record = &mut self.slab[slot as usize];
-            if record.is_vacant() || record.stream != stream || record.scheduled != due {
+            if record.is_vacant() || record.stream != stream || record.scheduled != Bucket::of(due) {
                 continue;
             }
-            record.scheduled = Record::NEVER;
-            match record.due(&self.profile) {
+            record.scheduled = Bucket::NEVER;
+            match record.due(&self.profile, &self.clock) {
                 Some(at) if at == due => {
                     self.remove(slot as usize, leave);
                 }
@@ -266,8 +267,8 @@ impl Table {
     #[inline]
     pub(super) fn schedule_due(&mut self, slot: usize) {
         let record = &self.slab[slot];
-        if let Some(at) = record.due(&self.profile)
-            && at < record.scheduled
+        if let Some(at) = record.due(&self.profile, &self.clock)
+            && self.deadlines.is_sooner(at, record.scheduled)
         {
             self.schedule(slot, at);
         }
@@ -277,19 +278,19 @@ impl Table {
     /// who answers, closes and goes to rest within that time is never looked up.
     #[inline]
     pub(super) fn schedule_soon(&mut self, slot: usize, at: Timestamp) {
-        self.schedule(slot, at.min(self.slab[slot].newest.plus(self.timer_min_ns)));
+        self.schedule(slot, at.min(self.slab[slot].newest(&self.clock).plus(self.timer_min_ns)));
     }
 
     /// Puts it into the queue for `at`.
     pub(super) fn schedule(&mut self, slot: usize, at: Timestamp) {
         if self.deadlines.len() > 2 * self.slab.len() + STALE_MAX {
             let slab = &mut self.slab;
-            self.deadlines.sweep(&Records { slab, profile: &self.profile });
+            self.deadlines.sweep(&Records { slab, profile: &self.profile, clock: &self.clock });
         }
         let record = &mut self.slab[slot];
-        let before = Some(std::mem::replace(&mut record.scheduled, at)).filter(|&before| before != Record::NEVER);
-        self.deadlines.push(before, (at, record.stream, slot as u32));
-        self.earliest = self.earliest.min(at);
+        record.scheduled = Bucket::of(at);
+        self.deadlines.push((at, record.stream, slot as u32));
+        self.earliest = self.earliest.min(record.scheduled.begin());
     }
 }
 

@@ -8,11 +8,11 @@ impl Table {
     /// `silence_ns`. Where frames are lost these are mostly connections of which the end was lost; each takes ten times the memory
     /// of one that is in order, and they would stay for hours.
     pub fn let_go_silent(&mut self, silence_ns: i64, places_max: usize, mut leave: impl FnMut(Left<'_>)) {
-        let before = self.seen.plus(-self.paused_ns).plus(-silence_ns);
+        let before = self.clock.now(self.seen).plus(-silence_ns);
         for _ in 0..places_max.min(self.slab.len()) {
             self.sweep = if self.sweep < self.slab.len() { self.sweep } else { 0 };
             let record = &self.slab[self.sweep];
-            if record.is_odd() && record.newest < before {
+            if record.is_odd() && record.newest(&self.clock) < before {
                 self.drive_out(self.sweep, &mut leave);
             }
             self.sweep += 1;
@@ -24,11 +24,11 @@ impl Table {
     /// Looks at the next places of the table, `places_max` of them, and puts away whose connection takes the most memory and has
     /// been silent for `silence_ns`. Nothing that is told changes by it.
     pub fn settle_silent(&mut self, silence_ns: i64, places_max: usize) {
-        let before = self.seen.plus(-self.paused_ns).plus(-silence_ns);
+        let before = self.clock.now(self.seen).plus(-silence_ns);
         for _ in 0..places_max.min(self.slab.len()) {
             self.settled = if self.settled < self.slab.len() { self.settled } else { 0 };
             let record = &mut self.slab[self.settled];
-            if record.newest < before {
+            if record.newest(&self.clock) < before {
                 record.settle(&self.profile);
             }
             self.settled += 1;
