@@ -233,7 +233,7 @@ impl<'a> Analysis<'a> {
 
     /// The newest packet time.
     pub fn horizon(&self) -> Timestamp {
-        self.tracker.horizon
+        self.tracker.table.horizon()
     }
 
     /// No packet came until `time`, by a clock that goes on beside the packets': what ended before leaves, and is told as
@@ -255,12 +255,12 @@ impl<'a> Analysis<'a> {
 
     /// What is to be said of `connection` if nothing more comes of it.
     pub fn judge(&self, connection: &Connection) -> Verdict {
-        self.reporter.judge(connection, self.tracker.horizon)
+        self.reporter.judge(connection, self.tracker.table.horizon())
     }
 
     /// The same, and counts its sockets in `tally`, as if everything ended now.
     pub fn judge_among(&self, connection: &Connection, tally: &mut Tally) -> Verdict {
-        self.reporter.judge_among(connection, self.tracker.horizon, tally)
+        self.reporter.judge_among(connection, self.tracker.table.horizon(), tally)
     }
 
     /// A tally like the one that finished connections are counted in, without any.

@@ -33,8 +33,6 @@ struct Work<'a, O> {
     batch_max: usize,
     announced: bool,
     frames: u64,
-    /// Those of the batch that held a segment, which are nearly all: counted together.
-    segments: u64,
     /// Ways that were told.
     ways: usize,
 }
@@ -46,22 +44,16 @@ impl<'f> Reading<'_, 'f, '_> {
     /// Only those of who takes what was read.
     pub fn read<O: Onward>(mut self, decoder: &mut Decoder, onward: &mut O) -> io::Result<(Option<SourceError>, bool)> {
         let batch_max = onward.batch_max();
-        let mut work = Work {
-            decoder,
-            onward,
-            batch: Batch::default(),
-            batch_max,
-            announced: false,
-            frames: 0,
-            segments: 0,
-            ways: 0,
-        };
+        let mut work =
+            Work { decoder, onward, batch: Batch::default(), batch_max, announced: false, frames: 0, ways: 0 };
         let mut source_error = None;
         let mut interrupted = false;
         loop {
             let most = work.room().min((OBSERVE_EVERY - work.frames % OBSERVE_EVERY) as usize);
             let filter = &mut self.filter;
-            if self.source.lend_at_hand(most, |frame| work.take(frame, filter)) == 0 {
+            let lent = self.source.lend_at_hand(most, |frame| work.take(frame, filter));
+            work.frames += lent as u64;
+            if lent == 0 {
                 work.track()?;
                 work.onward.pause();
                 work.tell_gaps(self.source);
@@ -126,23 +118,23 @@ impl<O: Onward> Work<'_, O> {
         let passes = filter.as_mut().is_none_or(|filter| filter.passes(frame));
         let kind = passes.then(|| self.batch.decode_apart(frame, self.decoder));
         self.count(frame.time, kind);
+        self.frames += 1;
     }
 
+    /// Frames that gave a segment are counted by the batch, and all of them where they come from.
     #[inline]
     fn count(&mut self, time: Timestamp, kind: Option<FrameKind>) {
-        self.frames += 1;
-        match kind {
-            Some(FrameKind::Segment) => self.segments += 1,
-            other => count_frame(self.onward.summary(), other),
+        if kind != Some(FrameKind::Segment) {
+            count_frame(self.onward.summary(), kind);
         }
         if self.batch_max == 1 {
-            self.onward.before(self.frames, time);
+            self.onward.before(self.frames + 1, time);
         }
     }
 
     fn track(&mut self) -> io::Result<()> {
         Ways::beyond(&mut self.ways, self.decoder.contexts(), |way| self.onward.way(way));
-        let (segments, summary) = (std::mem::take(&mut self.segments), self.onward.summary());
+        let (segments, summary) = (self.batch.segments(), self.onward.summary());
         summary.frames += segments;
         summary.segments += segments;
         self.onward.batch(&mut self.batch)

@@ -65,8 +65,6 @@ const SILENCE_MAX_NS: i64 = 60_000_000_000;
 /// Gives segments to their connections, and what leaves to an outlet.
 pub(super) struct Tracker {
     pub table: Table,
-    /// The newest packet time.
-    pub horizon: Timestamp,
     watch: Option<u64>,
     pub watched: SegmentLog,
     sieve: Sieve,
@@ -84,6 +82,8 @@ pub(super) struct Batch {
     pub items: Items,
     /// Frames that gave a segment of their own time and nothing else.
     plain: usize,
+    /// Of the others, those that gave a segment.
+    otherwise: usize,
     /// Of each of the others how many items there were before it, and its time: it may have given none.
     others: Vec<(usize, Timestamp)>,
     /// Where the connection of each item is, and some from before; the room is used again.
@@ -101,7 +101,9 @@ impl Batch {
             return FrameKind::Segment;
         }
         self.others.push((self.items.len(), frame.time));
-        decoder.decode_layers(frame, &mut self.items)
+        let kind = decoder.decode_layers(frame, &mut self.items);
+        self.otherwise += usize::from(kind == FrameKind::Segment);
+        kind
     }
 
     /// The same, not where it is called: for frames that come one at a time.
@@ -114,6 +116,12 @@ impl Batch {
     #[inline]
     pub fn frames(&self) -> usize {
         self.plain + self.others.len()
+    }
+
+    /// Those of them that gave a segment.
+    #[inline]
+    pub fn segments(&self) -> u64 {
+        (self.plain + self.otherwise) as u64
     }
 
     /// Finds out where the connections of its segments are looked for: what of tracking needs no table.
@@ -139,7 +147,6 @@ impl Tracker {
     pub fn new(options: &Options) -> Self {
         Self {
             table: Table::new(options.limits, options.profile),
-            horizon: Timestamp(i64::MIN),
             watch: options.watch,
             watched: SegmentLog::default(),
             sieve: Sieve::default(),
@@ -149,7 +156,7 @@ impl Tracker {
     /// Tracks a batch and leaves it empty. Where its connections lie is looked up for all of them first: with many
     /// connections open that is a miss of the cache each, and so they are waited for together.
     pub fn take_batch(&mut self, batch: &mut Batch, outlet: &mut impl Outlet) -> io::Result<()> {
-        let Batch { items, plain, others, locators, is_located } = batch;
+        let Batch { items, plain, otherwise, others, locators, is_located } = batch;
         let (locators, finder) = (room(locators, items.len()), self.table.finder());
         for (item, locator) in items.iter().zip(&mut *locators) {
             match item {
@@ -188,14 +195,14 @@ impl Tracker {
         }
         items.clear();
         others.clear();
-        (*plain, *is_located) = (0, false);
+        (*plain, *otherwise, *is_located) = (0, 0, false);
         outlet.so_far()
     }
 
     /// Packet time has reached `time`: what ended before leaves.
     #[inline]
     pub fn advance(&mut self, time: Timestamp, outlet: &mut impl Outlet) -> io::Result<()> {
-        if time <= self.horizon {
+        if time <= self.table.horizon() {
             return Ok(());
         }
         self.reach(time, outlet);
@@ -205,8 +212,7 @@ impl Tracker {
     /// The same, and the outlet is not asked.
     #[inline]
     fn reach(&mut self, time: Timestamp, outlet: &mut impl Outlet) {
-        if time > self.horizon {
-            self.horizon = time;
+        if time > self.table.horizon() {
             self.table.expire(time, |left| outlet.left(left, Departure::Over, time));
         }
     }
@@ -214,7 +220,7 @@ impl Tracker {
     /// No packet came until `time`, by a clock that goes on beside the packets': what ended before leaves, and is told as
     /// of then. What stays is still judged by packet time.
     pub fn idle(&mut self, time: Timestamp, outlet: &mut impl Outlet) -> io::Result<()> {
-        if time > self.horizon {
+        if time > self.table.horizon() {
             self.table.expire_in_silence(time, |left| outlet.left(left, Departure::Over, time));
         }
         outlet.so_far()
@@ -222,12 +228,12 @@ impl Tracker {
 
     /// The same at the end of a capture that says it went on until `time`, as far as that is believed.
     pub fn silence(&mut self, time: Timestamp, outlet: &mut impl Outlet) -> io::Result<()> {
-        self.idle(time.min(self.horizon.plus(SILENCE_MAX_NS)), outlet)
+        self.idle(time.min(self.table.horizon().plus(SILENCE_MAX_NS)), outlet)
     }
 
     /// Makes room: among so many places of the table, who is out of the ordinary and silent for so long leaves.
     pub fn let_go_silent(&mut self, silence_ns: i64, places_max: usize, outlet: &mut impl Outlet) -> io::Result<()> {
-        let horizon = self.horizon;
+        let horizon = self.table.horizon();
         self.table.let_go_silent(silence_ns, places_max, |left| outlet.left(left, Departure::Over, horizon));
         outlet.so_far()
     }
@@ -246,7 +252,7 @@ impl Tracker {
                 outlet.so_far()
             }
             Item::IcmpError(error) => {
-                let (ends, horizon) = ((error.source, error.destination), self.horizon);
+                let (ends, horizon) = ((error.source, error.destination), self.table.horizon());
                 self.table.take_icmp(error, |left| {
                     let departure = departure(&left, ends, error.time);
                     outlet.left(left, departure, horizon);
@@ -284,7 +290,7 @@ impl Tracker {
         segment: &Segment,
         outlet: &mut impl Outlet,
     ) -> u64 {
-        let horizon = self.horizon;
+        let horizon = self.table.horizon();
         let entry = self.table.take_otherwise(unplain, locator, segment, |left| {
             let departure = departure(&left, (segment.source, segment.destination), segment.time);
             outlet.left(left, departure, horizon);
@@ -313,7 +319,7 @@ impl Tracker {
     /// Lets leave what is still open.
     pub fn finish(&mut self, outlet: &mut impl Outlet) -> io::Result<()> {
         self.sweep(outlet, SWEEP_MAX);
-        let horizon = self.horizon;
+        let horizon = self.table.horizon();
         self.table.finish_together(|leaving| match leaving {
             Leaving::One(left) => outlet.left(left, Departure::Over, horizon),
             Leaving::Flood(flood) => outlet.flood(flood, horizon),

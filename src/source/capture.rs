@@ -237,7 +237,7 @@ impl Capture {
         let available = window.available();
         let mut rest = available;
         let mut number = run.after;
-        let mut counted = Counted::default();
+        let mut counted = Counted { interface: 0, after: number };
         let mut not_yet = None;
         // One loop for all formats, with one place where `each` is called, so that it is part of the loop.
         while number < run.last
@@ -251,12 +251,12 @@ impl Capture {
             if let Some(next) = behind.first_chunk::<{ 2 * LINE_BYTES }>() {
                 prefetch(next);
             }
+            counted.next(record.interface, number, catalog);
             number.0 += 1;
-            counted.one(record.interface, catalog);
             rest = behind;
             each(&record.frame(number, bytes));
         }
-        counted.add_to(catalog);
+        counted.add_to(catalog, number);
         let len = available.len() - rest.len();
         window.step(len);
         if let Some((record, len)) = not_yet {
@@ -322,27 +322,26 @@ impl Capture {
     }
 }
 
-/// Frames of one interface in a row.
-#[derive(Default)]
+/// Frames of one interface in a row, after one of another.
 struct Counted {
     interface: u32,
-    frames: u64,
+    after: FrameNumber,
 }
 
 impl Counted {
+    /// The frame after this one is of `interface`.
     #[inline]
-    fn one(&mut self, interface: u32, catalog: &mut Catalog) {
+    fn next(&mut self, interface: u32, after: FrameNumber, catalog: &mut Catalog) {
         if interface != self.interface {
-            self.add_to(catalog);
-            *self = Self { interface, frames: 0 };
+            self.add_to(catalog, after);
+            *self = Self { interface, after };
         }
-        self.frames += 1;
     }
 
     #[cold]
-    fn add_to(&self, catalog: &mut Catalog) {
-        if self.frames > 0 {
-            catalog.interface_mut(self.interface).frames += self.frames;
+    fn add_to(&self, catalog: &mut Catalog, last: FrameNumber) {
+        if last > self.after {
+            catalog.interface_mut(self.interface).frames += last.0 - self.after.0;
         }
     }
 }

@@ -82,6 +82,8 @@ pub struct Table {
     deadlines: Deadlines,
     /// Nobody leaves before this time of the table's clock.
     earliest: Timestamp,
+    /// Until this packet time nobody leaves, and no silence has been a pause: what goes on until then has nothing to ask.
+    calm: Timestamp,
     past: Ring,
     hand: usize,
     /// Where it goes on to be looked for who may be let go.
@@ -164,6 +166,7 @@ impl Table {
             free: Vec::new(),
             deadlines: Deadlines::default(),
             earliest: Timestamp(i64::MAX),
+            calm: Timestamp(i64::MIN),
             past: Ring::default(),
             hand: 0,
             sweep: 0,
@@ -180,6 +183,12 @@ impl Table {
     /// Streams numbered so far.
     pub fn streams(&self) -> u64 {
         self.next_stream
+    }
+
+    /// The newest packet time; the least of all before the first.
+    #[inline]
+    pub fn horizon(&self) -> Timestamp {
+        self.seen
     }
 
     /// Connections that are being tracked.
@@ -406,7 +415,7 @@ impl Table {
                 self.index.change(hash, slot as u32, number | RESTING);
                 self.free.push(slot as u32);
                 if self.resting.len() == 1 {
-                    self.earliest = self.earliest.min(self.earliest_due());
+                    self.hasten(self.earliest_due());
                 }
             }
             None => self.schedule_due(slot),
@@ -603,7 +612,7 @@ impl Table {
             self.index.insert(opening.hash, number | ASKED);
             self.recent[opening.hash as usize % RECENT] = number | ASKED;
             if self.asked.len() == 1 {
-                self.earliest = self.earliest.min(self.earliest_due());
+                self.hasten(self.earliest_due());
             }
             return Entry::Live(opening.stream);
         }

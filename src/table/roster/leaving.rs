@@ -58,22 +58,16 @@ impl Table {
     /// Packet time has reached `time`: lets every connection leave whose end lies before it, in the order of ending.
     #[inline]
     pub fn expire(&mut self, time: Timestamp, leave: impl FnMut(Left<'_>)) {
-        // What is not earlier is later by so much, as a number without sign.
-        let silence = time.0.wrapping_sub(self.seen.0).cast_unsigned();
-        if time >= self.seen && silence <= PAUSE_MAX_NS.cast_unsigned() {
+        if time >= self.seen && time <= self.calm {
             self.seen = time;
-            let now = self.clock.now(time);
-            if self.earliest < now {
-                self.expire_before(now, leave);
-            }
         } else {
-            self.expire_after_pause(time, leave);
+            self.expire_after_calm(time, leave);
         }
     }
 
-    /// The same where time jumps, in either direction.
-    #[cold]
-    fn expire_after_pause(&mut self, time: Timestamp, leave: impl FnMut(Left<'_>)) {
+    /// The same where somebody may leave, or time jumps in either direction.
+    #[inline(never)]
+    fn expire_after_calm(&mut self, time: Timestamp, leave: impl FnMut(Left<'_>)) {
         let pause = time.since(self.seen).clamp(0, PAUSE_MAX_NS);
         let skipped = if self.seen == Timestamp(i64::MIN) { 0 } else { time.since(self.seen).max(0) - pause };
         self.seen = self.seen.max(time);
@@ -81,6 +75,15 @@ impl Table {
         let now = self.clock.now(time);
         if self.earliest < now {
             self.expire_before(now, leave);
+        }
+        self.calm = self.seen.plus(PAUSE_MAX_NS).min(self.earliest.plus(self.clock.lag().behind_ns));
+    }
+
+    /// Somebody may leave at this time of the table's clock.
+    #[inline]
+    pub(super) fn hasten(&mut self, at: Timestamp) {
+        if at < self.earliest {
+            (self.earliest, self.calm) = (at, Timestamp(i64::MIN));
         }
     }
 
@@ -117,7 +120,7 @@ impl Table {
                 _ => break,
             }
         }
-        self.earliest = self.earliest_due();
+        (self.earliest, self.calm) = (self.earliest_due(), Timestamp(i64::MIN));
     }
 
     /// Nobody leaves before this time of the table's clock.
@@ -290,7 +293,8 @@ impl Table {
         let record = &mut self.slab[slot];
         record.scheduled = Bucket::of(at);
         self.deadlines.push((at, record.stream, slot as u32));
-        self.earliest = self.earliest.min(record.scheduled.begin());
+        let begin = record.scheduled.begin();
+        self.hasten(begin);
     }
 }
 
