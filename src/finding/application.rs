@@ -57,7 +57,9 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
             (None, Some(step)) => view.calls.push(ImpliedCall { call: Call::Connect, errno: None, frame: step.frame }),
             (None, None) => {}
         }
-    } else if let Some(first) = accepted_by(case, side).filter(|_| established.is_some()) {
+    } else if let Some(first) = accepted_by(case, side)
+        && (established.is_some() || life.opening.kind == OpenKind::FastOpen)
+    {
         view.calls.push(ImpliedCall { call: Call::Accept, errno: None, frame: Some(first.frame) });
     }
 }

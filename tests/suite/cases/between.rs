@@ -58,7 +58,14 @@ fn an_application_of_fast_open_may_close_before_the_handshake_is_over() {
     let closed = asked.to_owned()
         + "server > data 100\nserver > FIN ACK\n+20ms client > ACK ack 1\nclient > ACK\nclient > FIN ACK\n\
            server > ACK";
-    holds(&closed, &[("open", "fast-open"), ("server", "SYN-RECEIVED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT")]);
+    holds(
+        &closed,
+        &[
+            ("open", "fast-open"),
+            ("server calls", "accept shutdown"),
+            ("server", "SYN-RECEIVED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT"),
+        ],
+    );
     let aborted = "client > SYN data 50 <mss 1460, sackOK, fastopen>\n\
                    +20ms server > SYN ACK ack 51 <mss 1460, sackOK>\n+30us client > ACK\n+2ms server > RST ACK";
     holds(aborted, &[("server", "SYN-RECEIVED CLOSED"), ("client error", "ECONNRESET")]);
