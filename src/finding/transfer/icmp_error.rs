@@ -99,6 +99,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         Some(_) => "; it sent segments of the same size again, so the error does not reach it or is not believed",
         None if kind == "too-big" => "",
         None if kind == "source-quench" => "; stacks ignore that (RFC 6633)",
+        None if case.life.opening.kind == OpenKind::HalfOpen && is_hard(first) => {
+            "; an opening that nobody has acknowledged ends with that (Linux)"
+        }
         None => "; in an open connection that ends nothing",
     };
     let message = format_args!(

@@ -64,7 +64,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         }
         let probes: Vec<_> = case.notes(|note| note.side == side && note.class.contains(Class::KEEPALIVE)).collect();
         let Some(first) = probes.first() else { continue };
-        let end = match half.unanswered_probes {
+        // What was heard after the prober had given up answers no probe.
+        let given_up = case.connection.resets.iter().find(|seen| seen.noted.side == side);
+        let unanswered = given_up.map_or(0, |seen| seen.before[side].unanswered_probes).max(half.unanswered_probes);
+        let end = match unanswered {
             0 => "answered".to_owned(),
             unanswered => format!("the last {unanswered} unanswered"),
         };
