@@ -244,7 +244,13 @@ impl Arrivals {
             };
             note.side == side && note.acknowledges() && is_held && !notes[copy + offset..].iter().any(fills)
         });
-        (quiet_after && !aborts_without && !is_ignored && !waits && !without(copy))
+        // It has reported the octets beside the FIN without that, and acknowledges them by now: it dropped the FIN.
+        let since = &notes[copy..reset];
+        let reports = |note: &&Noted| note.side == side && note.sack.is_some_and(|block| block.right == fin);
+        let is_dropped = since.iter().position(|note| reports(&note)).is_some_and(|reported| {
+            since[reported..].iter().any(|note| note.side == side && note.acknowledges() && note.ack == fin)
+        });
+        (quiet_after && !aborts_without && !is_ignored && !waits && !is_dropped && !without(copy))
             .then(|| Receipt::of(copy, Arrival::Presumed, 0))
     }
 
@@ -324,10 +330,13 @@ impl Arrivals {
         (Some(Receipt { before, after, ..receipt }), lost)
     }
 
-    /// What note `answer` answers was sent again a good while after it.
+    /// What note `answer` answers beside its receiver was sent again after it, or octets before that: it was not taken.
     fn is_ignored(&self, notes: &[Noted], answer: usize, repeated: impl Fn(&Noted) -> bool) -> bool {
-        let span = self.crossing_ns(!notes[answer].side) + DETOUR_NS;
-        notes[answer..].iter().any(|note| repeated(note) && note.time.since(notes[answer].time) > span)
+        let (side, crossing) = (!notes[answer].side, self.crossing_ns(!notes[answer].side));
+        let goes_back =
+            |note: &Noted| note.side == side && note.len > 0 && note.end().before(notes[answer].ack) && !is_probe(note);
+        let later = |note: &&Noted| note.time.since(notes[answer].time) > crossing;
+        notes[answer..].iter().filter(later).any(|note| repeated(note) || goes_back(note))
     }
 
     /// What note `answer` answers was sent once more after it, by an end of unknown distance, and there the capture ends,
@@ -502,15 +511,14 @@ pub(super) fn exchanges(notes: &[Noted], side: Side) -> impl Iterator<Item = i64
     })
 }
 
-/// The passive opener `side` sent a RST with ACK right after its SYN-ACK: an abort. What is still opening belongs to no
-/// application that could abort it, and replies of a port without a socket acknowledge nothing to a segment that does.
+/// The passive opener `side` sent a RST with ACK behind its SYN-ACK: an abort. What is still opening belongs to no
+/// application that could abort it or write before, and replies of a port without a socket acknowledge nothing to a segment that
+/// does.
 pub(super) fn has_aborted(connection: &Connection, side: Side) -> bool {
     let next = connection.halves[side].isn.map(|isn| isn + 1);
-    connection
-        .resets
-        .iter()
-        .map(|seen| &seen.noted)
-        .any(|reset| reset.side == side && reset.flags.contains(Flags::ACK) && Some(reset.seq) == next)
+    let is_behind = |reset: &Noted| next.is_some_and(|next| reset.seq.at_or_after(next));
+    let mut resets = connection.resets.iter().map(|seen| &seen.noted).filter(|reset| reset.side == side);
+    resets.any(|reset| reset.flags.contains(Flags::ACK) && !reset.class.contains(Class::WILD) && is_behind(reset))
 }
 
 /// The answer that `side` shows to have received by echoing its timestamp, and the segment that shows it.

@@ -4,7 +4,7 @@ use super::between::Between;
 use super::delivery::DETOUR_NS;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
-use super::reset::Acceptance;
+use super::reset::{Acceptance, ResetSeen};
 use super::state::State;
 use super::vantage::Tap;
 use crate::base::Side;
@@ -102,13 +102,16 @@ impl Hindsight<'_> {
 
     /// Its sender says what lies beyond the reset in note `index`. A live socket resets with its next number, so that was sent
     /// later; but where it had said more before, the number is that of what a reply answers.
-    fn goes_beyond(&self, index: usize) -> bool {
+    fn goes_beyond(&self, index: usize, seen: Option<&ResetSeen>) -> bool {
         let reset = &self.notes[index];
+        let own = seen.map(|seen| &seen.before[reset.side]);
+        let had_said_more = own.is_some_and(|own| own.is_known() && own.nxt.after(reset.seq));
         let is_beyond = |note: &Noted| {
             let is_own = note.side == reset.side && !note.is_rst() && !note.class.contains(Class::WILD);
             is_own && note.end().after(reset.seq)
         };
-        let is_reply = !reset.flags.contains(Flags::ACK) && self.notes[..index].iter().any(is_beyond);
+        let is_reply =
+            !reset.flags.contains(Flags::ACK) && (had_said_more || self.notes[..index].iter().any(is_beyond));
         let is_later = |note: &Noted| is_beyond(note) && note.time.since(reset.time) > REORDERING_NS;
         !is_reply && self.notes[index + 1..].iter().any(is_later)
     }
@@ -129,7 +132,7 @@ impl Hindsight<'_> {
                 // What its sender had sent before it may have been held up on the way by as much as the road is long.
                 let held_up_ns = (self.arrivals.rtt_ns[note.side].unwrap_or(0) / 2).clamp(REORDERING_NS, DETOUR_NS);
                 let goes_on = self.goes_on(note.side, index, held_up_ns)
-                    || self.goes_on(note.side, index, REORDERING_NS) && self.goes_beyond(index);
+                    || self.goes_on(note.side, index, REORDERING_NS) && self.goes_beyond(index, seen);
                 let contradicted = goes_on || accepted_next.is_some();
                 let withheld_fin = !contradicted && seen.is_some_and(|seen| self.withheld_fin(index, seen));
                 ResetEffect {

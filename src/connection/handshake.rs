@@ -4,7 +4,9 @@ use super::delivery::{
     Arrival, Arrivals, Receipt, acknowledges_beyond, has_aborted, indices, shows_receipt_beyond, taken,
 };
 use super::noted::{Class, Noted};
+use super::overtaken::OVERTAKEN_NS;
 use super::reset::ResetSeen;
+use super::round_trip::SYN_ACK_RTO_NS;
 use super::step::Connection;
 use super::vantage::Tap;
 use crate::base::{Seq, Side};
@@ -35,7 +37,13 @@ impl Arrivals {
         let copy = copies[chosen];
         // A simultaneous opener's own SYN and SYN-ACK may still follow in the order of the tap.
         let still_without = (copy..cover).rev().find(|&i| notes[i].side == side && notes[i].is_syn());
-        Some(Receipt { after: still_without, before: Some(cover), ..Receipt::of(copy, Arrival::Shown, chosen) })
+        // A reply at that number comes from a socket that is gone, which says nothing afterwards: it overtook the acknowledgment.
+        let overtook = |note: &Noted| {
+            let is_reply = note.side == side && note.is_rst() && !note.flags.contains(Flags::ACK);
+            is_reply && Some(note.seq) == own_next && notes[cover].time.since(note.time) <= OVERTAKEN_NS
+        };
+        let shown = notes[copy..cover].iter().position(overtook).map_or(cover, |offset| copy + offset);
+        Some(Receipt { after: still_without, before: Some(shown), ..Receipt::of(copy, Arrival::Shown, chosen) })
     }
 
     /// Which segment of the peer told `side` that its SYN-ACK had arrived, and how many did not.
@@ -89,6 +97,10 @@ impl Arrivals {
             let newest = |probe: usize| notes[..probe].iter().rfind(|note| is_offer(note) || is_probe(note));
             answers.retain(|&mut probe| newest(probe).is_none_or(|newest| is_offer(&newest)));
         }
+        if open.is_none() && is_offered_again(notes, side) {
+            // Of what only a reset tells, the SYN-ACK that had to be sent again says that it was lost.
+            answers.retain(|&mut answer| !notes.iter().any(|note| note.is_rst() && note.frame == notes[answer].frame));
+        }
         let (receipt, lost) = self.effective(notes, side, &answers, repeated);
         let Some(receipt) = receipt else {
             // Seen to be open all the same: the last answer before that did it.
@@ -122,6 +134,12 @@ impl Arrivals {
         let lives = |note: &Noted| note.side == side && note.acknowledges() && !note.is_syn_ack() && note.time > due;
         notes.iter().position(lives)
     }
+}
+
+/// `side` sent its SYN-ACK once more, and by its timer.
+fn is_offered_again(notes: &[Noted], side: Side) -> bool {
+    let mut offers = notes.iter().filter(|note| note.side == side && note.is_syn_ack());
+    offers.next().is_some_and(|first| offers.any(|again| again.time.since(first.time) >= SYN_ACK_RTO_NS))
 }
 
 /// Nothing that `side` sent after the SYN-ACK was captured, but the peer acknowledges more than its SYN, which only an open

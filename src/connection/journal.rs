@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::noted::{Class, Noted};
 use crate::base::{Timestamp, words};
-use crate::segment::Segment;
+use crate::segment::{Flags, Segment};
 
 /// Control segments kept from the beginning of a connection.
 const HEAD_MAX: usize = 64;
@@ -72,10 +72,19 @@ impl Journal {
             return;
         }
         if self.tail.len() == TAIL_MAX {
-            let oldest = self.tail.pop_front();
-            self.drop_noted(oldest);
+            // Acknowledgments of a FIN may come without end.
+            let leaves = (0..TAIL_MAX - NEWEST).find(|&index| !self.is_first_control(index));
+            let leaves = self.tail.remove(leaves.unwrap_or(0));
+            self.drop_noted(leaves);
         }
         self.tail.push_back(noted);
+    }
+
+    /// Entry `index` of the tail is the first there of its side that closes, or opens again, in its way.
+    fn is_first_control(&self, index: usize) -> bool {
+        let kind = |noted: &Noted| (noted.side, noted.flags & (Flags::SYN | Flags::FIN | Flags::RST));
+        let own = kind(&self.tail[index]);
+        !own.1.is_empty() && !self.tail.iter().take(index).any(|earlier| kind(earlier) == own)
     }
 
     /// Remembers a segment that matters mostly while it is among the newest. Of the older ones the first of each kind stays, and what

@@ -24,6 +24,8 @@ const TIMER_SLACK_NS: i64 = 5_000_000;
 const TICK_NS: i64 = 1_000_000;
 /// An IPv4 id this little below another was counted before it.
 const ID_STEP_MAX: u16 = 1_024;
+/// After so long a SYN is sent again for the first time (RFC 6298, section 2.1), ns.
+const INITIAL_RTO_NS: i64 = 1_000_000_000;
 /// Sooner than this no SYN is sent again (RFC 6298, section 2.1), ns.
 const SYN_RTO_NS: i64 = 900_000_000;
 /// Who sent data less than this ago, ns, has not lost its state since.
@@ -77,8 +79,8 @@ impl Hindsight<'_> {
     }
 
     /// `note` came when a timer of its sender had run out, so that it was not held up on the way: a keepalive probe no later
-    /// after the one before than that after its own, or octets again when their timer, doubled each time (RFC 6298, section
-    /// 5.5), was due.
+    /// after the one before than that after its own, or sequence space again when its timer, doubled each time (RFC 6298,
+    /// section 5.5), was due.
     fn is_punctual(&self, note: &Noted) -> bool {
         let is_probe = |note: &&Noted| note.class.contains(Class::KEEPALIVE);
         let until = self.notes.partition_point(|earlier| earlier.frame < note.frame);
@@ -88,15 +90,26 @@ impl Hindsight<'_> {
             let pauses = probes.next().zip(probes.next());
             return pauses.is_some_and(|(last, before)| note.time.since(last.time) <= last.time.since(before.time));
         }
-        let mut copies = own.filter(|copy| copy.len > 0 && (copy.seq, copy.len) == (note.seq, note.len));
-        let Some((first, second)) = copies.next().zip(copies.next()) else { return false };
-        let (since_ns, mut pause_ns) = (note.time.since(first.time), second.time.since(first.time));
-        let mut due_ns = pause_ns;
-        while pause_ns > TIMER_SLACK_NS && due_ns < since_ns - TIMER_SLACK_NS {
-            pause_ns *= 2;
-            due_ns += pause_ns;
+        let is_copy = |copy: &&Noted| copy.end() != copy.seq && (copy.seq, copy.end()) == (note.seq, note.end());
+        let mut copies = own.filter(is_copy);
+        let Some(first) = copies.next() else { return false };
+        let since_ns = note.time.since(first.time);
+        let is_due = |due_ns: &i64| (due_ns - since_ns).abs() <= TIMER_SLACK_NS;
+        let doubled = |pause_ns: i64| {
+            let pauses = std::iter::successors(Some(pause_ns), |pause_ns| Some(2 * pause_ns));
+            pauses.take_while(move |&pause_ns| (1..=since_ns + TIMER_SLACK_NS).contains(&pause_ns))
+        };
+        match copies.next().map(|second| second.time.since(first.time)) {
+            Some(pause_ns) => {
+                let mut due = doubled(pause_ns).scan(0, |due_ns, pause_ns| {
+                    *due_ns += pause_ns;
+                    Some(*due_ns)
+                });
+                pause_ns > TIMER_SLACK_NS && due.any(|due_ns| is_due(&due_ns))
+            }
+            // How often it had been sent unseen is not known.
+            None => (note.is_syn() || note.is_syn_ack()) && doubled(INITIAL_RTO_NS).any(|due_ns| is_due(&due_ns)),
         }
-        (due_ns - since_ns).abs() <= TIMER_SLACK_NS
     }
 
     /// The RST or FIN in note `index` answers the peer's SYN with a timestamp that no copy of it carried: who had that SYN
@@ -222,22 +235,30 @@ impl Hindsight<'_> {
         came.into_iter().any(takes)
     }
 
-    /// What `side` had sent before note `until` came to the tap in another order than it was written in, by its clock, or because it
-    /// filled a hole sooner than anybody sends again.
+    /// What `side` had sent before note `until` came to the tap in another order than it was written in, by its clock, because it
+    /// filled a hole sooner than anybody sends again, or one that was not the first, sooner than its receiver's report can bring
+    /// that: a timer sends the first again.
     fn came_out_of_order(&self, side: Side, until: usize) -> bool {
         let own = |note: &&Noted| note.side == side;
         let stamp = |note: &Noted| note.timestamps.map(|stamps| Seq(stamps.value));
-        let overtook = |early: &Noted, late: &Noted| {
+        let path_ns = self.arrivals.rtt_ns[side].unwrap_or(0);
+        let is_beside_receiver = self.arrivals.tap == Some(Tap::beside(!side));
+        let before = &self.notes[..until];
+        let is_behind_another = |at: usize| {
+            let newest = before[..at].iter().rfind(|note| !own(note) && note.acknowledges());
+            is_beside_receiver && newest.is_some_and(|newest| newest.ack.before(before[at].seq))
+        };
+        let overtook = |early: &Noted, (at, late): (usize, &Noted)| {
+            let apart_ns = late.time.since(early.time);
             let is_older = match stamp(late).zip(stamp(early)) {
                 Some((late, early)) => late.at_or_before(early),
-                None => late.time.since(early.time) <= PROMPT_NS,
+                None => apart_ns <= PROMPT_NS || apart_ns < path_ns - path_ns / 4 && is_behind_another(at),
             };
             early.seq.after(late.seq) && is_older
         };
-        let before = &self.notes[..until];
         before.iter().enumerate().filter(|(_, note)| own(note)).any(|(at, late)| {
             let is_filling = late.class.contains(Class::FILLS_GAP);
-            is_filling && before[..at].iter().filter(own).any(|early| overtook(early, late))
+            is_filling && before[..at].iter().filter(own).any(|early| overtook(early, (at, late)))
         })
     }
 

@@ -45,7 +45,7 @@ pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<O
     // And who had sent a SYN of its own repeats the SYN-ACK by the timer of that.
     let repeated = copies.nth(1).is_some() && !is_told && connection.halves.server.syns == 0;
     // Of the copies the oldest that is no farther back than the soonest echo.
-    let slower = if repeated { soonest_echo(&notes[syn_ack..], Side::Server) } else { None };
+    let slower = if repeated { soonest_echo(&notes[syn_ack..], Side::Server, |_| true) } else { None };
     let slower =
         slower.map(|echoed| soonest_repeat(&notes[syn_ack..], Side::Server).map_or(echoed, |ns| ns.min(echoed)));
     let slower = slower.and_then(|echoed| {
@@ -72,9 +72,11 @@ pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<O
             if rtt < SYN_ACK_RTO_NS {
                 Some(rtt)
             } else if is_by_own_timer {
-                soonest_echo(&notes[syn_ack + 1..], Side::Server).filter(|&echoed| echoed < SYN_ACK_RTO_NS)
+                // A probe bounds the way, and measures nothing.
+                let answers = |note: &Noted| !note.class.contains(Class::KEEPALIVE);
+                soonest_echo(&notes[syn_ack + 1..], Side::Server, answers).filter(|&echoed| echoed < SYN_ACK_RTO_NS)
             } else {
-                let echoed = soonest_echo(notes, Side::Server);
+                let echoed = soonest_echo(notes, Side::Server, |_| true);
                 let timed = Some(rtt - repeated_unseen_ns(&notes[syn_ack..])).filter(|&ns| (0..rtt).contains(&ns));
                 echoed.into_iter().chain(timed).min().map(|least| rtt.min(least))
             }
@@ -95,15 +97,15 @@ fn after_probes(notes: &[Noted], ack: usize) -> Option<usize> {
 }
 
 /// From the tap to `side` and back, at most: the least time from a timestamp of its peer to its echo. What a probe echoes
-/// its sender has had for as long as it waits before it probes (RFC 9293, section 3.8.4).
-fn soonest_echo(notes: &[Noted], side: Side) -> Option<i64> {
+/// its sender has had for as long as it waits before it probes (RFC 9293, section 3.8.4). Only what `counts` is looked at.
+fn soonest_echo(notes: &[Noted], side: Side, counts: impl Fn(&Noted) -> bool) -> Option<i64> {
     let echoed = |(index, answer): (usize, &Noted)| {
         let echo = answer.timestamps?.echo;
         let carries = |note: &&Noted| note.side != side && note.timestamps.is_some_and(|stamps| stamps.value == echo);
         let waited_ns = if answer.class.contains(Class::KEEPALIVE) { KEEPALIVE_NS_MIN } else { 0 };
         Some(answer.time.since(notes[..index].iter().find(carries)?.time) - waited_ns)
     };
-    let answers = notes.iter().enumerate().filter(|(_, note)| note.side == side && !note.is_rst());
+    let answers = notes.iter().enumerate().filter(|(_, note)| note.side == side && !note.is_rst() && counts(note));
     answers.filter_map(echoed).filter(|&rtt| rtt >= 0).min()
 }
 

@@ -363,10 +363,11 @@ impl Connection {
         }
     }
 
-    /// The peer said SYN-ACK last, and this side nothing since: what it says now may complete the opening.
+    /// The peer said SYN-ACK last, and this side nothing since but a SYN again: what it says now may complete the opening.
     fn answers_syn_ack(&self, side: Side) -> bool {
         let newest = self.halves[!side].last.filter(|last| last.flags.contains(Flags::SYN | Flags::ACK));
-        newest.is_some_and(|newest| self.halves[side].last.is_some_and(|last| last.frame < newest.frame))
+        let is_first = |last: Noted, newest: Noted| last.frame < newest.frame || last.is_syn();
+        newest.zip(self.halves[side].last).is_some_and(|(newest, last)| is_first(last, newest))
     }
 
     /// It comes after probes of a side whose SYN-ACK was repeated, before any payload: unlike them it completes the opening.
