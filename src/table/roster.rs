@@ -144,6 +144,9 @@ impl Place {
     }
 }
 
+/// While connections leave, what is needed of the one that comes so many later is brought into the cache.
+const LOOK_AHEAD: usize = 8;
+
 /// Places that are looked at for a handshake that nobody has completed. In a flood most of them are.
 const PROBES: usize = 8;
 
@@ -660,8 +663,11 @@ impl Table {
         Some(number)
     }
 
-    /// The same for a SYN alone.
+    /// The same for the SYN alone that has waited longest.
     fn give_up(&mut self, number: u32, leave: impl FnOnce(Left<'_>)) {
+        if let Some(key) = self.asked.behind(LOOK_AHEAD) {
+            self.index.prefetch(key.hash(self.seed));
+        }
         let Some(lone) = self.asked.get(number) else { return };
         self.asked.remove(number);
         let key = lone.key();
@@ -671,8 +677,12 @@ impl Table {
         leave(lone.leave());
     }
 
-    /// The same for one that rests.
+    /// The same for who has rested longest.
     fn end_rest(&mut self, number: u32, leave: impl FnOnce(Left<'_>)) {
+        self.resting.prefetch_behind(2 * LOOK_AHEAD);
+        if let Some(key) = self.resting.behind(LOOK_AHEAD) {
+            self.index.prefetch(key.key().hash(self.seed));
+        }
         let Some(sleeper) = self.resting.get(number) else { return };
         let key = sleeper.key.key();
         let past = &mut self.past;

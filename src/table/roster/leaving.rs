@@ -1,6 +1,6 @@
 //! Who leaves because time passes, or because the input has ended.
 
-use super::{Place, RESTING, Table};
+use super::{LOOK_AHEAD, Place, RESTING, Table};
 use crate::base::Timestamp;
 use crate::base::prefetch::prefetch;
 use crate::connection::Profile;
@@ -14,9 +14,6 @@ use crate::table::slab::Slab;
 /// A longer pause between two packets of the whole capture is a pause of the capture, or a jump of its clock, and ends
 /// no connection by itself.
 const PAUSE_MAX_NS: i64 = 60_000_000_000;
-
-/// While connections leave, the record of the one that comes so many later is brought into the cache.
-const LOOK_AHEAD: usize = 8;
 
 /// Stream numbers for each connection that is still there, at most, for putting them in order by number.
 const SPARSE_MAX: usize = 4;
@@ -104,19 +101,8 @@ impl Table {
                 self.expire_records(end, &mut leave);
             }
             match first {
-                Some((.., Place::Asked(number))) => {
-                    if let Some(key) = self.asked.behind(LOOK_AHEAD) {
-                        self.index.prefetch(key.hash(self.seed));
-                    }
-                    self.give_up(number, &mut leave);
-                }
-                Some((.., Place::Resting(number))) => {
-                    self.resting.prefetch_behind(2 * LOOK_AHEAD);
-                    if let Some(key) = self.resting.behind(LOOK_AHEAD) {
-                        self.index.prefetch(key.key().hash(self.seed));
-                    }
-                    self.end_rest(number, &mut leave);
-                }
+                Some((.., Place::Asked(number))) => self.give_up(number, &mut leave),
+                Some((.., Place::Resting(number))) => self.end_rest(number, &mut leave),
                 _ => break,
             }
         }
