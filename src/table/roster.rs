@@ -668,7 +668,8 @@ impl Table {
         if let Some(key) = self.asked.behind(LOOK_AHEAD) {
             self.index.prefetch(key.hash(self.seed));
         }
-        let Some(lone) = self.asked.get(number) else { return };
+        let lone = self.asked.get(number);
+        let Some(lone) = &lone else { return };
         self.asked.remove(number);
         let key = lone.key();
         let left = self.past.push(key, &lone.remains());
