@@ -15,6 +15,11 @@ const EXCHANGES_MIN: usize = 2;
 /// (RFC 9293, section 3.8.6.3: no more than 500), ns.
 const SILENCE_MIN_NS: i64 = 1_000_000_000;
 
+/// What hosts and routers begin to count hops from.
+const INITIAL_TTLS: [u8; 3] = [64, 128, u8::MAX];
+/// Hardly a path has more hops.
+const HOPS_MAX: u8 = 32;
+
 /// What shows that a reset came from nearer than the host whose address it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Between {
@@ -25,8 +30,8 @@ pub enum Between {
         /// From the tap to its supposed sender and back, ns.
         path_ns: i64,
     },
-    /// It crossed another number of hops.
-    OtherHops {
+    /// Its TTL is not that of its supposed sender.
+    OtherTtl {
         /// The TTL of all else of its supposed sender.
         usual: u8,
     },
@@ -61,7 +66,20 @@ impl Hindsight<'_> {
         if is_alone && path_ns >= PATH_MIN_NS && answered_ns < path_ns / 3 {
             return Some(Between::TooSoon { answered_ns, path_ns });
         }
-        let usual = own.ttl.filter(|&ttl| ttl == last.ttl && ttl != reset.ttl)?;
-        Some(Between::OtherHops { usual })
+        let is_silent = reset.time.since(last.time) >= SILENCE_MIN_NS;
+        let usual = own.ttl.filter(|&ttl| ttl == last.ttl && is_of_another(reset.ttl, ttl, is_silent))?;
+        Some(Between::OtherTtl { usual })
     }
+}
+
+/// What has `ttl` was sent by somebody else than what has `usual`: it crossed fewer hops, or began with another number; after a
+/// silence, with any other. Applications choose 1 and 255 (BGP, RFC 5082), which their host's own answers do not have.
+fn is_of_another(ttl: u8, usual: u8, is_silent: bool) -> bool {
+    let origin = |ttl: u8| {
+        let initial = INITIAL_TTLS.into_iter().find(|&initial| ttl <= initial)?;
+        Some((initial, initial - ttl)).filter(|&(_, hops)| hops <= HOPS_MAX)
+    };
+    let (Some((initial, hops)), Some((usual_initial, usual_hops))) = (origin(ttl), origin(usual)) else { return false };
+    let is_chosen = usual_initial == u8::MAX && initial != usual_initial;
+    ttl != usual && (is_silent || hops <= usual_hops) && !is_chosen
 }

@@ -343,7 +343,7 @@ fn made_between(clue: Between, trigger: &Noted, silence: i64) -> Judgement {
         Between::TooSoon { answered_ns, path_ns } => {
             format!("within {}, and its supposed sender is {} away", duration(answered_ns), duration(path_ns))
         }
-        Between::OtherHops { usual } => format!("with another TTL than the {usual} of all else of its supposed sender"),
+        Between::OtherTtl { usual } => format!("with another TTL than the {usual} of all else of its supposed sender"),
     };
     let is_idle = silence >= MIDDLEBOX_SILENCE_MIN_NS;
     let evidence = format!(
@@ -355,7 +355,7 @@ fn made_between(clue: Between, trigger: &Noted, silence: i64) -> Judgement {
     if !is_idle {
         return Judgement::new(Cause::Injected, Confidence::Medium, &[Cause::IdleExpired], evidence);
     }
-    let is_sure = silence >= MIDDLEBOX_IDLE_MIN_NS && matches!(clue, Between::OtherHops { .. });
+    let is_sure = silence >= MIDDLEBOX_IDLE_MIN_NS && matches!(clue, Between::OtherTtl { .. });
     let confidence = if is_sure { Confidence::High } else { Confidence::Medium };
     Judgement::new(Cause::IdleExpired, confidence, &[Cause::Injected], evidence)
 }

@@ -26,7 +26,7 @@ finding! {
     /// server > ACK
     /// idle 2h
     /// client > data 100
-    /// server > RST ttl 250
+    /// server > RST ttl 255
     /// ```
     ///
     /// # Not to be confused with

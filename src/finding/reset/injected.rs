@@ -48,8 +48,8 @@ finding! {
     /// server > RST ACK win 64240 <TS val 100 ecr 100>
     /// ```
     ///
-    /// Nor does a host answer with another TTL than all else of it has. That is a firewall which cuts the connection, and the
-    /// supposed sender lives on; after a silence it is `reset-idle-expired`:
+    /// Nor does a host answer with the TTL of somebody nearer. That is a firewall which cuts the connection, and the supposed
+    /// sender lives on; after a silence it is `reset-idle-expired`:
     ///
     /// ```trace fires
     ///        client > SYN
@@ -58,7 +58,7 @@ finding! {
     ///        client > data 100
     /// +20ms  server > data 100
     /// +200ms client > data 100
-    /// +20ms  server > RST ttl 63
+    /// +20ms  server > RST ttl 255
     /// ```
     ///
     /// # Not to be confused with

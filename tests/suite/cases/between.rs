@@ -27,13 +27,19 @@ fn far_away(ms: u32) -> String {
 fn a_box_on_the_way_ends_nobody_whose_name_it_takes() {
     let open = "SYN-RECEIVED ESTABLISHED";
     // Another number of hops.
-    let hops = far_away(20) + "+2 client > data 50\n+20ms server > RST ttl 63";
+    let hops = far_away(20) + "+2 client > data 50\n+20ms server > RST ttl 255";
     holds(&hops, &[("server", open), ("client error", "ECONNRESET"), ("resets", "idle-expired medium")]);
     // Sooner than the server could have heard of it.
     let soon = far_away(20) + "+2 client > data 50\n+1ms server > RST";
     holds(&soon, &[("server", open), ("client error", "ECONNRESET"), ("resets", "idle-expired medium")]);
-    let busy = far_away(20) + "+200ms client > data 50\n+20ms server > RST ttl 63";
+    let busy = far_away(20) + "+200ms client > data 50\n+20ms server > RST ttl 255";
     holds(&busy, &[("server", open), ("resets", "injected medium")]);
+    // Farther away than the server is no box on the way, and what BGP sends with is not what its host answers with.
+    let farther = far_away(20) + "+200ms client > data 50\n+20ms server > RST ttl 60";
+    let chosen = "server ttl 255\n".to_owned() + &far_away(20) + "+200ms client > data 50\n+20ms server > RST ttl 64";
+    for own in [farther, chosen] {
+        holds(&own, &[("resets", "no-connection medium")]);
+    }
 }
 
 #[test]
