@@ -571,6 +571,10 @@ impl<'a> Machine<'a> {
             // A listener's child is handed to its application only when open (accept).
             self.enter(State::Established, event.time, event.frame, Basis::Seen);
         }
+        if event.cue == Cue::Fin && self.state == State::SynReceived {
+            // What brings the FIN acknowledges first (RFC 9293, section 3.10.7.4, fifth).
+            self.enter(State::Established, event.time, event.frame, event.basis);
+        }
         if self.lived && self.state == State::Closed && event.cue != Cue::SendSyn {
             return;
         }

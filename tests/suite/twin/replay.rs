@@ -289,9 +289,14 @@ pub fn live_otherwise(life: &Life, side: Side, otherwise: &Otherwise) -> Option<
 fn deliveries(passages: &[Passage], end: Timestamp) -> VecDeque<(Timestamp, Rc<[u8]>)> {
     let mut deliveries = Vec::new();
     for passage in passages {
-        let frame = passage.seen.iter().map(|(frame, _)| *frame).min();
-        let until_then = passage.delivered.iter().filter(|at| **at <= end);
-        deliveries.extend(until_then.map(|at| (*at, frame, Rc::clone(&passage.packet))));
+        let first = passage.seen.iter().map(|(frame, _)| *frame).min();
+        // Each copy has a frame of its own, unless one of them was lost.
+        let is_whole = passage.seen.len() == passage.delivered.len();
+        let copies = passage.delivered.iter().enumerate().filter(|(_, at)| **at <= end);
+        deliveries.extend(copies.map(|(copy, at)| {
+            let frame = if is_whole { passage.seen.get(copy).map(|(frame, _)| *frame) } else { first };
+            (*at, frame, Rc::clone(&passage.packet))
+        }));
     }
     deliveries.sort_by_key(|(at, frame, _)| (*at, *frame));
     deliveries.into_iter().map(|(at, _, packet)| (at, packet)).collect()
