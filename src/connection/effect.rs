@@ -177,12 +177,25 @@ impl Hindsight<'_> {
                     && self.notes[earlier.note].seq == note.seq
                     && earlier.acceptance.resets()
             };
-            let mut same = earlier.iter().rev().filter(is_same);
-            let Some(last) = same.next().filter(|last| last.receiver_goes_on) else { continue };
-            let in_vain = 1 + same.take_while(|earlier| earlier.receiver_goes_on).count();
+            let crossing_ns = self.arrivals.crossing_ns(!note.side);
+            // Those of one burst answer what was sent together.
+            let (mut in_vain, mut pause_ns, mut newest) = (0, 0, note.time);
+            for last in earlier.iter().rev().filter(is_same) {
+                let since_ns = newest.since(self.notes[last.note].time);
+                if since_ns <= crossing_ns {
+                    continue;
+                }
+                if !last.receiver_goes_on {
+                    break;
+                }
+                if in_vain == 0 {
+                    pause_ns = since_ns;
+                }
+                in_vain += 1;
+                newest = self.notes[last.note].time;
+            }
             // A timer at most doubles (RFC 6298, section 5.5).
-            let due_ns = 2 * note.time.since(self.notes[last.note].time) + self.arrivals.crossing_ns(!note.side);
-            if in_vain >= IN_VAIN_MIN && self.horizon.since(note.time) < due_ns {
+            if in_vain >= IN_VAIN_MIN && self.horizon.since(note.time) < 2 * pause_ns + crossing_ns {
                 effect.accepted = false;
             }
         }

@@ -88,13 +88,17 @@ impl Journal {
     }
 
     /// Remembers a segment that matters mostly while it is among the newest. Of the older ones the first of each kind stays, and what
-    /// ended the longest silence: a finding may rest on it alone. Probes make room first: they come without end.
+    /// ended the longest silence: a finding may rest on it alone. Probes and what is nothing but progress make room first: they come
+    /// without end.
     pub(super) fn remarkable(&mut self, noted: Noted) {
         if self.recent.len() == RECENT_MAX {
-            let is_probe = |index: &usize| self.recent[*index].class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE);
+            let is_plain = |index: &usize| {
+                let class = self.recent[*index].class;
+                class.is_empty() || class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE)
+            };
             let mut older = (1..RECENT_MAX - NEWEST).filter(|&index| !self.is_witness(index));
             let first = older.clone().next();
-            let leaves = self.recent.remove(older.find(is_probe).or(first).unwrap_or(0));
+            let leaves = self.recent.remove(older.find(is_plain).or(first).unwrap_or(0));
             self.drop_noted(leaves);
         }
         self.recent.push_back(noted);
