@@ -151,14 +151,6 @@ fn measure(profile: Profile, totals: &Totals, arguments: &Arguments, path: &Path
         if let (true, Rung::Whole, Some(ratio)) = (arguments.guard, rung, ratio) {
             let most = floors_at_most(profile);
             ensure!(ratio <= most, "{}: the whole analysis takes {ratio:.1} floors; at most {most}", profile.name());
-            let plain = arguments.rungs.iter().position(|&rung| rung == Rung::Plain);
-            let across =
-                plain.map(|plain| median(rounds.iter().map(|costs| costs[at].cpu_ns / costs[plain].cpu_ns).collect()));
-            ensure!(
-                across.is_none_or(|times| times <= ACROSS_AT_MOST),
-                "{}: counting across connections makes it {across:.2?} times as long; at most {ACROSS_AT_MOST}",
-                profile.name()
-            );
         }
     }
     let place = |wanted| arguments.rungs.iter().position(|&rung| rung == wanted);
@@ -167,8 +159,8 @@ fn measure(profile: Profile, totals: &Totals, arguments: &Arguments, path: &Path
         println!("  across connections: {ratio:.2} of what each takes by itself");
         let name = profile.name();
         ensure!(
-            ratio <= ACROSS_MAX,
-            "{name}: counting across connections makes it {ratio:.1} times as dear; at most {ACROSS_MAX}"
+            ratio <= ACROSS_AT_MOST,
+            "{name}: counting across connections makes it {ratio:.2} times as dear; at most {ACROSS_AT_MOST}"
         );
     }
     Ok(())
@@ -190,10 +182,6 @@ fn measure_writing(path: &Path, rounds: usize) -> Result<()> {
     Ok(())
 }
 
-/// How many times as dear the analysis may be with counting across connections: twice what it is now at that scale, where what
-/// is done once at the end counts most.
-const ACROSS_MAX: f64 = 4.0;
-
 /// As many floors as the whole analysis may take: twice what it takes now (docs/bench), since a busy machine does not
 /// disturb both alike.
 fn floors_at_most(profile: Profile) -> f64 {
@@ -207,8 +195,8 @@ fn floors_at_most(profile: Profile) -> f64 {
 }
 
 /// As many times the analysis of every connection by itself as the whole may take. With few connections, as where this is held,
-/// what is done once for each group is what counts.
-const ACROSS_AT_MOST: f64 = 1.5;
+/// what is done once for each group is what counts: 1.16 on `web` and 1.46 on `tiny`, of a quiet machine; of a busy one up to 1.5.
+const ACROSS_AT_MOST: f64 = 1.8;
 
 fn time<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Cost)> {
     let wall = Instant::now();
