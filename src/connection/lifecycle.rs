@@ -500,7 +500,10 @@ impl Hindsight<'_> {
             return None;
         }
         let after = without.max(own_fin);
-        let copy = after + seen[after..].iter().position(is_copy)?;
+        // Octets before it that were missing came no sooner than with another.
+        let is_next = |note: &Noted| is_copy(note) && !note.class.contains(Class::AFTER_GAP);
+        let later = &seen[after..];
+        let copy = after + later.iter().position(is_next).or_else(|| later.iter().position(is_copy))?;
         // What answers it may be on its way.
         let is_answered_by_now = self.horizon.since(seen[copy].time) > self.arrivals.crossing_ns(side);
         is_answered_by_now.then_some(copy)
