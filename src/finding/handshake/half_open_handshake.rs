@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::base::Side;
 use crate::connection::{OpenKind, Retries};
-use crate::finding::phrase::duration;
+use crate::finding::phrase::{duration, times};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -83,8 +83,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         }
     });
     let message = format_args!(
-        "{} answered the SYN from {} {} times and was never acknowledged{end}",
-        case.connection.server, case.connection.client, case.connection.halves.server.syn_acks
+        "{} answered the SYN from {} {} and was never acknowledged{end}",
+        case.connection.server,
+        case.connection.client,
+        times(u64::from(case.connection.halves.server.syn_acks))
     );
     let frames = syn_acks.iter().map(|note| note.frame);
     ENTRY.draft(confidence, first.time, frames, message).endpoint(Side::Server).push(found);

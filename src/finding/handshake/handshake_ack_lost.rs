@@ -2,7 +2,7 @@
 
 use crate::base::Side;
 use crate::connection::{Noted, OpenKind, SYN_REPEATED_NS, Tap};
-use crate::finding::phrase::duration;
+use crate::finding::phrase::{duration, times};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -152,8 +152,8 @@ fn behind_the_loss(case: &Case<'_>, found: &mut Found) {
         return;
     }
     let message = format_args!(
-        "the acknowledgments that complete the handshake were lost before the tap: the server repeated its SYN-ACK {} times within {}, and the client, which did not repeat its SYN, had the first; frame {} completed it",
-        copies.len() - 1,
+        "the acknowledgments that complete the handshake were lost before the tap: the server repeated its SYN-ACK {} within {}, and the client, which did not repeat its SYN, had the first; frame {} completed it",
+        times(copies.len() as u64 - 1),
         duration(last.time.since(first.time)),
         done.frame
     );
