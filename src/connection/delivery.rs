@@ -418,10 +418,14 @@ impl Arrivals {
         // No keepalive is due while something is unacknowledged (Linux `tcp_keepalive_timer`).
         let shows = |later: &Noted| echoes(later, &notes[note]) || later.class.contains(Class::KEEPALIVE);
         let heard_after = notes[note..].iter().any(|later| later.side == side && shows(later));
-        // Those before it stood behind octets that were missing, and it does not.
-        let is_next = answers[..without_effect].iter().all(|&lost| notes[lost].seq.after(notes[note].seq));
-        if without_effect.min(repetitions) >= LOST_IN_A_ROW && !heard_after && !is_next {
-            return (None, without_effect + 1);
+        if without_effect.min(repetitions) >= LOST_IN_A_ROW && !heard_after {
+            // Those may have stood beyond the window, which one before them does not.
+            let is_nearer = |&answer: &usize| {
+                answers[..without_effect].iter().all(|&lost| notes[lost].seq.after(notes[answer].seq))
+            };
+            let nearer = answers[without_effect..].iter().copied().find(is_nearer);
+            let receipt = nearer.map(|answer| Receipt::of(answer, Arrival::Presumed, without_effect));
+            return (receipt, without_effect + 1);
         }
         let arrival = if heard_after { Arrival::Shown } else { Arrival::Presumed };
         (Some(Receipt::of(note, arrival, without_effect)), without_effect)

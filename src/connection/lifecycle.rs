@@ -500,10 +500,10 @@ impl Hindsight<'_> {
             return None;
         }
         let after = without.max(own_fin);
-        // Octets before it that were missing came no sooner than with another.
-        let is_next = |note: &Noted| is_copy(note) && !note.class.contains(Class::AFTER_GAP);
+        // Octets before it that had been missing came no sooner than with the copy that brings them.
+        let brings_them = |note: &Noted| is_copy(note) && note.class.contains(Class::FILLS_GAP);
         let later = &seen[after..];
-        let copy = after + later.iter().position(is_next).or_else(|| later.iter().position(is_copy))?;
+        let copy = after + later.iter().position(brings_them).or_else(|| later.iter().position(is_copy))?;
         // What answers it may be on its way.
         let is_answered_by_now = self.horizon.since(seen[copy].time) > self.arrivals.crossing_ns(side);
         is_answered_by_now.then_some(copy)
