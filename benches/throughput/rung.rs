@@ -16,7 +16,7 @@ use lastack::finding::{Gist, Sketch, Thresholds, Verdict};
 use lastack::population::{Departure, INTERVAL_NS, Tally};
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
 use lastack::segment::Segment;
-use lastack::source::{self, Access, CaptureSet, Input, Source};
+use lastack::source::{self, Access, CaptureSet, Input, ReadAhead, Source};
 use lastack::table::{Left, Limits, Locator, Table};
 
 use crate::floor::{BATCH, Facts, Floor};
@@ -295,7 +295,10 @@ fn whole(path: &Path, threads: usize, sink: &mut dyn Sink) -> Result<u64> {
 }
 
 fn analyse_with(path: &Path, options: Options, sink: &mut dyn Sink) -> Result<u64> {
-    let mut source = source::open(vec![Input::Path(path.to_owned())], source::Options::default())?;
+    // As `lastack read` opens it.
+    let ahead = if options.threads > 1 { ReadAhead::Long } else { ReadAhead::Nothing };
+    let mut source =
+        source::open(vec![Input::Path(path.to_owned())], source::Options { ahead, ..source::Options::default() })?;
     let outcome = analyse(&mut source, &options, None, sink, &mut ())?;
     let summary = outcome.summary;
     ensure!(outcome.source_error.is_none() && summary.segments == summary.frames, "{summary:?}");

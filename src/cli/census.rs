@@ -65,7 +65,7 @@ pub fn run(arguments: &CensusArguments, talk: &Talk) -> anyhow::Result<Outcome> 
     let mut options = timers.options()?;
     options.interval_ns = Some(*every_ns);
     let file = output.file.as_deref();
-    let Ready { interrupt, mut captures, mut out, place, bar } = ready(input, file, talk)?;
+    let Ready { interrupt, mut captures, mut out, place, bar } = ready(input, options.threads, file, talk)?;
     let progress = Progress::new(bar, &captures, &interrupt);
     let ((), analysed) = analyse(&mut captures, &options, (), &place, progress)?;
     let population = &analysed.population;

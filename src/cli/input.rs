@@ -14,7 +14,7 @@ use super::{Outcome, say};
 use crate::analysis::{self, Filter, Options, Outcome as Analysed};
 use crate::policy::Policy;
 use crate::report::{Sink, Summary, counted};
-use crate::source::{self, CaptureFilter, CaptureSet, Unpacking};
+use crate::source::{self, CaptureFilter, CaptureSet, ReadAhead};
 
 /// Who else tells the reader what was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +69,10 @@ pub struct Ready {
 ///
 /// # Errors
 /// What [`open`] and [`Output::open`] say; the sandbox that was insisted on is not to be had.
-pub fn ready(input: &Input, file: Option<&Path>, talk: &Talk) -> anyhow::Result<Ready> {
+pub fn ready(input: &Input, threads: usize, file: Option<&Path>, talk: &Talk) -> anyhow::Result<Ready> {
     sandbox::enter(talk.sandbox, &needs(input, file))?;
     let interrupt = Interrupt::listen()?;
-    let captures = open(input, &interrupt)?;
+    let captures = open(input, threads, &interrupt)?;
     let out = Output::open(file, &input.captures, Buffering::Blocks)?;
     let place = out.place();
     let bar = if talk.no_progress || talk.quiet { Bar::Hidden } else { Bar::Shown };
@@ -83,7 +83,7 @@ pub fn ready(input: &Input, file: Option<&Path>, talk: &Talk) -> anyhow::Result<
 ///
 /// # Errors
 /// What [`source::open`] says; the capture filter is none.
-pub fn open(input: &Input, interrupt: &Interrupt) -> anyhow::Result<Captures> {
+pub fn open(input: &Input, threads: usize, interrupt: &Interrupt) -> anyhow::Result<Captures> {
     let inputs = input
         .captures
         .iter()
@@ -92,8 +92,12 @@ pub fn open(input: &Input, interrupt: &Interrupt) -> anyhow::Result<Captures> {
             other => other,
         })
         .collect();
-    let unpacking = if cores() > 1 { Unpacking::Apart } else { Unpacking::Inline };
-    let set = source::open(inputs, source::Options { unpacking, ..source::Options::default() })?;
+    let ahead = match cores() {
+        1 => ReadAhead::Nothing,
+        _ if threads == 1 => ReadAhead::Compressed,
+        _ => ReadAhead::Long,
+    };
+    let set = source::open(inputs, source::Options { ahead, ..source::Options::default() })?;
     let filter = input.filter.as_deref().map(|filter| CaptureFilter::new(filter, &set.link_types())).transpose()?;
     Ok(Captures { set, filter })
 }

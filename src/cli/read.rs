@@ -28,7 +28,7 @@ pub fn run(arguments: ReadArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let options = timers.options()?;
     sandbox::enter(talk.sandbox, &needs(&input, output.file.as_deref()))?;
     let interrupt = Interrupt::listen()?;
-    let mut captures = open(&input, &interrupt)?;
+    let mut captures = open(&input, options.threads, &interrupt)?;
     let file = output.file.as_deref();
     let buffering = if reads_stdin(&input) { Buffering::Records } else { Buffering::Blocks };
     let mut out = Output::open(file, &input.captures, buffering)?;

@@ -25,7 +25,7 @@ pub fn run(arguments: &ShowArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     refuse_later(output.format)?;
     let mut options = timers.options()?;
     let file = output.file.as_deref();
-    let Ready { interrupt, mut captures, mut out, place, bar } = ready(input, file, talk)?;
+    let Ready { interrupt, mut captures, mut out, place, bar } = ready(input, options.threads, file, talk)?;
     let progress = Progress::new(bar, &captures, &interrupt);
     let selection = Selection { streams: vec![*stream], ..Selection::default() };
     let (is_shown, analysed) = match output.format {

@@ -51,7 +51,7 @@ pub fn run(arguments: &SsArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let mut options = timers.options()?;
     options.moment = Some(*at);
     let file = output.file.as_deref();
-    let Ready { interrupt, mut captures, mut out, place, bar } = ready(input, file, talk)?;
+    let Ready { interrupt, mut captures, mut out, place, bar } = ready(input, options.threads, file, talk)?;
     let progress = Progress::new(bar, &captures, &interrupt);
     let ((), mut analysed) = analyse(&mut captures, &options, (), &place, progress)?;
     let Some(table) = analysed.sockets.take() else { bail!("no moment was reached") };

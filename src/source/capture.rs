@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
-use super::apart::read_apart;
 use super::catalog::Catalog;
 use super::compression::{self, Compression};
 use super::error::Fault;
@@ -17,8 +16,8 @@ use super::meter::{Meter, Metered};
 use super::pcap::{self, PcapReader};
 use super::pcapng::{self, PcapngReader};
 use super::snoop::{self, SnoopReader};
-use super::window::Window;
-use super::{Access, Frame, Interface, Options, Record, Unpacking, limits, script};
+use super::window::{Beginning, Window};
+use super::{Access, Frame, Interface, Options, ReadAhead, Record, limits, script};
 use crate::base::prefetch::{LINE_BYTES, prefetch};
 use crate::base::{FrameNumber, Timestamp};
 
@@ -130,11 +129,15 @@ const TEXT: Fault = Fault::Foreign {
 /// How many bytes tell a format or a compression.
 const HEAD_BYTES: usize = 8;
 
+/// Buffers that a file fills before it is worth a thread that reads it ahead.
+const AHEAD_BUFFERS_MIN: u64 = 4;
+
 impl Capture {
     /// Opens the file at `path`. `file` is the index that its interfaces are registered with.
     pub(super) fn open(path: &Path, options: &Options, file: usize, catalog: &mut Catalog) -> Result<Self, Fault> {
         let opened = File::open(path)?;
-        if options.access == Access::Map && opened.metadata()?.is_file() {
+        let metadata = opened.metadata()?;
+        if options.access == Access::Map && metadata.is_file() {
             // SAFETY: the map is only read, as bytes of any value. A file that is truncated under it raises SIGBUS,
             // which `Access::Map` names as the price and which is why it is not the default.
             let mut window = Window::mapped(unsafe { Mmap::map(&opened)? });
@@ -142,7 +145,10 @@ impl Capture {
                 return Self::recognise(window, None, None, file, catalog);
             }
         }
-        Self::read(Box::new(opened), options, file, catalog)
+        let opened = Arc::new(opened);
+        let is_long = metadata.is_file() && metadata.len() >= AHEAD_BUFFERS_MIN * options.buffer_bytes as u64;
+        let long = is_long.then(|| Arc::clone(&opened));
+        Self::read_on(Box::new(opened), long, options, file, catalog)
     }
 
     /// Reads from a stream.
@@ -152,18 +158,32 @@ impl Capture {
         file: usize,
         catalog: &mut Catalog,
     ) -> Result<Self, Fault> {
+        Self::read_on(reader, None, options, file, catalog)
+    }
+
+    /// The same. If it is a `long` file, two may read it.
+    fn read_on(
+        reader: Box<dyn Read + Send>,
+        long: Option<Arc<File>>,
+        options: &Options,
+        file: usize,
+        catalog: &mut Catalog,
+    ) -> Result<Self, Fault> {
         let meter = Arc::new(Meter::default());
-        let metered = Metered::new(reader, Arc::clone(&meter), options.stop.clone());
-        let mut window = Window::buffered(Box::new(metered), options.buffer_bytes);
-        let compression = Compression::recognise(head(&mut window)?);
+        let beginning = |reader| Beginning::read(reader, HEAD_BYTES, options.buffer_bytes);
+        let mut begun = beginning(Box::new(Metered::new(reader, Arc::clone(&meter), options.stop.clone())))?;
+        let compression = Compression::recognise(begun.bytes());
         if let Some(compression) = compression {
-            let unpacked = compression::unpack(compression, window.into_reader(), Arc::clone(&meter))?;
-            let unpacked = match options.unpacking {
-                Unpacking::Inline => unpacked,
-                Unpacking::Apart => Box::new(read_apart(unpacked)?),
-            };
-            window = Window::buffered(unpacked, options.buffer_bytes);
+            let unpacked = compression::unpack(compression, begun.into_reader(), Arc::clone(&meter))?;
+            begun = beginning(unpacked)?;
         }
+        let long = long.filter(|_| compression.is_none() && options.ahead == ReadAhead::Long);
+        let long = long.map(|file| Metered::new(file, Arc::clone(&meter), options.stop.clone()));
+        let is_unpacked_apart = compression.is_some() && options.ahead != ReadAhead::Nothing;
+        let window = match long.is_some() || is_unpacked_apart {
+            true => Window::ahead(begun, long)?,
+            false => Window::buffered(begun),
+        };
         Self::recognise(window, compression, Some(meter), file, catalog)
     }
 
@@ -376,7 +396,8 @@ fn framed(window: &mut Window) -> Option<Result<Window, Fault>> {
             Err(Fault::Trace(error))
         }
     };
-    Some(written.map(|()| Window::buffered(Box::new(Cursor::new(pcap)), limits::BUFFER_BYTES)))
+    let beginning = || Beginning::read(Box::new(Cursor::new(pcap)), HEAD_BYTES, limits::BUFFER_BYTES);
+    Some(written.and_then(|()| Ok(Window::buffered(beginning()?))))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

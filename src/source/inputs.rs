@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::capture::Capture;
 use super::catalog::Catalog;
 use super::error::Fault;
-use super::{Access, Notice, Options, SourceError, Unpacking};
+use super::{Access, Notice, Options, ReadAhead, SourceError};
 use crate::base::{FrameNumber, Timestamp};
 
 /// Something to read captures from.
@@ -155,7 +155,7 @@ fn captures_of_directory(
 fn first_time(path: &Path, options: &Options) -> Result<Option<Timestamp>, Fault> {
     let survey = Options {
         access: Access::Buffer,
-        unpacking: Unpacking::Inline,
+        ahead: ReadAhead::Nothing,
         buffer_bytes: SURVEY_BUFFER_BYTES,
         ..options.clone()
     };

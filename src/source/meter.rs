@@ -1,6 +1,7 @@
 //! Counts the bytes that are read from the operating system, and repeats reads that a signal interrupted.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -39,23 +40,28 @@ impl std::error::Error for Stopped {}
 /// A reader with a meter.
 pub(super) struct Metered<R> {
     reader: R,
+    counted: Counted,
+}
+
+struct Counted {
     meter: Arc<Meter>,
     stop: Option<Arc<AtomicBool>>,
 }
 
 impl<R> Metered<R> {
     pub(super) fn new(reader: R, meter: Arc<Meter>, stop: Option<Arc<AtomicBool>>) -> Self {
-        Self { reader, meter, stop }
+        Self { reader, counted: Counted { meter, stop } }
     }
 }
 
-impl<R: Read> Read for Metered<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl Counted {
+    /// Reads once into `buffer`.
+    fn read(&self, buffer: &mut [u8], mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         loop {
             if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
                 return Err(io::Error::other(Stopped));
             }
-            match self.reader.read(buffer) {
+            match read(buffer) {
                 Ok(count) => {
                     self.meter.bytes.fetch_add(count as u64, Ordering::Relaxed);
                     if count == 0 && !buffer.is_empty() {
@@ -67,5 +73,28 @@ impl<R: Read> Read for Metered<R> {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Self { reader, counted } = self;
+        counted.read(buffer, |buffer| reader.read(buffer))
+    }
+}
+
+impl Metered<Arc<File>> {
+    /// Reads once from `offset` on, wherever others read.
+    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        #[cfg(unix)]
+        use std::os::unix::fs::FileExt as _;
+        #[cfg(windows)]
+        use std::os::windows::fs::FileExt as _;
+        self.counted.read(buffer, |buffer| {
+            #[cfg(unix)]
+            return self.reader.read_at(buffer, offset);
+            #[cfg(windows)]
+            return self.reader.seek_read(buffer, offset);
+        })
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! [`open`] takes files, directories of rotated captures and standard input and gives a [`CaptureSet`]: one input with
 //! running frame numbers. What is compressed is recognised by content. `window::Window` holds the bytes that
-//! are in memory; a reader per format steps through it.
+//! are in memory; a reader per format steps through it. A long file and whatever is compressed can be read [ahead](ReadAhead) by another
+//! thread.
 
-mod apart;
+mod ahead;
 mod byte_order;
 mod capture;
 mod catalog;
@@ -37,7 +38,7 @@ pub use interface::{Drops, Gap, Interface};
 pub use link_type::LinkType;
 pub use names::Names;
 pub use notice::Notice;
-pub use set::{Access, CaptureFile, CaptureSet, Options, Progress, Unpacking, open};
+pub use set::{Access, CaptureFile, CaptureSet, Options, Progress, ReadAhead, open};
 
 #[cfg(feature = "live")]
 pub mod live;

@@ -25,14 +25,16 @@ pub enum Access {
     Map,
 }
 
-/// Where compressed captures are unpacked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Unpacking {
-    /// On the thread that reads.
+/// What is read by a thread of its own, ahead of who asks for frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ReadAhead {
+    /// Nothing.
     #[default]
-    Inline,
-    /// On a thread of its own. Unpacking a frame costs several times its analysis.
-    Apart,
+    Nothing,
+    /// What is compressed: unpacking a frame costs several times its analysis.
+    Compressed,
+    /// Long files as well. Where frames are long, copying one out of the page cache costs more than its analysis.
+    Long,
 }
 
 /// How to read.
@@ -40,8 +42,8 @@ pub enum Unpacking {
 pub struct Options {
     /// How the bytes of regular files are reached.
     pub access: Access,
-    /// Where compressed captures are unpacked.
-    pub unpacking: Unpacking,
+    /// What is read by a thread of its own.
+    pub ahead: ReadAhead,
     /// Size of the buffer in bytes; it grows only for a longer record.
     pub buffer_bytes: usize,
     /// Once this is true, the next read from the operating system ends with [`SourceError::Stopped`], also one that a
@@ -51,12 +53,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            access: Access::default(),
-            unpacking: Unpacking::default(),
-            buffer_bytes: limits::BUFFER_BYTES,
-            stop: None,
-        }
+        Self { access: Access::default(), ahead: ReadAhead::default(), buffer_bytes: limits::BUFFER_BYTES, stop: None }
     }
 }
 
@@ -278,11 +275,15 @@ impl CaptureSet {
         self.upcoming += 1;
         let later = self.members.get(self.upcoming).and_then(|member| member.first_time);
         self.upcoming_time = later.unwrap_or(END_OF_TIME);
+        // Of those that overlap each would have a thread and its buffers.
+        let ahead =
+            if self.active.is_empty() { self.options.ahead } else { self.options.ahead.min(ReadAhead::Compressed) };
+        let options = Options { ahead, ..self.options.clone() };
         let member = &mut self.members[file];
         let opened = match &mut member.origin {
-            Origin::Path(path) => Capture::open(path, &self.options, file, &mut self.catalog),
+            Origin::Path(path) => Capture::open(path, &options, file, &mut self.catalog),
             Origin::Once(reader) => match reader.take() {
-                Some(reader) => Capture::read(reader, &self.options, file, &mut self.catalog),
+                Some(reader) => Capture::read(reader, &options, file, &mut self.catalog),
                 None => return Err(SourceError::ReadOnce { file: member.name.clone() }),
             },
         };

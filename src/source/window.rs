@@ -4,10 +4,15 @@
 //! A range stays valid until the next `fill`, so a frame can be lent from where it lies.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::Arc;
 
 use memmap2::Mmap;
+
+use super::ahead::{Ahead, Block, MARGIN_BYTES, Origin};
+use super::meter::Metered;
 
 /// How far ahead of the reader a map is touched. Walking records one by one in a map is a chain of cache misses;
 /// touching every line of the next stretch first lets the misses overlap.
@@ -17,8 +22,47 @@ const TOUCH_AHEAD_BYTES: usize = 64 << 10;
 const LINE_BYTES: usize = 64;
 
 enum Memory {
-    Buffer { bytes: Vec<u8>, reader: Box<dyn Read + Send> },
+    Buffer { bytes: Vec<u8>, feed: Feed },
     Map { map: Mmap, touched: usize },
+}
+
+/// Where the bytes of a buffer come from.
+enum Feed {
+    Reader(Box<dyn Read + Send>),
+    /// Another thread, which gives a buffer for a buffer.
+    Ahead(Ahead),
+}
+
+/// What was read of an input to know what it is.
+pub(super) struct Beginning {
+    bytes: Vec<u8>,
+    /// Of these the ones that were read.
+    len: usize,
+    reader: Box<dyn Read + Send>,
+    ended: bool,
+}
+
+impl Beginning {
+    /// Reads the first `need` bytes, or more, into a buffer of `capacity`.
+    pub(super) fn read(mut reader: Box<dyn Read + Send>, need: usize, capacity: usize) -> io::Result<Self> {
+        let (mut bytes, mut len, mut ended) = (vec![0; capacity.max(LINE_BYTES)], 0, false);
+        while len < need && !ended {
+            let count = reader.read(&mut bytes[len..])?;
+            len = bytes.len().min(len + count);
+            ended = count == 0;
+        }
+        Ok(Self { bytes, len, reader, ended })
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// The input from its first byte on, for another reader to take over.
+    pub(super) fn into_reader(mut self) -> Box<dyn Read + Send> {
+        self.bytes.truncate(self.len);
+        Box::new(io::Cursor::new(self.bytes).chain(self.reader))
+    }
 }
 
 /// A moving view of one input.
@@ -28,23 +72,34 @@ pub(super) struct Window {
     start: usize,
     /// The first byte that is not there.
     end: usize,
-    /// Where in the input the first byte of the memory lies.
-    base: u64,
+    /// Where that byte lies in the input.
+    offset: u64,
     /// The reader has said that there is no more.
     ended: bool,
 }
 
 impl Window {
-    /// Reads through one buffer of `capacity` bytes, which grows only for a record that is longer.
-    pub(super) fn buffered(reader: Box<dyn Read + Send>, capacity: usize) -> Self {
-        let memory = Memory::Buffer { bytes: vec![0; capacity.max(LINE_BYTES)], reader };
-        Self { memory, start: 0, end: 0, base: 0, ended: false }
+    /// Reads on through the buffer of `beginning`, which grows only for a record that is longer.
+    pub(super) fn buffered(beginning: Beginning) -> Self {
+        let Beginning { bytes, len, reader, ended } = beginning;
+        Self { memory: Memory::Buffer { bytes, feed: Feed::Reader(reader) }, start: 0, end: len, offset: 0, ended }
+    }
+
+    /// The same, and another thread reads on: the reader of `beginning`, or the `file` that it is.
+    pub(super) fn ahead(beginning: Beginning, file: Option<Metered<Arc<File>>>) -> io::Result<Self> {
+        let Beginning { bytes, len, reader, ended } = beginning;
+        let origin = match file {
+            Some(file) => Origin::File(file, len as u64),
+            None => Origin::Stream(reader),
+        };
+        let feed = Feed::Ahead(Ahead::of(origin, bytes.len())?);
+        Ok(Self { memory: Memory::Buffer { bytes, feed }, start: 0, end: len, offset: 0, ended })
     }
 
     /// Looks at a map of the whole input.
     pub(super) fn mapped(map: Mmap) -> Self {
         let end = map.len();
-        Self { memory: Memory::Map { map, touched: 0 }, start: 0, end, base: 0, ended: true }
+        Self { memory: Memory::Map { map, touched: 0 }, start: 0, end, offset: 0, ended: true }
     }
 
     /// What is in memory and not yet stepped over.
@@ -65,7 +120,7 @@ impl Window {
     /// Where in the input the first byte of [`Window::available`] lies.
     #[inline]
     pub(super) fn offset(&self) -> u64 {
-        self.base + self.start as u64
+        self.offset
     }
 
     /// Steps over `length` bytes and says where they lie. They stay there until the next [`Window::fill`].
@@ -73,6 +128,7 @@ impl Window {
     pub(super) fn step(&mut self, length: usize) -> Range<usize> {
         let from = self.start;
         self.start = self.end.min(from.saturating_add(length));
+        self.offset += (self.start - from) as u64;
         if let Memory::Map { map, touched } = &mut self.memory
             && self.start + LINE_BYTES > *touched
         {
@@ -87,51 +143,67 @@ impl Window {
         if self.end - self.start >= need {
             return Ok(true);
         }
-        let Memory::Buffer { bytes, reader } = &mut self.memory else { return Ok(false) };
-        if self.start > 0 {
+        let Memory::Buffer { bytes, feed } = &mut self.memory else { return Ok(false) };
+        // What is there of a record goes before the rest of it: to the front, or into the margin of the next block.
+        if self.start > 0 && matches!(feed, Feed::Reader(_)) {
             bytes.copy_within(self.start..self.end, 0);
-            self.base += self.start as u64;
             self.end -= self.start;
             self.start = 0;
         }
-        while self.end < need {
+        while self.end - self.start < need {
             if self.ended {
                 return Ok(false);
             }
-            if self.end == bytes.len() {
-                // Doubling up to what is needed, and only when what was there has been filled: a length that lies costs
-                // no memory.
-                let len = need.min(bytes.len() * 2);
-                bytes.reserve_exact(len - bytes.len());
-                bytes.resize(len, 0);
-            }
-            match reader.read(&mut bytes[self.end..]) {
-                Ok(0) => self.ended = true,
-                Ok(count) => self.end = bytes.len().min(self.end + count),
-                Err(error) => {
-                    self.ended = true;
-                    return Err(error);
+            match feed {
+                Feed::Reader(reader) => {
+                    if self.end == bytes.len() {
+                        // Doubling up to what is needed, and only when what was there has been filled: a length that lies costs
+                        // no memory.
+                        let len = need.min(bytes.len() * 2);
+                        bytes.reserve_exact(len - bytes.len());
+                        bytes.resize(len, 0);
+                    }
+                    match reader.read(&mut bytes[self.end..]) {
+                        Ok(0) => self.ended = true,
+                        Ok(count) => self.end = bytes.len().min(self.end + count),
+                        Err(error) => {
+                            self.ended = true;
+                            return Err(error);
+                        }
+                    }
+                }
+                Feed::Ahead(ahead) => {
+                    let block = ahead.next().inspect_err(|_| self.ended = true)?;
+                    self.ended = block.is_last;
+                    (self.start, self.end) = go_on_with(block, bytes, self.start..self.end, ahead);
                 }
             }
         }
         Ok(true)
     }
+}
 
-    /// The input from its first byte on, for another reader to take over. Only before anything was stepped over.
-    pub(super) fn into_reader(self) -> Box<dyn Read + Send> {
-        match self.memory {
-            Memory::Buffer { mut bytes, reader } => {
-                bytes.truncate(self.end);
-                Box::new(io::Cursor::new(bytes).chain(reader))
-            }
-            Memory::Map { map, .. } => Box::new(io::Cursor::new(map)),
-        }
+/// Makes `block` the buffer in place of `bytes`, of which `left` is still to be looked at and comes first. Returns where both are.
+fn go_on_with(block: Block, bytes: &mut Vec<u8>, left: Range<usize>, ahead: &mut Ahead) -> (usize, usize) {
+    let Block { bytes: mut room, end, .. } = block;
+    let len = left.len();
+    if len <= MARGIN_BYTES {
+        let start = MARGIN_BYTES - len;
+        room[start..MARGIN_BYTES].copy_from_slice(&bytes[left]);
+        ahead.give_back(std::mem::replace(bytes, room));
+        return (start, end);
     }
+    // A long record grows in its place with what is there of it.
+    bytes.truncate(left.end);
+    bytes.drain(..left.start);
+    bytes.extend_from_slice(&room[MARGIN_BYTES..end]);
+    ahead.give_back(room);
+    (0, bytes.len())
 }
 
 impl fmt::Debug for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Window").field("offset", &self.offset()).field("available", &(self.end - self.start)).finish()
+        f.debug_struct("Window").field("offset", &self.offset).field("available", &(self.end - self.start)).finish()
     }
 }
 

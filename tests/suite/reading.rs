@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use lastack::base::Timestamp;
 use lastack::source::write::{PacketOptions, PcapOptions, PcapWriter, PcapngWriter, Resolution};
-use lastack::source::{self, Access, ByteOrder, CaptureSet, Frame, Input, LinkType, Options, Source, SourceError};
+use lastack::source::{
+    self, Access, ByteOrder, CaptureSet, Frame, Input, LinkType, Options, ReadAhead, Source, SourceError,
+};
 
 /// A frame that outlives its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +89,11 @@ fn open_bytes(capture: &[u8]) -> CaptureSet {
 
 fn small_buffer() -> Options {
     Options { buffer_bytes: 64, ..Options::default() }
+}
+
+/// Another thread reads, in blocks of few bytes.
+fn ahead() -> Options {
+    Options { ahead: ReadAhead::Long, ..small_buffer() }
 }
 
 fn mapped() -> Options {

@@ -3,11 +3,12 @@
 use std::io::{Cursor, Write};
 
 use flate2::write::GzEncoder;
-use lastack::source::{self, Access, Input, Options, Unpacking};
+use lastack::source::{self, Access, Input, Options};
 use lz4_flex::frame::{FrameEncoder, FrameInfo};
 
 use super::{
-    Pieces, SHAPES, capture, drain, drain_set, file, frames_of, from_reader, open_bytes, small_buffer, three_frames,
+    Pieces, SHAPES, ahead, capture, drain, drain_set, file, frames_of, from_reader, open_bytes, small_buffer,
+    three_frames,
 };
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -33,10 +34,6 @@ type Pack = fn(&[u8]) -> Vec<u8>;
 
 const PACKS: [(&str, Pack); 3] = [("gzip", gzip), ("zstd", zstd), ("lz4", lz4)];
 
-fn apart() -> Options {
-    Options { unpacking: Unpacking::Apart, ..small_buffer() }
-}
-
 #[test]
 fn whole_or_in_several_members_and_on_either_thread() {
     for shape in SHAPES {
@@ -45,7 +42,7 @@ fn whole_or_in_several_members_and_on_either_thread() {
         for (name, pack) in PACKS {
             let members = [pack(&bytes[..50]), pack(&bytes[50..])].concat();
             for packed in [pack(&bytes), members] {
-                for options in [Options::default(), small_buffer(), apart()] {
+                for options in [Options::default(), small_buffer(), ahead()] {
                     let read = from_reader(Cursor::new(packed.clone()), options);
                     assert_eq!(read, (whole.clone(), None), "{name} {shape:?}");
                 }
@@ -80,7 +77,7 @@ fn a_stream_cut_anywhere_gives_frames_and_a_clear_error() {
     for (name, pack) in PACKS {
         let packed = pack(&bytes);
         for cut in 4..packed.len() {
-            for options in [small_buffer(), apart()] {
+            for options in [small_buffer(), ahead()] {
                 let (frames, error) = from_reader(Cursor::new(packed[..cut].to_vec()), options);
                 assert_eq!(frames[..], whole[..frames.len()]);
                 let error = error.unwrap_or_else(|| panic!("{name} cut at {cut} of {} went unnoticed", packed.len()));
@@ -101,7 +98,7 @@ fn a_damaged_stream_gives_the_same_frames_however_it_comes_in() {
             let mut damaged = packed.clone();
             damaged[at] ^= 0x55;
             let (frames, error) = from_reader(Cursor::new(damaged.clone()), Options::default());
-            let pieces = from_reader(Pieces::new(&damaged, &[1, 60, 1_000]), apart());
+            let pieces = from_reader(Pieces::new(&damaged, &[1, 60, 1_000]), ahead());
             assert_eq!(pieces, (frames.clone(), error.clone()), "{name} damaged at {at}");
             if error.is_some() {
                 let same = frames.iter().zip(&whole).take_while(|(one, other)| one == other).count();

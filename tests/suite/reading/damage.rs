@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use lastack::source::{self, ByteOrder, Input, Options, Source, limits};
 
-use super::{Outcome, Pieces, SHAPES, Shape, drain, file, from_reader, mapped, small_buffer, three_frames};
+use super::{Outcome, Pieces, SHAPES, Shape, ahead, drain, file, from_reader, mapped, small_buffer, three_frames};
 
 /// Values at which length arithmetic breaks.
 const EXTREMES: [u32; 10] = [0, 1, 2, 11, 0xffff, 0x0100_0001, 0x7fff_ffff, 0x8000_0000, 0xffff_fffc, 0xffff_ffff];
@@ -18,7 +18,7 @@ fn every_way(bytes: &[u8]) -> Outcome {
     let pieces = from_reader(Pieces::new(bytes, &[1, 7, 64]), small_buffer());
     assert_eq!(stream, pieces);
     let path = file(bytes);
-    for options in [Options::default(), mapped()] {
+    for options in [Options::default(), mapped(), ahead()] {
         let (frames, error) = drain(source::open(vec![Input::Path(path.clone())], options));
         // Only the name of the input may differ.
         let error = error.map(|error| error.replace(&path.display().to_string(), "capture"));

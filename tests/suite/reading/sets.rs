@@ -153,11 +153,18 @@ fn a_stream_is_merged_with_the_files_after_it_and_cannot_be_read_twice() {
 #[test]
 fn reading_stops_when_it_is_told_to() {
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let options = Options { stop: Some(stop.clone()), ..super::small_buffer() };
-    let stream = Input::Reader("stream".to_owned(), Box::new(Cursor::new(at_seconds(SHAPES[0], &[1, 2, 3, 4, 5, 6]))));
-    let mut set = source::open(vec![stream], options).expect("a capture");
-    assert!(matches!(source::Source::next_frame(&mut set), Ok(Some(_))));
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    let (rest, error) = drain_set(&mut set);
-    assert!(rest.len() < 5 && error.is_some_and(|error| error.contains("stream: stopped before frame")));
+    let options = |options| Options { stop: Some(stop.clone()), ..options };
+    let folder = folder("stop");
+    let bytes = at_seconds(SHAPES[0], &(1..=100).collect::<Vec<_>>());
+    write(&folder, "file", &bytes);
+    let stream = Input::Reader("stream".to_owned(), Box::new(Cursor::new(bytes)));
+    let file = Input::Path(folder.join("file"));
+    for (input, options) in [(stream, options(super::small_buffer())), (file, options(super::ahead()))] {
+        stop.store(false, std::sync::atomic::Ordering::Relaxed);
+        let mut set = source::open(vec![input], options).expect("a capture");
+        assert!(matches!(source::Source::next_frame(&mut set), Ok(Some(_))));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        let (rest, error) = drain_set(&mut set);
+        assert!(rest.len() < 20 && error.is_some_and(|error| error.contains(": stopped before frame")));
+    }
 }

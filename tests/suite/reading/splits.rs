@@ -3,7 +3,7 @@
 use lastack::source::{self, Input, Options};
 use proptest::prelude::*;
 
-use super::{Pieces, SHAPES, Shape, capture, drain, file, frames_of, from_reader, mapped, small_buffer};
+use super::{Pieces, SHAPES, Shape, ahead, capture, drain, file, frames_of, from_reader, mapped, small_buffer};
 
 fn any_frames() -> impl Strategy<Value = Vec<(i64, Vec<u8>, u32)>> {
     let time = 0..4_294_967_295_999_999_999_i64;
@@ -48,7 +48,7 @@ proptest! {
         let bytes = capture(shape, &frames);
         let whole = frames_of(&bytes);
         let path = file(&bytes);
-        for options in [Options::default(), small_buffer(), mapped()] {
+        for options in [Options::default(), small_buffer(), mapped(), ahead()] {
             let read = drain(source::open(vec![Input::Path(path.clone())], options));
             prop_assert_eq!(read, (whole.clone(), None));
         }
@@ -61,9 +61,14 @@ fn a_record_longer_than_the_buffer_is_read_whole() {
     let long: Vec<u8> = (0..3_000_000_u32).map(|n| n as u8).collect();
     let frames = [(5_000, vec![1; 60], 0), (6_000, long.clone(), 0), (7_000, vec![2; 60], 0)];
     for shape in SHAPES {
-        let read = frames_of(&capture(shape, &frames));
-        assert_eq!(read.len(), 3);
-        assert_eq!(read[1].bytes, long);
-        assert_eq!(read[2].bytes, vec![2; 60]);
+        let bytes = capture(shape, &frames);
+        let path = file(&bytes);
+        let input = vec![Input::Path(path.clone())];
+        for read in [frames_of(&bytes), drain(source::open(input, ahead())).0] {
+            assert_eq!(read.len(), 3);
+            assert_eq!(read[1].bytes, long);
+            assert_eq!(read[2].bytes, vec![2; 60]);
+        }
+        std::fs::remove_file(path).expect("the file of this shape");
     }
 }
