@@ -86,17 +86,29 @@ impl Record {
 
     /// Begins a connection with its first segment, in the place of what was here.
     #[inline]
-    pub fn begin(&mut self, opening: &Opening<'_>, first: &Segment) {
-        let &Opening { key, stream, from_low, predecessor, quoted, .. } = opening;
+    pub fn begin(&mut self, opening: &Opening<'_>, first: &Segment, clock: &Clock) {
+        let &Opening { key, stream, from_low, .. } = opening;
         (self.key, self.stream, self.client_is_low) = (Kept::of(key), stream, from_low);
-        (self.scheduled, self.pauses, self.touched) = (Bucket::NEVER, 0, true);
-        if predecessor.is_none() && quoted == 0 && Brief::can_begin(first) {
-            self.body = Body::Brief(Brief::EMPTY);
-            if let Body::Brief(brief) = &mut self.body {
-                brief.begin(first);
-            }
-            return;
+        (self.scheduled, self.pauses, self.touched) = (Bucket::NEVER, clock.lag().pauses, true);
+        if opening.is_plain() && Brief::can_begin(first) {
+            self.begin_brief(first);
+        } else {
+            self.begin_whole(opening, first);
         }
+    }
+
+    #[inline]
+    fn begin_brief(&mut self, first: &Segment) {
+        self.body = Body::Brief(Brief::EMPTY);
+        if let Body::Brief(brief) = &mut self.body {
+            brief.begin(first);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_whole(&mut self, opening: &Opening<'_>, first: &Segment) {
+        let &Opening { stream, predecessor, quoted, .. } = opening;
         let mut connection = Box::new(Connection::new(stream, first, predecessor.copied()));
         connection.completeness = quoted;
         connection.step(first);
@@ -108,10 +120,7 @@ impl Record {
         let (key, from_low) = Key::told_apart(lone.segment.source, lone.segment.destination);
         (self.key, self.stream, self.client_is_low) = (Kept::of(key.within(lone.segment.realm)), lone.stream, from_low);
         (self.scheduled, self.pauses, self.touched) = (Bucket::NEVER, lone.pauses, true);
-        self.body = Body::Brief(Brief::EMPTY);
-        if let Body::Brief(brief) = &mut self.body {
-            brief.begin(&lone.segment);
-        }
+        self.begin_brief(&lone.segment);
     }
 
     /// A record of its own for a SYN that is kept elsewhere, to look at it.

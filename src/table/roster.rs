@@ -455,6 +455,7 @@ impl Table {
     }
 
     /// A segment of a live connection that is not, or no longer, an orderly brief.
+    #[inline(never)]
     fn take_whole(
         &mut self,
         slot: usize,
@@ -623,7 +624,7 @@ impl Table {
         let left = left.filter(|&number| self.past.get(number).is_some());
         let slot = self.free.pop().unwrap_or_else(|| self.slab.add());
         self.recent[opening.hash as usize % RECENT] = slot;
-        self.slab[slot as usize].begin(opening, segment);
+        self.slab[slot as usize].begin(opening, segment, &self.clock);
         match left {
             Some(number) => {
                 self.past.vacate(number);
@@ -631,7 +632,12 @@ impl Table {
             }
             None => self.index.insert(opening.hash, slot),
         }
-        Entry::Live(self.stepped(slot as usize))
+        if self.slab[slot as usize].is_odd() {
+            return Entry::Live(self.stepped(slot as usize));
+        }
+        // No timer of a SYN ends sooner than the soonest of all.
+        self.schedule(slot as usize, self.clock.now(segment.time).plus(self.timer_min_ns));
+        Entry::Live(opening.stream)
     }
 
     /// A segment was given to the connection in `slot`. Returns its stream number.

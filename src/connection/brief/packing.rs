@@ -67,8 +67,8 @@ pub(super) const SHIFT_OF_MOST: u8 = 7;
 
 /// More than a packed segment can take: a power of two.
 pub(super) const LEN_MAX: usize = 64;
-/// And eight octets that are written beyond its end.
-const SCRATCH: usize = LEN_MAX + 8;
+/// Octets that are written for any number: some lie beyond its end.
+pub(super) const WRITTEN: usize = 8;
 /// What most packed segments fit in.
 pub(super) const WHOLE: usize = 16;
 
@@ -186,36 +186,50 @@ static OF: Numbers = Numbers {
     },
 };
 
-/// One segment being packed.
-pub(super) struct Packing {
-    /// The head's bits but the control bits, and how many octets there are with a long head.
+/// Octets in which any segment can be packed.
+pub(super) const SCRATCH: usize = LEN_MAX + WRITTEN;
+
+/// One segment being packed behind others, or into a scratch.
+pub(super) struct Packing<'a, const ROOM: usize> {
+    /// The head's bits but the control bits, and where its octets end with a long head.
     bits: u32,
-    octets: [u8; SCRATCH],
+    octets: &'a mut [u8; ROOM],
 }
 
-impl Packing {
-    /// One from the server or the client.
+impl<'a, const ROOM: usize> Packing<'a, ROOM> {
+    /// One from the server or the client, `from` that octet on.
     #[inline(always)]
-    pub fn new(side: Side) -> Self {
-        Self { bits: (side as u32) << FROM_SERVER_AT | 4 << LEN_AT, octets: [0; SCRATCH] }
+    pub fn new(side: Side, octets: &'a mut [u8; ROOM], from: usize) -> Self {
+        Self { bits: (side as u32) << FROM_SERVER_AT | (from as u32 + 4) << LEN_AT, octets }
     }
 
-    /// Where in the scratch the packed segment lies, with these control bits and marks: from which octet on, and how long it is.
+    /// Where its octets end, with these control bits and marks, which make its head a long one. What is written last may lie elsewhere where fewer
+    /// than [`WRITTEN`] octets of the room are left behind them.
     #[inline(always)]
-    pub fn finish(&mut self, flags: Flags, marks: Marks) -> (usize, usize) {
-        let head = self.bits & BITS | flags_to_head(flags) | marks_to_head(marks);
-        let (head, len) = with_len(head);
-        let from = 4 - len;
+    pub fn end(self, from: usize, flags: Flags, marks: Marks) -> usize {
+        let (head, len) = self.head(flags, marks);
+        debug_assert_eq!(len, 4, "it has control bits that take one");
+        if let Some(place) = self.octets.get_mut(from..).and_then(<[u8]>::first_chunk_mut) {
+            *place = head.to_le_bytes();
+        }
+        self.len()
+    }
+
+    /// What it is with these control bits and marks, if it was packed from the first octet on: with some octets behind it, and how long it is.
+    #[inline(always)]
+    pub fn finish(self, flags: Flags, marks: Marks) -> (&'a [u8], usize) {
+        let (head, len) = self.head(flags, marks);
+        let (from, to) = (4 - len, self.len());
         if let Some(place) = self.octets.first_chunk_mut() {
             *place = (head << (8 * from)).to_le_bytes();
         }
-        (from, self.len() - from)
+        (&self.octets[from..], to - from)
     }
 
-    /// What [`finish`](Self::finish) says where to look.
+    /// The whole head, and how many octets it has.
     #[inline(always)]
-    pub fn scratch(&self) -> &[u8; SCRATCH] {
-        &self.octets
+    fn head(&self, flags: Flags, marks: Marks) -> (u32, usize) {
+        with_len(self.bits & BITS | flags_to_head(flags) | marks_to_head(marks))
     }
 
     #[inline(always)]
@@ -225,9 +239,9 @@ impl Packing {
 
     #[inline(always)]
     fn write<const N: usize>(&mut self, octets: [u8; N]) {
-        const { assert!(N <= SCRATCH - LEN_MAX) };
-        // It is never that long; so the compiler knows, too.
-        let at = self.len() % LEN_MAX;
+        const { assert!(N <= WRITTEN) };
+        // In a scratch it is never that long; so the compiler knows, too. Elsewhere who packs is told where it ends.
+        let at = self.len().min(ROOM - WRITTEN);
         if let Some(place) = self.octets[at..].first_chunk_mut() {
             *place = octets;
         }
@@ -300,10 +314,17 @@ impl Packing {
         }
     }
 
-    #[cold]
+    #[inline(always)]
     pub fn options(&mut self, present: u8, options: &TcpOptions) {
         self.bits |= OPTIONS;
         self.put([present]);
+        if present & (MSS | SHIFT | ORDER) != 0 {
+            self.numbers_of(present, options);
+        }
+    }
+
+    #[inline(never)]
+    fn numbers_of(&mut self, present: u8, options: &TcpOptions) {
         if let Some(mss) = options.mss.filter(|_| present & MSS != 0) {
             self.put(mss.to_le_bytes());
         }

@@ -1,7 +1,7 @@
 //! The usual segment of a packed connection, which nearly all are: asked for with few branches and packed without the questions
 //! that others need.
 
-use super::packing::{ACK, IN_HEAD, IP_ID, Packing, Short, Stamps, WHOLE, WINDOW};
+use super::packing::{ACK, IN_HEAD, IP_ID, Packing, SCRATCH, Short, Stamps, WHOLE, WINDOW};
 use super::{Brief, CLOSED, HAS_CLOCK, PAYLOAD_MAX, Shelves, Stage, put_exactly};
 use crate::base::Side;
 use crate::segment::{Flags, Segment};
@@ -99,7 +99,8 @@ impl Brief {
     fn keep_longer(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
         let head = &self.head;
         let (own, peer) = (&head.tails[side as usize], &head.tails[1 - side as usize]);
-        let mut out = Packing::new(side);
+        let mut scratch = [0; SCRATCH];
+        let mut out = Packing::new(side, &mut scratch, 0);
         out.put_if(segment.ack != peer.nxt, ACK, segment.ack.0.to_le_bytes());
         out.put_if(segment.ip_id != own.next_id(), IP_ID, segment.ip_id.to_le_bytes());
         out.put_if(segment.window != own.window, WINDOW, segment.window.to_le_bytes());
@@ -109,12 +110,12 @@ impl Brief {
         out.payload(segment.payload_len);
         out.span((segment.time.0 - head.newest.0).cast_unsigned());
         out.frames((segment.frame.0 - head.frame) as u32);
-        self.keep(&mut out, Self::usual_flags(segment), segment.marks, Some(shelves))
+        self.keep(out, Self::usual_flags(segment), segment.marks, shelves)
     }
 
     #[inline(always)]
     fn keep_short(&mut self, short: &Short, shelves: &mut Shelves) -> bool {
-        let Some(place) = self.place_for(short.len(), Some(shelves)) else { return false };
+        let Some(place) = self.place_for(short.len(), shelves) else { return false };
         if let Some(place) = place.first_chunk_mut() {
             short.write(place);
         } else {

@@ -273,14 +273,20 @@ impl Table {
     /// Puts it into the queue for `at`.
     pub(super) fn schedule(&mut self, slot: usize, at: Timestamp) {
         if self.deadlines.len() > 2 * self.slab.len() + STALE_MAX {
-            let slab = &mut self.slab;
-            self.deadlines.sweep(&Records { slab, profile: &self.profile, clock: &self.clock });
+            self.sweep_deadlines();
         }
         let record = &mut self.slab[slot];
         record.scheduled = Bucket::of(at);
         self.deadlines.push((at, record.stream, slot as u32));
         let begin = record.scheduled.begin();
         self.hasten(begin);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn sweep_deadlines(&mut self) {
+        let slab = &mut self.slab;
+        self.deadlines.sweep(&Records { slab, profile: &self.profile, clock: &self.clock });
     }
 }
 
