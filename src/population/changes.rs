@@ -15,10 +15,10 @@ pub const NOWHERE: usize = usize::MAX;
 
 const _: () = assert!(FAILED + 1 == NUMBERS);
 
-/// What a few sockets change within one interval: a quarter of a line of the cache.
+/// What a few sockets change within one interval, in two's complement: a quarter of a line of the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(align(16))]
-pub struct Few([i8; NUMBERS]);
+pub struct Few([u8; NUMBERS]);
 
 /// What any number of sockets change within one interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Few {
     #[inline]
     pub const fn count(&mut self, place: usize, count: i8) {
         if place < NUMBERS {
-            self.0[place] = self.0[place].wrapping_add(count);
+            self.0[place] = self.0[place].wrapping_add_signed(count);
         }
     }
 
@@ -72,17 +72,22 @@ impl Few {
     /// Both; none where a number becomes too large.
     #[inline(always)]
     fn with(&self, other: &Self) -> Option<Self> {
-        let (mut sum, mut over) = ([0; NUMBERS], [0; NUMBERS]);
-        for at in 0..NUMBERS {
-            sum[at] = self.0[at].wrapping_add(other.0[at]);
-            over[at] = ((self.0[at] ^ sum[at]) & (other.0[at] ^ sum[at])) as u8;
-        }
-        (u128::from_ne_bytes(over) & OVER == 0).then_some(Self(sum))
+        let (one, other) = (u128::from_ne_bytes(self.0), u128::from_ne_bytes(other.0));
+        // No carry goes from octet to octet.
+        let sum = (one & !SIGNS).wrapping_add(other & !SIGNS) ^ (one ^ other) & SIGNS;
+        let over = (one ^ sum) & (other ^ sum) & SIGNS;
+        (over == 0).then_some(Self(sum.to_ne_bytes()))
+    }
+
+    /// The number at `place`.
+    #[inline]
+    fn of(&self, place: usize) -> i64 {
+        self.0.get(place).map_or(0, |octet| octet.cast_signed().into())
     }
 }
 
 /// The signs of sixteen octets.
-const OVER: u128 = u128::from_ne_bytes([0x80; NUMBERS]);
+const SIGNS: u128 = u128::from_ne_bytes([0x80; NUMBERS]);
 
 impl Change {
     /// How many at `place`.
@@ -128,7 +133,7 @@ impl Change {
 impl From<Few> for Change {
     #[inline]
     fn from(few: Few) -> Self {
-        Self(few.0.map(i32::from))
+        Self(few.0.map(|octet| octet.cast_signed().into()))
     }
 }
 
@@ -146,25 +151,30 @@ impl Changes {
     }
 
     /// Adds what a few sockets changed at `place`, which may be the next one.
-    #[inline]
+    #[inline(always)]
     pub fn add(&mut self, place: usize, few: &Few) {
+        if let Held::Few(held) = &mut self.0
+            && let Some(there) = held.get_mut(place)
+            && let Some(sum) = there.with(few)
+        {
+            *there = sum;
+        } else {
+            self.add_otherwise(place, few);
+        }
+    }
+
+    /// The same where it is the next one, or becomes too large.
+    #[inline(never)]
+    fn add_otherwise(&mut self, place: usize, few: &Few) {
         match &mut self.0 {
-            Held::Few(held) if place < held.len() => {
-                if let Some(sum) = held[place].with(few) {
-                    held[place] = sum;
-                    return;
-                }
-            }
-            Held::Few(held) => {
+            Held::Few(held) if place >= held.len() => {
                 if place == 0 {
                     held.reserve(LEN_MIN);
                 }
-                return held.push(*few);
+                held.push(*few);
             }
-            Held::Many(held) if place < held.len() => return held[place].join(&Change::from(*few)),
-            Held::Many(_) => {}
+            _ => self.add_many(place, &Change::from(*few)),
         }
-        self.add_many(place, &Change::from(*few));
     }
 
     /// Adds one to a number at `place`, which may be the next one, or takes it away.
@@ -173,8 +183,8 @@ impl Changes {
         match &mut self.0 {
             Held::Few(held) if place < held.len() => {
                 let Some(count) = held[place].0.get_mut(number) else { return };
-                if let Some(sum) = count.checked_add(one) {
-                    *count = sum;
+                if let Some(sum) = count.cast_signed().checked_add(one) {
+                    *count = sum.cast_unsigned();
                     return;
                 }
             }
@@ -211,7 +221,7 @@ impl Changes {
     #[inline]
     pub fn of(&self, at: usize, number: usize) -> i64 {
         match &self.0 {
-            Held::Few(held) => held[at].0.get(number).copied().map_or(0, i64::from),
+            Held::Few(held) => held[at].of(number),
             Held::Many(held) => held[at].of(number),
         }
     }
@@ -311,10 +321,10 @@ mod tests {
             (0..if round > 0 { 3 } else { 0 }).for_each(|at| other.add(at, &Few::NONE));
             for n in 0..round * 20 {
                 let place = if n < 3 { n } else { rng.usize(0..3) };
-                let few = Few(std::array::from_fn(|_| rng.i8(-6..9)));
+                let few = Few(std::array::from_fn(|_| rng.i8(-6..9).cast_unsigned()));
                 // The second one has what came to it joined at the end.
                 if n < 3 || rng.bool() { &mut changes } else { &mut other }.add(place.min(2), &few);
-                sums[place].iter_mut().zip(few.0).for_each(|(sum, more)| *sum += i64::from(more));
+                sums[place].iter_mut().enumerate().for_each(|(number, sum)| *sum += few.of(number));
             }
             (0..other.len()).for_each(|at| changes.join(at, &other, at));
             let told = |changes: &Changes, at: usize| std::array::from_fn(|number| changes.of(at, number));
