@@ -24,8 +24,9 @@ const ROW_NUMBERS: u32 = 1 << (30 - ROW_BITS);
 /// Room for entries that were woken or have left may be so much more than for those that are there.
 const GONE_MAX: usize = 1 << 14;
 
-/// One that rests.
+/// One that rests, in one line of the cache.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Entry {
     key: Kept,
     stream: u64,
