@@ -8,7 +8,6 @@ use crate::table::asked::Leaving;
 use crate::table::clock::Clock;
 use crate::table::deadlines::{Agenda, Bucket};
 use crate::table::left::Left;
-use crate::table::resting::Sleeper;
 use crate::table::slab::Slab;
 
 /// A longer pause between two packets of the whole capture is a pause of the capture, or a jump of its clock, and ends
@@ -207,9 +206,12 @@ impl Table {
             if let Some(Place::Resting(number)) = later.get(LOOK_AHEAD).map(|&(_, place)| Place::of(place)) {
                 self.resting.prefetch_octets(number);
             }
-            match Place::of(place) {
-                Place::Resting(number) => self.resting.get(number).map(Sleeper::leave).into_iter().for_each(&mut leave),
-                _ => self.slab[place as usize].leave(&mut self.shelves, &mut leave),
+            // Nothing is handed over that would be copied.
+            if let Place::Resting(number) = Place::of(place) {
+                let Some(sleeper) = self.resting.get(number) else { continue };
+                leave(sleeper.leave());
+            } else {
+                self.slab[place as usize].leave(&mut self.shelves, &mut leave);
             }
         }
         order
