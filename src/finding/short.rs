@@ -28,7 +28,18 @@ impl Sketch {
 
 /// Asks the findings that can concern such a connection, in the order of the catalogue. False when the life in short is not
 /// enough to say.
+#[inline]
 fn detect(orderly: &Orderly, resets: &[Reset], thresholds: &Thresholds, found: &mut Found) -> bool {
+    let is_closed = orderly.fins.client.is_some() && orderly.fins.server.is_some() && orderly.abort.is_none();
+    if is_closed && orderly.cut.is_none() && orderly.large.is_none() && !thresholds.is_idle(orderly.silence_ns) {
+        // All look for something of this that is missing or too much, and most lives end here.
+        return true;
+    }
+    detect_otherwise(orderly, resets, thresholds, found)
+}
+
+#[inline(never)]
+fn detect_otherwise(orderly: &Orderly, resets: &[Reset], thresholds: &Thresholds, found: &mut Found) -> bool {
     if orderly.open == OpenKind::Unanswered {
         handshake::syn_unanswered::alone(orderly, found);
         capture::snaplen_cut::of_orderly(orderly, found);
@@ -41,11 +52,6 @@ fn detect(orderly: &Orderly, resets: &[Reset], thresholds: &Thresholds, found: &
         let is_idle_told = transfer::idle::of_orderly(orderly, thresholds, found);
         capture::snaplen_cut::of_orderly(orderly, found);
         return is_idle_told;
-    }
-    let is_closed = orderly.fins.client.is_some() && orderly.fins.server.is_some() && orderly.abort.is_none();
-    if is_closed && orderly.cut.is_none() && orderly.large.is_none() && !thresholds.is_idle(orderly.silence_ns) {
-        // All others look for something of this that is missing or too much, and most lives end here.
-        return true;
     }
     handshake::aborted_before_accept::of_orderly(orderly, resets, found);
     teardown::close_wait_stuck::of_orderly(orderly, thresholds, found);

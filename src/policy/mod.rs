@@ -204,10 +204,13 @@ impl Policy {
     }
 
     /// The same for findings on a connection between `client` and `server` whose verdict is not at hand.
+    #[inline]
     pub fn apply_to(&self, findings: &mut Vec<Finding>, client: Endpoint, server: Endpoint) -> u64 {
-        if self.is_silent() {
-            return 0;
-        }
+        if findings.is_empty() || self.is_silent() { 0 } else { self.apply_to_all(findings, client, server) }
+    }
+
+    #[inline(never)]
+    fn apply_to_all(&self, findings: &mut Vec<Finding>, client: Endpoint, server: Endpoint) -> u64 {
         let before = findings.len();
         findings.retain_mut(|finding| {
             let weight = self.weigh(finding.name, finding.severity, |scope| scope.holds(client, server));

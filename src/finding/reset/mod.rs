@@ -205,11 +205,16 @@ fn tell(entry: &Entry, reset: &Reset, (endpoint, severity): (Endpoint, Option<Se
 }
 
 /// Judges the reset of a connection of which the life was told in short: such a life has one at most.
+#[inline]
 pub(super) fn judge_orderly(orderly: &Orderly, words: Words, resets: &mut Vec<Reset>) {
     resets.clear();
-    if orderly.refusal.is_none() && orderly.abort.is_none() {
-        return;
+    if orderly.refusal.is_some() || orderly.abort.is_some() {
+        judge_reset(orderly, words, resets);
     }
+}
+
+#[inline(never)]
+fn judge_reset(orderly: &Orderly, words: Words, resets: &mut Vec<Reset>) {
     resets.extend(orderly.refusal.map(|refusal| refused::of_orderly(orderly, refusal, words)));
     resets.extend(orderly.abort.as_ref().map(|abort| abort::of_orderly(orderly, abort, words)));
 }
