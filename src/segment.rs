@@ -157,6 +157,27 @@ impl OptionOrder {
     const KINDS: [OptionKind; 4] =
         [OptionKind::MaximumSegmentSize, OptionKind::SackPermitted, OptionKind::Timestamps, OptionKind::WindowScale];
 
+    /// What [`TcpOptions::order_and_count`] gives in this order where those of `present` are, a bit each as [`OptionKind`] counts them.
+    #[inline]
+    pub fn usual(present: u8) -> (u8, u8) {
+        static ALL: [(u8, u8); 16] = {
+            let mut all = [(0, 0); 16];
+            let mut present = 0;
+            while present < 16 {
+                let mut kind = 0;
+                while kind < 4 {
+                    if present >> kind & 1 != 0 {
+                        all[present] = (all[present].0 << 2 | kind as u8, all[present].1 + 1);
+                    }
+                    kind += 1;
+                }
+                present += 1;
+            }
+            all
+        };
+        ALL[usize::from(present & 15)]
+    }
+
     /// That of `kinds`, each once.
     pub fn of(kinds: impl Iterator<Item = OptionKind>) -> Self {
         let (mut bits, mut last, mut is_usual) = (0_u8, 0, true);
@@ -193,30 +214,14 @@ impl TcpOptions {
 
     /// The same as two bits each, the lowest are the last's, and how many there are.
     pub fn order_and_count(&self) -> (u8, u8) {
-        /// Those that are present, a bit each, in the order of [`OptionKind`].
-        const USUAL: [u8; 16] = {
-            let mut orders = [0; 16];
-            let mut present = 0;
-            while present < 16 {
-                let mut kind = 0;
-                while kind < 4 {
-                    if present >> kind & 1 != 0 {
-                        orders[present] = orders[present] << 2 | kind as u8;
-                    }
-                    kind += 1;
-                }
-                present += 1;
-            }
-            orders
-        };
         let bit = |is: bool, kind: OptionKind| u8::from(is) << kind as u8;
         let present = bit(self.mss.is_some(), OptionKind::MaximumSegmentSize)
             | bit(self.sack_permitted, OptionKind::SackPermitted)
             | bit(self.timestamps.is_some(), OptionKind::Timestamps)
             | bit(self.window_scale.is_some(), OptionKind::WindowScale);
-        let count = present.count_ones() as u8;
+        let (usual, count) = OptionOrder::usual(present);
         let stored = usize::from(self.order.0) & ((1 << (2 * count)) - 1);
-        (if self.order == OptionOrder::USUAL { USUAL[usize::from(present & 15)] } else { stored as u8 }, count)
+        (if self.order == OptionOrder::USUAL { usual } else { stored as u8 }, count)
     }
 
     /// No options at all; the default, as a constant that costs nothing to build.

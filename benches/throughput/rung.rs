@@ -157,7 +157,7 @@ impl Lives {
         whole: impl FnOnce(&Connection, &Lifecycle),
     ) {
         let orderly = self.orderly.get_or_insert_with(|| Box::new(Orderly::BLANK));
-        if left.orderly(now, Profile::LINUX, orderly) {
+        if left.orderly(now, &Profile::LINUX, orderly) {
             return short(orderly);
         }
         let room = mem::take(&mut self.room);

@@ -51,7 +51,7 @@ impl Judge {
     /// Writes the life of a connection that left when packet time had reached `horizon` over what `place` holds; false when that is
     /// not enough to tell it.
     pub fn in_short(&self, left: &Left<'_>, departure: Departure, horizon: Timestamp, place: &mut Orderly) -> bool {
-        if !left.orderly(horizon, self.profile, place) {
+        if !left.orderly(horizon, &self.profile, place) {
             return false;
         }
         if cfg!(debug_assertions) {

@@ -403,7 +403,7 @@ impl Outlet for Reporter<'_> {
             return;
         }
         let mut orderly = self.orderly.take().unwrap_or_else(|| Box::new(Orderly::BLANK));
-        let is_orderly = left.orderly(horizon, self.profile, &mut orderly);
+        let is_orderly = left.orderly(horizon, &self.profile, &mut orderly);
         if cfg!(debug_assertions) && is_orderly {
             super::short::assert_same(&left, &orderly, departure, self.profile);
         }
@@ -426,7 +426,7 @@ impl Outlet for Reporter<'_> {
         let count = || {
             let mut orderly = Orderly::BLANK;
             flood.each(|left| {
-                if left.orderly(horizon, profile, &mut orderly) {
+                if left.orderly(horizon, &profile, &mut orderly) {
                     tally.take_orderly(&orderly, Departure::Over);
                 }
             });
@@ -434,7 +434,7 @@ impl Outlet for Reporter<'_> {
         let mut orderly = Orderly::BLANK;
         let say = || {
             flood.each(|left| {
-                if self.failure.is_none() && left.orderly(horizon, profile, &mut orderly) {
+                if self.failure.is_none() && left.orderly(horizon, &profile, &mut orderly) {
                     let is_said = self.is_said_in_short(&orderly);
                     debug_assert!(is_said, "{orderly:?}");
                 }

@@ -290,7 +290,7 @@ mod tests {
             let mut look = |left: Left<'_>| {
                 all += 1;
                 let mut short = Orderly::BLANK;
-                if !left.orderly(horizon, profile, &mut short) {
+                if !left.orderly(horizon, &profile, &mut short) {
                     return;
                 }
                 orderly += 1;

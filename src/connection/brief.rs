@@ -267,8 +267,8 @@ impl<'a> Packed<'a> {
 
     /// Gives the segments back, in order and as they were.
     pub fn replay(&self, client: Endpoint, server: Endpoint, mut each: impl FnMut(&Segment)) {
-        let mut margin = Margin::NEW;
-        let mut unpacking = Unpacking::dated(self, client, server, &mut margin);
+        let mut margin = Margin::default();
+        let mut unpacking = Unpacking::dated(self, [&client, &server], &mut margin);
         while let Some(unpacked) = unpacking.advance() {
             each(&unpacking.segment(&unpacked));
         }
@@ -276,8 +276,8 @@ impl<'a> Packed<'a> {
 
     /// Its segments one by one, with times and frames that count from the first, which makes it cheaper.
     #[inline(always)]
-    pub(super) fn unpacking(&self, client: Endpoint, server: Endpoint, margin: &'a mut Margin) -> Unpacking<'a> {
-        Unpacking::of(self, client, server, margin)
+    pub(super) fn unpacking(&self, ends: [&'a Endpoint; 2], margin: &'a mut Margin) -> Unpacking<'a> {
+        Unpacking::of(self, ends, margin)
     }
 
     /// It is a lone SYN, or was reset, or it is open and whoever closed had that acknowledged.
@@ -293,8 +293,8 @@ impl<'a> Packed<'a> {
         let mut halves = [PastHalf::default(); 2];
         let mut acked = [None; 2];
         let mut is_closed = false;
-        let mut margin = Margin::NEW;
-        let mut unpacking = Unpacking::of(self, client, server, &mut margin);
+        let mut margin = Margin::default();
+        let mut unpacking = Unpacking::of(self, [&client, &server], &mut margin);
         while let Some(segment) = unpacking.advance() {
             let (own, peer) = (segment.side as usize, 1 - segment.side as usize);
             let flags = segment.flags;

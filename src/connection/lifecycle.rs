@@ -97,7 +97,7 @@ impl Lifecycle {
         });
         connection.journal.put_in_order(extra, &mut notes);
         connection.put_missed_fins(&mut notes);
-        let greeting = |side: Side| profile.of(connection.halves[side].greeting);
+        let greeting = |side: Side| *profile.of(connection.halves[side].greeting);
         let profiles = Sides { client: greeting(Side::Client), server: greeting(Side::Server) };
         let arrivals = Arrivals::of(connection, &notes, horizon.max(connection.end), &profiles);
         let hindsight = Hindsight { connection, notes, arrivals, horizon: horizon.max(connection.end), profiles };

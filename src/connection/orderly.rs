@@ -107,7 +107,7 @@ pub struct Orderly {
 
 /// What is known of a connection beside its segments when it is told.
 #[derive(Clone, Copy, Debug)]
-pub struct Circumstances {
+pub struct Circumstances<'a> {
     /// Wireshark's `tcp.stream`.
     pub stream: u64,
     /// The end that opened.
@@ -119,7 +119,7 @@ pub struct Circumstances {
     /// The newest packet time of the capture so far.
     pub horizon: Timestamp,
     /// What is taken for the stack of an end that does not show its own.
-    pub profile: Profile,
+    pub profile: &'a Profile,
 }
 
 /// A segment's place in the capture.
@@ -289,17 +289,17 @@ impl Orderly {
     };
 
     /// Becomes the life of what `brief` holds, in its own place, for it is large. False when that is not certain to be orderly.
-    pub fn become_that_of(&mut self, circumstances: &Circumstances, brief: &Packed<'_>) -> bool {
-        let &Circumstances { client, server, .. } = circumstances;
+    pub fn become_that_of(&mut self, circumstances: &Circumstances<'_>, brief: &Packed<'_>) -> bool {
+        let ends = [&circumstances.client, &circumstances.server];
         if !brief.is_settled() {
             return false;
         }
-        let mut margin = Margin::NEW;
+        let mut margin = Margin::default();
         let mut pass = Pass::new(Twins::None);
-        let mut is_orderly = pass.take_all(&mut brief.unpacking(client, server, &mut margin));
+        let mut is_orderly = pass.take_all(&mut brief.unpacking(ends, &mut margin));
         if pass.twins == Twins::Possible {
-            pass = Pass::new(Twins::Compared);
-            is_orderly = pass.take_all(&mut brief.unpacking(client, server, &mut margin));
+            pass = Pass::new(Twins::Compared(Sides::default()));
+            is_orderly = pass.take_all(&mut brief.unpacking(ends, &mut margin));
         }
         if !is_orderly {
             return false;
@@ -314,7 +314,7 @@ impl Orderly {
     }
 
     /// The same of a SYN that nothing followed.
-    pub fn become_that_of_syn(&mut self, circumstances: &Circumstances, syn: &Segment) -> bool {
+    pub fn become_that_of_syn(&mut self, circumstances: &Circumstances<'_>, syn: &Segment) -> bool {
         if !Brief::can_begin(syn) || !Self::is_ordinary(syn.marks) {
             return false;
         }
@@ -334,7 +334,7 @@ impl Orderly {
             history: Letters::SYN,
             left_here: Sides { client: left_here(syn.marks), server: false },
             context: syn.context,
-            profiles: Sides { client: profile.of(Some(Greeting::of(syn))), server: profile },
+            profiles: Sides { client: *profile.of(Some(Greeting::of(syn))), server: *profile },
             syn_frame: place.frame,
             last_frame: place.frame,
             syn_clock: syn.options.timestamps.map(|stamps| stamps.value),
@@ -345,10 +345,9 @@ impl Orderly {
         true
     }
 
-    fn tell(&mut self, circumstances: &Circumstances, pass: &Pass) -> Option<()> {
-        let &Circumstances { stream, client, server, evicted, horizon, profile } = circumstances;
-        let (syn, newest) = (pass.dated(pass.syn), pass.dated(pass.newest));
-        let horizon = horizon.max(newest.time);
+    /// Written where it stays: put together elsewhere, every number would be stored twice. All of it is named, so that nothing is left of the
+    /// life before.
+    fn tell(&mut self, circumstances: &Circumstances<'_>, pass: &Pass) -> Option<()> {
         let is_late = pass.syn_ack.time.since(pass.syn.time) >= SYN_ACK_RTO_NS;
         if !matches!(pass.course.stage, Stage::Asked | Stage::Refused)
             && (is_late || pass.course.opened.time.since(pass.syn_ack.time) >= ANSWER_NS_MAX)
@@ -356,39 +355,70 @@ impl Orderly {
             // It may be a copy, or come when there was something to say: how far the ends are then shows elsewhere.
             return None;
         }
-        let profile_of = |side: Side| profile.of(pass.ways[side].greeting);
-        let left_here = |side: Side| pass.ways[side].left_here();
-        let left_here =
-            left_here(Side::Client).zip(left_here(Side::Server)).map(|(client, server)| Sides { client, server });
-        *self = Self {
+        let Self {
             stream,
             client,
             server,
-            start: syn.time,
-            end: newest.time,
+            start,
+            end,
             horizon,
-            sent: Sides { client: pass.sent(Side::Client), server: pass.sent(Side::Server) },
-            history: pass.course.history,
-            left_here: left_here.unwrap_or_default(),
-            context: pass.ways.client.context,
-            is_mixed: pass.is_mixed || left_here.is_none(),
-            profiles: Sides { client: profile_of(Side::Client), server: profile_of(Side::Server) },
-            syn_frame: syn.frame,
-            last_frame: newest.frame,
-            syn_clock: pass.syn_clock,
-            silence_ns: pass.silence_ns,
-            after_silence: pass.after_silence.map(|waking| Waking { at: pass.dated(waking.at), ..waking }),
+            open,
+            close,
+            initiator,
+            idle_ns,
+            fins,
+            sent,
+            reads_on,
+            history,
+            left_here,
+            context,
+            is_mixed,
+            syn_ack,
+            opened,
+            fin_acked,
+            refusal,
+            abort,
+            is_heard,
+            profiles,
+            syn_frame,
+            last_frame,
+            syn_clock,
+            silence_ns,
+            after_silence,
             evicted,
-            cut: pass.cut.map(|seen| pass.sighting_dated(seen)),
-            large: pass.large.map(|seen| pass.sighting_dated(seen)),
-            sends_large: pass.sends_large,
-            ..Self::BLANK
-        };
+            cut,
+            large,
+            sends_large,
+        } = self;
+        (*stream, *evicted) = (circumstances.stream, circumstances.evicted);
+        (*client, *server) = (circumstances.client, circumstances.server);
+        let (syn, newest) = (pass.dated(pass.syn), pass.dated(pass.newest));
+        (*start, *syn_frame) = (syn.time, syn.frame);
+        (*end, *last_frame) = (newest.time, newest.frame);
+        *horizon = circumstances.horizon.max(newest.time);
+        for side in Side::BOTH {
+            profiles[side] = *circumstances.profile.of(pass.ways[side].greeting);
+            sent[side] = pass.sent(side);
+        }
+        let left = Sides { client: pass.ways.client.left_here(), server: pass.ways.server.left_here() };
+        let left = left.client.zip(left.server).map(|(client, server)| Sides { client, server });
+        *left_here = left.unwrap_or_default();
+        (*context, *is_mixed) = (pass.ways.client.context, pass.is_mixed || left.is_none());
+        (*history, *syn_clock, *silence_ns) = (pass.course.history, pass.syn_clock, pass.silence_ns);
+        *after_silence = pass.after_silence.map(|waking| Waking { at: pass.dated(waking.at), ..waking });
+        *cut = pass.cut.map(|seen| pass.sighting_dated(seen));
+        *large = pass.large.map(|seen| pass.sighting_dated(seen));
+        *sends_large = pass.sends_large;
+        // What not every life has.
+        (*open, *close, *initiator, *idle_ns) = (OpenKind::Unanswered, CloseKind::None, None, None);
+        (*syn_ack, *opened, *fin_acked, *refusal, *abort) = (None, None, None, None, None);
+        *fins = Sides { client: None, server: None };
+        (*reads_on, *is_heard) = (false, true);
         self.tell_stage(pass)
     }
 
     /// What its stage tells.
-    #[inline]
+    #[inline(always)]
     fn tell_stage(&mut self, pass: &Pass) -> Option<()> {
         match pass.course.stage {
             Stage::Asked => self.close = close_of_unanswered(self.start, self.horizon),
@@ -420,6 +450,7 @@ impl Orderly {
     }
 
     /// Open until one end aborted it, or closed by one and aborted by the other.
+    #[inline(never)]
     fn tell_aborted(&mut self, pass: &Pass) -> Option<()> {
         let abort = pass.abort.map(|abort| Abort { at: pass.dated(abort.at), ..abort })?;
         if !pass.has_closed {
@@ -451,6 +482,7 @@ impl Orderly {
     }
 
     /// Closed by one end at least.
+    #[inline(always)]
     fn tell_closed(&mut self, pass: &Pass) -> Option<()> {
         if !pass.course.is_drained && self.end.since(self.start) >= BRIEF_NS {
             return None;

@@ -1,7 +1,7 @@
 //! The stacks that lastack knows: what the packets do not say and a verdict may rest on, and how a SYN tells them apart.
 
 use crate::base::words;
-use crate::segment::{OptionKind, Segment, TcpOptions};
+use crate::segment::{OptionKind, OptionOrder, Segment, TcpOptions};
 
 const SECOND_NS: i64 = 1_000_000_000;
 
@@ -135,10 +135,11 @@ impl Profile {
     }
 
     /// That of the end which sent `greeting`, if it shows; else this one.
-    pub fn of(self, greeting: Option<Greeting>) -> Self {
-        match greeting.and_then(Greeting::stack).filter(|_| !self.is_known()) {
-            Some(stack) => stack.known(ProfileBasis::Fingerprint),
-            None => self,
+    #[inline]
+    pub fn of(&self, greeting: Option<Greeting>) -> &Self {
+        match greeting {
+            Some(greeting) if !self.is_known() => greeting.stack().unwrap_or(self),
+            _ => self,
         }
     }
 
@@ -177,6 +178,13 @@ impl Greeting {
         Self::with(&segment.options, segment.ttl)
     }
 
+    /// That of a segment with the options of `present`, a bit each as [`OptionKind`] counts them, in that order, and this hop limit.
+    #[inline]
+    pub(super) fn usual(present: u8, ttl: u8) -> Self {
+        let (order, count) = OptionOrder::usual(present);
+        Self { order, count, ttl }
+    }
+
     /// That of a segment with these options and this hop limit.
     pub(super) fn with(options: &TcpOptions, ttl: u8) -> Self {
         let (order, count) = options.order_and_count();
@@ -190,6 +198,7 @@ impl Greeting {
 
     /// The stack that makes its SYN so. The orders are those of p0f's signatures, the same for a SYN-ACK as far as the
     /// peer's SYN let it have the options. Android and ChromeOS are Linux, iOS is macOS.
+    #[inline]
     fn stack(self) -> Option<&'static Profile> {
         use OptionKind::{MaximumSegmentSize, SackPermitted, Timestamps, WindowScale};
         const LINUX: u16 = order_of(&[MaximumSegmentSize, SackPermitted, Timestamps, WindowScale]);
@@ -200,11 +209,18 @@ impl Greeting {
         const MACOS: u16 = order_of(&[MaximumSegmentSize, WindowScale, Timestamps, SackPermitted]);
         /// And of Windows, where it uses timestamps.
         const FREEBSD: u16 = order_of(&[MaximumSegmentSize, WindowScale, SackPermitted, Timestamps]);
+        /// Known so.
+        static STACKS: [Profile; 4] = {
+            let [linux, windows, macos, freebsd, _] = Profile::ALL;
+            let shown = ProfileBasis::Fingerprint;
+            [linux.known(shown), windows.known(shown), macos.known(shown), freebsd.known(shown)]
+        };
+        let [linux, windows, macos, freebsd] = &STACKS;
         match (self.ttl, u16::from_be_bytes([self.order, self.count])) {
-            (1..=64, LINUX | LINUX_WITHOUT_CLOCK | LINUX_WITHOUT_SACK) => Some(&Profile::LINUX),
-            (1..=64, MACOS) => Some(&Profile::MACOS),
-            (1..=64, FREEBSD) => Some(&Profile::FREEBSD),
-            (65..=128, WINDOWS | WINDOWS_WITHOUT_SCALE | FREEBSD) => Some(&Profile::WINDOWS),
+            (1..=64, LINUX | LINUX_WITHOUT_CLOCK | LINUX_WITHOUT_SACK) => Some(linux),
+            (1..=64, MACOS) => Some(macos),
+            (1..=64, FREEBSD) => Some(freebsd),
+            (65..=128, WINDOWS | WINDOWS_WITHOUT_SCALE | FREEBSD) => Some(windows),
             _ => None,
         }
     }
@@ -240,7 +256,7 @@ mod tests {
             (&[MaximumSegmentSize, WindowScale, Timestamps, SackPermitted], 51, "macos"),
         ];
         for (kinds, ttl, name) in stacks {
-            let profile = Profile::default().of(greeting(kinds, ttl));
+            let profile = *Profile::default().of(greeting(kinds, ttl));
             assert_eq!((profile.name, profile.basis), (name, ProfileBasis::Fingerprint));
         }
     }
@@ -248,11 +264,11 @@ mod tests {
     #[test]
     fn what_shows_nothing_is_assumed_and_what_was_said_holds() {
         let unknown =
-            Profile::default().of(greeting(&[MaximumSegmentSize, SackPermitted, Timestamps, WindowScale], 250));
+            *Profile::default().of(greeting(&[MaximumSegmentSize, SackPermitted, Timestamps, WindowScale], 250));
         assert_eq!((unknown.name, unknown.basis), ("linux", ProfileBasis::Assumed));
         assert_eq!(Profile::default().of(None).basis, ProfileBasis::Assumed);
         let given = Profile::RFC.known(ProfileBasis::Given);
-        assert_eq!(given.of(greeting(&[MaximumSegmentSize, WindowScale, SackPermitted], 128)), given);
+        assert_eq!(*given.of(greeting(&[MaximumSegmentSize, WindowScale, SackPermitted], 128)), given);
     }
 
     #[test]

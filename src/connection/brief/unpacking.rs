@@ -2,13 +2,15 @@
 
 use super::octets::{Octets, masks, options_of};
 use super::packing::{
-    ACK, CLOCK, ECHO_AT, ENVELOPE, FIN, FRAMES_AT, FROM_SERVER_AT, IP_ID, IS_LONG, LEN_MAX, LONG, NANOS, OPTIONS,
-    PAYLOAD_AT, SEQ, SPAN_AT, USUAL_MARKS, USUAL_TTL, USUAL_WINDOWS, VALUE_AT, WINDOW, flags_of_head, head_of,
+    ACK, CLOCK, CUT_AT, ECHO_AT, ENVELOPE, FIN, FLAGS_AT, FRAMES_AT, FROM_SERVER_AT, IP_ID, IS_LONG, LEN_MAX, LONG,
+    MSS, MSS_OF_MOST, NANOS, OPTIONS, ORDER, PAYLOAD_AT, PUSH, SACK_PERMITTED, SEQ, SHIFT, SPAN_AT, USUAL_MARKS,
+    USUAL_MSS, USUAL_SHIFT, USUAL_TTL, USUAL_WINDOWS, VALUE_AT, WINDOW, flags_of_head, flags_to_head, head_of,
     marks_of_head, span_len, word_len,
 };
 use super::{FIRST_MAX, Packed, expected_ack, next_id};
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
-use crate::segment::{Flags, Marks, Segment, TcpOptions, Timestamps};
+use crate::connection::profile::Greeting;
+use crate::segment::{Flags, Marks, OptionKind, Segment, TcpOptions, Timestamps};
 
 /// A packed segment without its ends, and without options but timestamps.
 #[derive(Clone, Copy)]
@@ -99,67 +101,69 @@ pub trait TakeUsual {
     fn take(&mut self, segment: &Usual) -> bool;
 }
 
-/// Room for the octets in a record, and zeros: more is read of them than there is.
-pub struct Margin([u8; FIRST_MAX + BLOCK]);
-
-impl Margin {
-    pub const NEW: Self = Self([0; FIRST_MAX + BLOCK]);
-}
+/// Room for the octets in a record, and zeros: more is read of them than there is. Most lie before others, and need none.
+#[derive(Default)]
+pub struct Margin(Option<[u8; FIRST_MAX + BLOCK]>);
 
 /// Reads a brief from its beginning. What it reads was written by [`Brief`](super::Brief), so it is whole; were it not, octets
 /// that are missing read as zero.
 pub struct Unpacking<'a> {
-    /// What is still packed, and what lies behind it.
+    /// Packed segments, and what lies behind them.
     octets: &'a [u8],
-    /// How many of them are packed segments.
-    left: usize,
+    /// Which of them is the next, and where packed segments end.
+    at: usize,
+    end: usize,
     /// What lies behind the record, until it has come there.
     behind: &'a [u8],
     behind_len: usize,
+    progress: Progress,
+    ends: [&'a Endpoint; 2],
+    /// The last octets there are, and zeros.
+    scratch: [u8; BLOCK],
+}
+
+/// How far it has come: what the next segment differs from.
+struct Progress {
     trails: [Trail; 2],
-    ends: [Endpoint; 2],
     /// Of the one unpacked last.
     time: Timestamp,
     frame: u64,
     /// The octets of its options beside timestamps, 0 if it has none.
     options: u64,
-    /// The last octets there are, and zeros.
-    scratch: [u8; BLOCK],
 }
 
 impl<'a> Unpacking<'a> {
     /// Counts times and frames from the first.
     #[inline(always)]
-    pub(super) fn of(packed: &Packed<'a>, client: Endpoint, server: Endpoint, margin: &'a mut Margin) -> Self {
-        let [left, behind_len] = packed.head.lens();
+    pub(super) fn of(packed: &Packed<'a>, ends: [&'a Endpoint; 2], margin: &'a mut Margin) -> Self {
+        let [end, behind_len] = packed.head.lens();
         let mut octets = packed.first;
-        if octets.len() < left + BLOCK {
+        if octets.len() < end + BLOCK {
             let len = octets.len().min(FIRST_MAX);
-            margin.0[..len].copy_from_slice(&octets[..len]);
-            octets = &margin.0;
+            let room = margin.0.insert([0; FIRST_MAX + BLOCK]);
+            room[..len].copy_from_slice(&octets[..len]);
+            octets = room;
         }
         Self {
             octets,
-            left,
+            at: 0,
+            end,
             behind: packed.rest,
             behind_len,
-            trails: Trail::BOTH,
-            ends: [client, server],
-            time: Timestamp(0),
-            frame: 0,
-            options: 0,
+            progress: Progress { trails: Trail::BOTH, time: Timestamp(0), frame: 0, options: 0 },
+            ends,
             scratch: [0; BLOCK],
         }
     }
 
     /// The same with times and frames as they were: they count from the first, and what is known is the newest.
-    pub(super) fn dated(packed: &Packed<'a>, client: Endpoint, server: Endpoint, margin: &'a mut Margin) -> Self {
-        let mut unpacking = Self::of(packed, client, server, margin);
+    pub(super) fn dated(packed: &Packed<'a>, ends: [&'a Endpoint; 2], margin: &'a mut Margin) -> Self {
+        let mut unpacking = Self::of(packed, ends, margin);
         let [first_len, rest_len] = packed.head.lens();
         let (span, frames) = Octets { all: packed.first, at: 0, end: first_len }.passed();
         let (span_behind, frames_behind) = Octets { all: packed.rest, at: 0, end: rest_len }.passed();
-        unpacking.time = packed.head.newest.plus(-span - span_behind);
-        unpacking.frame = packed.head.frame.wrapping_sub(frames + frames_behind);
+        unpacking.progress.time = packed.head.newest.plus(-span - span_behind);
+        unpacking.progress.frame = packed.head.frame.wrapping_sub(frames + frames_behind);
         unpacking
     }
 
@@ -168,7 +172,7 @@ impl<'a> Unpacking<'a> {
     pub fn segment(&self, unpacked: &Unpacked) -> Segment {
         let &Unpacked { side, flags, time, frame, seq, ack, payload_len, .. } = unpacked;
         let &Unpacked { window, ip_id, marks, interface, context, ttl, .. } = unpacked;
-        let (source, destination) = (self.ends[side as usize], self.ends[1 - side as usize]);
+        let (source, destination) = (*self.ends[side as usize], *self.ends[1 - side as usize]);
         Segment {
             time,
             frame: FrameNumber(frame),
@@ -191,24 +195,49 @@ impl<'a> Unpacking<'a> {
     }
 
     /// The options of the segment that was unpacked last.
+    #[inline]
+    fn options(&self, unpacked: &Unpacked) -> TcpOptions {
+        options_of(self.progress.options, unpacked.timestamps)
+    }
+
+    /// What the SYN that was unpacked last says its sender takes in one segment, and what it tells of its stack.
     #[inline(always)]
-    pub fn options(&self, unpacked: &Unpacked) -> TcpOptions {
-        options_of(self.options, unpacked.timestamps)
+    pub fn greeting(&self, syn: &Unpacked) -> (Option<u16>, Greeting) {
+        let octets = self.progress.options;
+        let has = |option: u8| octets as u8 & option != 0;
+        if has(ORDER) {
+            return self.other_greeting(syn);
+        }
+        let kinds =
+            KINDS[usize::from(octets as u8)] | u8::from(syn.timestamps.is_some()) << OptionKind::Timestamps as u8;
+        let mss = if has(USUAL_MSS) { Some(MSS_OF_MOST) } else { has(MSS).then_some((octets >> 8) as u16) };
+        (mss, Greeting::usual(kinds, syn.ttl))
+    }
+
+    #[inline(never)]
+    fn other_greeting(&self, syn: &Unpacked) -> (Option<u16>, Greeting) {
+        let options = self.options(syn);
+        (options.mss, Greeting::with(&options, syn.ttl))
     }
 
     /// Goes on to what lies behind the record; false when there is nothing, or it has been there.
     #[inline]
     fn go_behind(&mut self) -> bool {
         // A packed segment lies whole in either part.
-        (self.octets, self.left) = (self.behind, std::mem::take(&mut self.behind_len));
-        self.left > 0
+        (self.octets, self.at, self.end) = (self.behind, 0, std::mem::take(&mut self.behind_len));
+        self.end > 0
     }
 
-    /// Goes on by a packed segment of `len` octets.
+    /// There is nothing left where it is.
     #[inline(always)]
-    fn go_on(&mut self, len: usize) {
-        self.octets = self.octets.get(len..).unwrap_or_default();
-        self.left = self.left.saturating_sub(len);
+    fn is_over(&self) -> bool {
+        self.at >= self.end
+    }
+
+    /// The next octets, if there are enough for any packed segment.
+    #[inline(always)]
+    fn block(&self) -> Option<&'a [u8; BLOCK]> {
+        self.octets.get(self.at..)?.first_chunk()
     }
 
     /// Unpacks usual segments as long as there is one, and `taker` has a use for it as such. The first one that it has none for is still
@@ -216,10 +245,10 @@ impl<'a> Unpacking<'a> {
     #[inline(always)]
     pub fn take_usual(&mut self, taker: &mut impl TakeUsual) {
         loop {
-            if self.left == 0 && !self.go_behind() {
+            if self.is_over() && !self.go_behind() {
                 return;
             }
-            let Some(octets) = self.octets.first_chunk() else { return };
+            let Some(octets) = self.block() else { return };
             let head = u32::from(u16::from_le_bytes([octets[0], octets[1]]));
             let is_taken = if head & (IS_LONG | WINDOW) == 0 {
                 self.take_short(octets, head, taker)
@@ -243,7 +272,7 @@ impl<'a> Unpacking<'a> {
             word & masks[(head >> code_at & 3) as usize]
         };
         let side = (head >> FROM_SERVER_AT & 1) as usize;
-        let (own, peer) = (&self.trails[side], &self.trails[1 - side]);
+        let (own, peer) = (&self.progress.trails[side], &self.progress.trails[1 - side]);
         let (mut timestamps, mut clock) = (None, own.clock);
         if head & CLOCK != 0 {
             clock = unfolded(clock, number(Places::VALUE, &Places::WORDS, VALUE_AT));
@@ -256,8 +285,8 @@ impl<'a> Unpacking<'a> {
         let segment = Usual {
             side,
             is_fin: false,
-            time: Timestamp(self.time.0 + span),
-            frame: self.frame.wrapping_add(frames),
+            time: Timestamp(self.progress.time.0 + span),
+            frame: self.progress.frame.wrapping_add(frames),
             span,
             frames,
             ack: peer.nxt,
@@ -281,7 +310,7 @@ impl<'a> Unpacking<'a> {
         block.at = head_len;
         let has = |bit: u32| head & bit != 0;
         let side = (head >> FROM_SERVER_AT & 1) as usize;
-        let (own, peer) = (&self.trails[side], &self.trails[1 - side]);
+        let (own, peer) = (&self.progress.trails[side], &self.progress.trails[1 - side]);
         let (mut ack, mut ip_id) = (peer.nxt, next_id(own.ip_id));
         if has(ACK | IP_ID) {
             ack = if has(ACK) { Seq(block.number(Extent::FOUR)) } else { ack };
@@ -301,8 +330,8 @@ impl<'a> Unpacking<'a> {
         let segment = Usual {
             side,
             is_fin,
-            time: Timestamp(self.time.0 + span),
-            frame: self.frame.wrapping_add(frames),
+            time: Timestamp(self.progress.time.0 + span),
+            frame: self.progress.frame.wrapping_add(frames),
             span,
             frames,
             ack,
@@ -321,9 +350,9 @@ impl<'a> Unpacking<'a> {
         if !taker.take(&segment) {
             return false;
         }
-        self.go_on(len);
-        (self.time, self.frame) = (segment.time, segment.frame);
-        let own = &mut self.trails[segment.side];
+        self.at += len;
+        (self.progress.time, self.progress.frame) = (segment.time, segment.frame);
+        let own = &mut self.progress.trails[segment.side];
         own.nxt = own.nxt + octets;
         (own.clock, own.window, own.ip_id) = (clock, segment.window, segment.ip_id);
         true
@@ -332,42 +361,74 @@ impl<'a> Unpacking<'a> {
     /// Whether the next segment may be a usual one.
     #[inline]
     pub fn is_usual(&self) -> bool {
-        let head = self.octets.first_chunk().map_or(0, |octets| head_of(u32::from_le_bytes(*octets)).0);
-        self.left == 0 || head & UNUSUAL == 0
+        let octets = self.octets.get(self.at..).unwrap_or_default().first_chunk();
+        let head = octets.map_or(0, |octets| head_of(u32::from_le_bytes(*octets)).0);
+        self.is_over() || head & UNUSUAL == 0
     }
 
     /// Where it has come to.
     pub fn now(&self) -> (Timestamp, u64) {
-        (self.time, self.frame)
+        (self.progress.time, self.progress.frame)
     }
 
     /// The number after the last one of a side, and its window.
     pub fn end_of(&self, side: Side) -> (Seq, u16) {
-        let Trail { nxt, window, .. } = self.trails[side as usize];
+        let Trail { nxt, window, .. } = self.progress.trails[side as usize];
         (nxt, window)
     }
 
     /// Unpacks the next segment; none after the last one.
     #[inline(always)]
     pub fn advance(&mut self) -> Option<Unpacked> {
-        if self.left == 0 && !self.go_behind() {
+        if self.is_over() && !self.go_behind() {
             return None;
         }
-        let octets = match self.octets.first_chunk() {
+        let octets = match self.block() {
             Some(octets) => octets,
-            None => copy_last(&mut self.scratch, self.octets),
+            None => copy_last(&mut self.scratch, self.octets.get(self.at..).unwrap_or_default()),
         };
         let mut block = Block { octets, at: 0 };
         let (head, head_len) = head_of(block.word() as u32);
         block.at = head_len;
+        let side = if head >> FROM_SERVER_AT & 1 == 0 { Side::Client } else { Side::Server };
+        let unpacked = self.progress.unpack(&mut block, head, side, flags_of_head(head));
+        self.at += block.at;
+        Some(unpacked)
+    }
+
+    /// The same of the client's SYN, or the server's that answers it, where it has options and neither payload nor another control bit; none, and
+    /// it is still the next, when that is something else. What is known of it beforehand is not asked again.
+    #[inline(always)]
+    pub fn advance_syn(&mut self, side: Side) -> Option<Unpacked> {
+        let flags = match side {
+            Side::Client => Flags::SYN,
+            Side::Server => Flags::SYN.union(Flags::ACK),
+        };
+        let known = IS_LONG | (side as u32) << FROM_SERVER_AT | SEQ | OPTIONS | flags_to_head(flags);
+        if self.is_over() && !self.go_behind() {
+            return None;
+        }
+        let mut block = Block { octets: self.block()?, at: 4 };
+        let head = u32::from_le_bytes(*block.octets.first_chunk()?);
+        if head & OF_SYN != known {
+            return None;
+        }
+        let unpacked = self.progress.unpack(&mut block, head & !OF_SYN | known, side, flags);
+        self.at += block.at;
+        Some(unpacked)
+    }
+}
+
+impl Progress {
+    /// The segment of which the numbers begin where `block` is, with this head.
+    #[inline(always)]
+    fn unpack(&mut self, block: &mut Block<'_>, head: u32, side: Side, flags: Flags) -> Unpacked {
         let has = |bit: u32| head & bit != 0;
         let [client, server] = &mut self.trails;
-        let (side, own, peer) = if head >> FROM_SERVER_AT & 1 == 0 {
-            (Side::Client, client, server)
-        } else {
-            (Side::Server, server, client)
+        let (own, peer) = match side {
+            Side::Client => (client, server),
+            Side::Server => (server, client),
         };
-        let flags = flags_of_head(head);
         let (mut seq, mut ack) = (own.nxt, expected_ack(flags, peer.nxt));
         own.ip_id = next_id(own.ip_id);
         if has(SEQ | ACK | IP_ID) {
@@ -400,7 +461,6 @@ impl<'a> Unpacking<'a> {
             }
             block.at = octets.at;
         }
-        let len = block.at;
         let unpacked = Unpacked {
             side,
             flags,
@@ -420,11 +480,33 @@ impl<'a> Unpacking<'a> {
         if !flags.contains(Flags::RST) {
             own.nxt = unpacked.seq_end();
         }
-        self.go_on(len);
-        Some(unpacked)
+        unpacked
     }
 }
 
+/// Which of [`OptionKind`] but timestamps there are, a bit each, by the octet before the options of a SYN.
+static KINDS: [u8; 256] = {
+    let mut all = [0; 256];
+    let mut octet = 0;
+    while octet < all.len() {
+        let kinds = [
+            (MSS | USUAL_MSS, OptionKind::MaximumSegmentSize),
+            (SACK_PERMITTED, OptionKind::SackPermitted),
+            (SHIFT | USUAL_SHIFT, OptionKind::WindowScale),
+        ];
+        let mut at = 0;
+        while at < kinds.len() {
+            all[octet] |= ((octet as u8 & kinds[at].0 != 0) as u8) << kinds[at].1 as u8;
+            at += 1;
+        }
+        octet += 1;
+    }
+    all
+};
+
+/// What is the same in the heads of all SYNs that [`Unpacking::advance_syn`] takes.
+const OF_SYN: u32 =
+    IS_LONG | 1 << FROM_SERVER_AT | PUSH | 3 << PAYLOAD_AT | SEQ | ACK | OPTIONS | 1 << CUT_AT | u32::MAX << FLAGS_AT;
 /// What only stands in the head of a segment that is not [`Usual`].
 const UNUSUAL: u32 = LONG & !(ACK | IP_ID | NANOS | FIN | 7 << SPAN_AT);
 

@@ -6,7 +6,7 @@ use super::{Abort, LastPayload, Place, Sent, Sighting, Waking};
 use crate::base::{Seq, Side, Sides, Timestamp};
 use crate::connection::profile::Greeting;
 use crate::connection::step::SILENCE_NS;
-use crate::segment::{Flags, Marks, Segment, TcpOptions};
+use crate::segment::{Flags, Marks, Segment};
 
 /// More than one IP packet holds.
 const SIZE_MAX: u32 = u16::MAX as u32;
@@ -23,7 +23,7 @@ pub(super) const ORDINARY: Marks = Marks::CHECKSUM_GOOD
 #[derive(Clone, Copy, Debug)]
 struct Count {
     ack: Seq,
-    /// What is not too large for one segment.
+    /// What is not too large for one segment, once the other end has said so.
     fits: u32,
     frames: u64,
     octets: u64,
@@ -49,9 +49,6 @@ pub(super) struct Way {
     nxt: Seq,
     /// What the other end takes in one segment, if it said so.
     len_max: Option<u16>,
-    /// Of the newest segments, where they are compared.
-    digests: [u32; 4],
-    cursor: usize,
     pub greeting: Option<Greeting>,
     /// Of its first segment, and of the newest.
     first_ttl: u8,
@@ -95,8 +92,26 @@ pub(super) enum Twins {
     None,
     /// One says nothing new: it must be compared.
     Possible,
-    /// They are compared.
-    Compared,
+    /// They are compared with the newest.
+    Compared(Sides<Newest>),
+}
+
+/// The newest segments of one side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Newest {
+    digests: [u32; 4],
+    cursor: usize,
+}
+
+impl Newest {
+    /// Whether one of them equals `segment`, which is remembered.
+    fn has_twin(&mut self, segment: &Segment) -> bool {
+        let digest = segment.packet_digest();
+        let is_there = self.digests.contains(&digest);
+        self.digests[self.cursor % 4] = digest;
+        self.cursor += 1;
+        is_there
+    }
 }
 
 /// Who echoes less than the handshake's end, at `clock`, may not have had it.
@@ -130,7 +145,7 @@ impl Way {
     const NEW: Self = Self {
         count: Count {
             ack: Seq(0),
-            fits: SIZE_MAX,
+            fits: 0,
             frames: 0,
             octets: 0,
             words: 0,
@@ -144,8 +159,6 @@ impl Way {
         first: Seq(0),
         nxt: Seq(0),
         len_max: None,
-        digests: [0; 4],
-        cursor: 0,
         greeting: None,
         first_ttl: 0,
         window: 0,
@@ -160,15 +173,6 @@ impl Way {
             return Some(true);
         }
         if self.marks_ever.contains(Marks::OUTBOUND) { None } else { Some(false) }
-    }
-
-    /// Whether one of the newest segments equals `segment`, which is remembered.
-    fn has_twin(&mut self, segment: &Segment) -> bool {
-        let digest = segment.packet_digest();
-        let is_there = self.digests.contains(&digest);
-        self.digests[self.cursor % 4] = digest;
-        self.cursor += 1;
-        is_there
     }
 }
 
@@ -262,14 +266,16 @@ impl Pass {
     /// Times and frames were counted from the first segment, and the newest was at `newest`.
     pub fn date(&mut self, newest: Place) {
         let Place { time, frame } = self.newest;
-        self.before = Place { time: newest.time.plus(-time.0), frame: newest.frame.wrapping_sub(frame) };
+        // What was taken from one time and is added to another leads back, however far the two are apart.
+        self.before =
+            Place { time: Timestamp(newest.time.0.wrapping_sub(time.0)), frame: newest.frame.wrapping_sub(frame) };
     }
 
     /// Where that was in the capture.
     #[inline]
     pub fn dated(&self, place: Place) -> Place {
         let Place { time, frame } = self.before;
-        Place { time: time.plus(place.time.0), frame: frame.wrapping_add(place.frame) }
+        Place { time: Timestamp(time.0.wrapping_add(place.time.0)), frame: frame.wrapping_add(place.frame) }
     }
 
     /// The same of segments that have something in common.
@@ -279,16 +285,32 @@ impl Pass {
 
     /// Takes all that are left; false when the life is not orderly with one of them.
     pub fn take_all(&mut self, unpacking: &mut Unpacking<'_>) -> bool {
+        let is_compared = matches!(self.twins, Twins::Compared(_));
+        if !is_compared && !self.take_syns(unpacking) {
+            return false;
+        }
         loop {
             let is_begun = !matches!(self.course.stage, Stage::Nothing | Stage::Asked);
-            if is_begun && self.twins != Twins::Compared && unpacking.is_usual() && !self.take_usual(unpacking) {
+            if is_begun && !is_compared && unpacking.is_usual() && !self.take_usual(unpacking) {
                 return false;
             }
             let Some(segment) = unpacking.advance() else { return true };
-            if !self.take(&segment, unpacking) {
+            let is_next = self.course.stage == Stage::Nothing || self.goes_on(&segment);
+            if !is_next || !self.take(&segment, unpacking) {
                 return false;
             }
         }
+    }
+
+    /// Takes both SYNs as far as nothing about them is unusual: twice what the loop does, in which most of it is known beforehand.
+    #[inline(always)]
+    fn take_syns(&mut self, unpacking: &mut Unpacking<'_>) -> bool {
+        let Some(syn) = unpacking.advance_syn(Side::Client) else { return true };
+        if !self.take(&syn, unpacking) {
+            return false;
+        }
+        let Some(syn_ack) = unpacking.advance_syn(Side::Server) else { return true };
+        self.goes_on(&syn_ack) && self.take(&syn_ack, unpacking)
     }
 
     /// Takes segments of which nothing is to be seen but their numbers, as of most, up to one that says more. False when the life is
@@ -318,15 +340,15 @@ impl Pass {
     #[inline(always)]
     fn take(&mut self, segment: &Unpacked, unpacking: &Unpacking<'_>) -> bool {
         let (side, now) = (segment.side, Place { time: segment.time, frame: segment.frame });
-        if self.course.stage != Stage::Nothing && !self.goes_on(segment, now) || segment.marks.intersects(!ORDINARY) {
+        if segment.marks.intersects(!ORDINARY) {
             return false;
         }
         self.newest = now;
         let way = &mut self.ways[side];
-        if self.twins == Twins::Compared {
+        if let Twins::Compared(newest) = &mut self.twins {
             // A copy, so that the numbers themselves need no place.
             let copy = *segment;
-            if way.has_twin(&unpacking.segment(&copy)) {
+            if newest[side].has_twin(&unpacking.segment(&copy)) {
                 return false;
             }
         }
@@ -344,7 +366,7 @@ impl Pass {
         let previous_ack = std::mem::replace(&mut count.ack, segment.ack);
         (way.window, way.nxt) = (segment.window, segment.seq_end());
         if segment.flags.contains(Flags::SYN) {
-            return self.open(segment, &unpacking.options(segment), now);
+            return self.open(segment, unpacking.greeting(segment), now);
         }
         let is_fin = segment.flags.contains(Flags::FIN);
         let is_bare = segment.payload_len == 0 && !is_fin;
@@ -433,7 +455,8 @@ impl Pass {
 
     /// Measures the silence before a segment that is not the first.
     #[inline(always)]
-    fn goes_on(&mut self, segment: &Unpacked, now: Place) -> bool {
+    fn goes_on(&mut self, segment: &Unpacked) -> bool {
+        let now = Place { time: segment.time, frame: segment.frame };
         let silence = now.time.since(self.newest.time);
         if silence > self.silence_ns {
             self.silence_ns = silence;
@@ -510,15 +533,15 @@ impl Pass {
     }
 
     #[inline(always)]
-    fn open(&mut self, segment: &Unpacked, options: &TcpOptions, now: Place) -> bool {
+    fn open(&mut self, segment: &Unpacked, (mss, greeting): (Option<u16>, Greeting), now: Place) -> bool {
         let side = segment.side;
         let own = &mut self.ways[side];
-        own.greeting = Some(Greeting::with(options, segment.ttl));
+        own.greeting = Some(greeting);
         (own.marks, own.context) = (segment.marks, segment.context);
         (own.first_ttl, own.first) = (segment.ttl, segment.seq_end());
         self.course.history.push(side, if side == Side::Client { b'S' } else { b'H' });
         let peer = &mut self.ways[!side];
-        (peer.len_max, peer.count.fits) = (options.mss, options.mss.map_or(SIZE_MAX, u32::from));
+        (peer.len_max, peer.count.fits) = (mss, mss.map_or(SIZE_MAX, u32::from));
         let clock = segment.timestamps.map(|stamps| stamps.value);
         match (self.course.stage, side) {
             (Stage::Nothing, Side::Client) => {
