@@ -27,7 +27,11 @@ impl Checksums {
     pub(super) fn wants(self, flags: Flags, payload_len: u32) -> bool {
         match self {
             Checksums::Off => false,
-            Checksums::Control => payload_len == 0 || flags.intersects(Flags::SYN | Flags::FIN | Flags::RST),
+            // One branch, since nobody can guess which segments these are: no length but 0 borrows the highest bit.
+            Checksums::Control => {
+                let controls = (flags & (Flags::SYN | Flags::FIN | Flags::RST)).bits();
+                payload_len.wrapping_sub(1) >> 31 | u32::from(controls) != 0
+            }
             Checksums::All => true,
         }
     }
