@@ -2,6 +2,7 @@
 
 mod apart;
 mod channel;
+mod counter;
 mod judge;
 mod onward;
 mod reading;

@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use super::counter::{self, Counter};
 use super::judge::{Judge, Judged, Said, Spare};
 use super::survivors::Circle;
 use super::tracker::{Lost, Outlet, Witness};
@@ -26,8 +28,12 @@ pub(super) struct Reporter<'a> {
     interval_ns: i64,
     /// Nothing is counted across connections.
     pub(super) is_alone: bool,
-    pub(super) tally: Tally,
+    tally: Tally,
     crew: Crew,
+    /// Counts floods, if there was one.
+    counter: Option<Counter>,
+    /// It has the tally.
+    is_counting: bool,
     sockets: Option<SocketTable>,
     losses: Losses,
     unheard: Unheard,
@@ -58,6 +64,8 @@ impl<'a> Reporter<'a> {
             is_alone: options.alone,
             tally: Tally::new(options.profile, interval_ns).within(options.breadth).shared(crew),
             crew,
+            counter: None,
+            is_counting: false,
             sockets: options.moment.map(SocketTable::new),
             losses: Losses::default(),
             unheard: Unheard::default(),
@@ -97,6 +105,51 @@ impl<'a> Reporter<'a> {
             ways: self.ways.clone(),
             horizon,
         })
+    }
+
+    /// What is counted across connections.
+    #[inline]
+    fn tally(&mut self) -> &mut Tally {
+        if self.is_counting {
+            self.bring_tally_back();
+        }
+        &mut self.tally
+    }
+
+    /// The same, if it is, and the totals.
+    pub fn counts(&mut self) -> (Option<&mut Tally>, &mut Summary) {
+        let is_alone = self.is_alone;
+        self.tally();
+        ((!is_alone).then_some(&mut self.tally), &mut self.summary)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn bring_tally_back(&mut self) {
+        self.is_counting = false;
+        if let Some(counter) = &mut self.counter {
+            self.tally = counter.give_back();
+        }
+    }
+
+    /// Counts `flood` across connections, on another thread if there is one. What is said of a connection depends on no count, nor
+    /// the other way round.
+    fn count_aside(&mut self, flood: &Arc<Flood>, horizon: Timestamp) {
+        let begun = match self.counter.take() {
+            None => Counter::begin(self.profile).ok(),
+            begun => begun,
+        };
+        match &begun {
+            Some(counter) => {
+                if !std::mem::replace(&mut self.is_counting, true) {
+                    let nobody = self.nobody();
+                    counter.into(std::mem::replace(&mut self.tally, nobody));
+                }
+                counter.flood(flood, horizon);
+            }
+            None => counter::count(flood, horizon, &self.profile, &mut self.tally),
+        }
+        self.counter = begun;
     }
 
     /// Takes over how frames were counted elsewhere.
@@ -173,7 +226,8 @@ impl<'a> Reporter<'a> {
     /// The end of the input: what shows across connections, and the totals.
     pub fn finish(mut self, counts: TableCounts, watched: SegmentLog, truncated: bool) -> io::Result<Finished> {
         self.so_far()?;
-        let population = std::mem::replace(&mut self.tally, Tally::new(self.profile, self.interval_ns)).finish();
+        let nobody = self.nobody();
+        let population = std::mem::replace(self.tally(), nobody).finish();
         self.across(&population)?;
         let Self { sink, mut summary, sockets, .. } = self;
         summary.evicted = counts.evicted;
@@ -212,7 +266,7 @@ impl<'a> Reporter<'a> {
         }
         let is_said = self.is_said_in_short(orderly);
         if is_said && !self.is_alone {
-            self.tally.take_orderly(orderly, departure);
+            self.tally().take_orderly(orderly, departure);
         }
         is_said
     }
@@ -268,7 +322,7 @@ impl<'a> Reporter<'a> {
         // A few of its packets say nothing of when its sockets were there.
         if !connection.is_sampled_alone() {
             if !self.is_alone {
-                self.tally.take(connection, life, departure);
+                self.tally().take(connection, life, departure);
             }
             if let Some(sockets) = &mut self.sockets {
                 sockets.take(connection, life);
@@ -419,29 +473,15 @@ impl Outlet for Reporter<'_> {
         if crew.is_alone() || self.is_alone || self.sockets.is_some() || !flood.is_orderly() {
             return flood.each(|left| self.left(left, Departure::Over, horizon));
         }
-        // What is said of a connection depends on no count across them, nor the other way round.
-        let profile = self.profile;
-        let nobody = self.nobody();
-        let mut tally = std::mem::replace(&mut self.tally, nobody);
-        let count = || {
-            let mut orderly = Orderly::BLANK;
-            flood.each(|left| {
-                if left.orderly(horizon, &profile, &mut orderly) {
-                    tally.take_orderly(&orderly, Departure::Over);
-                }
-            });
-        };
-        let mut orderly = Orderly::BLANK;
-        let say = || {
-            flood.each(|left| {
-                if self.failure.is_none() && left.orderly(horizon, &profile, &mut orderly) {
-                    let is_said = self.is_said_in_short(&orderly);
-                    debug_assert!(is_said, "{orderly:?}");
-                }
-            });
-        };
-        crew.both(count, say);
-        self.tally = tally;
+        let flood = Arc::new(flood);
+        self.count_aside(&flood, horizon);
+        let (mut orderly, profile) = (Orderly::BLANK, self.profile);
+        flood.each(|left| {
+            if self.failure.is_none() && left.orderly(horizon, &profile, &mut orderly) {
+                let is_said = self.is_said_in_short(&orderly);
+                debug_assert!(is_said, "{orderly:?}");
+            }
+        });
     }
 
     fn late(&mut self, past: &Past, segment: &Segment) {

@@ -114,8 +114,8 @@ pub(super) fn tell(tracker: &mut Tracker, reporter: &mut Reporter<'_>, scribes: 
     tracker.sweep(reporter, usize::MAX);
     reporter.so_far()?;
     let Some(circle) = reporter.circle(tracker.table.horizon()) else { return Ok(false) };
-    let tally = (!reporter.is_alone).then_some(&mut reporter.tally);
-    let turn = Mutex::new(Turn { number: 0, tally, summary: &mut reporter.summary, failure: None });
+    let (tally, summary) = reporter.counts();
+    let turn = Mutex::new(Turn { number: 0, tally, summary, failure: None });
     let (to, lots) = sync_channel(ON_THE_WAY);
     let work = Work {
         lots: Mutex::new(lots),

@@ -65,23 +65,6 @@ impl Crew {
             take();
         });
     }
-
-    /// Does two things that do not depend on each other.
-    pub fn both(self, one: impl FnOnce() + Send, other: impl FnOnce()) {
-        if self.is_alone() {
-            one();
-            return other();
-        }
-        // Whoever is there does it.
-        let one = Mutex::new(Some(one));
-        let take = || one.lock().unwrap_or_else(PoisonError::into_inner).take();
-        thread::scope(|scope| {
-            let beside = || take().into_iter().for_each(|one| one());
-            let _ = thread::Builder::new().name("counting".to_owned()).spawn_scoped(scope, beside);
-            other();
-            take().into_iter().for_each(|one| one());
-        });
-    }
 }
 
 #[cfg(test)]
@@ -98,15 +81,6 @@ mod tests {
                 assert!(*done <= 1_000);
             });
             assert_eq!(things, [1; 1_000]);
-        }
-    }
-
-    #[test]
-    fn both_are_done_once() {
-        for threads in [1, 2, 5] {
-            let (mut one, mut other) = (0, 0);
-            Crew::of(threads).both(|| one += 1, || other += 1);
-            assert_eq!((one, other), (1, 1));
         }
     }
 
