@@ -86,7 +86,7 @@ impl Counter {
 pub(super) fn count(flood: &Flood, horizon: Timestamp, profile: &Profile, tally: &mut Tally) {
     let mut orderly = Orderly::BLANK;
     flood.each(|left| {
-        if left.orderly(horizon, &profile, &mut orderly) {
+        if left.orderly(horizon, profile, &mut orderly) {
             tally.take_orderly(&orderly, Departure::Over);
         }
     });

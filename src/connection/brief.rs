@@ -21,7 +21,7 @@ use self::unpacking::initial_numbers;
 pub(super) use self::unpacking::{Margin, TakeUsual, Unpacked, Unpacking, Usual};
 use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
-use crate::base::prefetch::prefetch;
+use crate::base::prefetch::{LINE_BYTES, prefetch};
 use crate::base::{Endpoint, Seq, Side, Timestamp};
 use crate::segment::{Flags, Marks, MultipathEnd, Segment};
 
@@ -178,13 +178,6 @@ impl Head {
     fn ends_at(&self, profile: &Profile) -> Option<Timestamp> {
         // Asked first: most are in the middle of their life.
         if self.stage == Stage::Open && !self.is_closed() { None } else { self.ends_after(profile) }
-    }
-
-    /// One side has closed.
-    #[inline]
-    fn is_closing(&self) -> bool {
-        let [client, server] = &self.tails;
-        (client.deeds | server.deeds) & CLOSED != 0
     }
 
     /// Both sides have closed.
@@ -468,21 +461,17 @@ impl Brief {
         shelves.put_back(std::mem::replace(&mut self.head.rest, Place::NONE));
     }
 
-    /// Begins to bring the place into the cache where the next segment will lie, and the other octets if it is about to be the last, or if
-    /// they will have to move for it.
+    /// Begins to bring the place into the cache where the next segment will lie, with the octets before it, for they may have to move to a
+    /// larger place, and all of them if it is about to be the last.
     #[inline]
     pub fn prefetch(&self, shelves: &Shelves) {
         let head = &self.head;
         let used = usize::from(head.rest_used);
-        if used == 0 {
-            return prefetch(&self.first[FIRST_MAX - 1]);
-        }
+        // Whether they lie in the record or beyond nobody can guess, and a line for nothing costs less than a wrong guess.
+        prefetch(&self.first[FIRST_MAX - 1]);
         shelves.prefetch(head.rest, used);
-        if head.is_closing() {
-            // With it comes what else lies at the end of the record.
-            prefetch(&self.first[FIRST_MAX - 1]);
-        }
-        if head.is_closed() || used + WHOLE > head.rest.len() {
+        shelves.prefetch(head.rest, used.saturating_sub(LINE_BYTES));
+        if used > 2 * LINE_BYTES && head.is_closed() {
             shelves.prefetch_before(head.rest, used);
         }
     }

@@ -152,11 +152,13 @@ impl Kept {
     /// Begins to bring what lies elsewhere into the cache.
     #[inline]
     pub fn prefetch(&self) {
-        if let Ends::V6(kept) = &self.0 {
-            // It may lie in two lines.
-            prefetch(&kept.low);
-            prefetch(&kept.realm);
-        }
+        // Which of the two it is nobody can guess, and what lies here is there already. The other may lie in two lines.
+        let (first, last) = match &self.0 {
+            Ends::V4(_, high) => (high, high),
+            Ends::V6(kept) => (&kept.low[0], &kept.high[1]),
+        };
+        prefetch(first);
+        prefetch(last);
     }
 
     #[inline]

@@ -139,10 +139,14 @@ impl Shelves {
         }
     }
 
-    /// Begins to bring the line into the cache that lies `used` octets behind the beginning of the place.
+    /// Begins to bring the line into the cache that lies `used` octets behind the beginning of the place; nowhere, any line.
     #[inline]
     pub(super) fn prefetch(&self, place: Place, used: usize) {
-        if let Some(octet) = self.get(place).get(used) {
+        let (piece, at) = place.at();
+        // A choice of values, where nobody can guess whether there is a place.
+        if let Some(last) = self.pieces.len().checked_sub(1)
+            && let Some(octet) = self.pieces[piece.min(last)].get(at + used)
+        {
             prefetch(octet);
         }
     }
