@@ -111,9 +111,9 @@ pub struct Circumstances<'a> {
     /// Wireshark's `tcp.stream`.
     pub stream: u64,
     /// The end that opened.
-    pub client: Endpoint,
+    pub client: &'a Endpoint,
     /// The other end.
-    pub server: Endpoint,
+    pub server: &'a Endpoint,
     /// It had to make room for others before it ended.
     pub evicted: bool,
     /// The newest packet time of the capture so far.
@@ -290,7 +290,7 @@ impl Orderly {
 
     /// Becomes the life of what `brief` holds, in its own place, for it is large. False when that is not certain to be orderly.
     pub fn become_that_of(&mut self, circumstances: &Circumstances<'_>, brief: &Packed<'_>) -> bool {
-        let ends = [&circumstances.client, &circumstances.server];
+        let ends = [circumstances.client, circumstances.server];
         if !brief.is_settled() {
             return false;
         }
@@ -324,8 +324,8 @@ impl Orderly {
         let is_cut = syn.marks.contains(Marks::PAYLOAD_CUT);
         *self = Self {
             stream,
-            client,
-            server,
+            client: *client,
+            server: *server,
             start: syn.time,
             end: syn.time,
             horizon,
@@ -391,7 +391,7 @@ impl Orderly {
             sends_large,
         } = self;
         (*stream, *evicted) = (circumstances.stream, circumstances.evicted);
-        (*client, *server) = (circumstances.client, circumstances.server);
+        (*client, *server) = (*circumstances.client, *circumstances.server);
         let (syn, newest) = (pass.dated(pass.syn), pass.dated(pass.newest));
         (*start, *syn_frame) = (syn.time, syn.frame);
         (*end, *last_frame) = (newest.time, newest.frame);

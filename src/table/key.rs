@@ -28,6 +28,14 @@ struct V6 {
     realm: u16,
 }
 
+impl V6 {
+    fn endpoints(&self) -> [Endpoint; 2] {
+        let &Self { low, high, ports, .. } = self;
+        let ip = |words: [u64; 2]| IpAddr::from((u128::from(words[0]) << 64 | u128::from(words[1])).to_be_bytes());
+        [Endpoint::new(ip(low), (ports >> 16) as u16), Endpoint::new(ip(high), ports as u16)]
+    }
+}
+
 /// Octets of an IPv4 endpoint, and what stands above them.
 const END_BITS: u32 = 48;
 const END: u64 = (1 << END_BITS) - 1;
@@ -104,13 +112,9 @@ impl Key {
 
     /// Both endpoints, the lower one first.
     pub(super) fn endpoints(&self) -> [Endpoint; 2] {
-        let v6 = |words: [u64; 2]| IpAddr::from((u128::from(words[0]) << 64 | u128::from(words[1])).to_be_bytes());
-        let v4 = |word: u64| Endpoint::new(IpAddr::from(((word >> 16) as u32).to_be_bytes()), word as u16);
         match &self.0 {
             Ends::V4(low, high) => [v4(low.get()), v4(*high)],
-            Ends::V6(V6 { low, high, ports, .. }) => {
-                [Endpoint::new(v6(*low), (ports >> 16) as u16), Endpoint::new(v6(*high), *ports as u16)]
-            }
+            Ends::V6(ends) => ends.endpoints(),
         }
     }
 
@@ -161,6 +165,20 @@ impl Kept {
         prefetch(last);
     }
 
+    /// Both endpoints, the client first, which is the lower one or is not.
+    #[inline]
+    pub fn ends(&self, client_is_low: bool) -> (Endpoint, Endpoint) {
+        match &self.0 {
+            // The words change places, and not what is put together of them: that would have to be loaded as a whole.
+            Ends::V4(low, high) if client_is_low => (v4(low.get()), v4(*high)),
+            Ends::V4(low, high) => (v4(*high), v4(low.get())),
+            Ends::V6(ends) => {
+                let [low, high] = ends.endpoints();
+                if client_is_low { (low, high) } else { (high, low) }
+            }
+        }
+    }
+
     #[inline]
     pub fn key(&self) -> Key {
         Key(match &self.0 {
@@ -182,6 +200,12 @@ impl Default for Kept {
 #[inline]
 fn word((ip, port): (u32, u16)) -> u64 {
     u64::from(ip) << 16 | u64::from(port)
+}
+
+/// And back.
+#[inline]
+fn v4(word: u64) -> Endpoint {
+    Endpoint::new(IpAddr::from(((word >> 16) as u32).to_be_bytes()), word as u16)
 }
 
 #[inline]
@@ -221,6 +245,7 @@ mod tests {
             let (within, kept) = (key.within(5), Kept::of(key.within(5)));
             assert_eq!(kept.key(), within);
             assert!(kept.is(&within) && !kept.is(&key));
+            assert_eq!((kept.ends(true), kept.ends(false)), ((low, high), (high, low)));
         }
     }
 

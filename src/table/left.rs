@@ -103,7 +103,7 @@ impl Left<'_> {
     /// Writes its life over what `place` holds, without unpacking it; false when it is not an orderly one for certain. `horizon` is
     /// the newest packet time of the capture so far, `profile` what is taken for the stack of an end that does not show its own.
     pub fn orderly(&self, horizon: Timestamp, profile: &Profile, place: &mut Orderly) -> bool {
-        let &Self { stream, client, server, evicted, .. } = self;
+        let &Self { stream, ref client, ref server, evicted, .. } = self;
         let circumstances = Circumstances { stream, client, server, evicted, horizon, profile };
         match &self.body {
             Remains::Brief(brief) => place.become_that_of(&circumstances, brief),

@@ -282,8 +282,7 @@ impl Entry {
             Kind::Vacant => None,
             Kind::Numbered => Some(Trace::Numbered(self.stream, self.completeness)),
             Kind::Past => {
-                let [low, high] = self.key.key().endpoints();
-                let (client, server) = if self.client_is_low { (low, high) } else { (high, low) };
+                let (client, server) = self.key.ends(self.client_is_low);
                 let summary = Predecessor {
                     stream: self.stream,
                     end: self.end,

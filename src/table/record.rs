@@ -394,7 +394,6 @@ impl Record {
     }
 
     fn ends(&self) -> (Endpoint, Endpoint) {
-        let [low, high] = self.key.key().endpoints();
-        if self.client_is_low { (low, high) } else { (high, low) }
+        self.key.ends(self.client_is_low)
     }
 }

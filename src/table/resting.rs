@@ -109,8 +109,7 @@ pub(super) struct Sleeper<'a> {
 impl<'a> Sleeper<'a> {
     /// Both ends, the client first.
     pub fn ends(&self) -> (Endpoint, Endpoint) {
-        let [low, high] = self.key.key().endpoints();
-        if self.client_is_low { (low, high) } else { (high, low) }
+        self.key.ends(self.client_is_low)
     }
 
     /// As one that leaves.
