@@ -610,7 +610,7 @@ fn expected_ack(flags: Flags, peer_nxt: Seq) -> Seq {
 
 #[inline]
 fn next_id(id: u16) -> u16 {
-    if id == 0 { 0 } else { id.wrapping_add(1) }
+    id.wrapping_add(u16::from(id != 0))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::super::brief::{TakeUsual, Unpacked, Unpacking, Usual};
 use super::course::{Course, Stage, Turn};
-use super::{Abort, LastPayload, Place, Sent, Sighting, Waking};
+use super::{Abort, LastPayload, Letters, Place, Sent, Sighting, Waking};
 use crate::base::{Seq, Side, Sides, Timestamp};
 use crate::connection::profile::Greeting;
 use crate::connection::step::SILENCE_NS;
@@ -35,8 +35,9 @@ struct Count {
     last_payload: Place,
     /// The frame of the first.
     first_payload: u64,
-    /// Whether the history tells of its payload, and of its acknowledgments.
-    letters: u8,
+    /// The history tells of its payload, and of its acknowledgments.
+    tells_data: bool,
+    tells_ack: bool,
     has_fin: bool,
 }
 
@@ -127,6 +128,20 @@ fn see(sighting: &mut Option<Sighting>, now: Place) {
 }
 
 impl Count {
+    /// Tells the history of the first segment with payload, and of the first with nothing but an acknowledgment.
+    #[inline(always)]
+    fn letter(&mut self, side: Side, is_bare: bool, is_fin: bool, history: &mut Letters) {
+        if is_bare {
+            if !self.tells_ack {
+                self.tells_ack = true;
+                history.push(side, b'A');
+            }
+        } else if !self.tells_data && !is_fin {
+            self.tells_data = true;
+            history.push(side, b'D');
+        }
+    }
+
     /// Counts a segment with payload.
     #[inline]
     fn payload(&mut self, octets: u32, ack: Seq, now: Place) {
@@ -153,7 +168,8 @@ impl Way {
             last_ack: Seq(0),
             last_payload: Place { time: Timestamp(0), frame: 0 },
             first_payload: 0,
-            letters: 0,
+            tells_data: false,
+            tells_ack: false,
             has_fin: false,
         },
         first: Seq(0),
@@ -211,11 +227,7 @@ impl TakeUsual for Middle<'_> {
         }
         own.frames += 1;
         own.ack = ack;
-        let letter = 1 << u8::from(is_bare);
-        if own.letters & letter == 0 && !is_fin {
-            own.letters |= letter;
-            self.course.history.push(Side::BOTH[side], if is_bare { b'A' } else { b'D' });
-        }
+        own.letter(Side::BOTH[side], is_bare, is_fin, &mut self.course.history);
         if !is_bare {
             own.words += 1;
             own.payload(payload_len, ack, now);
@@ -231,8 +243,9 @@ impl TakeUsual for Middle<'_> {
                 clock: segment.timestamps.map(|stamps| Seq(stamps.value)),
             };
             self.is_orderly = self.course.turn(turn, now);
+            return self.is_orderly;
         }
-        self.is_orderly
+        true
     }
 }
 
@@ -383,11 +396,7 @@ impl Pass {
         if !is_clocked || segment.window == 0 || self.is_too_large(segment, now) {
             return false;
         }
-        let (letter, count) = (1 << u8::from(is_bare), &mut self.ways[side].count);
-        if count.letters & letter == 0 && !is_fin {
-            count.letters |= letter;
-            self.course.history.push(side, if is_bare { b'A' } else { b'D' });
-        }
+        self.ways[side].count.letter(side, is_bare, is_fin, &mut self.course.history);
         if self.course.stage == Stage::Open && !is_fin {
             if is_bare && segment.ack == previous_ack && self.twins == Twins::None {
                 self.twins = Twins::Possible;
