@@ -27,6 +27,8 @@ use crate::segment::{Flags, Marks, MultipathEnd, Segment};
 
 /// Octets that lie in the record itself: a handshake, and without timestamps most closes.
 const FIRST_MAX: usize = 56;
+/// Octets beyond them that are copied together: most have no more.
+const MOVED: usize = 64;
 /// Longer payloads than any offload makes are somebody's joke.
 const PAYLOAD_MAX: u32 = 1 << 24;
 
@@ -165,8 +167,10 @@ impl Head {
     #[inline]
     fn put_octets(&self, parts: [&[u8]; 2], octets: &mut Vec<u8>) {
         let ([first, rest], [first_len, rest_len]) = (parts, self.lens());
-        octets.extend_from_slice(&first[..first_len]);
-        octets.extend_from_slice(&rest[..rest_len]);
+        put_first::<FIRST_MAX>(first, first_len, octets);
+        if rest_len > 0 {
+            put_first::<MOVED>(rest, rest_len, octets);
+        }
     }
 
     /// The client has sent nothing but a SYN.
@@ -361,6 +365,9 @@ impl Head {
 impl Brief {
     /// Octets before those that are packed.
     pub const HEAD_LEN: usize = size_of::<Head>();
+
+    /// Room that [putting](Self::put_into) its octets behind others asks for beyond their end, at most.
+    pub const PUT_BEYOND: usize = MOVED;
 
     /// One that has not begun.
     pub const EMPTY: Self = Self {
@@ -559,6 +566,19 @@ impl Brief {
         let place = shelves.room(&mut head.rest, from, from + len)?;
         head.rest_used += len as u16;
         Some(place)
+    }
+}
+
+/// Copies the first `len` octets of `part` behind those of `octets`, mostly in moves of a fixed length.
+#[inline]
+fn put_first<const MOVED: usize>(part: &[u8], len: usize, octets: &mut Vec<u8>) {
+    match part.first_chunk::<MOVED>() {
+        Some(whole) if len <= MOVED => {
+            let to = octets.len() + len;
+            octets.extend_from_slice(whole);
+            octets.truncate(to);
+        }
+        _ => octets.extend_from_slice(&part[..len]),
     }
 }
 

@@ -101,7 +101,7 @@ impl Deadlines {
     pub fn push(&mut self, deadline: Deadline) {
         let (at, stream, slot) = deadline;
         if self.has_reached(Bucket::of(at)) {
-            self.late.push(Reverse(deadline));
+            self.push_late(deadline);
         } else {
             let bucket = bucket_of(at);
             let entry = Packed { slot, stream: stream as u32 };
@@ -115,6 +115,13 @@ impl Deadlines {
     }
 
     #[cold]
+    #[inline(never)]
+    fn push_late(&mut self, deadline: Deadline) {
+        self.late.push(Reverse(deadline));
+    }
+
+    #[cold]
+    #[inline(never)]
     fn push_outside(&mut self, bucket: i64, entry: Packed) {
         if self.row.is_empty() {
             // The first timer is that of a SYN, and longer than most that follow.

@@ -126,13 +126,17 @@ impl Index {
 
 impl Part {
     fn new(homes: u32) -> Self {
-        Self { words: vec![0; homes as usize + BEHIND], homes, used: 0 }
+        Self { words: Self::gaps(homes), homes, used: 0 }
+    }
+
+    fn gaps(homes: u32) -> Vec<u64> {
+        vec![0; homes as usize + BEHIND]
     }
 
     /// Where the word of `hash` stands if no other has taken the place: the later the larger the hash is.
     #[inline]
     fn home(&self, hash: u32) -> usize {
-        ((u64::from(hash << PART_BITS) * u64::from(self.homes)) >> 32) as usize
+        home(hash, self.homes)
     }
 
     /// The words at a home and behind it.
@@ -190,19 +194,25 @@ impl Part {
 
     #[cold]
     fn grow(&mut self) {
-        let mut larger = Self::new(self.homes + self.homes / 4 + 1);
+        let homes = self.homes + self.homes / 4 + 1;
+        let mut words = Self::gaps(homes);
         let mut next = 0;
         for &word in &self.words {
-            next = larger.home(hash_of(word)).max(next);
-            if next + 1 >= larger.words.len() {
-                larger.words.extend([0; BEHIND]);
+            next = home(hash_of(word), homes).max(next);
+            if next + 1 >= words.len() {
+                words.extend([0; BEHIND]);
             }
-            larger.words[next] = word;
+            words[next] = word;
             // A gap takes no place, and whether there is one is anybody's guess.
             next += usize::from(word != 0);
         }
-        (self.words, self.homes) = (larger.words, larger.homes);
+        (self.words, self.homes) = (words, homes);
     }
+}
+
+#[inline]
+fn home(hash: u32, homes: u32) -> usize {
+    ((u64::from(hash << PART_BITS) * u64::from(homes)) >> 32) as usize
 }
 
 #[inline]

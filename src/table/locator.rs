@@ -58,18 +58,15 @@ impl Locator {
     pub const NONE: Self = Self { hash: 0, key: Key::NONE, from_low: false, home: 0, guess: NOWHERE };
 
     #[inline]
-    pub(super) fn opening<'a>(&self, stream: u64, predecessor: Option<&'a Predecessor>, quoted: u8) -> Opening<'a> {
-        let &Self { hash, key, from_low, .. } = self;
-        Opening { hash, key, from_low, stream, predecessor, quoted }
+    pub(super) fn opening<'a>(&'a self, stream: u64, predecessor: Option<&'a Predecessor>, quoted: u8) -> Opening<'a> {
+        Opening { locator: self, stream, predecessor, quoted }
     }
 }
 
 /// A connection that is about to begin.
 pub(super) struct Opening<'a> {
-    pub hash: u32,
-    pub key: Key,
-    /// Its first segment comes from the lower endpoint of the key.
-    pub from_low: bool,
+    /// Where, and with a segment of which end.
+    pub locator: &'a Locator,
     pub stream: u64,
     pub predecessor: Option<&'a Predecessor>,
     /// What ICMP errors that quoted it before it was seen add to its completeness.

@@ -8,7 +8,7 @@ use super::clock::Clock;
 use super::deadlines::{Bucket, Deadlines};
 use super::key::{Kept, Key};
 use super::left::{Left, Remains};
-use super::locator::Opening;
+use super::locator::{Locator, Opening};
 use super::resting::{Resting, Sleeper, Tired};
 use crate::base::prefetch::prefetch_first;
 use crate::base::{Endpoint, Side, Timestamp};
@@ -87,7 +87,7 @@ impl Record {
     /// Begins a connection with its first segment, in the place of what was here.
     #[inline]
     pub fn begin(&mut self, opening: &Opening<'_>, first: &Segment, clock: &Clock) {
-        let &Opening { key, stream, from_low, .. } = opening;
+        let &Opening { locator: &Locator { key, from_low, .. }, stream, .. } = opening;
         (self.key, self.stream, self.client_is_low) = (Kept::of(key), stream, from_low);
         (self.scheduled, self.pauses, self.touched) = (Bucket::NEVER, clock.lag().pauses, true);
         if opening.is_plain() && Brief::can_begin(first) {

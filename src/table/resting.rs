@@ -180,7 +180,7 @@ impl Resting {
             // A little more than the one before needed; the first one grows as it must.
             let more = |len: usize, most: usize| (len + len / 32).min(most);
             row.entries.reserve_exact(more(before.entries.len(), ROW));
-            row.octets.reserve_exact(more(before.octets.len(), OCTETS));
+            row.octets.reserve_exact(more(before.octets.len(), OCTETS) + Brief::PUT_BEYOND);
         }
         row.lag = lag;
         self.rows.push_back(row);

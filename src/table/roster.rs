@@ -580,7 +580,8 @@ impl Table {
         self.index.find(hash, |word| self.is_at(Place::of(word), key)).map(Place::of)
     }
 
-    #[inline]
+    // Not where the index is searched: all that it needs would be loaded for those, too, who are not there.
+    #[inline(never)]
     fn is_at(&self, place: Place, key: &Key) -> bool {
         match place {
             Place::Slot(slot) => self.slab.get(slot as u32).is_some_and(|record| record.key.is(key)),
@@ -604,6 +605,7 @@ impl Table {
         segment: &Segment,
         leave: &mut impl FnMut(Left<'_>),
     ) -> Entry {
+        let hash = opening.locator.hash;
         if self.live() >= self.limits.connections_max {
             self.evict(leave);
         }
@@ -613,8 +615,8 @@ impl Table {
             && self.free.is_empty()
             && let Some(number) = self.asked.push(segment, opening.stream, self.clock.lag())
         {
-            self.index.insert(opening.hash, number | ASKED);
-            self.recent[opening.hash as usize % RECENT] = number | ASKED;
+            self.index.insert(hash, number | ASKED);
+            self.recent[hash as usize % RECENT] = number | ASKED;
             if self.asked.len() == 1 {
                 self.hasten(self.earliest_due());
             }
@@ -623,14 +625,14 @@ impl Table {
         // Making room may have forgotten it.
         let left = left.filter(|&number| self.past.get(number).is_some());
         let slot = self.free.pop().unwrap_or_else(|| self.slab.add());
-        self.recent[opening.hash as usize % RECENT] = slot;
+        self.recent[hash as usize % RECENT] = slot;
         self.slab[slot as usize].begin(opening, segment, &self.clock);
         match left {
             Some(number) => {
                 self.past.vacate(number);
-                self.index.change(opening.hash, number | LEFT, slot);
+                self.index.change(hash, number | LEFT, slot);
             }
-            None => self.index.insert(opening.hash, slot),
+            None => self.index.insert(hash, slot),
         }
         if self.slab[slot as usize].is_odd() {
             return Entry::Live(self.stepped(slot as usize));
@@ -721,6 +723,7 @@ impl Table {
     /// Makes room: a handshake that nobody has completed if one is soon found, so that a flood of them drives out its own kind and
     /// nobody who talks; else who is over and has rested longest; else the first connection that had no segment since the hand last passed it. Of SYNs alone the one that
     /// has waited longest goes.
+    #[inline(never)]
     fn evict(&mut self, leave: &mut impl FnMut(Left<'_>)) {
         if self.asked.len() * PROBES >= self.live()
             && let Some((number, ..)) = self.asked.first()
