@@ -588,28 +588,7 @@ fn put(place: &mut [u8], packed: &[u8], len: usize) {
     // Copies of a fixed length are two instructions.
     match (place.first_chunk_mut(), packed.first_chunk::<WHOLE>()) {
         (Some(place), Some(whole)) if len <= WHOLE => *place = *whole,
-        _ => put_exactly(place, &packed[..len]),
-    }
-}
-
-/// The same at the end of the place, in two moves that overlap, or of a long one.
-#[inline(never)]
-fn put_exactly(place: &mut [u8], octets: &[u8]) {
-    fn ends<const N: usize>(place: &mut [u8], octets: &[u8]) -> Option<()> {
-        let (first, last) = (octets.first_chunk::<N>()?, octets.last_chunk::<N>()?);
-        let place = place.get_mut(..octets.len())?;
-        *place.first_chunk_mut()? = *first;
-        *place.last_chunk_mut()? = *last;
-        Some(())
-    }
-    let is_put = match octets.len() {
-        8..=16 => ends::<8>(place, octets),
-        4..8 => ends::<4>(place, octets),
-        2..4 => ends::<2>(place, octets),
-        _ => None,
-    };
-    if is_put.is_none() {
-        place[..octets.len()].copy_from_slice(octets);
+        _ => place[..len].copy_from_slice(&packed[..len]),
     }
 }
 

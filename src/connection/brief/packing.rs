@@ -450,17 +450,46 @@ impl Short {
         self.lens[0] + self.lens[1]
     }
 
-    /// Writes it, and something behind it.
+    /// Writes it, and perhaps something behind it. In a small place nothing lies behind it: its beginning and its end are written, which overlap.
     #[inline(always)]
-    pub fn write(&self, place: &mut [u8; WHOLE]) {
-        let [first, second] = self.words;
-        // It is never more; so the compiler knows, too.
-        let at = self.lens[0].min(8);
-        if let Some(place) = place.first_chunk_mut() {
-            *place = first.to_le_bytes();
+    pub fn write(&self, place: &mut [u8]) {
+        let ([first, second], [first_len, _]) = (self.words, self.lens);
+        if let Some(place) = place.first_chunk_mut::<WHOLE>() {
+            // It is never more; so the compiler knows, too.
+            let at = first_len.min(8);
+            if let Some(place) = place.first_chunk_mut() {
+                *place = first.to_le_bytes();
+            }
+            if let Some(place) = place[at..].first_chunk_mut() {
+                *place = second.to_le_bytes();
+            }
+        } else {
+            self.write_exactly(place);
         }
-        if let Some(place) = place[at..].first_chunk_mut() {
-            *place = second.to_le_bytes();
+    }
+
+    #[inline(never)]
+    fn write_exactly(&self, place: &mut [u8]) {
+        fn ends<const N: usize>(place: &mut [u8], first: [u8; N], last: [u8; N]) {
+            if let Some(place) = place.first_chunk_mut() {
+                *place = first;
+            }
+            if let Some(place) = place.last_chunk_mut() {
+                *place = last;
+            }
+        }
+        let ([first, second], [first_len, second_len], len) = (self.words, self.lens, self.len());
+        let Some(place) = place.get_mut(..len) else { return };
+        let bits = |octets: usize| 8 * octets as u32;
+        let begin = first | second.unbounded_shl(bits(first_len));
+        if len >= 8 {
+            let last = first.unbounded_shr(bits(len - 8)) | second.unbounded_shl(bits(8 - second_len));
+            ends(place, begin.to_le_bytes(), last.to_le_bytes());
+        } else if len >= 4 {
+            ends(place, (begin as u32).to_le_bytes(), ((begin >> bits(len - 4)) as u32).to_le_bytes());
+        } else {
+            // A head has two octets.
+            ends(place, (begin as u16).to_le_bytes(), ((begin >> bits(len - 2)) as u16).to_le_bytes());
         }
     }
 }

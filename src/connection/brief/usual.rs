@@ -1,8 +1,8 @@
 //! The usual segment of a packed connection, which nearly all are: asked for with few branches and packed without the questions
 //! that others need.
 
-use super::packing::{ACK, IN_HEAD, IP_ID, Packing, SCRATCH, Short, Stamps, WHOLE, WINDOW};
-use super::{Brief, CLOSED, HAS_CLOCK, PAYLOAD_MAX, Shelves, Stage, put_exactly};
+use super::packing::{ACK, IN_HEAD, IP_ID, Packing, SCRATCH, Short, Stamps, WINDOW};
+use super::{Brief, CLOSED, HAS_CLOCK, PAYLOAD_MAX, Shelves, Stage};
 use crate::base::Side;
 use crate::segment::{Flags, Segment};
 
@@ -115,13 +115,7 @@ impl Brief {
     #[inline(always)]
     fn keep_short(&mut self, short: &Short, shelves: &mut Shelves) -> bool {
         let Some(place) = self.place_for(short.len(), shelves) else { return false };
-        if let Some(place) = place.first_chunk_mut() {
-            short.write(place);
-        } else {
-            let mut octets = [0; WHOLE];
-            short.write(&mut octets);
-            put_exactly(place, &octets[..short.len()]);
-        }
+        short.write(place);
         true
     }
 }
