@@ -14,9 +14,9 @@ impl Finder {
     /// Where to look for the connection of `segment`.
     #[inline]
     pub fn locate(&self, segment: &Segment) -> Locator {
-        let (key, from_low) = Key::told_apart(segment.source, segment.destination);
-        let key = key.within(segment.realm);
-        Locator { hash: key.hash(self.seed), key, from_low, home: 0, guess: NOWHERE }
+        let mut locator = Locator::NONE;
+        self.locate_in(segment, &mut locator);
+        locator
     }
 
     /// The same, written where it stays, and for IPv4 only as much of a key as is one.
@@ -27,13 +27,16 @@ impl Finder {
                 locator.hash = key.hash(self.seed);
                 (locator.key, locator.from_low) = (key, from_low);
             }
-            None => self.locate_anew(segment, locator),
+            None => self.locate_any(segment, locator),
         }
     }
 
     #[inline(never)]
-    fn locate_anew(&self, segment: &Segment, locator: &mut Locator) {
-        *locator = self.locate(segment);
+    fn locate_any(&self, segment: &Segment, locator: &mut Locator) {
+        let (key, from_low) = Key::told_apart(segment.source, segment.destination);
+        let key = key.within(segment.realm);
+        locator.hash = key.hash(self.seed);
+        (locator.key, locator.from_low) = (key, from_low);
     }
 }
 
