@@ -565,7 +565,8 @@ impl Brief {
             return self.first.get_mut(from..);
         }
         let from = usize::from(head.rest_used);
-        let place = shelves.room(&mut head.rest, from, from + len)?;
+        // With room for a whole move, so that whether there is some can be guessed.
+        let place = shelves.room(&mut head.rest, from, from + len.max(WHOLE))?;
         head.rest_used += len as u16;
         Some(place)
     }
