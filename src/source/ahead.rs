@@ -67,8 +67,12 @@ impl Ahead {
         let (emptied, emptied_there) = sync_channel::<Vec<u8>>(BLOCKS);
         let (parts, mut read): (_, Box<dyn FnMut(Vec<u8>) -> Numbered + Send>) = match origin {
             Origin::Stream(mut reader) => {
-                let mut numbers = 0..;
-                let read = move |room| (numbers.next().unwrap_or(u64::MAX), read(&mut reader, room, block_bytes));
+                let mut next = 0;
+                let read = move |room| {
+                    let number = next;
+                    next += 1;
+                    (number, read(&mut reader, room, block_bytes))
+                };
                 (None, Box::new(read))
             }
             Origin::File(file, from) => {
