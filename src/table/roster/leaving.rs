@@ -1,6 +1,6 @@
 //! Who leaves because time passes, or because the input has ended.
 
-use super::{LOOK_AHEAD, Place, RESTING, Table};
+use super::{LOOK_AHEAD, NOWHERE, Place, RESTING, Table};
 use crate::base::Timestamp;
 use crate::base::prefetch::prefetch;
 use crate::connection::Profile;
@@ -161,11 +161,15 @@ impl Table {
 
     /// The same, and SYNs alone leave together where no other connection stands between them.
     pub fn finish_together(&mut self, mut leave: impl FnMut(Leaving<'_>)) {
+        // Nobody is looked for any more. What is told needs room in turn.
+        self.index.clear();
+        self.past.clear();
+        self.deadlines.clear();
         let order = self.by_stream();
         let mut others = order.as_slice();
         let (rows, mut flood) = std::mem::take(&mut self.asked).into_rows();
         for row in rows {
-            let is_among_others = others.first().is_some_and(|(stream, _)| *stream < row.stream_max());
+            let is_among_others = others.first().is_some_and(|&place| self.stream_at(place) < row.stream_max());
             if is_among_others || flood.is_full() {
                 flood.take().into_iter().for_each(|flood| leave(Leaving::Flood(flood)));
             }
@@ -184,32 +188,28 @@ impl Table {
         self.slab.clear();
         self.shelves.clear();
         self.free.clear();
-        self.deadlines.clear();
         self.earliest = Timestamp(i64::MAX);
-        self.index.clear();
-        self.past.clear();
     }
 
     /// Lets those of `order` leave that have a smaller stream number, and gives the others.
-    fn leave_until<'a>(
-        &mut self,
-        stream: u64,
-        mut order: &'a [(u64, u32)],
-        leave: &mut impl FnMut(Leaving<'_>),
-    ) -> &'a [(u64, u32)] {
+    fn leave_until<'a>(&mut self, stream: u64, mut order: &'a [u32], leave: &mut impl FnMut(Leaving<'_>)) -> &'a [u32] {
         let mut leave = |left: Left<'_>| leave(Leaving::One(left));
-        while let Some((&(_, place), later)) = order.split_first().filter(|((first, _), _)| *first < stream) {
+        while let Some((&place, later)) = order.split_first() {
+            if self.stream_at(place) >= stream {
+                break;
+            }
             order = later;
-            if let Some(&(_, place)) = later.get(2 * LOOK_AHEAD) {
+            if let Some(&place) = later.get(2 * LOOK_AHEAD) {
                 self.leaves_soon(Place::of(place));
             }
-            if let Some(Place::Resting(number)) = later.get(LOOK_AHEAD).map(|&(_, place)| Place::of(place)) {
+            if let Some(Place::Resting(number)) = later.get(LOOK_AHEAD).map(|&place| Place::of(place)) {
                 self.resting.prefetch_octets(number);
             }
             // Nothing is handed over that would be copied.
             if let Place::Resting(number) = Place::of(place) {
                 let Some(sleeper) = self.resting.get(number) else { continue };
                 leave(sleeper.leave());
+                self.resting.remove(number);
             } else {
                 self.slab[place as usize].leave(&mut self.shelves, &mut leave);
             }
@@ -227,8 +227,17 @@ impl Table {
         }
     }
 
-    /// All but SYNs alone, as their streams and places, in the order of the streams.
-    fn by_stream(&self) -> Vec<(u64, u32)> {
+    /// The stream number of the one in a place that is no SYN alone.
+    #[inline]
+    fn stream_at(&self, place: u32) -> u64 {
+        match Place::of(place) {
+            Place::Resting(number) => self.resting.get(number).map_or(0, |sleeper| sleeper.stream),
+            _ => self.slab.get(place).map_or(0, |record| record.stream),
+        }
+    }
+
+    /// The places of all but SYNs alone, in the order of their streams.
+    fn by_stream(&self) -> Vec<u32> {
         let places = || {
             let records = (0u32..).zip(self.slab.iter()).filter(|(_, record)| !record.is_vacant());
             let resting = self.resting.streams().map(|(stream, number)| (stream, number | RESTING));
@@ -240,16 +249,17 @@ impl Table {
         match usize::try_from(last.wrapping_sub(first)) {
             // Numbers are given one after the other, so that each mostly has a place of its own.
             Ok(span) if first <= last && span / SPARSE_MAX <= live => {
-                let mut in_order = vec![None; span + 1];
+                let mut in_order = vec![NOWHERE; span + 1];
                 for (stream, place) in places() {
-                    in_order[(stream - first) as usize] = Some(place);
+                    in_order[(stream - first) as usize] = place;
                 }
-                (first..).zip(in_order).filter_map(|(stream, place)| Some((stream, place?))).collect()
+                in_order.retain(|&place| place != NOWHERE);
+                in_order
             }
             _ => {
                 let mut order: Vec<(u64, u32)> = places().collect();
                 order.sort_unstable();
-                order
+                order.into_iter().map(|(_, place)| place).collect()
             }
         }
     }
