@@ -10,7 +10,7 @@ use super::interrupt::Interrupt;
 use super::output::{Buffering, Output, cannot_write};
 use super::progress::{Bar, Progress};
 use super::sandbox::{self, Needs};
-use super::{Outcome, say};
+use super::{Outcome, heap, say};
 use crate::analysis::{self, Filter, Options, Outcome as Analysed};
 use crate::policy::Policy;
 use crate::report::{Sink, Summary, counted};
@@ -97,6 +97,7 @@ pub fn open(input: &Input, threads: usize, interrupt: &Interrupt) -> anyhow::Res
         _ if threads == 1 => ReadAhead::Compressed,
         _ => ReadAhead::Long,
     };
+    heap::share();
     let set = source::open(inputs, source::Options { ahead, ..source::Options::default() })?;
     let filter = input.filter.as_deref().map(|filter| CaptureFilter::new(filter, &set.link_types())).transpose()?;
     Ok(Captures { set, filter })

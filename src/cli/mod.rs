@@ -5,6 +5,7 @@ mod census;
 mod check;
 mod diff;
 mod explain;
+mod heap;
 mod input;
 mod interrupt;
 mod live;

@@ -58,7 +58,7 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "src/source/capture.rs",
     "src/base/prefetch.rs",
     "src/source/live/libpcap.rs",
-    "src/cli/live/heap.rs",
+    "src/cli/heap.rs",
     "benches/throughput/floor.rs",
     "tests/suite/allocations.rs",
 ];

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::heap::Heap;
 use super::keep::Keeper;
 use super::metrics::Metrics;
 use super::session::{Beside, End};
@@ -14,6 +13,7 @@ use super::shared::Shared;
 use super::view::{Feed, Model, Screen, Tally};
 use super::watch::{Told, Watcher};
 use crate::analysis::Analysis;
+use crate::cli::heap::Heap;
 use crate::cli::interrupt::Interrupt;
 use crate::finding::{Loss, Verdict};
 use crate::report::{CaptureRecord, FindingEvent, LateRecord, PopulationFinding, Selected, Sink, Summary};

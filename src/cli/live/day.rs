@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use super::arguments::KeepArguments;
 use super::companions::{Both, Companions, Numbers, Out};
-use super::heap::Heap;
 use super::keep::Keeper;
 use super::metrics::Metrics;
 use super::session::{self, Limits};
@@ -24,6 +23,7 @@ use super::view::{Feed, Model};
 use super::watch::{Events, Telling, Told, Watcher};
 use crate::analysis::{Analysis, Options};
 use crate::base::{Endpoint, FrameNumber, Seq, Timestamp};
+use crate::cli::heap::Heap;
 use crate::decode::Decoder;
 use crate::population::Breadth;
 use crate::report::{CaptureRecord, Json, Selected, Selection, Sink, Summary};

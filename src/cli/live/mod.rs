@@ -12,8 +12,6 @@ mod companions;
 #[cfg(all(test, feature = "live", target_os = "linux"))]
 mod day;
 #[cfg(feature = "live")]
-mod heap;
-#[cfg(feature = "live")]
 mod keep;
 #[cfg(feature = "live")]
 mod metrics;
