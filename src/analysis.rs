@@ -126,13 +126,16 @@ pub struct Outcome {
 pub fn analyse(
     source: &mut CaptureSet,
     options: &Options,
-    filter: Option<&mut dyn Filter>,
+    mut filter: Option<&mut dyn Filter>,
     sink: &mut dyn Sink,
     observer: &mut dyn Observer,
 ) -> io::Result<Outcome> {
     // The sockets of a moment are looked up in the table while it is read.
     if options.threads > 1 && options.moment.is_none() {
-        return apart::analyse(source, options, filter, sink, observer);
+        let filter = filter.as_mut().map(|filter| &mut **filter as &mut dyn Filter);
+        if let Some(outcome) = apart::analyse(source, options, filter, sink, observer)? {
+            return Ok(outcome);
+        }
     }
     let mut analysis = Analysis::new(options, sink);
     let Analysis { tracker, reporter, .. } = &mut analysis;

@@ -150,14 +150,14 @@ struct Tracked {
     watched: SegmentLog,
 }
 
-/// As [`super::analyse`], on two threads or more.
+/// As [`super::analyse`], on two threads or more; none, and nothing was read or told, where they cannot be had.
 pub(super) fn analyse(
     source: &mut CaptureSet,
     options: &Options,
     filter: Option<&mut dyn Filter>,
     sink: &mut dyn Sink,
     observer: &mut dyn Observer,
-) -> io::Result<Outcome> {
+) -> io::Result<Option<Outcome>> {
     let (to, from) = channel(ON_THE_WAY);
     let (helpers, work) = mpsc::sync_channel(ON_THE_WAY);
     let helpers = (options.threads > 2).then_some(helpers);
@@ -170,13 +170,16 @@ pub(super) fn analyse(
     let (there, parcels) = onward::apart(&streams, tracker.table.finder());
     thread::scope(|scope| {
         let start = |name: &str| thread::Builder::new().name(name.to_owned());
+        let tracking = start("tracking")
+            .spawn_scoped(scope, move || track(parcels, tracker, Courier::new(to, helpers, judge, spares, emptied)));
+        let Ok(tracking) = tracking else { return Ok(None) };
         let reading = start("reading").spawn_scoped(scope, move || {
             read(Reading { source, filter, observer, names: options.names }, options, there)
-        })?;
-        let tracking = start("tracking")
-            .spawn_scoped(scope, move || track(parcels, tracker, Courier::new(to, helpers, judge, spares, emptied)))?;
+        });
+        let Ok(reading) = reading else { return Ok(None) };
         for _ in 2..options.threads.min(THREADS_MAX) {
-            start("judging").spawn_scoped(scope, move || help(work, judge, spares))?;
+            // Whoever cannot be had leaves more to the others.
+            let _ = start("judging").spawn_scoped(scope, move || help(work, judge, spares));
         }
         let told = tell(from, &mut reporter, spares, emptied);
         let tracked = tracking.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
@@ -187,7 +190,7 @@ pub(super) fn analyse(
         reporter.take_counts(summary);
         let truncated = source_error.is_some() || interrupted;
         let Finished { summary, watched, population, sockets } = reporter.finish(counts, watched, truncated)?;
-        Ok(Outcome { summary, source_error, interrupted, streams, watched, population, sockets })
+        Ok(Some(Outcome { summary, source_error, interrupted, streams, watched, population, sockets }))
     })
 }
 

@@ -138,25 +138,28 @@ pub fn slashed(path: &Path) -> String {
     text.strip_prefix("./").map_or(text.clone(), str::to_owned)
 }
 
-/// Does `work` on all of `items`, on as many threads as the machine has cores. The results have the order of the items.
+/// Does `work` on all of `items`, on as many threads as the machine has cores, or as can be had. The results have the order of the items.
 pub fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> (R, ControlFlow<()>) + Sync) -> Vec<R> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(items.len()));
-    thread::scope(|scope| {
-        for _ in 0..cores.min(items.len()) {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(at) else { return };
-                    let (result, flow) = work(item);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
-                    if flow.is_break() {
-                        next.store(items.len(), Ordering::Relaxed);
-                    }
-                }
-            });
+    let take_part = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { return };
+            let (result, flow) = work(item);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
+            if flow.is_break() {
+                next.store(items.len(), Ordering::Relaxed);
+            }
         }
+    };
+    thread::scope(|scope| {
+        for _ in 1..cores.min(items.len()) {
+            // Whoever cannot be had leaves more to the others.
+            let _ = thread::Builder::new().spawn_scoped(scope, take_part);
+        }
+        take_part();
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(at, _)| *at);

@@ -55,17 +55,43 @@ pub(super) struct Ahead {
     next: u64,
 }
 
-impl Ahead {
-    /// Moves `origin` to a thread of its own, which reads `bytes_max` at a time at most. The thread ends with the input, or at its
-    /// next block after this end is gone.
-    ///
-    /// # Errors
-    /// The thread cannot be had.
-    pub fn of(origin: Origin, bytes_max: usize) -> io::Result<Self> {
-        let block_bytes = bytes_max.min(BLOCK_BYTES);
+/// How a block is read, into this room.
+type Work = Box<dyn FnMut(Vec<u8>) -> Numbered + Send>;
+
+/// A thread that has nothing to read yet.
+pub(super) struct Idle {
+    work: SyncSender<Work>,
+    filled: Receiver<Numbered>,
+    emptied: SyncSender<Vec<u8>>,
+}
+
+impl Idle {
+    /// Begins it. None where no thread can be had: whoever reads can do without.
+    pub fn begin() -> Option<Self> {
+        let (work, work_there) = sync_channel::<Work>(1);
         let (filled_here, filled) = sync_channel::<Numbered>(BLOCKS);
         let (emptied, emptied_there) = sync_channel::<Vec<u8>>(BLOCKS);
-        let (parts, mut read): (_, Box<dyn FnMut(Vec<u8>) -> Numbered + Send>) = match origin {
+        let read_on = move || {
+            let Ok(mut read) = work_there.recv() else { return };
+            loop {
+                let block = read(emptied_there.try_recv().unwrap_or_default());
+                let is_last = block.1.as_ref().map_or(true, |block| block.is_last);
+                if filled_here.send(block).is_err() || is_last {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("read-ahead".to_owned()).spawn(read_on).ok()?;
+        Some(Self { work, filled, emptied })
+    }
+}
+
+impl Ahead {
+    /// Moves `origin` to a thread, which reads `bytes_max` at a time at most. The thread ends with the input, or at its next block
+    /// after this end is gone.
+    pub fn of(origin: Origin, bytes_max: usize, idle: Idle) -> Self {
+        let block_bytes = bytes_max.min(BLOCK_BYTES);
+        let (parts, work): (_, Work) = match origin {
             Origin::Stream(mut reader) => {
                 let mut next = 0;
                 let read = move |room| {
@@ -81,16 +107,10 @@ impl Ahead {
                 (Some(parts), Box::new(move |room| there.read(room)))
             }
         };
-        thread::Builder::new().name("read-ahead".to_owned()).spawn(move || {
-            loop {
-                let block = read(emptied_there.try_recv().unwrap_or_default());
-                let is_last = block.1.as_ref().map_or(true, |block| block.is_last);
-                if filled_here.send(block).is_err() || is_last {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { filled, emptied, spare: Vec::new(), parts, own: None, next: 0 })
+        let Idle { work: to, filled, emptied } = idle;
+        // That it takes no work would show where the first block is waited for.
+        let _ = to.send(work);
+        Self { filled, emptied, spare: Vec::new(), parts, own: None, next: 0 }
     }
 
     /// The next block. After the last one, none must be asked for.

@@ -181,7 +181,7 @@ impl Capture {
         let long = long.map(|file| Metered::new(file, Arc::clone(&meter), options.stop.clone()));
         let is_unpacked_apart = compression.is_some() && options.ahead != ReadAhead::Nothing;
         let window = match long.is_some() || is_unpacked_apart {
-            true => Window::ahead(begun, long)?,
+            true => Window::ahead(begun, long),
             false => Window::buffered(begun),
         };
         Self::recognise(window, compression, Some(meter), file, catalog)

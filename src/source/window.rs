@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
-use super::ahead::{Ahead, Block, MARGIN_BYTES, Origin};
+use super::ahead::{Ahead, Block, Idle, MARGIN_BYTES, Origin};
 use super::meter::Metered;
 
 /// How far ahead of the reader a map is touched. Walking records one by one in a map is a chain of cache misses;
@@ -85,15 +85,16 @@ impl Window {
         Self { memory: Memory::Buffer { bytes, feed: Feed::Reader(reader) }, start: 0, end: len, offset: 0, ended }
     }
 
-    /// The same, and another thread reads on: the reader of `beginning`, or the `file` that it is.
-    pub(super) fn ahead(beginning: Beginning, file: Option<Metered<Arc<File>>>) -> io::Result<Self> {
+    /// The same, and another thread reads on, if one can be had: the reader of `beginning`, or the `file` that it is.
+    pub(super) fn ahead(beginning: Beginning, file: Option<Metered<Arc<File>>>) -> Self {
+        let Some(idle) = Idle::begin() else { return Self::buffered(beginning) };
         let Beginning { bytes, len, reader, ended } = beginning;
         let origin = match file {
             Some(file) => Origin::File(file, len as u64),
             None => Origin::Stream(reader),
         };
-        let feed = Feed::Ahead(Ahead::of(origin, bytes.len())?);
-        Ok(Self { memory: Memory::Buffer { bytes, feed }, start: 0, end: len, offset: 0, ended })
+        let feed = Feed::Ahead(Ahead::of(origin, bytes.len(), idle));
+        Self { memory: Memory::Buffer { bytes, feed }, start: 0, end: len, offset: 0, ended }
     }
 
     /// Looks at a map of the whole input.

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use lastack::analysis::{Options, analyse};
 use lastack::finding::Verdict;
@@ -90,5 +92,52 @@ fn a_sink_that_takes_no_more_ends_it_on_any_number_of_threads() {
             let failed = analyse(&mut all(), &options, None, &mut Full(room), &mut ()).map(|_| ());
             assert_eq!(failed.map_err(|error| error.kind()), Err(io::ErrorKind::StorageFull), "{threads}, {room}");
         }
+    }
+}
+
+/// Nobody in particular, whom the limit of processes binds.
+const NOBODY: u32 = 65_534;
+
+/// Runs `program` where no other process and no thread can be begun.
+fn run_alone(program: &Path, args: &[&str]) -> io::Result<Output> {
+    let mut command = Command::new("prlimit");
+    command.args(["--nproc=1", "--"]).arg(program).args(args);
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.output()
+}
+
+#[test]
+fn where_no_thread_can_be_had_one_does_all() {
+    let control = run_alone(Path::new("/bin/sh"), &["-c", "true & wait"]);
+    if control.map_or(true, |output| output.status.success()) {
+        eprintln!("skipped: no limit of processes holds here");
+        return;
+    }
+    // Where anybody can read it.
+    let folder = std::env::temp_dir().join(format!("lastack-alone-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let lastack = folder.join("lastack");
+    fs::copy(env!("CARGO_BIN_EXE_lastack"), &lastack).unwrap();
+    let population = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/population");
+    let captures = [("idle-timeout/capture.pcap", "plain.pcap"), ("pile-by-client/capture.pcap.gz", "packed.pcap.gz")];
+    let captures = captures.map(|(from, to)| {
+        let to = folder.join(to);
+        fs::copy(population.join(from), &to).unwrap();
+        to.to_str().unwrap().to_owned()
+    });
+    let [plain, packed] = captures.each_ref().map(String::as_str);
+    let invocations: [&[&str]; 3] =
+        [&["read", "--threads", "2", plain], &["read", "--threads", "4", packed], &["check", plain, packed]];
+    let told = invocations.map(|args| {
+        let alone = run_alone(&lastack, args).unwrap();
+        let together = Command::new(&lastack).args(args).output().unwrap();
+        (String::from_utf8(alone.stderr).unwrap(), alone.status, alone.stdout, together.status, together.stdout)
+    });
+    fs::remove_dir_all(&folder).unwrap();
+    for ((stderr, alone, told_alone, together, told), args) in told.into_iter().zip(invocations) {
+        assert_eq!(alone, together, "{args:?}: {stderr}");
+        assert!(told_alone == told && !told.is_empty(), "{args:?}: {stderr}");
     }
 }
