@@ -416,7 +416,7 @@ impl Short {
     }
 
     /// The same of any.
-    #[inline(never)]
+    #[inline(always)]
     fn pack_longer(
         (side, flags, marks): (Side, Flags, Marks),
         stamps: Stamps,
@@ -464,12 +464,13 @@ impl Short {
                 *place = second.to_le_bytes();
             }
         } else {
-            self.write_exactly(place);
+            Self::write_exactly(first, second, first_len, self.len(), place);
         }
     }
 
+    // What it needs comes in registers.
     #[inline(never)]
-    fn write_exactly(&self, place: &mut [u8]) {
+    fn write_exactly(first: u64, second: u64, first_len: usize, len: usize, place: &mut [u8]) {
         fn ends<const N: usize>(place: &mut [u8], first: [u8; N], last: [u8; N]) {
             if let Some(place) = place.first_chunk_mut() {
                 *place = first;
@@ -478,12 +479,11 @@ impl Short {
                 *place = last;
             }
         }
-        let ([first, second], [first_len, second_len], len) = (self.words, self.lens, self.len());
         let Some(place) = place.get_mut(..len) else { return };
         let bits = |octets: usize| 8 * octets as u32;
         let begin = first | second.unbounded_shl(bits(first_len));
         if len >= 8 {
-            let last = first.unbounded_shr(bits(len - 8)) | second.unbounded_shl(bits(8 - second_len));
+            let last = first.unbounded_shr(bits(len - 8)) | second.unbounded_shl(bits(8 + first_len - len));
             ends(place, begin.to_le_bytes(), last.to_le_bytes());
         } else if len >= 4 {
             ends(place, (begin as u32).to_le_bytes(), ((begin >> bits(len - 4)) as u32).to_le_bytes());

@@ -84,15 +84,15 @@ impl Shelves {
         self.pieces.get(piece).map(|piece| &piece[at..]).unwrap_or_default()
     }
 
-    /// What lies behind the first `used` octets of the place, which has room for `len`: a larger one, with those that are used, if
-    /// it has too little. None when there may be no larger one.
+    /// What lies behind the first `used` octets of the place, which has room for `len`, and perhaps more behind it: a larger one, with those that are
+    /// used, if it has too little. None when there may be no larger one.
     #[inline(always)]
     pub(super) fn room(&mut self, place: &mut Place, used: usize, len: usize) -> Option<&mut [u8]> {
         if place.len() < len {
             *place = self.larger(*place, used, len)?;
         }
         let (piece, at) = place.at();
-        self.pieces.get_mut(piece)?.get_mut(at + used..at + place.len())
+        self.pieces.get_mut(piece)?.get_mut(at + used..)
     }
 
     /// Moves what lies in `place` to a larger one.

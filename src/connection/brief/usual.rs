@@ -35,13 +35,26 @@ impl Brief {
     /// not to be kept meanwhile, for which there are not enough registers.
     #[inline(never)]
     pub(super) fn take_usual(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
-        let is_kept = match self.short_of(side, segment) {
-            Some(short) => self.keep_short(&short, shelves),
-            None => self.keep_longer(side, segment, shelves),
-        };
-        if !is_kept {
-            return false;
+        let Some(short) = self.short_of(side, segment) else { return self.take_longer(side, segment, shelves) };
+        let Some(place) = self.place_for(short.len(), shelves) else { return false };
+        short.write(place);
+        self.follow_usual(side, segment);
+        true
+    }
+
+    /// The same of one that takes longer words.
+    #[inline(never)]
+    fn take_longer(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
+        let is_kept = self.keep_longer(side, segment, shelves);
+        if is_kept {
+            self.follow_usual(side, segment);
         }
+        is_kept
+    }
+
+    /// It is the newest one now.
+    #[inline(always)]
+    fn follow_usual(&mut self, side: Side, segment: &Segment) {
         let head = &mut self.head;
         (head.newest, head.frame) = (segment.time, segment.frame.0);
         // Both sides send as much: a choice of values costs less than a branch that is guessed wrong half of the time.
@@ -63,7 +76,6 @@ impl Brief {
             let peer_closed = head.tails[1 - side as usize].has(CLOSED);
             head.tails[side as usize].close(peer_closed);
         }
-        true
     }
 
     /// Control bits of one that is usual: it has no others.
@@ -94,7 +106,6 @@ impl Brief {
     }
 
     /// Packs and keeps it number by number.
-    #[inline(never)]
     fn keep_longer(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
         let head = &self.head;
         let (own, peer) = (&head.tails[side as usize], &head.tails[1 - side as usize]);
@@ -110,13 +121,6 @@ impl Brief {
         out.span((segment.time.0 - head.newest.0).cast_unsigned());
         out.frames((segment.frame.0 - head.frame) as u32);
         self.keep(out, Self::usual_flags(segment), segment.marks, shelves)
-    }
-
-    #[inline(always)]
-    fn keep_short(&mut self, short: &Short, shelves: &mut Shelves) -> bool {
-        let Some(place) = self.place_for(short.len(), shelves) else { return false };
-        short.write(place);
-        true
     }
 }
 
