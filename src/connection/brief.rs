@@ -209,6 +209,18 @@ impl Head {
     #[inline(always)]
     fn pack<const ROOM: usize>(&self, side: Side, segment: &Segment, out: &mut Packing<'_, ROOM>) {
         let (own, peer) = (&self.tails[side as usize], &self.tails[1 - side as usize]);
+        self.pack_told_apart([own, peer], segment, segment.payload_len, out);
+    }
+
+    /// Packs one with so much payload, told apart from these newest ones of its sender and the other end.
+    #[inline(always)]
+    fn pack_told_apart<const ROOM: usize>(
+        &self,
+        [own, peer]: [&Tail; 2],
+        segment: &Segment,
+        payload: u32,
+        out: &mut Packing<'_, ROOM>,
+    ) {
         out.put_if(segment.seq != own.nxt, SEQ, segment.seq.0.to_le_bytes());
         out.put_if(segment.ack != expected_ack(segment.flags, peer.nxt), ACK, segment.ack.0.to_le_bytes());
         out.put_if(segment.ip_id != own.next_id(), IP_ID, segment.ip_id.to_le_bytes());
@@ -216,7 +228,7 @@ impl Head {
         if let Some(timestamps) = segment.options.timestamps {
             out.clock(timestamps, own.clock, peer.clock);
         }
-        out.payload(segment.payload_len);
+        out.payload(payload);
         let (span, frames) = if self.first_used == 0 {
             (0, 1)
         } else {
@@ -396,7 +408,8 @@ impl Brief {
     /// Begins an [empty](Self::EMPTY) one with a segment that it [can begin](Self::can_begin) with.
     #[inline]
     pub fn begin(&mut self, segment: &Segment) {
-        let is_packed = self.pack_syn(Side::Client, segment);
+        // Nobody has sent anything before; so the compiler knows, too.
+        let is_packed = self.pack_syn(Side::Client, &Self::EMPTY.head, segment);
         debug_assert!(is_packed, "a SYN takes less than the room");
     }
 
@@ -423,7 +436,7 @@ impl Brief {
             return false;
         }
         let is_syn = segment.flags.contains(Flags::SYN);
-        let is_packed = is_syn && self.pack_syn(side, segment) || self.pack(side, segment, shelves);
+        let is_packed = is_syn && self.pack_syn_ack(segment) || self.pack(side, segment, shelves);
         if !is_packed {
             return false;
         }
@@ -527,16 +540,25 @@ impl Brief {
         true
     }
 
-    /// Packs a SYN where it stays; false when the record has no room for it.
+    /// Packs the server's SYN where it stays; false when the record has no room for it.
     #[inline(always)]
-    fn pack_syn(&mut self, side: Side, segment: &Segment) -> bool {
-        let Self { head, first } = self;
-        let from = usize::from(head.first_used);
+    fn pack_syn_ack(&mut self, segment: &Segment) -> bool {
+        let before = self.head;
+        self.pack_syn(Side::Server, &before, segment)
+    }
+
+    /// Packs the first segment of `side`, a SYN without payload, where it stays, told apart from what was `before`; false when the record has no
+    /// room for it.
+    #[inline(always)]
+    fn pack_syn(&mut self, side: Side, before: &Head, segment: &Segment) -> bool {
+        let from = usize::from(before.first_used);
         if from > FIRST_MAX - WRITTEN {
             return false;
         }
+        let Self { head, first } = self;
         let mut out = Packing::new(side, first, from);
-        head.pack(side, segment, &mut out);
+        let tails = [&Tail::BOTH[side as usize], &before.tails[1 - side as usize]];
+        before.pack_told_apart(tails, segment, 0, &mut out);
         let to = out.end(from, segment.flags, segment.marks);
         if to > FIRST_MAX - WRITTEN {
             return false;
