@@ -20,7 +20,7 @@ use self::packing::{
 };
 use self::shelves::Place;
 use self::unpacking::initial_numbers;
-pub(super) use self::unpacking::{Margin, TakeUsual, Unpacked, Unpacking, Usual};
+pub(super) use self::unpacking::{Margin, Plain, TakeUsual, Unpacked, Unpacking, Usual};
 use super::predecessor::{PastHalf, Predecessor};
 use super::profile::Profile;
 use crate::base::prefetch::{LINE_BYTES, prefetch};

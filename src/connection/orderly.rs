@@ -290,22 +290,31 @@ impl Orderly {
 
     /// Becomes the life of what `brief` holds, in its own place, for it is large. False when that is not certain to be orderly.
     pub fn become_that_of(&mut self, circumstances: &Circumstances<'_>, brief: &Packed<'_>) -> bool {
-        let ends = [circumstances.client, circumstances.server];
         if !brief.is_settled() {
             return false;
         }
-        let mut margin = Margin::default();
-        let mut pass = Pass::new(Twins::None);
-        let mut is_orderly = pass.take_all(&mut brief.unpacking(ends, &mut margin));
-        if pass.twins == Twins::Possible {
-            pass = Pass::new(Twins::Compared(Sides::default()));
-            is_orderly = pass.take_all(&mut brief.unpacking(ends, &mut margin));
+        match self.tell_with(Twins::None, circumstances, brief) {
+            Some(is_orderly) => is_orderly,
+            None => self.tell_compared(circumstances, brief),
         }
-        if !is_orderly {
-            return false;
+    }
+
+    /// The same after one pass; none when segments must be compared.
+    #[inline(always)]
+    fn tell_with(&mut self, twins: Twins, circumstances: &Circumstances<'_>, brief: &Packed<'_>) -> Option<bool> {
+        let mut margin = Margin::default();
+        let mut pass = Pass::new(twins);
+        if !pass.take_all(&mut brief.unpacking([circumstances.client, circumstances.server], &mut margin)) {
+            return (pass.twins != Twins::Possible).then_some(false);
         }
         pass.date(Place { time: brief.end(), frame: brief.last_frame() });
-        self.tell(circumstances, &pass).is_some()
+        Some(self.tell(circumstances, &pass).is_some())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_compared(&mut self, circumstances: &Circumstances<'_>, brief: &Packed<'_>) -> bool {
+        self.tell_with(Twins::Compared(Sides::default()), circumstances, brief) == Some(true)
     }
 
     /// A packet with these marks may be part of such a life.

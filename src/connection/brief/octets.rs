@@ -1,13 +1,12 @@
 //! Packed octets read one number after the other: where no time is to be saved.
 
 use super::packing::{
-    ACK, CONTEXT, ECHO_AT, ENVELOPE, FAST_OPEN, FRAMES_AT, INTERFACE, IP_ID, MARKS, MSS, MSS_OF_MOST, MULTIPATH, NANOS,
-    OPTIONS, ORDER, PAYLOAD_AT, SACK_PERMITTED, SEQ, SHIFT, SHIFT_OF_MOST, SPAN_AT, TTL, USUAL_MSS, USUAL_SHIFT,
-    VALUE_AT, WINDOW, envelope_len, head_of, options_len, span_len, word_len,
+    ACK, ECHO_AT, ENVELOPE, FAST_OPEN, FRAMES_AT, IP_ID, MSS, MSS_OF_MOST, MULTIPATH, NANOS, OPTIONS, ORDER,
+    PAYLOAD_AT, SACK_PERMITTED, SEQ, SHIFT, SHIFT_OF_MOST, SPAN_AT, USUAL_MSS, USUAL_SHIFT, VALUE_AT, WINDOW,
+    envelope_len, head_of, options_len, span_len, word_len,
 };
-use super::unpacking::Trail;
 use crate::base::Seq;
-use crate::segment::{Marks, OptionOrder, TcpOptions, Timestamps};
+use crate::segment::{OptionOrder, TcpOptions, Timestamps};
 
 /// Packed octets and how far they have been read.
 #[derive(Clone, Copy)]
@@ -77,19 +76,26 @@ impl Octets<'_> {
     pub fn passed(mut self) -> (i64, u64) {
         let (mut time, mut frame) = (0, 0);
         while !self.is_over() {
-            let (_, span, frames) = self.step_over();
+            let (span, frames) = self.step_over();
             (time, frame) = (time + span, frame + frames);
         }
         (time, frame)
     }
 
-    /// Steps over a segment. Returns its sequence number, if that is not the one after the last of its side, and the time in ns and the
-    /// frames since the segment before.
-    pub fn step_over(&mut self) -> (Option<Seq>, i64, u64) {
+    /// The sequence number of the next segment, if that is not the one after the last of its side.
+    #[inline]
+    pub fn seq(&self) -> Option<Seq> {
+        let word = self.word();
+        let (head, head_len) = head_of(word as u32);
+        (head & SEQ != 0).then(|| Seq((word >> (8 * head_len)) as u32))
+    }
+
+    /// Steps over a segment. Returns the time in ns and the frames since the segment before.
+    #[inline]
+    pub fn step_over(&mut self) -> (i64, u64) {
         let head = self.head();
         let has = |bit: u32| usize::from(head & bit != 0);
-        let seq = if head & SEQ != 0 { Some(Seq(self.number(4) as u32)) } else { None };
-        self.at += 4 * has(ACK) + 2 * (has(WINDOW) + has(IP_ID));
+        self.at += 4 * (has(SEQ) + has(ACK)) + 2 * (has(WINDOW) + has(IP_ID));
         self.at += word_len(head >> VALUE_AT) + word_len(head >> ECHO_AT) + word_len(head >> PAYLOAD_AT);
         let (span, frames) = self.distance(head);
         if head & ENVELOPE != 0 {
@@ -100,33 +106,7 @@ impl Octets<'_> {
             let present = self.octet();
             self.at += options_len(present);
         }
-        (seq, span, frames)
-    }
-
-    /// What changed of the envelope.
-    #[cold]
-    pub fn envelope(&mut self, own: &mut Trail) {
-        let changed = self.octet();
-        if changed & TTL != 0 {
-            own.ttl = self.octet();
-        }
-        if changed & MARKS != 0 {
-            own.marks = Marks::from_bits_retain(self.number(2) as u16);
-        }
-        if changed & INTERFACE != 0 {
-            own.interface = self.number(2) as u16;
-        }
-        if changed & CONTEXT != 0 {
-            own.context = self.number(2) as u16;
-        }
-    }
-
-    /// Those of a SYN's options but timestamps, and what lies behind them: what there is stands in eight octets.
-    #[inline]
-    pub fn options(&mut self) -> u64 {
-        let octets = self.word();
-        self.at += 1 + options_len(octets as u8);
-        octets
+        (span, frames)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::octets::{Octets, masks, options_of};
 use super::packing::{
-    ACK, CLOCK, CUT_AT, ECHO_AT, ENVELOPE, FIN, FLAGS_AT, FRAMES_AT, FROM_SERVER_AT, IP_ID, IS_LONG, LEN_MAX, LONG,
-    MSS, MSS_OF_MOST, NANOS, OPTIONS, ORDER, PAYLOAD_AT, PUSH, SACK_PERMITTED, SEQ, SHIFT, SPAN_AT, USUAL_MARKS,
-    USUAL_MSS, USUAL_SHIFT, USUAL_TTL, USUAL_WINDOWS, VALUE_AT, WINDOW, flags_of_head, flags_to_head, head_of,
-    marks_of_head, span_len, word_len,
+    ACK, CLOCK, CONTEXT, CUT_AT, ECHO_AT, ENVELOPE, FIN, FLAGS_AT, FRAMES_AT, FROM_SERVER_AT, INTERFACE, IP_ID,
+    IS_LONG, LEN_MAX, LONG, MARKS, MSS, MSS_OF_MOST, NANOS, OPTIONS, ORDER, PAYLOAD_AT, PUSH, SACK_PERMITTED, SEQ,
+    SHIFT, SPAN_AT, TTL, USUAL_MARKS, USUAL_MSS, USUAL_SHIFT, USUAL_TTL, USUAL_WINDOWS, VALUE_AT, WINDOW,
+    flags_of_head, flags_to_head, head_of, marks_of_head, options_len, span_len, word_len,
 };
 use super::{FIRST_MAX, Packed, expected_ack, next_id};
 use crate::base::{Endpoint, FrameNumber, Seq, Side, Timestamp};
@@ -43,15 +43,15 @@ impl Unpacked {
 
 /// What the next segment of one side differs from.
 #[derive(Clone, Copy)]
-pub(super) struct Trail {
+struct Trail {
     nxt: Seq,
     clock: u32,
     window: u16,
     ip_id: u16,
-    pub marks: Marks,
-    pub interface: u16,
-    pub context: u16,
-    pub ttl: u8,
+    marks: Marks,
+    interface: u16,
+    context: u16,
+    ttl: u8,
 }
 
 impl Trail {
@@ -78,26 +78,41 @@ const BLOCK: usize = LEN_MAX + 8;
 /// its payload.
 #[derive(Clone, Copy)]
 pub struct Usual {
+    pub plain: Plain,
+    pub is_fin: bool,
+    /// It acknowledges all that the other end sent.
+    pub acks_all: bool,
+    pub timestamps: Option<Timestamps>,
+    pub window: u16,
+    pub ip_id: u16,
+}
+
+/// What is to be seen of nearly all: that of one which acknowledges all that the other end sent, is no FIN, and has the same window as
+/// its sender's one before.
+#[derive(Clone, Copy)]
+pub struct Plain {
     /// Its sender, as [`Side`] counts.
     pub side: usize,
-    pub is_fin: bool,
     pub frame: u64,
     pub time: Timestamp,
     /// Since the segment before: ns, and frames.
     pub span: i64,
     pub frames: u64,
     pub ack: Seq,
-    /// That is all that the other end sent.
-    pub acks_all: bool,
     pub payload_len: u32,
-    pub timestamps: Option<Timestamps>,
-    pub window: u16,
-    pub ip_id: u16,
+    /// Its echo, 0 if it has no timestamps.
+    pub echo: u32,
 }
 
 /// Who has a use for usual segments.
 pub trait TakeUsual {
-    /// Takes the next one; false, and it has not been taken, when there is no use for it.
+    /// Whether it takes [plain](Plain) segments without being told more, and then whether they are to have timestamps.
+    fn takes_plain(&self) -> Option<bool>;
+
+    /// Takes the next one, that is plain; false, and it has not been taken, when there is no use for it.
+    fn take_plain(&mut self, segment: &Plain) -> bool;
+
+    /// The same of any.
     fn take(&mut self, segment: &Usual) -> bool;
 }
 
@@ -249,65 +264,67 @@ impl<'a> Unpacking<'a> {
                 return;
             }
             let Some(octets) = self.block() else { return };
-            let head = u32::from(u16::from_le_bytes([octets[0], octets[1]]));
-            let is_taken = if head & (IS_LONG | WINDOW) == 0 {
-                self.take_short(octets, head, taker)
-            } else {
-                self.take_longer(octets, taker)
-            };
-            if !is_taken {
+            let head = u32::from_le_bytes(*octets.first_chunk().unwrap_or(&[0; 4]));
+            if head & (IS_LONG | WINDOW) == 0
+                && let Some(has_clock) = taker.takes_plain()
+                && self.progress.trails.iter().all(|trail| trail.window != 0)
+                && self.take_plain(has_clock, taker)
+            {
+                continue;
+            }
+            if !self.take_next(octets, head, taker) {
                 return;
             }
         }
     }
 
-    /// One of which only what moves on in every segment is told. No number waits for the length of the one before.
+    /// Those of which only what moves on in every segment is told, as long as one comes after the other. False when the next one is none.
     #[inline(always)]
-    fn take_short(&mut self, octets: &[u8; BLOCK], head: u32, taker: &mut impl TakeUsual) -> bool {
-        let places = &Places::BY_CODES[usize::from((head as u16) >> PAYLOAD_AT)];
-        let number = |from: u8, masks: &[u32; 4], code_at: u32| {
-            // It never comes so far; so the compiler knows, too.
-            let from = usize::from(from) % LEN_MAX;
-            let word = octets[from..].first_chunk().map_or(0, |octets| u32::from_le_bytes(*octets));
-            word & masks[(head >> code_at & 3) as usize]
-        };
-        let side = (head >> FROM_SERVER_AT & 1) as usize;
-        let (own, peer) = (&self.progress.trails[side], &self.progress.trails[1 - side]);
-        let (mut timestamps, mut clock) = (None, own.clock);
-        if head & CLOCK != 0 {
-            clock = unfolded(clock, number(Places::VALUE, &Places::WORDS, VALUE_AT));
-            let echo = unfolded(peer.clock, number(places.echo, &Places::WORDS, ECHO_AT));
-            timestamps = Some(Timestamps { value: clock, echo });
+    fn take_plain(&mut self, has_clock: bool, taker: &mut impl TakeUsual) -> bool {
+        let expected = if has_clock { CLOCK } else { 0 };
+        let Progress { trails, time, frame, .. } = &mut self.progress;
+        let (mut now, mut newest) = (*time, *frame);
+        // Where no segment begins any more there are too few octets: so both are one question.
+        let to = self.octets.len().min(self.end + BLOCK - 1);
+        let mut octets = self.octets.get(self.at..to).unwrap_or_default();
+        while let Some((head, numbers)) = octets.first_chunk::<BLOCK>().and_then(|block| block.split_first_chunk()) {
+            let head = u32::from(u16::from_le_bytes(*head));
+            let Some(numbers) = numbers.first_chunk().filter(|_| head & (IS_LONG | WINDOW | CLOCK) == expected) else {
+                break;
+            };
+            let numbers = Numbers::short(numbers, head);
+            let side = (head >> FROM_SERVER_AT & 1) as usize;
+            let (own_clock, peer) = (trails[side].clock, &trails[1 - side]);
+            let (mut echo, mut clock) = (0, own_clock);
+            if has_clock {
+                clock = unfolded(clock, numbers.value);
+                echo = unfolded(peer.clock, numbers.echo);
+            }
+            let Numbers { payload, span, frames, len, .. } = numbers;
+            let (time, frame) = (Timestamp(now.0 + span), newest.wrapping_add(frames));
+            let segment = Plain { side, frame, time, span, frames, ack: peer.nxt, payload_len: payload, echo };
+            if !taker.take_plain(&segment) {
+                break;
+            }
+            (now, newest) = (time, frame);
+            let own = &mut trails[side];
+            own.nxt = own.nxt + payload;
+            (own.clock, own.ip_id) = (clock, next_id(own.ip_id));
+            octets = &octets[2 + len % NUMBERS_MAX..];
         }
-        let payload_len = number(places.payload, &Places::WORDS, PAYLOAD_AT);
-        let span = i64::from(number(places.span, &Places::SPANS, SPAN_AT)) * 1_000;
-        let frames = u64::from(number(places.frames, &Places::WORDS, FRAMES_AT) ^ 1);
-        let segment = Usual {
-            side,
-            is_fin: false,
-            time: Timestamp(self.progress.time.0 + span),
-            frame: self.progress.frame.wrapping_add(frames),
-            span,
-            frames,
-            ack: peer.nxt,
-            acks_all: true,
-            payload_len,
-            timestamps,
-            window: own.window,
-            ip_id: next_id(own.ip_id),
-        };
-        self.settle(segment, payload_len, clock, usize::from(places.end), taker)
+        (*time, *frame) = (now, newest);
+        let before = std::mem::replace(&mut self.at, to - octets.len());
+        self.at > before
     }
 
-    /// One with more numbers or bits.
+    /// One with any numbers and bits that a usual one has.
     #[inline(always)]
-    fn take_longer(&mut self, octets: &[u8; BLOCK], taker: &mut impl TakeUsual) -> bool {
-        let mut block = Block { octets, at: 0 };
-        let (head, head_len) = head_of(block.word() as u32);
+    fn take_next(&mut self, octets: &[u8; BLOCK], head: u32, taker: &mut impl TakeUsual) -> bool {
+        let (head, head_len) = head_of(head);
         if head & UNUSUAL != 0 {
             return false;
         }
-        block.at = head_len;
+        let mut block = Block { octets, at: head_len };
         let has = |bit: u32| head & bit != 0;
         let side = (head >> FROM_SERVER_AT & 1) as usize;
         let (own, peer) = (&self.progress.trails[side], &self.progress.trails[1 - side]);
@@ -317,53 +334,32 @@ impl<'a> Unpacking<'a> {
             ip_id = block.short(has(IP_ID), ip_id);
         }
         let window = block.short(has(WINDOW), own.window);
-        let lens = Lens::of(head);
+        let numbers = if has(NANOS | 4 << SPAN_AT) { block.numbers(head) } else { Numbers::short(block.rest(), head) };
         let (mut timestamps, mut clock) = (None, own.clock);
         if has(CLOCK) {
-            clock = unfolded(clock, block.number(lens.value));
-            timestamps = Some(Timestamps { value: clock, echo: unfolded(peer.clock, block.number(lens.echo)) });
+            clock = unfolded(clock, numbers.value);
+            timestamps = Some(Timestamps { value: clock, echo: unfolded(peer.clock, numbers.echo) });
         }
-        let payload_len = block.number(lens.payload);
-        let span = block.span(head);
-        let frames = u64::from(block.number(lens.frames) ^ 1);
-        let is_fin = has(FIN);
-        let segment = Usual {
-            side,
-            is_fin,
-            time: Timestamp(self.progress.time.0 + span),
-            frame: self.progress.frame.wrapping_add(frames),
-            span,
-            frames,
-            ack,
-            acks_all: ack == peer.nxt,
-            payload_len,
-            timestamps,
-            window,
-            ip_id,
-        };
-        self.settle(segment, payload_len.wrapping_add(u32::from(is_fin)), clock, block.at, taker)
-    }
-
-    /// Goes on to the next one if `taker` takes this one, which has `len` octets and moves its sender on by `octets`, to `clock`.
-    #[inline(always)]
-    fn settle(&mut self, segment: Usual, octets: u32, clock: u32, len: usize, taker: &mut impl TakeUsual) -> bool {
-        if !taker.take(&segment) {
+        let Numbers { payload, span, frames, len, .. } = numbers;
+        let (is_fin, acks_all) = (has(FIN), ack == peer.nxt);
+        let (time, frame) = (Timestamp(self.progress.time.0 + span), self.progress.frame.wrapping_add(frames));
+        let echo = timestamps.map_or(0, |stamps| stamps.echo);
+        let plain = Plain { side, frame, time, span, frames, ack, payload_len: payload, echo };
+        if !taker.take(&Usual { plain, is_fin, acks_all, timestamps, window, ip_id }) {
             return false;
         }
-        self.at += len;
-        (self.progress.time, self.progress.frame) = (segment.time, segment.frame);
-        let own = &mut self.progress.trails[segment.side];
-        own.nxt = own.nxt + octets;
-        (own.clock, own.window, own.ip_id) = (clock, segment.window, segment.ip_id);
+        self.at += block.at + len;
+        (self.progress.time, self.progress.frame) = (time, frame);
+        let own = &mut self.progress.trails[side];
+        own.nxt = own.nxt + payload.wrapping_add(u32::from(is_fin));
+        (own.clock, own.window, own.ip_id) = (clock, window, ip_id);
         true
     }
 
-    /// Whether the next segment may be a usual one.
-    #[inline]
-    pub fn is_usual(&self) -> bool {
-        let octets = self.octets.get(self.at..).unwrap_or_default().first_chunk();
-        let head = octets.map_or(0, |octets| head_of(u32::from_le_bytes(*octets)).0);
-        self.is_over() || head & UNUSUAL == 0
+    /// There is nothing left.
+    #[inline(always)]
+    pub fn is_at_end(&self) -> bool {
+        self.is_over() && self.behind_len == 0
     }
 
     /// Where it has come to.
@@ -400,9 +396,9 @@ impl<'a> Unpacking<'a> {
     /// it is still the next, when that is something else. What is known of it beforehand is not asked again.
     #[inline(always)]
     pub fn advance_syn(&mut self, side: Side) -> Option<Unpacked> {
-        let flags = match side {
-            Side::Client => Flags::SYN,
-            Side::Server => Flags::SYN.union(Flags::ACK),
+        let (flags, all) = match side {
+            Side::Client => (Flags::SYN, OF_SYN | OF_FIRST),
+            Side::Server => (Flags::SYN.union(Flags::ACK), OF_SYN),
         };
         let known = IS_LONG | (side as u32) << FROM_SERVER_AT | SEQ | OPTIONS | flags_to_head(flags);
         if self.is_over() && !self.go_behind() {
@@ -410,10 +406,12 @@ impl<'a> Unpacking<'a> {
         }
         let mut block = Block { octets: self.block()?, at: 4 };
         let head = u32::from_le_bytes(*block.octets.first_chunk()?);
-        if head & OF_SYN != known {
+        if head & all != known {
             return None;
         }
-        let unpacked = self.progress.unpack(&mut block, head & !OF_SYN | known, side, flags);
+        // It is as it was; so the compiler knows, too.
+        self.progress.trails[side as usize] = Trail::BOTH[side as usize];
+        let unpacked = self.progress.unpack(&mut block, head & !all | known, side, flags);
         self.at += block.at;
         Some(unpacked)
     }
@@ -441,25 +439,21 @@ impl Progress {
             own.ip_id = block.short(has(IP_ID), own.ip_id);
         }
         own.window = block.short(has(WINDOW), own.window);
-        let &Lens { payload, frames, value, echo } = Lens::of(head);
         let mut timestamps = None;
         if has(CLOCK) {
-            own.clock = unfolded(own.clock, block.number(value));
-            timestamps = Some(Timestamps { value: own.clock, echo: unfolded(peer.clock, block.number(echo)) });
+            own.clock = unfolded(own.clock, block.coded(head >> VALUE_AT));
+            timestamps =
+                Some(Timestamps { value: own.clock, echo: unfolded(peer.clock, block.coded(head >> ECHO_AT)) });
         }
-        let payload_len = block.number(payload);
+        let payload_len = block.coded(head >> PAYLOAD_AT);
         self.time.0 += block.span(head);
-        self.frame = self.frame.wrapping_add(u64::from(block.number(frames) ^ 1));
+        self.frame = self.frame.wrapping_add(u64::from(block.coded(head >> FRAMES_AT) ^ 1));
         self.options = 0;
-        if has(ENVELOPE | OPTIONS) {
-            let mut octets = Octets { all: block.octets, at: block.at, end: BLOCK };
-            if has(ENVELOPE) {
-                octets.envelope(own);
-            }
-            if has(OPTIONS) {
-                self.options = octets.options();
-            }
-            block.at = octets.at;
+        if has(ENVELOPE) {
+            block.envelope(own);
+        }
+        if has(OPTIONS) {
+            self.options = block.options();
         }
         let unpacked = Unpacked {
             side,
@@ -507,6 +501,8 @@ static KINDS: [u8; 256] = {
 /// What is the same in the heads of all SYNs that [`Unpacking::advance_syn`] takes.
 const OF_SYN: u32 =
     IS_LONG | 1 << FROM_SERVER_AT | PUSH | 3 << PAYLOAD_AT | SEQ | ACK | OPTIONS | 1 << CUT_AT | u32::MAX << FLAGS_AT;
+/// And in that of the first one, of which times and frames count, and which has nothing to echo.
+const OF_FIRST: u32 = 3 << FRAMES_AT | 3 << ECHO_AT | 7 << SPAN_AT | NANOS;
 /// What only stands in the head of a segment that is not [`Usual`].
 const UNUSUAL: u32 = LONG & !(ACK | IP_ID | NANOS | FIN | 7 << SPAN_AT);
 
@@ -514,11 +510,12 @@ const UNUSUAL: u32 = LONG & !(ACK | IP_ID | NANOS | FIN | 7 << SPAN_AT);
 pub(super) fn initial_numbers(packed: &Packed<'_>) -> [Seq; 2] {
     let [first_len, rest_len] = packed.head.lens();
     let mut octets = Octets { all: packed.first, at: 0, end: first_len };
-    let (syn, ..) = octets.step_over();
+    let syn = octets.seq();
+    octets.step_over();
     if octets.is_over() {
         octets = Octets { all: packed.rest, at: 0, end: rest_len };
     }
-    let syn_ack = if octets.is_over() { None } else { octets.step_over().0 };
+    let syn_ack = if octets.is_over() { None } else { octets.seq() };
     [syn, syn_ack].map(Option::unwrap_or_default)
 }
 
@@ -546,71 +543,99 @@ impl Extent<u32> {
     }
 }
 
-/// How long the numbers of a segment are of which the codes stand in its head side by side.
+/// Where those numbers lie behind the first one of a segment that every one may have, where it ends, and what of four octets each is.
 #[derive(Clone, Copy)]
-struct Lens {
-    payload: Extent<u32>,
-    frames: Extent<u32>,
-    value: Extent<u32>,
-    echo: Extent<u32>,
-}
-
-impl Lens {
-    #[inline(always)]
-    fn of(head: u32) -> &'static Self {
-        const NONE: Extent<u32> = Extent { mask: 0, len: 0 };
-        static LENS: [Lens; 256] = {
-            let mut all = [Lens { payload: NONE, frames: NONE, value: NONE, echo: NONE }; 256];
-            let mut codes = 0;
-            while codes < all.len() {
-                let head = (codes as u32) << PAYLOAD_AT;
-                all[codes] = Lens {
-                    payload: Extent::by(head >> PAYLOAD_AT),
-                    frames: Extent::by(head >> FRAMES_AT),
-                    value: Extent::by(head >> VALUE_AT),
-                    echo: Extent::by(head >> ECHO_AT),
-                };
-                codes += 1;
-            }
-            all
-        };
-        &LENS[usize::from((head >> PAYLOAD_AT) as u8)]
-    }
-}
-
-/// Where the numbers of a segment with a short head begin, and where it ends.
-#[derive(Clone, Copy)]
-#[repr(align(8))]
+#[repr(align(32))]
 struct Places {
-    echo: u8,
-    payload: u8,
-    span: u8,
-    frames: u8,
+    value: u32,
+    echo: u32,
+    payload: u32,
+    span: u32,
+    frames: u32,
+    echo_at: u8,
+    payload_at: u8,
+    span_at: u8,
+    frames_at: u8,
     end: u8,
 }
 
 impl Places {
-    /// Where the first number begins.
-    const VALUE: u8 = 2;
-    /// What of four octets is a number, and a time, by its code.
-    const WORDS: [u32; 4] = [0, 0xff, 0xffff, 0xffff_ffff];
-    const SPANS: [u32; 4] = [0, 0xff, 0xffff, 0xff_ffff];
-
-    /// By all codes of a short head, which stand in it side by side.
+    /// By all codes that stand in a short head side by side.
     const BY_CODES: &[Self; 1 << 10] = &{
-        let mut all = [Self { echo: 0, payload: 0, span: 0, frames: 0, end: 0 }; 1 << 10];
+        const NONE: Places = Places {
+            value: 0,
+            echo: 0,
+            payload: 0,
+            span: 0,
+            frames: 0,
+            echo_at: 0,
+            payload_at: 0,
+            span_at: 0,
+            frames_at: 0,
+            end: 0,
+        };
+        let mut all = [NONE; 1 << 10];
         let mut codes = 0;
         while codes < all.len() {
             let head = (codes as u32) << PAYLOAD_AT;
-            let echo = Self::VALUE + word_len(head >> VALUE_AT) as u8;
-            let payload = echo + word_len(head >> ECHO_AT) as u8;
-            let span = payload + word_len(head >> PAYLOAD_AT) as u8;
-            let frames = span + span_len(head >> SPAN_AT & 3) as u8;
-            all[codes] = Self { echo, payload, span, frames, end: frames + word_len(head >> FRAMES_AT) as u8 };
+            let (value, echo) = (Extent::by(head >> VALUE_AT), Extent::by(head >> ECHO_AT));
+            let (payload, frames) = (Extent::by(head >> PAYLOAD_AT), Extent::by(head >> FRAMES_AT));
+            let span_len = span_len(head >> SPAN_AT & 3) as u32;
+            let payload_at = value.len + echo.len;
+            let frames_at = payload_at + payload.len + span_len;
+            all[codes] = Self {
+                value: value.mask,
+                echo: echo.mask,
+                payload: payload.mask,
+                span: (1 << (8 * span_len)) - 1,
+                frames: frames.mask,
+                echo_at: value.len as u8,
+                payload_at: payload_at as u8,
+                span_at: (payload_at + payload.len) as u8,
+                frames_at: frames_at as u8,
+                end: (frames_at + frames.len) as u8,
+            };
             codes += 1;
         }
         all
     };
+}
+
+/// The numbers that every segment may have, and how many octets they have together.
+struct Numbers {
+    value: u32,
+    echo: u32,
+    payload: u32,
+    /// Since the segment before: ns, and frames.
+    span: i64,
+    frames: u64,
+    len: usize,
+}
+
+/// More octets than they take together: a power of two.
+const NUMBERS_MAX: usize = 32;
+/// And four that are read with the last one.
+type NumbersRoom = [u8; NUMBERS_MAX + 4];
+
+impl Numbers {
+    /// Those that `octets` begin with, the time in microseconds and three octets at most. None waits for the length of the one before.
+    #[inline(always)]
+    fn short(octets: &NumbersRoom, head: u32) -> Self {
+        let places = &Places::BY_CODES[usize::from((head as u16) >> PAYLOAD_AT)];
+        let number = |at: u8, mask: u32| {
+            // It never comes so far; so the compiler knows, too.
+            let at = usize::from(at) % NUMBERS_MAX;
+            octets[at..].first_chunk().map_or(0, |octets| u32::from_le_bytes(*octets)) & mask
+        };
+        Self {
+            value: number(0, places.value),
+            echo: number(places.echo_at, places.echo),
+            payload: number(places.payload_at, places.payload),
+            span: i64::from(number(places.span_at, places.span)) * 1_000,
+            frames: u64::from(number(places.frames_at, places.frames) ^ 1),
+            len: places.end.into(),
+        }
+    }
 }
 
 /// A packed segment and what lies behind it.
@@ -635,12 +660,62 @@ impl Block<'_> {
         value
     }
 
+    /// The next one by its code, the last bits of this.
+    #[inline(always)]
+    fn coded(&mut self, code: u32) -> u32 {
+        static BY_CODE: [Extent<u32>; 4] = [Extent::by(0), Extent::by(1), Extent::by(2), Extent::by(3)];
+        self.number(BY_CODE[(code & 3) as usize])
+    }
+
     /// The next number of 16 bits if there is one, without a branch.
     #[inline(always)]
     fn short(&mut self, is_there: bool, or: u16) -> u16 {
         let value = self.word() as u16;
         self.at += 2 * usize::from(is_there);
         if is_there { value } else { or }
+    }
+
+    /// What changed of the envelope.
+    #[inline(always)]
+    fn envelope(&mut self, own: &mut Trail) {
+        let changed = self.word() as u8;
+        self.at += 1;
+        if changed & TTL != 0 {
+            own.ttl = self.word() as u8;
+            self.at += 1;
+        }
+        let has = |what: u8| changed & what != 0;
+        own.marks = Marks::from_bits_retain(self.short(has(MARKS), own.marks.bits()));
+        if has(INTERFACE | CONTEXT) {
+            own.interface = self.short(has(INTERFACE), own.interface);
+            own.context = self.short(has(CONTEXT), own.context);
+        }
+    }
+
+    /// The options of a SYN but timestamps, and what lies behind them: what there is stands in eight octets.
+    #[inline(always)]
+    fn options(&mut self) -> u64 {
+        let octets = self.word();
+        self.at += 1 + options_len(octets as u8);
+        octets
+    }
+
+    /// The next octets, without going on.
+    #[inline(always)]
+    fn rest(&self) -> &NumbersRoom {
+        // The same.
+        self.octets[self.at % NUMBERS_MAX..].first_chunk().unwrap_or(&[0; NUMBERS_MAX + 4])
+    }
+
+    /// The next numbers that every segment may have, without going on.
+    #[inline(always)]
+    fn numbers(&self, head: u32) -> Numbers {
+        let mut block = Block { ..*self };
+        let (value, echo) = (block.coded(head >> VALUE_AT), block.coded(head >> ECHO_AT));
+        let payload = block.coded(head >> PAYLOAD_AT);
+        let span = block.span(head);
+        let frames = u64::from(block.coded(head >> FRAMES_AT) ^ 1);
+        Numbers { value, echo, payload, span, frames, len: block.at - self.at }
     }
 
     /// The time in ns since the segment before.

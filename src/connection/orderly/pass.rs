@@ -1,6 +1,6 @@
 //! The pass over the packed segments of a life: whether it is orderly, and what there is to know of it.
 
-use super::super::brief::{TakeUsual, Unpacked, Unpacking, Usual};
+use super::super::brief::{Plain, TakeUsual, Unpacked, Unpacking, Usual};
 use super::course::{Course, Stage, Turn};
 use super::{Abort, LastPayload, Letters, Place, Sent, Sighting, Waking};
 use crate::base::{Seq, Side, Sides, Timestamp};
@@ -130,15 +130,15 @@ fn see(sighting: &mut Option<Sighting>, now: Place) {
 impl Count {
     /// Tells the history of the first segment with payload, and of the first with nothing but an acknowledgment.
     #[inline(always)]
-    fn letter(&mut self, side: Side, is_bare: bool, is_fin: bool, history: &mut Letters) {
+    fn letter(&mut self, side: usize, is_bare: bool, is_fin: bool, history: &mut Letters) {
         if is_bare {
             if !self.tells_ack {
                 self.tells_ack = true;
-                history.push(side, b'A');
+                history.push(Side::BOTH[side % 2], b'A');
             }
         } else if !self.tells_data && !is_fin {
             self.tells_data = true;
-            history.push(side, b'D');
+            history.push(Side::BOTH[side % 2], b'D');
         }
     }
 
@@ -202,47 +202,72 @@ struct Middle<'a> {
     is_orderly: bool,
 }
 
-impl TakeUsual for Middle<'_> {
+impl Middle<'_> {
+    /// Its numbers are all that is to be seen of it: it is no copy, not too large, says something new and echoes what it must.
     #[inline(always)]
-    fn take(&mut self, segment: &Usual) -> bool {
-        let &Usual { side, is_fin, time, frame, payload_len, ack, .. } = segment;
-        let own = &mut *self.counts[side];
-        let is_bare = payload_len == 0 && !is_fin;
-        let is_clocked = match (self.course.clock, segment.timestamps) {
-            (None, None) => true,
-            (Some(clock), Some(stamps)) => side == Side::Client as usize || is_echo(stamps.echo, clock),
-            _ => false,
+    fn is_understood(&self, segment: &Plain, is_fin: bool) -> bool {
+        let &Plain { side, ack, payload_len, frames, echo, .. } = segment;
+        let own = &*self.counts[side];
+        let is_clocked = match self.course.clock {
+            Some(clock) => side == Side::Client as usize || is_echo(echo, clock),
+            None => true,
         };
-        let is_more = segment.frames == 0 || payload_len > own.fits;
-        if is_more || segment.window == 0 || !is_clocked || is_bare && ack == own.ack {
-            return false;
-        }
+        is_clocked && frames > 0 && payload_len <= own.fits && (payload_len > 0 || is_fin || ack != own.ack)
+    }
+
+    /// Counts it, and measures the silence before.
+    #[inline(always)]
+    fn count(&mut self, segment: &Plain, is_fin: bool) {
+        let &Plain { side, time, frame, span, ack, payload_len, .. } = segment;
         let now = Place { time, frame };
-        if segment.span > self.longest {
-            self.longest = segment.span;
-            if self.longest >= SILENCE_NS {
+        if span > self.longest {
+            self.longest = span;
+            if span >= SILENCE_NS {
                 let ends = if is_fin { Flags::FIN } else { Flags::empty() };
                 *self.waking = Some(Waking { at: now, side: Side::BOTH[side], ends, octets: payload_len });
             }
         }
+        let own = &mut *self.counts[side];
         own.frames += 1;
         own.ack = ack;
-        own.letter(Side::BOTH[side], is_bare, is_fin, &mut self.course.history);
+        let is_bare = payload_len == 0 && !is_fin;
+        own.letter(side, is_bare, is_fin, &mut self.course.history);
         if !is_bare {
             own.words += 1;
             own.payload(payload_len, ack, now);
         }
+    }
+}
+
+impl TakeUsual for Middle<'_> {
+    #[inline(always)]
+    fn takes_plain(&self) -> Option<bool> {
+        (self.course.stage == Stage::Open).then_some(self.course.clock.is_some())
+    }
+
+    #[inline(always)]
+    fn take_plain(&mut self, segment: &Plain) -> bool {
+        let is_understood = self.is_understood(segment, false);
+        if is_understood {
+            self.count(segment, false);
+        }
+        is_understood
+    }
+
+    #[inline(always)]
+    fn take(&mut self, segment: &Usual) -> bool {
+        let &Usual { ref plain, is_fin, acks_all, timestamps, window, ip_id } = segment;
+        let has_clock = timestamps.is_some() == self.course.clock.is_some();
+        if window == 0 || !has_clock || !self.is_understood(plain, is_fin) {
+            return false;
+        }
+        self.count(plain, is_fin);
         if self.course.stage != Stage::Open || is_fin {
-            own.has_fin |= is_fin;
-            let turn = Turn {
-                side: Side::BOTH[side],
-                is_fin,
-                acks_all: segment.acks_all,
-                payload_len,
-                ip_id: segment.ip_id,
-                clock: segment.timestamps.map(|stamps| Seq(stamps.value)),
-            };
-            self.is_orderly = self.course.turn(turn, now);
+            let &Plain { side, time, frame, payload_len, .. } = plain;
+            self.counts[side].has_fin |= is_fin;
+            let (side, clock) = (Side::BOTH[side], timestamps.map(|stamps| Seq(stamps.value)));
+            let turn = Turn { side, is_fin, acks_all, payload_len, ip_id, clock };
+            self.is_orderly = self.course.turn(turn, Place { time, frame });
             return self.is_orderly;
         }
         true
@@ -297,6 +322,7 @@ impl Pass {
     }
 
     /// Takes all that are left; false when the life is not orderly with one of them.
+    #[inline(always)]
     pub fn take_all(&mut self, unpacking: &mut Unpacking<'_>) -> bool {
         let is_compared = matches!(self.twins, Twins::Compared(_));
         if !is_compared && !self.take_syns(unpacking) {
@@ -304,8 +330,13 @@ impl Pass {
         }
         loop {
             let is_begun = !matches!(self.course.stage, Stage::Nothing | Stage::Asked);
-            if is_begun && !is_compared && unpacking.is_usual() && !self.take_usual(unpacking) {
-                return false;
+            if is_begun && !is_compared {
+                if !self.take_usual(unpacking) {
+                    return false;
+                }
+                if unpacking.is_at_end() {
+                    return true;
+                }
             }
             let Some(segment) = unpacking.advance() else { return true };
             let is_next = self.course.stage == Stage::Nothing || self.goes_on(&segment);
@@ -328,7 +359,7 @@ impl Pass {
 
     /// Takes segments of which nothing is to be seen but their numbers, as of most, up to one that says more. False when the life is
     /// not orderly with one of them.
-    #[inline]
+    #[inline(always)]
     fn take_usual(&mut self, unpacking: &mut Unpacking<'_>) -> bool {
         let Sides { client, server } = &mut self.ways;
         let mut middle = Middle {
@@ -396,7 +427,7 @@ impl Pass {
         if !is_clocked || segment.window == 0 || self.is_too_large(segment, now) {
             return false;
         }
-        self.ways[side].count.letter(side, is_bare, is_fin, &mut self.course.history);
+        self.ways[side].count.letter(side as usize, is_bare, is_fin, &mut self.course.history);
         if self.course.stage == Stage::Open && !is_fin {
             if is_bare && segment.ack == previous_ack && self.twins == Twins::None {
                 self.twins = Twins::Possible;
