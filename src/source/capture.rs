@@ -130,7 +130,7 @@ const TEXT: Fault = Fault::Foreign {
 const HEAD_BYTES: usize = 8;
 
 /// Buffers that a file fills before it is worth a thread that reads it ahead.
-const AHEAD_BUFFERS_MIN: u64 = 4;
+const AHEAD_BUFFERS_MIN: u64 = 8;
 
 impl Capture {
     /// Opens the file at `path`. `file` is the index that its interfaces are registered with.
