@@ -491,8 +491,7 @@ impl Brief {
         let used = usize::from(head.rest_used);
         // Whether they lie in the record or beyond nobody can guess, and a line for nothing costs less than a wrong guess.
         prefetch(&self.first[FIRST_MAX - 1]);
-        shelves.prefetch(head.rest, used);
-        shelves.prefetch(head.rest, used.saturating_sub(LINE_BYTES));
+        shelves.prefetch(head.rest, [used, used.saturating_sub(LINE_BYTES)]);
         if used > 2 * LINE_BYTES && head.is_closed() {
             shelves.prefetch_before(head.rest, used);
         }

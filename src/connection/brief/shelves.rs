@@ -139,15 +139,17 @@ impl Shelves {
         }
     }
 
-    /// Begins to bring the line into the cache that lies `used` octets behind the beginning of the place; nowhere, any line.
+    /// Begins to bring into the cache the lines that lie so many octets behind the beginning of the place; nowhere, any lines.
     #[inline]
-    pub(super) fn prefetch(&self, place: Place, used: usize) {
+    pub(super) fn prefetch<const LINES: usize>(&self, place: Place, lines: [usize; LINES]) {
         let (piece, at) = place.at();
         // A choice of values, where nobody can guess whether there is a place.
-        if let Some(last) = self.pieces.len().checked_sub(1)
-            && let Some(octet) = self.pieces[piece.min(last)].get(at + used)
-        {
-            prefetch(octet);
+        let Some(last) = self.pieces.len().checked_sub(1) else { return };
+        let piece = &self.pieces[piece.min(last)];
+        for octet in lines {
+            if let Some(octet) = piece.get(at + octet) {
+                prefetch(octet);
+            }
         }
     }
 
@@ -156,7 +158,7 @@ impl Shelves {
     pub(super) fn prefetch_before(&self, place: Place, used: usize) {
         let mut at = 0;
         while at < used {
-            self.prefetch(place, at);
+            self.prefetch(place, [at]);
             at += LINE_BYTES;
         }
     }
