@@ -10,7 +10,7 @@ use crate::decode::{Decoder, FrameKind, Item, Items};
 use crate::finding::{Loss, Sieve, Unheard};
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
-use crate::segment::{Marks, Segment};
+use crate::segment::Segment;
 use crate::source::Frame;
 use crate::table::{Entry, Finder, Flood, Leaving, Left, Locator, Past, Table, Unplain};
 
@@ -269,7 +269,7 @@ impl Tracker {
 
     #[inline(always)]
     fn segment(&mut self, locator: &Locator, segment: &Segment, outlet: &mut impl Outlet) {
-        if !segment.marks.contains(Marks::SAMPLED) && self.sieve.pass(segment.flags) {
+        if self.sieve.pass(segment) {
             outlet.kept(self.sieve);
         }
         let other = match self.table.take_plainly(locator, segment) {

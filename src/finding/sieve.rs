@@ -4,7 +4,7 @@ use super::capture::control_segments_only;
 use super::population::PopulationFinding;
 use super::verdict::{Confidence, Severity, Verdict};
 use crate::connection::Connection;
-use crate::segment::Flags;
+use crate::segment::{Flags, Marks, Segment};
 
 /// What the segments of a whole input are like.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,11 +20,12 @@ pub struct Sieve {
 impl Sieve {
     /// Takes in a segment. True if it is the first that neither opens nor closes nor resets.
     #[inline]
-    pub fn pass(&mut self, flags: Flags) -> bool {
-        if self.has_plain {
+    pub fn pass(&mut self, segment: &Segment) -> bool {
+        // What was sampled tells nothing of those around it.
+        if self.has_plain || segment.marks.contains(Marks::SAMPLED) {
             return false;
         }
-        let is_first = !flags.intersects(Flags::SYN | Flags::FIN | Flags::RST);
+        let is_first = !segment.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST);
         self.has_plain |= is_first;
         is_first
     }
