@@ -16,7 +16,7 @@ use lastack::finding::{Gist, Sketch, Thresholds, Verdict};
 use lastack::population::{Departure, INTERVAL_NS, Tally};
 use lastack::report::{Canvas, CaptureRecord, Json, LateRecord, Palette, PopulationFinding, Rows, Sink, Summary, Text};
 use lastack::segment::Segment;
-use lastack::source::{self, Access, CaptureSet, Input, ReadAhead, Source};
+use lastack::source::{self, Access, CaptureSet, Frame, Input, ReadAhead, Source};
 use lastack::table::{Left, Limits, Locator, Table};
 
 use crate::floor::{BATCH, Facts, Floor};
@@ -209,7 +209,7 @@ fn read(path: &Path, access: Access) -> Result<u64> {
     let mut source = source::open(vec![Input::Path(path.to_owned())], options)?;
     let mut frames = 0;
     loop {
-        let at_hand = source.lend_at_hand(BATCH, |frame| _ = black_box(frame.bytes.as_ptr()));
+        let at_hand = source.lend_at_hand(BATCH, |frame: &Frame<'_>| _ = black_box(frame.bytes.as_ptr()));
         frames += at_hand as u64;
         if at_hand == 0 {
             let Some(frame) = source.next_frame()? else { return Ok(frames) };
@@ -241,7 +241,7 @@ fn decode(path: &Path, mut each: impl FnMut(&Segment)) -> Result<u64> {
 
 /// Decodes the next frames; false when there are no more.
 fn fill(source: &mut CaptureSet, decoder: &mut Decoder, items: &mut Items, frames: &mut u64) -> Result<bool> {
-    let at_hand = source.lend_at_hand(BATCH, |frame| _ = decoder.decode_into(frame, items));
+    let at_hand = source.lend_at_hand(BATCH, |frame: &Frame<'_>| _ = decoder.decode_into(frame, items));
     *frames += at_hand as u64;
     if at_hand == 0 {
         let Some(frame) = source.next_frame()? else { return Ok(false) };

@@ -10,7 +10,7 @@ use crate::base::Timestamp;
 use crate::decode::{Decoder, FragmentCounts, FrameKind};
 use crate::finding::Loss;
 use crate::report::{CaptureRecord, FileFrames, Summary, counted};
-use crate::source::{CaptureSet, Frame, Gap, Interface, Source, SourceError};
+use crate::source::{Borrower, CaptureSet, Frame, Gap, Interface, Source, SourceError};
 
 /// How many frames pass between two looks at the observer.
 const OBSERVE_EVERY: u64 = 4_096;
@@ -25,7 +25,8 @@ pub(super) struct Reading<'a, 'f, 'o> {
 }
 
 /// Where frames go.
-struct Work<'a, O> {
+struct Work<'a, 'f, O> {
+    filter: Option<&'f mut (dyn Filter + 'f)>,
     decoder: &'a mut Decoder,
     onward: &'a mut O,
     batch: Batch,
@@ -42,23 +43,22 @@ impl<'f> Reading<'_, 'f, '_> {
     ///
     /// # Errors
     /// Only those of who takes what was read.
-    pub fn read<O: Onward>(mut self, decoder: &mut Decoder, onward: &mut O) -> io::Result<(Option<SourceError>, bool)> {
-        let batch_max = onward.batch_max();
-        let mut work =
-            Work { decoder, onward, batch: Batch::default(), batch_max, announced: false, frames: 0, ways: 0 };
+    pub fn read<O: Onward>(self, decoder: &mut Decoder, onward: &mut O) -> io::Result<(Option<SourceError>, bool)> {
+        let Self { source, filter, observer, names } = self;
+        let (batch_max, batch) = (onward.batch_max(), Batch::default());
+        let mut work = Work { filter, decoder, onward, batch, batch_max, announced: false, frames: 0, ways: 0 };
         let mut source_error = None;
         let mut interrupted = false;
         loop {
             let most = work.room().min((OBSERVE_EVERY - work.frames % OBSERVE_EVERY) as usize);
-            let filter = &mut self.filter;
-            let lent = self.source.lend_at_hand(most, |frame| work.take(frame, filter));
+            let lent = source.lend_at_hand(most, &mut work);
             work.frames += lent as u64;
             if lent == 0 {
                 work.track()?;
                 work.onward.pause();
-                work.tell_gaps(self.source);
-                match self.source.next_frame() {
-                    Ok(Some(frame)) => work.take_first(&frame, &mut self.filter),
+                work.tell_gaps(source);
+                match source.next_frame() {
+                    Ok(Some(frame)) => work.take_first(&frame),
                     Ok(None) => break,
                     Err(error) => {
                         source_error = Some(error);
@@ -67,55 +67,58 @@ impl<'f> Reading<'_, 'f, '_> {
                 }
             }
             if !work.announced {
-                work.announce(self.source);
+                work.announce(source);
             }
             if work.room() == 0 {
                 work.track()?;
             }
             if work.frames.is_multiple_of(OBSERVE_EVERY) {
-                let view = View { source: self.source, frames: work.frames, streams: work.onward.streams() };
-                if self.observer.look(&view).is_break() {
+                let view = View { source, frames: work.frames, streams: work.onward.streams() };
+                if observer.look(&view).is_break() {
                     interrupted = true;
                     break;
                 }
             }
         }
-        work.announce(self.source);
+        work.announce(source);
         work.track()?;
         if !interrupted {
             work.end()?;
         }
-        work.tell_gaps(self.source);
+        work.tell_gaps(source);
         // Those that have left were told before the capture spoke of it.
-        let lost = lost_some_time(self.source);
+        let lost = lost_some_time(source);
         if lost > 0 {
             work.onward.lost(Lost::SomeTime { lost, frames: work.frames });
         }
-        if let Some(until) = self.source.interfaces().iter().filter_map(|interface| interface.counted_at).max() {
+        if let Some(until) = source.interfaces().iter().filter_map(|interface| interface.counted_at).max() {
             work.onward.silence(until)?;
         }
         let Work { onward, decoder, .. } = work;
-        account_for(onward.summary(), self.source, decoder, self.names);
+        account_for(onward.summary(), source, decoder, names);
         Ok((source_error, interrupted))
     }
 }
 
-impl<O: Onward> Work<'_, O> {
+impl<O: Onward> Borrower for &mut Work<'_, '_, O> {
+    #[inline(always)]
+    fn take(&mut self, frame: &Frame<'_>) {
+        let passes = self.filter.as_mut().is_none_or(|filter| filter.passes(frame));
+        // A closure would be called.
+        let kind = if passes { Some(self.batch.decode(frame, self.decoder)) } else { None };
+        self.count(frame.time, kind);
+    }
+}
+
+impl<O: Onward> Work<'_, '_, O> {
     /// How many more frames may wait.
     fn room(&self) -> usize {
         self.batch_max.saturating_sub(self.batch.frames())
     }
 
-    #[inline(always)]
-    fn take(&mut self, frame: &Frame<'_>, filter: &mut Option<&mut (dyn Filter + '_)>) {
-        let passes = filter.as_mut().is_none_or(|filter| filter.passes(frame));
-        let kind = passes.then(|| self.batch.decode(frame, self.decoder));
-        self.count(frame.time, kind);
-    }
-
-    /// The same of a frame that was not at hand.
-    fn take_first(&mut self, frame: &Frame<'_>, filter: &mut Option<&mut (dyn Filter + '_)>) {
-        let passes = filter.as_mut().is_none_or(|filter| filter.passes(frame));
+    /// Takes a frame that was not at hand.
+    fn take_first(&mut self, frame: &Frame<'_>) {
+        let passes = self.filter.as_mut().is_none_or(|filter| filter.passes(frame));
         let kind = passes.then(|| self.batch.decode_apart(frame, self.decoder));
         self.count(frame.time, kind);
         self.frames += 1;

@@ -15,8 +15,9 @@ use super::walk::Walk;
 use super::{checksum, direction, options};
 
 const ETHER_TYPE: usize = 12;
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
+/// As they stand there, in the order of octets of this machine.
+const IPV4: u16 = 0x0800_u16.to_be();
+const IPV6: u16 = 0x86dd_u16.to_be();
 /// Where IP begins: behind two addresses and a type.
 const IP: usize = 14;
 /// Version 4 with a header of five words.
@@ -37,7 +38,7 @@ pub(super) fn decode(walk: &mut Walk, frame: &Frame<'_>, items: &mut Items) -> b
     if frame.link != LinkType::ETHERNET {
         return false;
     }
-    match be16(head, ETHER_TYPE) {
+    match u16::from_ne_bytes([head[ETHER_TYPE], head[ETHER_TYPE + 1]]) {
         IPV4 => v4(walk, frame, items, head),
         IPV6 => v6(walk, frame, items),
         _ => false,
@@ -91,7 +92,7 @@ where
 {
     let header = summed.last_chunk::<TCP_HEADER>()?;
     let address = |at: usize| Some(IpAddr::from(*summed.get(at..)?.first_chunk::<ADDRESS>()?));
-    let (len, behind) = (place.end.checked_sub(place.start)?, place.start + TCP_HEADER);
+    let (len, behind) = (place.end.wrapping_sub(place.start), place.start + TCP_HEADER);
     let control = be16(header, 12);
     let (header_len, flags) = (usize::from(control >> 12) * 4, Flags::from_bits_truncate(control));
     let mut marks = direction(frame.flags) | ip_marks;
@@ -109,7 +110,7 @@ where
         }
         // Cut by the snap length, if the length on the wire agrees; what it says beyond that is for the layers.
         None => {
-            if len < TCP_HEADER || place.end > frame.original_len as usize {
+            if place.end < behind || place.end > frame.original_len as usize {
                 return None;
             }
             area = frame.bytes.get(behind..place.start + header_len)?;

@@ -17,7 +17,7 @@ use super::pcap::{self, PcapReader};
 use super::pcapng::{self, PcapngReader};
 use super::snoop::{self, SnoopReader};
 use super::window::{Beginning, Window};
-use super::{Access, Frame, Interface, Options, ReadAhead, Record, limits, script};
+use super::{Access, Borrower, Frame, Interface, Options, ReadAhead, Record, limits, script};
 use crate::base::prefetch::{LINE_BYTES, prefetch};
 use crate::base::{FrameNumber, Timestamp};
 
@@ -61,41 +61,17 @@ enum Reader {
     Trace(PcapReader),
 }
 
-/// A record that is whole in memory, with nothing unusual about it.
-pub(super) struct Whole<'a> {
-    /// Its place is counted from where its header begins.
-    pub record: Record,
-    pub bytes: &'a [u8],
-    /// What is in memory behind it.
-    pub behind: &'a [u8],
-}
+/// A reader whose records can be looked at where they are in memory.
+pub(super) trait Look {
+    /// Octets of a record before those of its frame.
+    const HEAD_LEN: usize;
 
-/// Those of the readers whose records can be looked at where they are in memory.
-enum Looking<'a> {
-    Pcap(&'a PcapReader),
-    Pcapng(&'a mut PcapngReader),
-}
+    /// A frame without bytes, with what all frames have in common.
+    fn blank<'a>(&self) -> Frame<'a>;
 
-impl Looking<'_> {
-    /// The record that `bytes` begin with.
-    #[inline(always)]
-    fn whole<'a>(&mut self, bytes: &'a [u8], catalog: &mut Catalog) -> Option<Whole<'a>> {
-        match self {
-            Looking::Pcap(reader) => reader.whole(bytes),
-            Looking::Pcapng(reader) => reader.whole(bytes, catalog),
-        }
-    }
-}
-
-impl Reader {
-    #[inline]
-    fn looking(&mut self) -> Option<Looking<'_>> {
-        match self {
-            Reader::Pcap(reader) | Reader::Trace(reader) => reader.is_usual().then_some(Looking::Pcap(reader)),
-            Reader::Pcapng(reader) => Some(Looking::Pcapng(reader)),
-            Reader::Snoop(_) => None,
-        }
-    }
+    /// Makes of `frame`, which was lent [blank](Look::blank) before the first, the one that `bytes` begin with, but for its number.
+    /// Returns what is in memory behind it; none where its record is not whole or has something unusual.
+    fn look<'a>(&mut self, bytes: &'a [u8], frame: &mut Frame<'a>, catalog: &mut Catalog) -> Option<&'a [u8]>;
 }
 
 /// Frames that are lent one after another.
@@ -106,6 +82,59 @@ pub(super) struct Run {
     pub last: FrameNumber,
     /// All have an earlier time.
     pub before: Timestamp,
+}
+
+/// What came of it.
+struct Lent {
+    /// How many.
+    count: usize,
+    /// Octets that they lie in.
+    len: usize,
+    /// One that was looked at and comes too late, and its octets.
+    not_yet: Option<(Record, usize)>,
+}
+
+impl Run {
+    /// Lends the frames that `available` begins with. They take turns in one place, into which what is the same of all is written before
+    /// the first, and nothing twice. A function of its own, which has the registers to itself.
+    #[inline(never)]
+    fn lend<L: Look>(&self, reader: &mut L, available: &[u8], catalog: &mut Catalog, mut to: impl Borrower) -> Lent {
+        let mut rest = available;
+        let mut frame = Frame { number: self.after, ..reader.blank() };
+        let mut counted = Counted { interface: frame.interface, after: self.after };
+        while frame.number < self.last
+            && let Some(behind) = reader.look(rest, &mut frame, catalog)
+        {
+            if frame.time >= self.before {
+                counted.add_to(catalog, frame.number);
+                let not_yet = (Record::whole(&frame, L::HEAD_LEN), rest.len() - behind.len());
+                return Lent { not_yet: Some(not_yet), ..self.lent(frame.number, available, rest) };
+            }
+            // Where the next one begins is known only now, and it is in no near cache yet.
+            if let Some(next) = behind.first_chunk::<{ 2 * LINE_BYTES }>() {
+                prefetch(next);
+            }
+            counted.next(frame.interface, frame.number, catalog);
+            frame.number.0 += 1;
+            rest = behind;
+            to.take(&frame);
+        }
+        counted.add_to(catalog, frame.number);
+        self.lent(frame.number, available, rest)
+    }
+
+    /// All up to this number were lent, and `rest` was not.
+    fn lent(&self, number: FrameNumber, available: &[u8], rest: &[u8]) -> Lent {
+        Lent { count: (number.0 - self.after.0) as usize, len: available.len() - rest.len(), not_yet: None }
+    }
+}
+
+/// The record that `available` begins with, and its octets.
+#[inline]
+fn first<L: Look>(reader: &mut L, available: &[u8], catalog: &mut Catalog) -> Option<(Record, usize)> {
+    let mut frame = reader.blank();
+    let behind = reader.look(available, &mut frame, catalog)?;
+    Some((Record::whole(&frame, L::HEAD_LEN), available.len() - behind.len()))
 }
 
 /// An open capture.
@@ -241,49 +270,34 @@ impl Capture {
             return None;
         }
         let available = self.window.available();
-        let Whole { record, behind, .. } = self.reader.looking()?.whole(available, catalog)?;
-        let len = available.len() - behind.len();
+        let (record, len) = match &mut self.reader {
+            Reader::Pcap(reader) | Reader::Trace(reader) if reader.is_usual() => first(reader, available, catalog)?,
+            Reader::Pcapng(reader) => first(reader, available, catalog)?,
+            Reader::Pcap(_) | Reader::Trace(_) | Reader::Snoop(_) => return None,
+        };
         Some(record.at(self.window.step(len).start))
     }
 
     /// Lends the next frames as `run` says, as far as they can be had without reading on. Returns how many.
     #[inline]
-    pub(super) fn lend(&mut self, run: &Run, catalog: &mut Catalog, mut each: impl FnMut(&Frame<'_>)) -> usize {
+    pub(super) fn lend(&mut self, run: &Run, catalog: &mut Catalog, to: impl Borrower) -> usize {
         if self.ahead.is_some() {
             return 0;
         }
-        let Self { window, reader, .. } = self;
-        let Some(mut reader) = reader.looking() else { return 0 };
-        let available = window.available();
-        let mut rest = available;
-        let mut number = run.after;
-        let mut counted = Counted { interface: 0, after: number };
-        let mut not_yet = None;
-        // One loop for all formats, with one place where `each` is called, so that it is part of the loop.
-        while number < run.last
-            && let Some(Whole { record, bytes, behind }) = reader.whole(rest, catalog)
-        {
-            if record.time >= run.before {
-                not_yet = Some((record, rest.len() - behind.len()));
-                break;
+        let available = self.window.available();
+        let Lent { count, len, not_yet } = match &mut self.reader {
+            Reader::Pcap(reader) | Reader::Trace(reader) if reader.is_usual() => {
+                run.lend(reader, available, catalog, to)
             }
-            // Where the next one begins is known only now, and it is in no near cache yet.
-            if let Some(next) = behind.first_chunk::<{ 2 * LINE_BYTES }>() {
-                prefetch(next);
-            }
-            counted.next(record.interface, number, catalog);
-            number.0 += 1;
-            rest = behind;
-            each(&record.frame(number, bytes));
-        }
-        counted.add_to(catalog, number);
-        let len = available.len() - rest.len();
-        window.step(len);
+            Reader::Pcapng(reader) => run.lend(reader, available, catalog, to),
+            Reader::Pcap(_) | Reader::Trace(_) | Reader::Snoop(_) => return 0,
+        };
+        self.window.step(len);
         if let Some((record, len)) = not_yet {
-            let record = record.at(window.step(len).start);
+            let record = record.at(self.window.step(len).start);
             self.put_back(Ok(Some(record)));
         }
-        (number.0 - run.after.0) as usize
+        count
     }
 
     /// The next record, or none at the end.

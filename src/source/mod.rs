@@ -73,6 +73,20 @@ pub trait Source {
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError>;
 }
 
+/// Whom [many frames](CaptureSet::lend_at_hand) are lent to, one after another. It becomes part of the loop of each format, as no
+/// closure that is called in two places does.
+pub trait Borrower {
+    /// Looks at `frame`.
+    fn take(&mut self, frame: &Frame<'_>);
+}
+
+impl<F: FnMut(&Frame<'_>)> Borrower for F {
+    #[inline(always)]
+    fn take(&mut self, frame: &Frame<'_>) {
+        self(frame);
+    }
+}
+
 /// What a reader found: a frame's place in the window instead of its bytes.
 #[derive(Clone, Copy, Debug)]
 struct Record {
@@ -102,6 +116,30 @@ struct Tap {
 }
 
 impl Tap {
+    /// A frame without bytes, time and number.
+    #[inline]
+    fn blank<'a>(self) -> Frame<'a> {
+        let Tap { link, interface, .. } = self;
+        let (number, time) = (FrameNumber::default(), Timestamp::default());
+        Frame { number, time, bytes: &[], original_len: 0, link, interface, flags: 0 }
+    }
+
+    /// Takes the frame check sequence off `frame`, if it has one.
+    #[inline(always)]
+    fn cut(self, frame: &mut Frame<'_>) {
+        if self.fcs_len != 0 {
+            self.cut_off(frame);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn cut_off(self, frame: &mut Frame<'_>) {
+        let (len, original_len) = without_fcs(self.fcs_len, frame.bytes.len() as u32, frame.original_len);
+        frame.bytes = frame.bytes.get(..len as usize).unwrap_or(frame.bytes);
+        frame.original_len = original_len;
+    }
+
     /// A frame of `len` captured bytes at `start`, with a time and without flags.
     #[inline]
     fn record(self, start: usize, len: u32, time: Timestamp, original_len: u32) -> Record {
@@ -122,6 +160,23 @@ fn without_fcs(fcs_len: u32, len: u32, original_len: u32) -> (u32, u32) {
 }
 
 impl Record {
+    /// That of a frame which lies `start` octets behind its beginning and is numbered right after the one before.
+    #[inline]
+    fn whole(frame: &Frame<'_>, start: usize) -> Self {
+        let &Frame { time, bytes, original_len, link, interface, flags, .. } = frame;
+        Self {
+            start,
+            len: bytes.len() as u32,
+            time,
+            original_len,
+            link,
+            interface,
+            flags,
+            others_before: 0,
+            timed: true,
+        }
+    }
+
     /// The frame of this number, whose bytes are `bytes`.
     #[inline]
     fn frame(self, number: FrameNumber, bytes: &[u8]) -> Frame<'_> {

@@ -3,12 +3,13 @@
 use pcap_parser::parse_pcap_header;
 
 use super::byte_order::ByteOrder;
-use super::capture::Whole;
+use super::capture::Look;
+use super::catalog::Catalog;
 use super::error::Fault;
 use super::interface::Interface;
 use super::limits::RECORD_BYTES_MAX;
 use super::window::Window;
-use super::{LinkType, Record, Tap};
+use super::{Frame, LinkType, Record, Tap};
 use crate::base::Timestamp;
 
 /// File header: magic, version, zone, accuracy, snap length, link type.
@@ -133,20 +134,6 @@ impl PcapReader {
         self.head_len == RECORD_HEADER_BYTES && self.lengths == Lengths::InOrder
     }
 
-    /// The record that `bytes` begin with, if it is whole. Only where headers are the usual ones.
-    #[inline(always)]
-    pub(super) fn whole<'a>(&self, bytes: &'a [u8]) -> Option<Whole<'a>> {
-        let (head, rest) = bytes.split_first_chunk::<RECORD_HEADER_BYTES>()?;
-        let (fields, _) = head.as_chunks::<4>();
-        let [seconds, fraction, caplen, original_len] = self.order.u32s(*fields.first_chunk()?);
-        if caplen > RECORD_BYTES_MAX {
-            return None;
-        }
-        let (bytes, behind) = rest.split_at_checked(caplen as usize)?;
-        let record = self.tap.record(RECORD_HEADER_BYTES, caplen, self.time(seconds, fraction), original_len);
-        Some(Whole { record, bytes: bytes.get(..record.len as usize).unwrap_or(bytes), behind })
-    }
-
     /// The next record, or none at the end.
     #[cold]
     pub(super) fn next(&mut self, window: &mut Window) -> Result<Option<Record>, Fault> {
@@ -179,6 +166,31 @@ impl PcapReader {
     #[inline]
     fn time(&self, seconds: u32, fraction: u32) -> Timestamp {
         Timestamp(i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.unit_ns)
+    }
+}
+
+/// Only where [headers are the usual ones](PcapReader::is_usual).
+impl Look for PcapReader {
+    const HEAD_LEN: usize = RECORD_HEADER_BYTES;
+
+    fn blank<'a>(&self) -> Frame<'a> {
+        self.tap.blank()
+    }
+
+    #[inline(always)]
+    fn look<'a>(&mut self, bytes: &'a [u8], frame: &mut Frame<'a>, _: &mut Catalog) -> Option<&'a [u8]> {
+        let (head, rest) = bytes.split_first_chunk::<RECORD_HEADER_BYTES>()?;
+        let (fields, _) = head.as_chunks::<4>();
+        let [seconds, fraction, caplen, original_len] = self.order.u32s(*fields.first_chunk()?);
+        // Written first of all, so that no register keeps them.
+        (frame.time, frame.original_len) = (self.time(seconds, fraction), original_len);
+        if caplen > RECORD_BYTES_MAX {
+            return None;
+        }
+        let (bytes, behind) = rest.split_at_checked(caplen as usize)?;
+        frame.bytes = bytes;
+        self.tap.cut(frame);
+        Some(behind)
     }
 }
 

@@ -10,7 +10,7 @@ use pcap_parser::{
 };
 
 use super::byte_order::ByteOrder;
-use super::capture::Whole;
+use super::capture::Look;
 use super::catalog::Catalog;
 use super::clock::Clock;
 use super::error::Fault;
@@ -18,7 +18,7 @@ use super::interface::{Gap, Interface};
 use super::limits::RECORD_BYTES_MAX;
 use super::names::text;
 use super::window::Window;
-use super::{LinkType, Record, Tap};
+use super::{Frame, LinkType, Record, Tap};
 use crate::base::Timestamp;
 
 /// The Packet Block of the first drafts, replaced by the enhanced one.
@@ -65,21 +65,16 @@ pub(super) fn recognises(head: &[u8]) -> bool {
     head.starts_with(&SHB_MAGIC.to_le_bytes())
 }
 
-impl PcapngReader {
-    /// The first section header is read with the first packet.
-    pub(super) fn open(file: usize) -> Self {
-        Self {
-            file,
-            order: ByteOrder::Little,
-            interfaces: Vec::new(),
-            last_time: Timestamp::default(),
-            others_before: 0,
-        }
+impl Look for PcapngReader {
+    const HEAD_LEN: usize = PACKET_HEAD_BYTES;
+
+    fn blank<'a>(&self) -> Frame<'a> {
+        Tap { link: LinkType(0), fcs_len: 0, interface: 0 }.blank()
     }
 
-    /// The packet that `bytes` begin with, if it is a whole Enhanced Packet Block with nothing wrong.
+    /// Enhanced Packet Blocks with nothing wrong.
     #[inline(always)]
-    pub(super) fn whole<'a>(&mut self, bytes: &'a [u8], catalog: &mut Catalog) -> Option<Whole<'a>> {
+    fn look<'a>(&mut self, bytes: &'a [u8], frame: &mut Frame<'a>, catalog: &mut Catalog) -> Option<&'a [u8]> {
         let head = bytes.first_chunk::<PACKET_HEAD_BYTES>()?;
         let (fields, _) = head.as_chunks::<4>();
         let [kind, total, index, high, low, caplen, original_len] = self.order.u32s(*fields.first_chunk()?);
@@ -96,15 +91,32 @@ impl PcapngReader {
         if *again != four(head, 4) {
             return None;
         }
-        let record = if data.len() == caplen.next_multiple_of(4) as usize {
-            let interface = self.interfaces.get(index as usize)?;
-            let time = interface.clock.timestamp(u64::from(high) << 32 | u64::from(low));
-            self.last_time = time;
-            interface.tap.record(PACKET_HEAD_BYTES, caplen, time, original_len)
-        } else {
-            self.with_options(head, block, catalog)?
-        };
-        Some(Whole { record, bytes: data.get(..record.len as usize)?, behind })
+        if data.len() != caplen.next_multiple_of(4) as usize {
+            let record = self.with_options(head, block, catalog)?;
+            *frame = record.frame(frame.number, data.get(..record.len as usize)?);
+            return Some(behind);
+        }
+        let interface = self.interfaces.get(index as usize)?;
+        let time = interface.clock.timestamp(u64::from(high) << 32 | u64::from(low));
+        self.last_time = time;
+        let Tap { link, interface: number, .. } = interface.tap;
+        (frame.time, frame.link, frame.interface, frame.flags) = (time, link, number, 0);
+        (frame.bytes, frame.original_len) = (data.get(..caplen as usize)?, original_len);
+        interface.tap.cut(frame);
+        Some(behind)
+    }
+}
+
+impl PcapngReader {
+    /// The first section header is read with the first packet.
+    pub(super) fn open(file: usize) -> Self {
+        Self {
+            file,
+            order: ByteOrder::Little,
+            interfaces: Vec::new(),
+            last_time: Timestamp::default(),
+            others_before: 0,
+        }
     }
 
     #[inline(never)]

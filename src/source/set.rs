@@ -11,7 +11,7 @@ use super::catalog::Catalog;
 use super::compression::Compression;
 use super::error::Fault;
 use super::inputs::{self, Input, Member, Origin};
-use super::{Frame, Gap, Interface, LinkType, Names, Notice, Record, Source, SourceError, limits};
+use super::{Borrower, Frame, Gap, Interface, LinkType, Names, Notice, Record, Source, SourceError, limits};
 use crate::base::{FrameNumber, Timestamp};
 
 /// How the bytes of a regular file are reached.
@@ -442,14 +442,14 @@ impl CaptureSet {
 }
 
 impl CaptureSet {
-    /// Lends the next frames to `each`, `most` of them, as far as they can be had without waiting for the operating system. Returns
+    /// Lends the next frames, `most` of them, as far as they can be had without waiting for the operating system. Returns
     /// how many; that they are fewer says nothing of the end.
     #[inline]
-    pub fn lend_at_hand(&mut self, most: usize, each: impl FnMut(&Frame<'_>)) -> usize {
+    pub fn lend_at_hand(&mut self, most: usize, to: impl Borrower) -> usize {
         let [active] = self.active.as_mut_slice() else { return 0 };
         let (after, last) = (FrameNumber(self.number), FrameNumber(self.number + most as u64));
         let run = Run { after, last, before: self.upcoming_time };
-        let lent = active.capture.lend(&run, &mut self.catalog, each);
+        let lent = active.capture.lend(&run, &mut self.catalog, to);
         let file = &mut self.files[active.file];
         if file.last_number == 0 && lent > 0 {
             file.first_frame = Some(FrameNumber(self.number + 1));

@@ -58,7 +58,7 @@ fn drain_set(set: &mut CaptureSet) -> Outcome {
     let before = set.frames();
     let error = loop {
         let len = kept.len();
-        let lent = set.lend_at_hand(3, |frame| kept.push(Kept::of(frame)));
+        let lent = set.lend_at_hand(3, |frame: &Frame<'_>| kept.push(Kept::of(frame)));
         assert!(lent <= 3 && kept.len() == len + lent);
         match set.next_frame() {
             Ok(Some(frame)) => kept.push(Kept::of(&frame)),
