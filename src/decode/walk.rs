@@ -100,13 +100,19 @@ impl Walk {
     /// The realm of what came through the path of this number.
     #[inline]
     pub fn realm(&mut self, context: u32) -> u16 {
-        if self.splits.is_idle() { 0 } else { self.splits.realm(context, self.interface, &self.contexts) }
+        self.realm_on(context, self.interface)
     }
 
-    /// The realm of what came through no path, on `interface`.
+    /// The same on `interface`.
     #[inline]
-    pub fn realm_of_none(&mut self, interface: u32) -> u16 {
-        if self.splits.is_idle() { 0 } else { self.splits.realm(0, interface, &self.contexts) }
+    pub fn realm_on(&mut self, context: u32, interface: u32) -> u16 {
+        if self.splits.is_idle() { 0 } else { self.splits.realm(context, interface, &self.contexts) }
+    }
+
+    /// The number of the path through one VLAN.
+    #[inline(never)]
+    pub fn context_of_vlan(&mut self, vlan: u16) -> u32 {
+        self.contexts.number(&[Encapsulation::Vlan(vlan)])
     }
 
     /// The number of the path so far.

@@ -1,10 +1,10 @@
 //! How a frame begins: one way for each link type.
 
+pub(in crate::decode) mod cooked;
 pub(in crate::decode) mod ether_type;
 pub(in crate::decode) mod ethernet;
 pub(in crate::decode) mod ppp;
 
-mod cooked;
 mod fddi;
 mod llc;
 mod loopback;
