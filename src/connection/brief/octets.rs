@@ -91,7 +91,7 @@ impl Octets<'_> {
     }
 
     /// Steps over a segment. Returns the time in ns and the frames since the segment before.
-    #[inline]
+    #[inline(always)]
     pub fn step_over(&mut self) -> (i64, u64) {
         let head = self.head();
         let has = |bit: u32| usize::from(head & bit != 0);
