@@ -103,6 +103,8 @@ pub struct Orderly {
     pub large: Option<Sighting>,
     /// Who sent such segments.
     pub sends_large: Sides<bool>,
+    /// All but what differs from SYN to SYN is that of one that nothing followed.
+    is_lone: bool,
 }
 
 /// What is known of a connection beside its segments when it is told.
@@ -285,7 +287,16 @@ impl Orderly {
             cut: None,
             large: None,
             sends_large: Sides { client: false, server: false },
+            is_lone: false,
         }
+    };
+
+    /// That of a SYN that nothing followed, but for what is not the same of all of them.
+    const LONE: Self = Self {
+        sent: Sides { client: Sent { frames: 1, ..Sent::NOTHING }, server: Sent::NOTHING },
+        history: Letters::SYN,
+        is_lone: true,
+        ..Self::BLANK
     };
 
     /// Becomes the life of what `brief` holds, in its own place, for it is large. False when that is not certain to be orderly.
@@ -329,28 +340,21 @@ impl Orderly {
         }
         let &Circumstances { stream, client, server, evicted, horizon, profile } = circumstances;
         let place = Place { time: syn.time, frame: syn.frame.0 };
-        let horizon = horizon.max(syn.time);
+        if !self.is_lone {
+            *self = Self::LONE;
+        }
+        // What is not the same of all SYNs.
+        (self.stream, self.evicted) = (stream, evicted);
+        (self.client, self.server) = (*client, *server);
+        (self.start, self.end, self.horizon) = (syn.time, syn.time, horizon.max(syn.time));
+        self.close = close_of_unanswered(syn.time, self.horizon);
+        (self.left_here.client, self.context) = (left_here(syn.marks), syn.context);
+        self.profiles.client = *profile.of(Some(Greeting::of(syn)));
+        self.profiles.server = *profile;
+        (self.syn_frame, self.last_frame) = (place.frame, place.frame);
+        self.syn_clock = syn.options.timestamps.map(|stamps| stamps.value);
         let is_cut = syn.marks.contains(Marks::PAYLOAD_CUT);
-        *self = Self {
-            stream,
-            client: *client,
-            server: *server,
-            start: syn.time,
-            end: syn.time,
-            horizon,
-            close: close_of_unanswered(syn.time, horizon),
-            sent: Sides { client: Sent { frames: 1, ..Sent::NOTHING }, server: Sent::NOTHING },
-            history: Letters::SYN,
-            left_here: Sides { client: left_here(syn.marks), server: false },
-            context: syn.context,
-            profiles: Sides { client: *profile.of(Some(Greeting::of(syn))), server: *profile },
-            syn_frame: place.frame,
-            last_frame: place.frame,
-            syn_clock: syn.options.timestamps.map(|stamps| stamps.value),
-            evicted,
-            cut: is_cut.then_some(Sighting { first: place, count: 1 }),
-            ..Self::BLANK
-        };
+        self.cut = is_cut.then_some(Sighting { first: place, count: 1 });
         true
     }
 
@@ -398,6 +402,7 @@ impl Orderly {
             cut,
             large,
             sends_large,
+            is_lone,
         } = self;
         (*stream, *evicted) = (circumstances.stream, circumstances.evicted);
         (*client, *server) = (*circumstances.client, *circumstances.server);
@@ -422,7 +427,7 @@ impl Orderly {
         (*open, *close, *initiator, *idle_ns) = (OpenKind::Unanswered, CloseKind::None, None, None);
         (*syn_ack, *opened, *fin_acked, *refusal, *abort) = (None, None, None, None, None);
         *fins = Sides { client: None, server: None };
-        (*reads_on, *is_heard) = (false, true);
+        (*reads_on, *is_heard, *is_lone) = (false, true, false);
         self.tell_stage(pass)
     }
 

@@ -66,7 +66,13 @@ impl Flood {
 
     /// Shows each of them as it leaves.
     pub fn each(&self, mut take: impl FnMut(Left<'_>)) {
-        self.rows.iter().flat_map(|row| row.lones(&self.kinds)).for_each(|lone| take(lone.leave()));
+        for row in &self.rows {
+            for entry in row.entries.iter().filter(|entry| entry.is_there) {
+                // Nothing is handed over that would be copied.
+                let lone = row.unpack(entry, &self.kinds);
+                take(lone.leave());
+            }
+        }
     }
 
     /// The life of each can be told in short.
