@@ -13,15 +13,27 @@ pub(crate) fn prefetch<T>(place: &T) {
 /// The same for the lines of its first `octets` octets.
 #[inline(always)]
 pub(crate) fn prefetch_first<T>(place: &T, octets: usize) {
-    #[cfg(target_arch = "x86_64")]
     for offset in (0..octets.min(size_of::<T>())).step_by(LINE_BYTES) {
+        prefetch_line(std::ptr::from_ref(place).cast::<u8>().wrapping_add(offset));
+    }
+}
+
+/// The same for the line in which item `index` of `row` begins, or would: where the row ends has not to be asked.
+#[inline(always)]
+pub(crate) fn prefetch_at<T>(row: &[T], index: usize) {
+    prefetch_line(row.as_ptr().wrapping_add(index).cast());
+}
+
+#[inline(always)]
+fn prefetch_line(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let line = std::ptr::from_ref(place).cast::<i8>().wrapping_add(offset);
-        // SAFETY: a prefetch of any address has no effect that the program can see, and this one is within a live value.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line) }
+        // SAFETY: a prefetch has no effect that the program can see and raises no fault, whatever the address is.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (place, octets);
+    let _ = address;
 }
 
 #[cfg(test)]
@@ -36,6 +48,9 @@ mod tests {
         prefetch(&lines);
         prefetch(&nothing);
         prefetch_first(&lines, 1_000_000);
+        prefetch_at(&lines, 99);
+        prefetch_at(&lines, usize::MAX);
+        prefetch_at(&[(); 0], 1);
         assert!(line == [7; 64] && lines == [9; 100]);
     }
 }

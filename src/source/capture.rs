@@ -18,7 +18,7 @@ use super::pcapng::{self, PcapngReader};
 use super::snoop::{self, SnoopReader};
 use super::window::{Beginning, Window};
 use super::{Access, Borrower, Frame, Interface, Options, ReadAhead, Record, limits, script};
-use crate::base::prefetch::{LINE_BYTES, prefetch};
+use crate::base::prefetch::{LINE_BYTES, prefetch_at};
 use crate::base::{FrameNumber, Timestamp};
 
 /// The format of a capture file.
@@ -111,9 +111,8 @@ impl Run {
                 return Lent { not_yet: Some(not_yet), ..self.lent(frame.number, available, rest) };
             }
             // Where the next one begins is known only now, and it is in no near cache yet.
-            if let Some(next) = behind.first_chunk::<{ 2 * LINE_BYTES }>() {
-                prefetch(next);
-            }
+            prefetch_at(behind, 0);
+            prefetch_at(behind, LINE_BYTES);
             counted.next(frame.interface, frame.number, catalog);
             frame.number.0 += 1;
             rest = behind;

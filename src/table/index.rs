@@ -6,7 +6,7 @@
 //! quarters full, and growing is one walk through it.
 
 use super::locator::NOWHERE;
-use crate::base::prefetch::prefetch;
+use crate::base::prefetch::prefetch_at;
 
 /// Parts that grow by themselves, so that there is never more than a little beside the index while it grows.
 const PART_BITS: u32 = 8;
@@ -47,11 +47,9 @@ impl Index {
     pub fn prefetch(&self, hash: u32) -> u32 {
         let part = self.part(hash);
         let home = part.home(hash);
-        if let Some(near) = part.near(home) {
-            // They mostly stand in two lines.
-            prefetch(&near[0]);
-            prefetch(&near[NEAR / 2]);
-        }
+        // They mostly stand in two lines.
+        prefetch_at(&part.words, home);
+        prefetch_at(&part.words, home + NEAR / 2);
         home as u32
     }
 
@@ -199,12 +197,15 @@ impl Part {
         let mut next = 0;
         for &word in &self.words {
             next = home(hash_of(word), homes).max(next);
-            if next + 1 >= words.len() {
+            if next >= words.len() {
                 words.extend([0; BEHIND]);
             }
             words[next] = word;
             // A gap takes no place, and whether there is one is anybody's guess.
             next += usize::from(word != 0);
+        }
+        if next >= words.len() {
+            words.extend([0; BEHIND]);
         }
         (self.words, self.homes) = (words, homes);
     }

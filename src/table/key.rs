@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU64;
 
 use crate::base::Endpoint;
-use crate::base::prefetch::prefetch;
+use crate::base::prefetch::prefetch_at;
 
 /// Two endpoints in a fixed order. VLAN, tunnel and interface do not take part, as in Wireshark, unless the user tells
 /// realms apart.
@@ -157,12 +157,12 @@ impl Kept {
     #[inline]
     pub fn prefetch(&self) {
         // Which of the two it is nobody can guess, and what lies here is there already. The other may lie in two lines.
-        let (first, last) = match &self.0 {
-            Ends::V4(_, high) => (high, high),
-            Ends::V6(kept) => (&kept.low[0], &kept.high[1]),
+        let row = match &self.0 {
+            Ends::V4(_, high) => std::slice::from_ref(high),
+            Ends::V6(kept) => &kept.low,
         };
-        prefetch(first);
-        prefetch(last);
+        prefetch_at(row, 0);
+        prefetch_at(row, size_of::<V6>() / size_of::<u64>() - 1);
     }
 
     /// Both endpoints, the client first, which is the lower one or is not.

@@ -1,7 +1,7 @@
 //! Room for packed segments that do not fit into the record of their connection: places of a few sizes, side by side in large pieces
 //! of memory. A general allocator would add its own octets to each, take longer, and leave holes between long-lived ones.
 
-use crate::base::prefetch::{LINE_BYTES, prefetch};
+use crate::base::prefetch::{LINE_BYTES, prefetch_at};
 
 /// Octets of the places of each size; a connection that needs more is tracked.
 const SIZES: [usize; 10] = [64, 96, 128, 176, 224, 320, 448, 640, 832, 1_056];
@@ -147,9 +147,7 @@ impl Shelves {
         let Some(last) = self.pieces.len().checked_sub(1) else { return };
         let piece = &self.pieces[piece.min(last)];
         for octet in lines {
-            if let Some(octet) = piece.get(at + octet) {
-                prefetch(octet);
-            }
+            prefetch_at(&piece[..], at + octet);
         }
     }
 
