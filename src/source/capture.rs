@@ -63,9 +63,6 @@ enum Reader {
 
 /// A reader whose records can be looked at where they are in memory.
 pub(super) trait Look {
-    /// Octets of a record before those of its frame.
-    const HEAD_LEN: usize;
-
     /// A frame without bytes, with what all frames have in common.
     fn blank<'a>(&self) -> Frame<'a>;
 
@@ -88,10 +85,10 @@ pub(super) struct Run {
 struct Lent {
     /// How many.
     count: usize,
-    /// Octets that they lie in.
+    /// Octets that were gone over.
     len: usize,
-    /// One that was looked at and comes too late, and its octets.
-    not_yet: Option<(Record, usize)>,
+    /// The last record in them, if it comes too late.
+    not_yet: Option<Record>,
 }
 
 impl Run {
@@ -107,8 +104,8 @@ impl Run {
         {
             if frame.time >= self.before {
                 counted.add_to(catalog, frame.number);
-                let not_yet = (Record::whole(&frame, L::HEAD_LEN), rest.len() - behind.len());
-                return Lent { not_yet: Some(not_yet), ..self.lent(frame.number, available, rest) };
+                let not_yet = Some(Record::whole(&frame, available));
+                return Lent { not_yet, ..self.lent(frame.number, available, behind) };
             }
             // Where the next one begins is known only now, and it is in no near cache yet.
             prefetch_at(behind, 0);
@@ -122,7 +119,7 @@ impl Run {
         self.lent(frame.number, available, rest)
     }
 
-    /// All up to this number were lent, and `rest` was not.
+    /// All up to this number were lent, and `rest` was not looked at.
     fn lent(&self, number: FrameNumber, available: &[u8], rest: &[u8]) -> Lent {
         Lent { count: (number.0 - self.after.0) as usize, len: available.len() - rest.len(), not_yet: None }
     }
@@ -133,7 +130,7 @@ impl Run {
 fn first<L: Look>(reader: &mut L, available: &[u8], catalog: &mut Catalog) -> Option<(Record, usize)> {
     let mut frame = reader.blank();
     let behind = reader.look(available, &mut frame, catalog)?;
-    Some((Record::whole(&frame, L::HEAD_LEN), available.len() - behind.len()))
+    Some((Record::whole(&frame, available), available.len() - behind.len()))
 }
 
 /// An open capture.
@@ -291,10 +288,9 @@ impl Capture {
             Reader::Pcapng(reader) => run.lend(reader, available, catalog, to),
             Reader::Pcap(_) | Reader::Trace(_) | Reader::Snoop(_) => return 0,
         };
-        self.window.step(len);
-        if let Some((record, len)) = not_yet {
-            let record = record.at(self.window.step(len).start);
-            self.put_back(Ok(Some(record)));
+        let start = self.window.step(len).start;
+        if let Some(record) = not_yet {
+            self.put_back(Ok(Some(record.at(start))));
         }
         count
     }
@@ -363,15 +359,20 @@ struct Counted {
 
 impl Counted {
     /// The frame after this one is of `interface`.
-    #[inline]
+    #[inline(always)]
     fn next(&mut self, interface: u32, after: FrameNumber, catalog: &mut Catalog) {
         if interface != self.interface {
-            self.add_to(catalog, after);
-            *self = Self { interface, after };
+            self.change(interface, after, catalog);
         }
     }
 
-    #[cold]
+    #[inline(never)]
+    fn change(&mut self, interface: u32, after: FrameNumber, catalog: &mut Catalog) {
+        self.add_to(catalog, after);
+        *self = Self { interface, after };
+    }
+
+    #[inline(never)]
     fn add_to(&self, catalog: &mut Catalog, last: FrameNumber) {
         if last > self.after {
             catalog.interface_mut(self.interface).frames += last.0 - self.after.0;

@@ -160,10 +160,12 @@ fn without_fcs(fcs_len: u32, len: u32, original_len: u32) -> (u32, u32) {
 }
 
 impl Record {
-    /// That of a frame which lies `start` octets behind its beginning and is numbered right after the one before.
+    /// That of a frame whose bytes lie somewhere in `within`, from where its place is counted, and which is numbered right after the one
+    /// before.
     #[inline]
-    fn whole(frame: &Frame<'_>, start: usize) -> Self {
+    fn whole(frame: &Frame<'_>, within: &[u8]) -> Self {
         let &Frame { time, bytes, original_len, link, interface, flags, .. } = frame;
+        let start = bytes.as_ptr().addr().wrapping_sub(within.as_ptr().addr());
         Self {
             start,
             len: bytes.len() as u32,

@@ -171,8 +171,6 @@ impl PcapReader {
 
 /// Only where [headers are the usual ones](PcapReader::is_usual).
 impl Look for PcapReader {
-    const HEAD_LEN: usize = RECORD_HEADER_BYTES;
-
     fn blank<'a>(&self) -> Frame<'a> {
         self.tap.blank()
     }

@@ -66,8 +66,6 @@ pub(super) fn recognises(head: &[u8]) -> bool {
 }
 
 impl Look for PcapngReader {
-    const HEAD_LEN: usize = PACKET_HEAD_BYTES;
-
     fn blank<'a>(&self) -> Frame<'a> {
         Tap { link: LinkType(0), fcs_len: 0, interface: 0 }.blank()
     }
