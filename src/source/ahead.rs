@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
 use super::meter::Metered;
+use crate::base::prefetch::LINE_BYTES;
 
 /// Bytes of a block, where the buffer that was asked for is not smaller: larger ones drive each other out of the second-level
 /// cache, smaller ones are waited for too often.
@@ -24,8 +25,9 @@ pub(super) const MARGIN_BYTES: usize = 64 << 10;
 
 /// Some bytes of the input.
 pub(super) struct Block {
-    /// Those that were read lie behind [`MARGIN_BYTES`].
+    /// Those that were read lie between `begin` and `end`; before them are at least [`MARGIN_BYTES`].
     pub bytes: Vec<u8>,
+    pub begin: usize,
     pub end: usize,
     /// Nothing comes after them.
     pub is_last: bool,
@@ -165,7 +167,7 @@ impl Parts {
     fn read_at(&self, offset: u64, room: Vec<u8>) -> io::Result<Block> {
         let mut block = Block::of(room, self.block_bytes);
         while block.end < block.bytes.len() {
-            let behind = (block.end - MARGIN_BYTES) as u64;
+            let behind = (block.end - block.begin) as u64;
             match self.file.read_at(&mut block.bytes[block.end..], offset + behind)? {
                 // A file that grows ends where its end was first met.
                 0 => return Ok(Block { is_last: true, ..block }),
@@ -177,17 +179,19 @@ impl Parts {
 }
 
 impl Block {
-    /// An empty one for so many bytes.
+    /// An empty one for so many bytes, which begin with a line of the cache: the kernel copies faster there.
     fn of(mut room: Vec<u8>, bytes: usize) -> Self {
-        room.resize(MARGIN_BYTES + bytes, 0);
-        Self { bytes: room, end: MARGIN_BYTES, is_last: false }
+        room.resize(MARGIN_BYTES + LINE_BYTES + bytes, 0);
+        let begin = MARGIN_BYTES + room[MARGIN_BYTES..].as_ptr().align_offset(LINE_BYTES).min(LINE_BYTES);
+        room.truncate(begin + bytes);
+        Self { bytes: room, begin, end: begin, is_last: false }
     }
 }
 
 /// Reads a block of a stream: as much as there is now.
 fn read(reader: &mut dyn Read, room: Vec<u8>, block_bytes: usize) -> io::Result<Block> {
     let mut block = Block::of(room, block_bytes);
-    let count = reader.read(&mut block.bytes[MARGIN_BYTES..])?;
-    (block.end, block.is_last) = (MARGIN_BYTES + count, count == 0);
+    let count = reader.read(&mut block.bytes[block.begin..])?;
+    (block.end, block.is_last) = (block.begin + count, count == 0);
     Ok(block)
 }

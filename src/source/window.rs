@@ -11,15 +11,14 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
+use crate::base::prefetch::LINE_BYTES;
+
 use super::ahead::{Ahead, Block, Idle, MARGIN_BYTES, Origin};
 use super::meter::Metered;
 
 /// How far ahead of the reader a map is touched. Walking records one by one in a map is a chain of cache misses;
 /// touching every line of the next stretch first lets the misses overlap.
 const TOUCH_AHEAD_BYTES: usize = 64 << 10;
-
-/// A cache line of every machine that matters.
-const LINE_BYTES: usize = 64;
 
 /// A page of the page cache.
 const PAGE_BYTES: usize = 4 << 10;
@@ -199,18 +198,18 @@ fn front(bytes: &[u8], len: usize, need: usize) -> usize {
 
 /// Makes `block` the buffer in place of `bytes`, of which `left` is still to be looked at and comes first. Returns where both are.
 fn go_on_with(block: Block, bytes: &mut Vec<u8>, left: Range<usize>, ahead: &mut Ahead) -> (usize, usize) {
-    let Block { bytes: mut room, end, .. } = block;
+    let Block { bytes: mut room, begin, end, .. } = block;
     let len = left.len();
     if len <= MARGIN_BYTES {
-        let start = MARGIN_BYTES - len;
-        room[start..MARGIN_BYTES].copy_from_slice(&bytes[left]);
+        let start = begin - len;
+        room[start..begin].copy_from_slice(&bytes[left]);
         ahead.give_back(std::mem::replace(bytes, room));
         return (start, end);
     }
     // A long record grows in its place with what is there of it.
     bytes.truncate(left.end);
     bytes.drain(..left.start);
-    bytes.extend_from_slice(&room[MARGIN_BYTES..end]);
+    bytes.extend_from_slice(&room[begin..end]);
     ahead.give_back(room);
     (0, bytes.len())
 }
