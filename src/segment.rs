@@ -318,6 +318,18 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// One of a made-up peer, whose end and next number come first, to the other; it acknowledges what that one has sent if it has an ACK.
+    #[cfg(test)]
+    pub(crate) fn said(
+        [source, destination]: [Endpoint; 2],
+        [seq, acked]: [u32; 2],
+        flags: Flags,
+        payload_len: u32,
+    ) -> Self {
+        let ack = Seq(if flags.contains(Flags::ACK) { acked } else { 0 });
+        Self { source, destination, seq: Seq(seq), ack, payload_len, flags, ..Self::BLANK }
+    }
+
     /// Nothing: what stands in a place that no segment was written into yet.
     pub(crate) const BLANK: Self = Self {
         time: Timestamp(0),

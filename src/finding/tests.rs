@@ -30,21 +30,10 @@ impl Lives {
         self.time += self.rng.i64(0..pause);
         self.frame += 1;
         let end = |side: usize| Endpoint::new([10, 0, 0, side as u8].into(), [50_000, 80][side]);
-        let acks = flags.contains(Flags::ACK);
-        let mut segment = Segment {
-            time: Timestamp(self.time),
-            frame: FrameNumber(self.frame),
-            source: end(side),
-            destination: end(1 - side),
-            seq: Seq(self.nxt[side]),
-            ack: Seq(if acks { self.nxt[1 - side] } else { 0 }),
-            payload_len,
-            window: 502,
-            flags,
-            ip_id: self.frame as u16,
-            ttl: 64,
-            ..Segment::BLANK
-        };
+        let (ends, numbers) = ([end(side), end(1 - side)], [self.nxt[side], self.nxt[1 - side]]);
+        let mut segment = Segment::said(ends, numbers, flags, payload_len);
+        (segment.time, segment.frame) = (Timestamp(self.time), FrameNumber(self.frame));
+        (segment.window, segment.ip_id, segment.ttl) = (502, self.frame as u16, 64);
         if flags.contains(Flags::SYN) {
             segment.options.mss = Some(1_460);
         }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::base::FrameNumber;
 use crate::connection::Connection;
-use crate::segment::{OptionOrder, TcpOptions, Timestamps};
+use crate::segment::{OptionOrder, Timestamps};
 
 /// A peer that mostly does what is expected of it.
 pub(super) struct Player {
@@ -36,25 +36,12 @@ impl Player {
         self.clock[side] = self.clock[side].wrapping_add(self.rng.u32(0..40));
         self.id[side] = if side == 0 { self.id[side].wrapping_add(1) } else { 0 };
         let acks = flags.contains(Flags::ACK);
-        let mut segment = Segment {
-            time: Timestamp(self.time),
-            frame: FrameNumber(self.frame),
-            source: end(side),
-            destination: end(1 - side),
-            seq: Seq(self.nxt[side]),
-            ack: Seq(if acks { self.nxt[1 - side] } else { 0 }),
-            payload_len,
-            window: self.rng.choice([502, 502, 64_240]).unwrap_or(0),
-            flags,
-            ip_id: self.id[side],
-            ttl: 64 - side as u8,
-            marks: Marks::DONT_FRAGMENT,
-            interface: 0,
-            context: 0,
-            realm: 0,
-            digest: 0,
-            options: TcpOptions::NONE,
-        };
+        let (ends, numbers) = ([end(side), end(1 - side)], [self.nxt[side], self.nxt[1 - side]]);
+        let mut segment = Segment::said(ends, numbers, flags, payload_len);
+        (segment.time, segment.frame) = (Timestamp(self.time), FrameNumber(self.frame));
+        segment.window = self.rng.choice([502, 502, 64_240]).unwrap_or(0);
+        (segment.ip_id, segment.ttl) = (self.id[side], 64 - side as u8);
+        segment.marks = Marks::DONT_FRAGMENT;
         segment.options.timestamps =
             Some(Timestamps { value: self.clock[side], echo: if acks { self.clock[1 - side] } else { 0 } });
         if flags.contains(Flags::SYN) {
