@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU64;
+use std::ops::Index;
 
 use crate::base::Endpoint;
-use crate::base::prefetch::prefetch_at;
 
 /// Two endpoints in a fixed order. VLAN, tunnel and interface do not take part, as in Wireshark, unless the user tells
 /// realms apart.
@@ -19,8 +19,9 @@ enum Ends<S> {
     V6(S),
 }
 
+/// Two IPv6 endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct V6 {
+pub(super) struct V6 {
     low: [u64; 2],
     high: [u64; 2],
     ports: u32,
@@ -29,6 +30,9 @@ struct V6 {
 }
 
 impl V6 {
+    /// Of nobody.
+    pub const NONE: Self = Self { low: [0; 2], high: [0; 2], ports: 0, realm: 0 };
+
     fn endpoints(&self) -> [Endpoint; 2] {
         let &Self { low, high, ports, .. } = self;
         let ip = |words: [u64; 2]| IpAddr::from((u128::from(words[0]) << 64 | u128::from(words[1])).to_be_bytes());
@@ -125,9 +129,15 @@ impl Key {
     }
 }
 
-/// A [`Key`] in 16 octets; one of IPv6 lies elsewhere.
+/// Where IPv6 endpoints lie side by side, each at a place of its own.
+pub(super) trait Wide: Index<u32, Output = V6> {
+    /// Takes some in and gives their place.
+    fn put(&mut self, ends: V6) -> u32;
+}
+
+/// A [`Key`] in 16 octets; of one of IPv6 the place where it lies among others.
 #[derive(Debug)]
-pub(super) struct Kept(Ends<Box<V6>>);
+pub(super) struct Kept(Ends<u32>);
 
 const _: () = assert!(size_of::<Kept>() == 16);
 
@@ -136,54 +146,60 @@ impl Kept {
     pub const NONE: Self = Self(Ends::V4(NOT_ZERO, 0));
 
     #[inline]
-    pub fn of(key: Key) -> Self {
+    pub fn of(key: &Key, wide: &mut impl Wide) -> Self {
         Self(match key.0 {
             Ends::V4(low, high) => Ends::V4(low, high),
-            Ends::V6(ends) => Ends::V6(Box::new(ends)),
+            Ends::V6(ends) => Ends::V6(wide.put(ends)),
         })
+    }
+
+    /// The same key among others than those of `from`, where it stays.
+    #[inline]
+    pub fn copied(&self, from: &impl Wide, to: &mut impl Wide) -> Self {
+        Self(match self.0 {
+            Ends::V4(low, high) => Ends::V4(low, high),
+            Ends::V6(at) => Ends::V6(to.put(from[at])),
+        })
+    }
+
+    /// Where it lies, if it is not here.
+    #[inline]
+    pub fn place(&self) -> Option<u32> {
+        match self.0 {
+            Ends::V4(..) => None,
+            Ends::V6(at) => Some(at),
+        }
     }
 
     /// Whether it is `key`.
     #[inline]
-    pub fn is(&self, key: &Key) -> bool {
+    pub fn is(&self, key: &Key, wide: &impl Wide) -> bool {
         match (&self.0, &key.0) {
             (Ends::V4(low, high), Ends::V4(key_low, key_high)) => low == key_low && high == key_high,
-            (Ends::V6(kept), Ends::V6(ends)) => **kept == *ends,
+            (&Ends::V6(at), Ends::V6(ends)) => wide[at] == *ends,
             _ => false,
         }
     }
 
-    /// Begins to bring what lies elsewhere into the cache.
-    #[inline]
-    pub fn prefetch(&self) {
-        // Which of the two it is nobody can guess, and what lies here is there already. The other may lie in two lines.
-        let row = match &self.0 {
-            Ends::V4(_, high) => std::slice::from_ref(high),
-            Ends::V6(kept) => &kept.low,
-        };
-        prefetch_at(row, 0);
-        prefetch_at(row, size_of::<V6>() / size_of::<u64>() - 1);
-    }
-
     /// Both endpoints, the client first, which is the lower one or is not.
     #[inline]
-    pub fn ends(&self, client_is_low: bool) -> (Endpoint, Endpoint) {
+    pub fn ends(&self, client_is_low: bool, wide: &impl Wide) -> (Endpoint, Endpoint) {
         match &self.0 {
             // The words change places, and not what is put together of them: that would have to be loaded as a whole.
             Ends::V4(low, high) if client_is_low => (v4(low.get()), v4(*high)),
             Ends::V4(low, high) => (v4(*high), v4(low.get())),
-            Ends::V6(ends) => {
-                let [low, high] = ends.endpoints();
+            &Ends::V6(at) => {
+                let [low, high] = wide[at].endpoints();
                 if client_is_low { (low, high) } else { (high, low) }
             }
         }
     }
 
     #[inline]
-    pub fn key(&self) -> Key {
-        Key(match &self.0 {
-            Ends::V4(low, high) => Ends::V4(*low, *high),
-            Ends::V6(kept) => Ends::V6(**kept),
+    pub fn key(&self, wide: &impl Wide) -> Key {
+        Key(match self.0 {
+            Ends::V4(low, high) => Ends::V4(low, high),
+            Ends::V6(at) => Ends::V6(wide[at]),
         })
     }
 }
@@ -225,6 +241,7 @@ fn fold(a: u64, b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::wide::{Places, Row};
 
     fn end(ip: &str, port: u16) -> Endpoint {
         Endpoint::new(ip.parse().unwrap(), port)
@@ -242,10 +259,12 @@ mod tests {
             assert_eq!((key, key.hash(9)), (Key::new(b, a), Key::new(b, a).hash(9)));
             let [low, high] = key.endpoints();
             assert!([(a, b), (b, a)].contains(&(low, high)) && key.is_low(low));
-            let (within, kept) = (key.within(5), Kept::of(key.within(5)));
-            assert_eq!(kept.key(), within);
-            assert!(kept.is(&within) && !kept.is(&key));
-            assert_eq!((kept.ends(true), kept.ends(false)), ((low, high), (high, low)));
+            let (mut row, mut places) = (Row::default(), Places::default());
+            let (within, kept) = (key.within(5), Kept::of(&key.within(5), &mut row));
+            assert_eq!(kept.key(&row), within);
+            assert!(kept.is(&within, &row) && !kept.is(&key, &row));
+            assert_eq!((kept.ends(true, &row), kept.ends(false, &row)), ((low, high), (high, low)));
+            assert_eq!(kept.copied(&row, &mut places).key(&places), within);
         }
     }
 

@@ -13,6 +13,7 @@ mod record;
 mod resting;
 mod roster;
 mod slab;
+mod wide;
 
 pub use asked::{Flood, Leaving};
 pub use key::Key;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::key::{Kept, Key};
 use super::numbering::Known;
+use super::wide::Row;
 use crate::base::{Endpoint, Seq, Side, Timestamp};
 use crate::connection::{PastHalf, Predecessor};
 use crate::segment::Segment;
@@ -81,16 +82,22 @@ const _: () = assert!(size_of::<Entry>() == 72);
 /// Entries that are allocated together.
 const CHUNK: usize = 512;
 
+#[derive(Debug, Default)]
+struct Chunk {
+    entries: Vec<Entry>,
+    wide: Row,
+}
+
 /// Entries in the order in which they came, in chunks: growing copies nothing.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     /// All but the last are full.
-    chunks: VecDeque<Vec<Entry>>,
+    chunks: VecDeque<Chunk>,
     /// Entries of the first chunk that are forgotten.
     front: usize,
     len: usize,
     /// The room of a chunk that was forgotten whole.
-    spare: Vec<Entry>,
+    spare: Chunk,
     /// Of the entries with a side that has two initial numbers, the client's other one and the server's.
     others: BTreeMap<u32, [Other; 2]>,
     /// The number of the first entry; numbers wrap within [`NUMBERS`].
@@ -134,24 +141,25 @@ impl Ring {
         let number = self.base.wrapping_add(self.len as u32) % NUMBERS;
         self.len += 1;
         let chunk = match self.chunks.back() {
-            Some(chunk) if chunk.len() < CHUNK => self.chunks.len() - 1,
+            Some(chunk) if chunk.entries.len() < CHUNK => self.chunks.len() - 1,
             _ => self.begin_chunk(),
         };
-        let entry = self.chunks[chunk].push_mut(Entry::BLANK);
-        entry.key = Kept::of(key);
+        let Chunk { entries, wide } = &mut self.chunks[chunk];
+        let entry = entries.push_mut(Entry::BLANK);
+        entry.key = Kept::of(&key, wide);
         (number, entry)
     }
 
     /// Whether an entry has this four-tuple; not when it was forgotten.
     pub fn is(&self, number: u32, key: &Key) -> bool {
-        self.entry(number).is_some_and(|entry| entry.key.is(key))
+        self.entry(number).is_some_and(|(entry, wide)| entry.key.is(key, wide))
     }
 
     /// What an entry says; none when another connection has its place, or when it was forgotten.
     pub fn get(&self, number: u32) -> Option<Trace> {
-        let entry = self.entry(number)?;
+        let (entry, wide) = self.entry(number)?;
         let others = if self.others.is_empty() { None } else { self.others.get(&number) };
-        entry.unpack(others.copied().unwrap_or_default())
+        entry.unpack(wide, others.copied().unwrap_or_default())
     }
 
     /// One more late segment came for the connection.
@@ -171,22 +179,24 @@ impl Ring {
 
     fn change(&mut self, number: u32, how: impl FnOnce(&mut Entry)) {
         let (chunk, place) = self.position(number);
-        if let Some(entry) = self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(place)) {
+        if let Some(entry) = self.chunks.get_mut(chunk).and_then(|chunk| chunk.entries.get_mut(place)) {
             how(entry);
         }
     }
 
     /// Forgets the oldest; gives its key and number if it was still in its place.
     pub fn forget(&mut self) -> Option<(Key, u32)> {
-        let entry = self.chunks.front()?.get(self.front)?;
-        let forgotten = (entry.kind != Kind::Vacant).then(|| (entry.key.key(), self.base));
+        let Chunk { entries, wide } = self.chunks.front()?;
+        let entry = entries.get(self.front)?;
+        let forgotten = (entry.kind != Kind::Vacant).then(|| (entry.key.key(wide), self.base));
         self.others.remove(&self.base);
         self.base = (self.base + 1) % NUMBERS;
         self.len -= 1;
         self.front += 1;
         if self.front == CHUNK {
             self.spare = self.chunks.pop_front().unwrap_or_default();
-            self.spare.clear();
+            self.spare.entries.clear();
+            self.spare.wide.clear();
             self.front = 0;
         }
         forgotten
@@ -201,16 +211,17 @@ impl Ring {
     fn begin_chunk(&mut self) -> usize {
         let mut chunk = std::mem::take(&mut self.spare);
         if !self.chunks.is_empty() {
-            chunk.reserve_exact(CHUNK);
+            chunk.entries.reserve_exact(CHUNK);
         }
         self.chunks.push_back(chunk);
         self.chunks.len() - 1
     }
 
     #[inline]
-    fn entry(&self, number: u32) -> Option<&Entry> {
+    fn entry(&self, number: u32) -> Option<(&Entry, &Row)> {
         let (chunk, place) = self.position(number);
-        self.chunks.get(chunk)?.get(place)
+        let Chunk { entries, wide } = self.chunks.get(chunk)?;
+        Some((entries.get(place)?, wide))
     }
 
     /// Its chunk and the place in it; of a number that was forgotten, no chunk that there is.
@@ -277,12 +288,12 @@ impl Entry {
         server: Half::BLANK,
     };
 
-    fn unpack(&self, [other, server_other]: [Other; 2]) -> Option<Trace> {
+    fn unpack(&self, wide: &Row, [other, server_other]: [Other; 2]) -> Option<Trace> {
         match self.kind {
             Kind::Vacant => None,
             Kind::Numbered => Some(Trace::Numbered(self.stream, self.completeness)),
             Kind::Past => {
-                let (client, server) = self.key.ends(self.client_is_low);
+                let (client, server) = self.key.ends(self.client_is_low, wide);
                 let summary = Predecessor {
                     stream: self.stream,
                     end: self.end,

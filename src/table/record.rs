@@ -10,6 +10,7 @@ use super::key::{Kept, Key};
 use super::left::{Left, Remains};
 use super::locator::{Locator, Opening};
 use super::resting::{Resting, Sleeper, Tired};
+use super::wide::Places;
 use crate::base::prefetch::prefetch_first;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Brief, Connection, Packed, Predecessor, Profile, Shelves, Still};
@@ -44,6 +45,21 @@ pub(super) struct Timers<'a> {
     pub profile: &'a Profile,
     pub clock: &'a Clock,
     pub deadlines: &'a Deadlines,
+}
+
+/// What records have no room for.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    pub shelves: Shelves,
+    pub ends: Places,
+}
+
+impl Aside {
+    /// There are no records any more.
+    pub fn clear(&mut self) {
+        self.shelves.clear();
+        self.ends.clear();
+    }
 }
 
 /// A connection and when it may leave. What every segment asks for comes first and lies in two lines, wherever in one of them
@@ -86,9 +102,9 @@ impl Record {
 
     /// Begins a connection with its first segment, in the place of what was here.
     #[inline]
-    pub fn begin(&mut self, opening: &Opening<'_>, first: &Segment, clock: &Clock) {
-        let &Opening { locator: &Locator { key, from_low, .. }, stream, .. } = opening;
-        (self.key, self.stream, self.client_is_low) = (Kept::of(key), stream, from_low);
+    pub fn begin(&mut self, opening: &Opening<'_>, first: &Segment, clock: &Clock, aside: &mut Aside) {
+        let &Opening { locator: &Locator { ref key, from_low, .. }, stream, .. } = opening;
+        (self.key, self.stream, self.client_is_low) = (Kept::of(key, &mut aside.ends), stream, from_low);
         (self.scheduled, self.pauses, self.touched) = (Bucket::NEVER, clock.lag().pauses, true);
         if opening.is_plain() && Brief::can_begin(first) {
             self.begin_brief(first);
@@ -116,18 +132,19 @@ impl Record {
     }
 
     /// The same with a SYN that was kept elsewhere.
-    pub fn begin_with(&mut self, lone: &Lone) {
+    pub fn begin_with(&mut self, lone: &Lone, aside: &mut Aside) {
         let (key, from_low) = Key::told_apart(lone.segment.source, lone.segment.destination);
-        (self.key, self.stream, self.client_is_low) = (Kept::of(key.within(lone.segment.realm)), lone.stream, from_low);
+        let key = key.within(lone.segment.realm);
+        (self.key, self.stream, self.client_is_low) = (Kept::of(&key, &mut aside.ends), lone.stream, from_low);
         (self.scheduled, self.pauses, self.touched) = (Bucket::NEVER, lone.pauses, true);
         self.begin_brief(&lone.segment);
     }
 
-    /// A record of its own for a SYN that is kept elsewhere, to look at it.
-    pub fn of_lone(lone: &Lone) -> Self {
-        let mut record = Self::vacant();
-        record.begin_with(lone);
-        record
+    /// Shows the connection of a SYN that is kept elsewhere.
+    pub fn show_lone<T>(lone: &Lone, see: impl FnOnce(&Connection) -> T) -> Option<T> {
+        let (mut record, mut aside) = (Self::vacant(), Aside::default());
+        record.begin_with(lone, &mut aside);
+        record.connection(&aside).map(|connection| see(&connection))
     }
 
     #[inline]
@@ -186,32 +203,33 @@ impl Record {
     }
 
     /// Lets a connection that is over go to rest, if it can. Returns its number there; the record is vacant then.
-    pub fn rest(&mut self, resting: &mut Resting, shelves: &mut Shelves, clock: &Clock) -> Option<u32> {
+    pub fn rest(&mut self, resting: &mut Resting, aside: &mut Aside, clock: &Clock) -> Option<u32> {
         let &mut Self { stream, client_is_low, pauses, .. } = self;
         let Body::Brief(brief) = &mut self.body else { return None };
         let lag = clock.lag_then(pauses);
-        let tired = Tired { stream, lag, client_is_low, brief, shelves };
-        let number = resting.push(&mut self.key, &tired)?;
-        brief.clear_away(shelves);
+        let tired = Tired { key: &self.key, stream, lag, client_is_low, brief, aside };
+        let number = resting.push(&tired)?;
+        brief.clear_away(&mut aside.shelves);
+        aside.ends.give_back(&mut self.key);
         self.body = Body::Vacant;
         Some(number)
     }
 
     /// Goes on with one that rested.
-    pub fn wake(&mut self, sleeper: &Sleeper<'_>, shelves: &mut Shelves) {
+    pub fn wake(&mut self, sleeper: &Sleeper<'_>, aside: &mut Aside) {
         let (client, server) = sleeper.ends();
-        self.key = Kept::of(sleeper.key.key());
+        self.key = Kept::of(&sleeper.key(), &mut aside.ends);
         (self.stream, self.client_is_low) = (sleeper.stream, sleeper.client_is_low);
         (self.scheduled, self.pauses, self.touched) = (Bucket::NEVER, sleeper.pauses, true);
         self.body = Body::Brief(Brief::EMPTY);
         if let Body::Brief(brief) = &mut self.body {
-            brief.wake(&sleeper.packed, client, server, shelves);
+            brief.wake(&sleeper.packed, client, server, &mut aside.shelves);
         }
     }
 
     /// The connection, unpacked for good if it was brief; none in a vacant record.
-    pub fn expand(&mut self, shelves: &mut Shelves) -> Option<&mut Connection> {
-        let (client, server) = self.ends();
+    pub fn expand(&mut self, Aside { shelves, ends }: &mut Aside) -> Option<&mut Connection> {
+        let (client, server) = self.ends(ends);
         if let Body::Brief(brief) = &mut self.body {
             let mut connection = None;
             Connection::play_back(&mut connection, self.stream, &brief.packed(shelves), client, server);
@@ -239,14 +257,14 @@ impl Record {
     }
 
     /// The connection to look at.
-    pub fn connection(&self, shelves: &Shelves) -> Option<Cow<'_, Connection>> {
+    pub fn connection(&self, aside: &Aside) -> Option<Cow<'_, Connection>> {
         match &self.body {
             Body::Vacant => None,
             Body::Whole(connection) => Some(Cow::Borrowed(connection)),
             Body::Still(still) => still.connection().map(|connection| Cow::Owned(*connection)),
             Body::Brief(brief) => {
                 let mut connection = None;
-                self.play_back(&mut connection, &brief.packed(shelves));
+                self.play_back(&mut connection, &brief.packed(&aside.shelves), &aside.ends);
                 connection.map(|connection| Cow::Owned(*connection))
             }
         }
@@ -273,7 +291,7 @@ impl Record {
     }
 
     /// The connection to look at, played back into `scratch` if it is packed.
-    pub fn lend<'a>(&'a self, shelves: &Shelves, scratch: &'a mut Option<Box<Connection>>) -> Option<&'a Connection> {
+    pub fn lend<'a>(&'a self, aside: &Aside, scratch: &'a mut Option<Box<Connection>>) -> Option<&'a Connection> {
         match &self.body {
             Body::Vacant => None,
             Body::Whole(connection) => Some(connection),
@@ -282,14 +300,14 @@ impl Record {
                 scratch.as_deref()
             }
             Body::Brief(brief) => {
-                self.play_back(scratch, &brief.packed(shelves));
+                self.play_back(scratch, &brief.packed(&aside.shelves), &aside.ends);
                 scratch.as_deref()
             }
         }
     }
 
-    fn play_back(&self, place: &mut Option<Box<Connection>>, packed: &Packed<'_>) {
-        let (client, server) = self.ends();
+    fn play_back(&self, place: &mut Option<Box<Connection>>, packed: &Packed<'_>, ends: &Places) {
+        let (client, server) = self.ends(ends);
         Connection::play_back(place, self.stream, packed, client, server);
     }
 
@@ -297,11 +315,11 @@ impl Record {
     /// predecessor names first.
     pub fn remains<T>(
         &self,
-        shelves: &Shelves,
+        Aside { shelves, ends }: &Aside,
         scratch: &mut Option<Box<Connection>>,
         see: impl FnOnce(&Predecessor) -> T,
     ) -> Option<T> {
-        let (client, server) = self.ends();
+        let (client, server) = self.ends(ends);
         match &self.body {
             Body::Vacant => None,
             Body::Whole(connection) => Some(see(&Predecessor::of(connection))),
@@ -309,7 +327,7 @@ impl Record {
             Body::Brief(brief) => match &brief.packed(shelves).remains(self.stream, client, server) {
                 Some(left) => Some(see(left)),
                 None => {
-                    self.play_back(scratch, &brief.packed(shelves));
+                    self.play_back(scratch, &brief.packed(shelves), ends);
                     scratch.as_deref().map(|connection| see(&Predecessor::of(connection)))
                 }
             },
@@ -318,8 +336,9 @@ impl Record {
 
     /// Shows the connection to `leave` as the last one who sees it here; the record is vacant then.
     #[inline]
-    pub fn leave(&mut self, shelves: &mut Shelves, leave: impl FnOnce(Left<'_>)) {
-        let (client, server) = self.ends();
+    pub fn leave(&mut self, Aside { shelves, ends }: &mut Aside, leave: impl FnOnce(Left<'_>)) {
+        let (client, server) = self.ends(ends);
+        ends.give_back(&mut self.key);
         let stream = self.stream;
         let evicted = false;
         if let Body::Brief(brief) = &mut self.body {
@@ -346,8 +365,8 @@ impl Record {
 
     /// Begins to bring into the cache what its next segment asks for elsewhere.
     #[inline]
-    pub fn prefetch_behind(&self, shelves: &Shelves) {
-        self.key.prefetch();
+    pub fn prefetch_behind(&self, Aside { shelves, ends }: &Aside) {
+        ends.prefetch(&self.key);
         if let Body::Brief(brief) = &self.body {
             brief.prefetch(shelves);
         }
@@ -393,7 +412,7 @@ impl Record {
         self.client_is_low = !self.client_is_low;
     }
 
-    fn ends(&self) -> (Endpoint, Endpoint) {
-        self.key.ends(self.client_is_low)
+    fn ends(&self, places: &Places) -> (Endpoint, Endpoint) {
+        self.key.ends(self.client_is_low, places)
     }
 }

@@ -7,9 +7,11 @@ use std::collections::VecDeque;
 use super::clock::Lag;
 use super::key::{Kept, Key};
 use super::left::{Left, Remains};
+use super::record::Aside;
+use super::wide;
 use crate::base::prefetch::{LINE_BYTES, prefetch};
 use crate::base::{Endpoint, Timestamp};
-use crate::connection::{Brief, Connection, Packed, Predecessor, Rest, Shelves};
+use crate::connection::{Brief, Connection, Packed, Predecessor, Rest};
 
 /// Entries that lie together, as a power of two.
 const ROW_BITS: u32 = 9;
@@ -52,6 +54,8 @@ impl Entry {
 struct Row {
     entries: Vec<Entry>,
     octets: Vec<u8>,
+    /// What their keys have no room for.
+    ends: wide::Row,
     /// Those that are still there.
     waiting: usize,
     /// The table's clock's.
@@ -91,17 +95,19 @@ impl Default for Resting {
 
 /// One that goes to rest.
 pub(super) struct Tired<'a> {
+    pub key: &'a Kept,
     pub stream: u64,
     /// The table's clock's at its newest segment.
     pub lag: Lag,
     pub client_is_low: bool,
     pub brief: &'a Brief,
-    pub shelves: &'a Shelves,
+    pub aside: &'a Aside,
 }
 
 /// One that rests, as it is.
 pub(super) struct Sleeper<'a> {
-    pub key: &'a Kept,
+    key: &'a Kept,
+    row: &'a wide::Row,
     pub stream: u64,
     pub client_is_low: bool,
     /// How many pauses of the table's clock there had been at its newest segment.
@@ -112,7 +118,12 @@ pub(super) struct Sleeper<'a> {
 impl<'a> Sleeper<'a> {
     /// Both ends, the client first.
     pub fn ends(&self) -> (Endpoint, Endpoint) {
-        self.key.ends(self.client_is_low)
+        self.key.ends(self.client_is_low, self.row)
+    }
+
+    /// Its four-tuple.
+    pub fn key(&self) -> Key {
+        self.key.key(self.row)
     }
 
     /// As one that leaves.
@@ -141,12 +152,11 @@ impl Resting {
         self.len
     }
 
-    /// Takes one with its key and gives its number; none, and the key is where it was, when it is not the last in the order of
-    /// leaving, or when there is no room.
+    /// Takes one and gives its number; none when it is not the last in the order of leaving, or when there is no room.
     // Inlined, so that what is written in parts is not handed over to be read as a whole.
     #[inline]
-    pub fn push(&mut self, key: &mut Kept, tired: &Tired<'_>) -> Option<u32> {
-        let &Tired { stream, lag, client_is_low, brief, shelves } = tired;
+    pub fn push(&mut self, tired: &Tired<'_>) -> Option<u32> {
+        let &Tired { key, stream, lag, client_is_low, brief, aside } = tired;
         let rest = brief.rest();
         let newest = rest.end().plus(-lag.behind_ns);
         if (self.len > 0 && (newest, stream) <= self.last) || self.kept > 2 * self.len + GONE_MAX {
@@ -159,12 +169,12 @@ impl Resting {
         }
         let row = self.rows.back_mut()?;
         let at = u16::try_from(row.octets.len()).ok()?;
-        brief.put_into(&mut row.octets, shelves);
+        brief.put_into(&mut row.octets, &aside.shelves);
         // Written where it stays, for the same reason.
         let entry = row.entries.push_mut(Entry::BLANK);
         (entry.stream, entry.at, entry.client_is_low, entry.is_there) = (stream, at, client_is_low, true);
         entry.rest = rest;
-        entry.key = std::mem::replace(key, Kept::NONE);
+        entry.key = key.copied(&aside.ends, &mut row.ends);
         row.waiting += 1;
         self.len += 1;
         self.kept += 1;
@@ -184,6 +194,7 @@ impl Resting {
             let more = |len: usize, most: usize| (len + len / 32).min(most);
             row.entries.reserve_exact(more(before.entries.len(), ROW));
             row.octets.reserve_exact(more(before.octets.len(), OCTETS) + Brief::PUT_BEYOND);
+            row.ends.reserve_exact(more(before.ends.len(), ROW));
         }
         row.lag = lag;
         self.rows.push_back(row);
@@ -201,8 +212,8 @@ impl Resting {
     #[inline]
     pub fn is(&self, number: u32, key: &Key) -> bool {
         let (at, place) = self.position(number);
-        let entry = self.rows.get(at).and_then(|row| row.entries.get(place));
-        entry.is_some_and(|entry| entry.is_there && entry.key.is(key))
+        let Some(row) = self.rows.get(at) else { return false };
+        row.entries.get(place).is_some_and(|entry| entry.is_there && entry.key.is(key, &row.ends))
     }
 
     /// Begins to bring into the cache what is told of one.
@@ -221,6 +232,7 @@ impl Resting {
         if let Some(row) = self.rows.get(at)
             && let Some(entry) = row.entries.get(place)
         {
+            row.ends.prefetch(&entry.key);
             // Most have no more than these two lines.
             let octets = row.octets.get(entry.at.into()..).unwrap_or_default();
             octets.iter().step_by(LINE_BYTES).take(2).for_each(prefetch);
@@ -243,7 +255,7 @@ impl Resting {
         {
             // Whoever leaves next is told in between, so that no processor sees a row being read.
             row.entries.get(self.first + places + ENTRIES_AHEAD).into_iter().for_each(prefetch);
-            entry.key.prefetch();
+            row.ends.prefetch(&entry.key);
             if let Some(octet) = row.octets.get(usize::from(entry.at)) {
                 prefetch(octet);
             }
@@ -252,19 +264,19 @@ impl Resting {
 
     /// The four-tuple of the one that comes `places` behind the first, if it is still there: to be looked up soon.
     #[inline]
-    pub fn behind(&self, places: usize) -> Option<&Kept> {
-        let entry = self.rows.front()?.entries.get(self.first + places)?;
-        entry.is_there.then_some(&entry.key)
+    pub fn behind(&self, places: usize) -> Option<Key> {
+        let row = self.rows.front()?;
+        let entry = row.entries.get(self.first + places)?;
+        entry.is_there.then(|| entry.key.key(&row.ends))
     }
 
-    /// Takes one out; its key is given back.
-    pub fn remove(&mut self, number: u32) -> Option<Kept> {
+    /// Takes one out, if it is there.
+    pub fn remove(&mut self, number: u32) {
         let (at, place) = self.position(number);
         let is_newest = at + 1 == self.rows.len();
-        let row = self.rows.get_mut(at)?;
-        let entry = row.entries.get_mut(place).filter(|entry| entry.is_there)?;
+        let Some(row) = self.rows.get_mut(at) else { return };
+        let Some(entry) = row.entries.get_mut(place).filter(|entry| entry.is_there) else { return };
         entry.is_there = false;
-        let key = std::mem::take(&mut entry.key);
         row.waiting -= 1;
         self.len -= 1;
         if row.waiting == 0 && !is_newest {
@@ -273,7 +285,6 @@ impl Resting {
             self.keep_room(over);
         }
         self.step();
-        Some(key)
     }
 
     /// All of them, in the order in which they leave.
@@ -328,6 +339,7 @@ impl Resting {
         if over.octets.capacity() > self.spare.octets.capacity() {
             over.entries.clear();
             over.octets.clear();
+            over.ends.clear();
             self.spare = over;
         }
     }
@@ -344,7 +356,8 @@ impl Row {
     fn sleeper<'a>(&'a self, entry: &'a Entry) -> Option<Sleeper<'a>> {
         let &Entry { ref key, stream, ref rest, at, client_is_low, is_there } = entry;
         let octets = self.octets.get(at.into()..).unwrap_or_default();
-        is_there.then(|| Sleeper { key, stream, client_is_low, pauses: self.lag.pauses, packed: rest.with(octets) })
+        let (row, pauses) = (&self.ends, self.lag.pauses);
+        is_there.then(|| Sleeper { key, row, stream, client_is_low, pauses, packed: rest.with(octets) })
     }
 }
 
@@ -364,9 +377,13 @@ mod tests {
     use crate::segment::{Flags, Segment};
 
     /// A connection of `host` that was reset at `time`.
-    fn reset(host: u32, time: i64) -> (Kept, Brief) {
-        let client = Endpoint::new(std::net::Ipv4Addr::from_bits(0x0a00_0000 | host).into(), 9);
-        let server = Endpoint::new([10, 255, 0, 1].into(), 80);
+    fn reset(host: u32, time: i64) -> (Key, Brief) {
+        let address = |host: u32| match host % 3 {
+            0 => std::net::Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(host)).into(),
+            _ => std::net::Ipv4Addr::from_bits(0x0a00_0000 | host).into(),
+        };
+        let [client, server] =
+            [(host, 9), (0x00ff_0000 + host % 3, 80)].map(|(host, port)| Endpoint::new(address(host), port));
         let syn = Segment {
             time: Timestamp(time),
             frame: FrameNumber(1),
@@ -379,17 +396,14 @@ mod tests {
         let mut brief = Brief::EMPTY;
         brief.begin(&syn);
         assert!(brief.take(Side::Server, &rst, &mut Shelves::default()) && brief.is_over());
-        (Kept::of(Key::new(client, server)), brief)
+        (Key::new(client, server), brief)
     }
 
     fn push(resting: &mut Resting, host: u32, stream: u64, time: i64, lag: Lag) -> Option<u32> {
-        let (mut key, brief) = reset(host, time);
-        let shelves = Shelves::default();
-        let tired = Tired { stream, lag, client_is_low: true, brief: &brief, shelves: &shelves };
-        let number = resting.push(&mut key, &tired);
-        // Its key was taken only if it was.
-        assert_eq!(key.is(&Kept::default().key()), number.is_some());
-        number
+        let (key, brief) = reset(host, time);
+        let mut aside = Aside::default();
+        let key = &Kept::of(&key, &mut aside.ends);
+        resting.push(&Tired { key, stream, lag, client_is_low: true, brief: &brief, aside: &aside })
     }
 
     #[test]
@@ -420,8 +434,10 @@ mod tests {
                 assert!(resting.is(number, &key));
                 let end = resting.get(number).unwrap().packed.end();
                 assert_eq!(end, newest.plus(70_000_000_000 * i64::from(sleeper.pauses)));
-                assert!(resting.remove(number).unwrap().is(&key));
-                assert!(resting.get(number).is_none() && !resting.is(number, &key) && resting.remove(number).is_none());
+                assert_eq!(key, sleeper.key());
+                resting.remove(number);
+                assert!(resting.get(number).is_none() && !resting.is(number, &key));
+                resting.remove(number);
                 model.remove(&(newest, stream));
             }
             let first = resting.first().map(|(number, stream, newest)| ((newest, stream), number));
@@ -447,8 +463,9 @@ mod tests {
     }
 
     /// Another one rests and is woken at once.
-    fn resting_again(resting: &mut Resting, time: i64) -> Option<Kept> {
+    fn resting_again(resting: &mut Resting, time: i64) -> Option<()> {
         let number = push(resting, 1, 1, time, Lag::default())?;
-        resting.remove(number)
+        resting.remove(number);
+        Some(())
     }
 }

@@ -17,11 +17,11 @@ use super::left::Left;
 use super::locator::{Finder, Locator, NOWHERE, Opening};
 use super::numbering::{Known, opens_new_stream};
 use super::past::{Past, Ring, Trace};
-use super::record::{Record, Taken, Timers};
+use super::record::{Aside, Record, Taken, Timers};
 use super::resting::Resting;
 use super::slab::Slab;
 use crate::base::{Endpoint, Side, Timestamp};
-use crate::connection::{Connection, Predecessor, Profile, Shelves, completeness};
+use crate::connection::{Connection, Predecessor, Profile, completeness};
 use crate::segment::{Flags, IcmpError, Segment};
 
 /// How much is kept.
@@ -71,8 +71,7 @@ pub struct Table {
     seed: u64,
     index: Index,
     slab: Slab,
-    /// What their records have no room for.
-    shelves: Shelves,
+    aside: Aside,
     /// SYNs alone; they need no record.
     asked: Asked,
     /// Connections that are over and need no record until something comes of them.
@@ -163,7 +162,7 @@ impl Table {
             seed: foldhash::fast::RandomState::default().build_hasher().finish(),
             index: Index::new(),
             slab: Slab::default(),
-            shelves: Shelves::default(),
+            aside: Aside::default(),
             asked: Asked::default(),
             resting: Resting::default(),
             free: Vec::new(),
@@ -201,10 +200,9 @@ impl Table {
 
     /// The connections that are being tracked, in no order.
     pub fn connections(&self) -> impl Iterator<Item = Cow<'_, Connection>> {
-        let lone = |lone| Record::of_lone(&lone).connection(&self.shelves).map(Cow::into_owned);
-        let asked = self.asked.iter().filter_map(move |(_, syn)| lone(syn));
+        let asked = self.asked.iter().filter_map(|(_, syn)| Record::show_lone(&syn, Connection::clone));
         let resting = self.resting.iter().filter_map(|sleeper| sleeper.leave().unpack(None).map(|whole| *whole));
-        let records = self.slab.iter().filter_map(|record| record.connection(&self.shelves));
+        let records = self.slab.iter().filter_map(|record| record.connection(&self.aside));
         records.chain(asked.chain(resting).map(Cow::Owned))
     }
 
@@ -228,13 +226,13 @@ impl Table {
                 }
                 continue;
             }
-            let lone =
-                place.checked_sub(slots).map(|place| self.asked.at_place(place).map(|lone| Record::of_lone(&lone)));
-            let record = match &lone {
-                None => Some(&self.slab[place]),
-                Some(lone) => lone.as_ref(),
-            };
-            if let Some(connection) = record.and_then(|record| record.lend(&self.shelves, &mut scratch)) {
+            if let Some(place) = place.checked_sub(slots) {
+                if let Some(lone) = self.asked.at_place(place) {
+                    let _: Option<()> = Record::show_lone(&lone, &mut see);
+                }
+                continue;
+            }
+            if let Some(connection) = self.slab[place].lend(&self.aside, &mut scratch) {
                 see(connection);
             }
         }
@@ -245,11 +243,8 @@ impl Table {
     pub fn between(&self, a: Endpoint, b: Endpoint) -> Option<Cow<'_, Connection>> {
         let key = Key::new(a, b);
         match self.find(&key, key.hash(self.seed))? {
-            Place::Slot(slot) => self.slab[slot].connection(&self.shelves),
-            Place::Asked(number) => {
-                let record = Record::of_lone(&self.asked.get(number)?);
-                record.connection(&self.shelves).map(|connection| Cow::Owned(connection.into_owned()))
-            }
+            Place::Slot(slot) => self.slab[slot].connection(&self.aside),
+            Place::Asked(number) => Record::show_lone(&self.asked.get(number)?, Connection::clone).map(Cow::Owned),
             Place::Resting(number) => self.resting.get(number)?.leave().unpack(None).map(|whole| Cow::Owned(*whole)),
             Place::Left(_) => None,
         }
@@ -292,7 +287,7 @@ impl Table {
     #[inline]
     pub fn pack_soon(&self, locator: &Locator) {
         if let Some(record) = self.slab.get(locator.guess) {
-            record.prefetch_behind(&self.shelves);
+            record.prefetch_behind(&self.aside);
         }
     }
 
@@ -320,11 +315,12 @@ impl Table {
     #[inline(always)]
     pub fn take_plainly(&mut self, locator: &Locator, segment: &Segment) -> Result<(), Unplain> {
         // Another may have got the record since then.
-        let Some(record) = self.slab.get_mut(locator.guess).filter(|record| record.key.is(&locator.key)) else {
+        let Aside { shelves, ends } = &mut self.aside;
+        let Some(record) = self.slab.get_mut(locator.guess).filter(|record| record.key.is(&locator.key, ends)) else {
             return Err(Unplain(Taken::Vacant));
         };
         let timers = Timers { profile: &self.profile, clock: &self.clock, deadlines: &self.deadlines };
-        match record.take_plainly(segment, locator.from_low, &timers, &mut self.shelves) {
+        match record.take_plainly(segment, locator.from_low, &timers, shelves) {
             Taken::On => Ok(()),
             taken => Err(Unplain(taken)),
         }
@@ -386,7 +382,7 @@ impl Table {
         leave: &mut impl FnMut(Left<'_>),
     ) -> Entry {
         let timers = Timers { profile: &self.profile, clock: &self.clock, deadlines: &self.deadlines };
-        let taken = self.slab[slot].take_plainly(segment, locator.from_low, &timers, &mut self.shelves);
+        let taken = self.slab[slot].take_plainly(segment, locator.from_low, &timers, &mut self.aside.shelves);
         self.take_not_so_plainly(taken, slot, locator, segment, leave)
     }
 
@@ -413,7 +409,7 @@ impl Table {
     fn rest(&mut self, slot: usize, hash: u32) -> Entry {
         let record = &mut self.slab[slot];
         let stream = record.stream;
-        match record.rest(&mut self.resting, &mut self.shelves, &self.clock) {
+        match record.rest(&mut self.resting, &mut self.aside, &self.clock) {
             Some(number) => {
                 self.index.change(hash, slot as u32, number | RESTING);
                 self.free.push(slot as u32);
@@ -432,7 +428,7 @@ impl Table {
         let sleeper = self.resting.get(number)?;
         let slot = self.free.pop().unwrap_or_else(|| self.slab.add());
         self.recent[hash as usize % RECENT] = slot;
-        self.slab[slot as usize].wake(&sleeper, &mut self.shelves);
+        self.slab[slot as usize].wake(&sleeper, &mut self.aside);
         self.resting.remove(number);
         self.index.change(hash, number | RESTING, slot);
         Some(slot as usize)
@@ -444,7 +440,7 @@ impl Table {
         self.recent[hash as usize % RECENT] = slot;
         if let Some(lone) = &self.asked.get(number) {
             self.asked.remove(number);
-            self.slab[slot as usize].begin_with(lone);
+            self.slab[slot as usize].begin_with(lone, &mut self.aside);
             self.index.change(hash, number | ASKED, slot);
         }
         if self.asked.is_sparse() {
@@ -463,7 +459,7 @@ impl Table {
         segment: &Segment,
         leave: &mut impl FnMut(Left<'_>),
     ) -> Entry {
-        if let Some(connection) = self.slab[slot].expand(&mut self.shelves) {
+        if let Some(connection) = self.slab[slot].expand(&mut self.aside) {
             let opens = segment.flags.contains(Flags::SYN)
                 && opens_new_stream(segment.flags, segment.seq, known(connection, segment.source));
             if opens {
@@ -529,7 +525,7 @@ impl Table {
         };
         match found {
             Some(Place::Slot(slot)) => {
-                if let Some(connection) = self.slab[slot].expand(&mut self.shelves)
+                if let Some(connection) = self.slab[slot].expand(&mut self.aside)
                     && !opens(known(connection, error.source))
                 {
                     connection.step_icmp(error);
@@ -566,9 +562,10 @@ impl Table {
     fn find_recent(&self, locator: &Locator) -> Option<Place> {
         let place = Place::of(self.recent[locator.hash as usize % RECENT]);
         let is_there = match place {
-            Place::Slot(slot) => {
-                self.slab.get(slot as u32).is_some_and(|record| record.key.is(&locator.key) && !record.is_vacant())
-            }
+            Place::Slot(slot) => self
+                .slab
+                .get(slot as u32)
+                .is_some_and(|record| record.key.is(&locator.key, &self.aside.ends) && !record.is_vacant()),
             Place::Asked(number) => self.asked.is(number, &locator.key),
             Place::Left(_) | Place::Resting(_) => false,
         };
@@ -584,7 +581,7 @@ impl Table {
     #[inline(never)]
     fn is_at(&self, place: Place, key: &Key) -> bool {
         match place {
-            Place::Slot(slot) => self.slab.get(slot as u32).is_some_and(|record| record.key.is(key)),
+            Place::Slot(slot) => self.slab.get(slot as u32).is_some_and(|record| record.key.is(key, &self.aside.ends)),
             Place::Asked(number) => self.asked.is(number, key),
             Place::Left(number) => self.past.is(number, key),
             Place::Resting(number) => self.resting.is(number, key),
@@ -626,7 +623,7 @@ impl Table {
         let left = left.filter(|&number| self.past.get(number).is_some());
         let slot = self.free.pop().unwrap_or_else(|| self.slab.add());
         self.recent[hash as usize % RECENT] = slot;
-        self.slab[slot as usize].begin(opening, segment, &self.clock);
+        self.slab[slot as usize].begin(opening, segment, &self.clock, &mut self.aside);
         match left {
             Some(number) => {
                 self.past.vacate(number);
@@ -660,14 +657,14 @@ impl Table {
     /// in the ring.
     fn remove(&mut self, slot: usize, leave: &mut impl FnMut(Left<'_>)) -> Option<u32> {
         let record = &self.slab[slot];
-        let key = record.key.key();
+        let key = record.key.key(&self.aside.ends);
         let hash = key.hash(self.seed);
         let past = &mut self.past;
-        let number = record.remains(&self.shelves, &mut self.scratch, |left| past.push(key, left))?;
+        let number = record.remains(&self.aside, &mut self.scratch, |left| past.push(key, left))?;
         self.free.push(slot as u32);
         self.index.change(hash, slot as u32, number | LEFT);
         self.forget();
-        self.slab[slot].leave(&mut self.shelves, leave);
+        self.slab[slot].leave(&mut self.aside, leave);
         Some(number)
     }
 
@@ -690,10 +687,10 @@ impl Table {
     fn end_rest(&mut self, number: u32, leave: impl FnOnce(Left<'_>)) {
         self.resting.prefetch_behind(2 * LOOK_AHEAD);
         if let Some(key) = self.resting.behind(LOOK_AHEAD) {
-            self.index.prefetch(key.key().hash(self.seed));
+            self.index.prefetch(key.hash(self.seed));
         }
         let Some(sleeper) = self.resting.get(number) else { return };
-        let key = sleeper.key.key();
+        let key = sleeper.key();
         let past = &mut self.past;
         if let Some(left) = sleeper.remains(&mut self.scratch, |left| past.push(key, left)) {
             self.index.change(key.hash(self.seed), number | RESTING, left | LEFT);

@@ -186,7 +186,7 @@ impl Table {
         self.leave_until(u64::MAX, others, &mut leave);
         self.resting.clear();
         self.slab.clear();
-        self.shelves.clear();
+        self.aside.clear();
         self.free.clear();
         self.earliest = Timestamp(i64::MAX);
     }
@@ -211,7 +211,7 @@ impl Table {
                 leave(sleeper.leave());
                 self.resting.remove(number);
             } else {
-                self.slab[place as usize].leave(&mut self.shelves, &mut leave);
+                self.slab[place as usize].leave(&mut self.aside, &mut leave);
             }
         }
         order
