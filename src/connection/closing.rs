@@ -257,7 +257,7 @@ impl Closing {
             return Some(0);
         }
         let halves = &hindsight.connection.halves;
-        let newest = [&halves.client.last_data, &halves.server.last_data].into_iter().flatten();
+        let newest = [halves.client.last_payload(), halves.server.last_payload()].into_iter().flatten();
         if newest.clone().any(|data| data.frame >= first.frame) {
             return None;
         }

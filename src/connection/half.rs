@@ -1,7 +1,7 @@
 //! One side's half of a connection as its sender: what was sent, what of it was acknowledged, how it counted.
 
 use super::gaps::Gaps;
-use super::noted::Noted;
+use super::noted::{Class, Noted};
 use super::profile::Greeting;
 use crate::base::{Seq, Timestamp};
 
@@ -86,8 +86,10 @@ pub struct Half {
     pub ttl: Option<u8>,
     /// Its newest segment that was not a RST.
     pub last: Option<Noted>,
-    /// Its newest segment that carried payload.
+    /// Its newest segment that carried an octet, be it that of a probe.
     pub last_data: Option<Noted>,
+    /// What that was before the probes.
+    before_probes: Option<Box<Noted>>,
     /// Digests of its newest segments, to recognise the same frame captured twice.
     pub(super) digests: [(u32, Timestamp); 4],
     /// Which of the digests is overwritten next.
@@ -104,6 +106,22 @@ impl Half {
     #[inline]
     pub fn is_known(&self) -> bool {
         self.start.is_some()
+    }
+
+    /// Its newest segment that carried payload. The octet of a keepalive probe is none: Windows and others send the last one
+    /// again (RFC 1122, section 4.2.3.6).
+    pub fn last_payload(&self) -> Option<Noted> {
+        match self.last_data {
+            Some(data) if data.class.contains(Class::KEEPALIVE) => self.before_probes.as_deref().copied(),
+            data => data,
+        }
+    }
+
+    /// A probe with an octet comes next.
+    pub(super) fn keep_payload(&mut self) {
+        if let Some(payload) = self.last_data.filter(|data| !data.class.contains(Class::KEEPALIVE)) {
+            self.before_probes = Some(Box::new(payload));
+        }
     }
 
     /// Segments: what was captured, each once.

@@ -354,6 +354,9 @@ impl Connection {
             half.last = Some(noted);
         }
         if segment.payload_len > 0 && !class.contains(Class::WILD) {
+            if class.contains(Class::KEEPALIVE) {
+                half.keep_payload();
+            }
             half.last_data = Some(noted);
         }
         if answers_syn_ack || shows_fin || skips_octet && class.contains(Class::AFTER_GAP) {

@@ -70,7 +70,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
             retransmitted_bytes: half.retransmitted_bytes,
             missing_bytes: half.missing_bytes,
             sequence: connection.sequence_counts(side),
-            last_payload: half.last_data.map(|data| Payload {
+            last_payload: half.last_payload().map(|data| Payload {
                 frame: data.frame,
                 time: data.time,
                 octets: data.len,

@@ -158,7 +158,7 @@ fn runs_out(
             Some(began.plus(life.profiles[side].time_wait_ns))
         }
         State::FinWait2 if life.profiles[side].fin_wait_2_ns < i64::MAX => {
-            let is_reading = connection.halves[!side].last_data.is_some_and(|data| data.time > step.time);
+            let is_reading = connection.halves[!side].last_payload().is_some_and(|data| data.time > step.time);
             (!is_reading).then(|| from.plus(life.profiles[side].fin_wait_2_ns))
         }
         _ => None,

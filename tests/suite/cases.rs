@@ -14,7 +14,8 @@ use lastack::table::Limits;
 use crate::told::{Told, tell_items};
 
 /// What a verdict says, in words: `client` and `server` are the states, `open`, `close`, `by` (the initiator), `resets`
-/// their causes and confidences, `calls` and `error` of an end, `findings` names, `server opened by` a frame.
+/// their causes and confidences, `calls` and `error` of an end, `findings` names, `server opened by` a frame, `last payload` the frame of
+/// either side's, `idle s` the seconds without payload before the close.
 fn said(verdict: &Verdict, what: &str) -> String {
     let states = |side: Side| {
         let names: Vec<_> = verdict.endpoints[side].states.iter().map(|step| step.state.name()).collect();
@@ -60,6 +61,11 @@ fn said(verdict: &Verdict, what: &str) -> String {
             let names: Vec<_> = verdict.findings.iter().map(|finding| finding.name).filter(of_life).collect();
             names.join(" ")
         }
+        "last payload" => {
+            let frame = |side: Side| verdict.endpoints[side].last_payload.map(|payload| payload.frame);
+            format!("{:?} {:?}", frame(Side::Client), frame(Side::Server)).replace("Some", "")
+        }
+        "idle s" => verdict.close.idle_ns.map_or_else(String::new, |ns| (ns / 1_000_000_000).to_string()),
         other => panic!("nothing is said of {other}"),
     }
 }

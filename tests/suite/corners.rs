@@ -54,6 +54,16 @@ fn a_server_asked_twice_sends_two_syn_acks_in_one_tick() {
 }
 
 #[test]
+fn the_octet_of_a_keepalive_probe_is_no_payload() {
+    let opening = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > data 100\nserver > data 200\nclient > ACK\n";
+    // As Windows probes: with the last octet that was sent.
+    let probe = "+10s client > ACK seq 100 data 1\nserver > ACK\n";
+    holds(&format!("{opening}{probe}"), &[("findings", "keepalive"), ("last payload", "(4) (5)")]);
+    let close = "+5s client > FIN ACK seq 101\nserver > FIN ACK\nclient > ACK\n";
+    holds(&format!("{opening}{probe}{close}"), &[("last payload", "(4) (5)"), ("idle s", "15")]);
+}
+
+#[test]
 fn no_timer_sends_an_unanswered_syn_again_within_milliseconds() {
     let trace =
         |apart: &str| format!("client > SYN id 0\n{apart} client > SYN id 0\n+10ms server > SYN ACK\nclient > ACK");

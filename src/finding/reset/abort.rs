@@ -69,7 +69,7 @@ impl<'a> Sight<'a> {
     fn of(inquiry: &Inquiry<'a>) -> Self {
         let (sender, receiver, noted) = (inquiry.sender(), inquiry.receiver(), inquiry.noted);
         let acknowledges = noted.flags.contains(Flags::ACK);
-        let said = sender.last_data.filter(Noted::acknowledges);
+        let said = sender.last_payload().filter(Noted::acknowledges);
         let since_last_word = said.map(|said| noted.ack.since(said.ack));
         let ago = |data: Noted| noted.time.since(data.time);
         Self {
@@ -80,10 +80,10 @@ impl<'a> Sight<'a> {
             is_mute: sender.payload_bytes == 0 && sender.gaps.is_empty(),
             is_whole: !inquiry.connection.has_controls_alone(),
             is_window_closed: sender.window == 0 && sender.last.is_some_and(|last| last.window == 0),
-            asked_ns: receiver.last_data.map(ago),
+            asked_ns: receiver.last_payload().map(ago),
             said_ns: said.map(ago),
-            had_last_word: said.is_some_and(|said| receiver.last_data.is_none_or(|data| data.time < said.time)),
-            lacks_payload: sender.last_data.is_none() && receiver.missing_bytes > 0,
+            had_last_word: said.is_some_and(|said| receiver.last_payload().is_none_or(|data| data.time < said.time)),
+            lacks_payload: sender.last_payload().is_none() && receiver.missing_bytes > 0,
             peer_closed: receiver.fin.is_some_and(|fin| !acknowledges || noted.ack.after(fin)),
             is_one_segment: since_last_word.is_some_and(|octets| octets <= segment_octets(sender.mss)),
             rtt_ns: inquiry.life.arrivals.rtt_ns[inquiry.from()],

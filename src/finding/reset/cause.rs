@@ -100,7 +100,7 @@ fn reply_behind_data(inquiry: &Inquiry<'_>) -> Judgement {
         );
         return Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::NoConnection], evidence);
     }
-    let ago = sender.last_data.map_or(0, |last| inquiry.noted.time.since(last.time));
+    let ago = sender.last_payload().map_or(0, |last| inquiry.noted.time.since(last.time));
     let held = match sender.in_flight() {
         0 => "the peer's window let it send no more".to_owned(),
         octets => format!("{} of its own were not acknowledged yet", count(octets, "octet")),
@@ -450,7 +450,8 @@ fn missed_probes(inquiry: &Inquiry<'_>) -> Option<(i64, i64)> {
 /// came after close() with a reply; other stacks may do it with an acknowledging reset of a closed window.
 fn active_after_fin(inquiry: &Inquiry<'_>) -> Judgement {
     let noted = inquiry.noted;
-    let data = inquiry.receiver().last_data.filter(|data| data.frame > first_fin_frame(inquiry).unwrap_or(u64::MAX));
+    let data =
+        inquiry.receiver().last_payload().filter(|data| data.frame > first_fin_frame(inquiry).unwrap_or(u64::MAX));
     let live = noted.window != 0 || noted.timestamps.is_some();
     match data {
         Some(data) if !live => {

@@ -252,7 +252,7 @@ fn of_vain_forgery(case: &Case<'_>, reset: &Reset) -> Severity {
 
 fn costs_nothing(case: &Case<'_>, reset: &Reset) -> bool {
     let halves = &case.connection.halves;
-    let said = |side: Side| halves[side].last_data.map(|data| (data.frame, data.len));
+    let said = |side: Side| halves[side].last_payload().map(|data| (data.frame, data.len));
     let costs = Costs {
         lost: reset.client_bytes_lost + reset.server_bytes_lost,
         had_closed: case.life.closing.fins[!reset.from].is_some_and(|fin| fin.frame < reset.frame),

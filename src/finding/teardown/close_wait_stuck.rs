@@ -144,7 +144,7 @@ pub(in crate::finding) fn is_waiting(case: &Case<'_>, side: Side) -> bool {
 fn waiting<'a>(case: &'a Case<'_>, side: Side) -> Option<Waiting<'a>> {
     let since = case.life.last_shown(side).filter(|step| step.state == State::CloseWait)?.time;
     let fin = case.life.closing.fins[!side].as_ref().filter(|_| case.connection.halves[side].fin.is_none())?;
-    let busy_at = case.connection.halves[side].last_data.map_or(since, |data| data.time.max(since));
+    let busy_at = case.connection.halves[side].last_payload().map_or(since, |data| data.time.max(since));
     let quiet = case.life.horizon.since(busy_at);
     let is_busy = case.life.closing.octets_after_fin[side] > 0 && quiet < STUCK_NS_MIN;
     (case.life.closing.unanswered.is_none() && !is_busy).then_some(Waiting { since, fin, quiet })

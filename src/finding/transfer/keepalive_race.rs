@@ -73,7 +73,7 @@ finding! {
 fn detect(case: &Case<'_>, found: &mut Found) {
     for closer in Side::BOTH {
         let Some(fin) = case.life.closing.fins[closer].filter(|fin| fin.len == 0) else { continue };
-        let answered = case.connection.halves[closer].last_data.filter(|data| data.frame < fin.frame);
+        let answered = case.connection.halves[closer].last_payload().filter(|data| data.frame < fin.frame);
         let since = answered.map_or(case.connection.start, |data| data.time);
         let Some(request) = case.notes(|note| crosses(case, note, &fin)).next() else { continue };
         let idle = request.time.min(fin.time).since(since);
