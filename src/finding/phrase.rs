@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::base::Side;
 use crate::population::IdleTimer;
 
 /// A duration with three significant digits and the unit that reads best: `41.2 ms`, `1.03 s`, `2 min 5 s`.
@@ -78,10 +79,17 @@ impl Rounded {
     }
 }
 
-/// `60.0 s is the default of …`.
-pub fn whose_default(timer: &IdleTimer) -> impl fmt::Display {
+/// `60.0 s is the default of …`: of what may be at the end `closer`, or else of its peers, by which it may go, as a client goes by
+/// a server's header Keep-Alive.
+pub fn whose_default(timer: &IdleTimer, closer: Side) -> impl fmt::Display {
     fmt::from_fn(move |f| {
-        write!(f, "{} is the default of {}", duration(i64::from(timer.seconds) * 1_000_000_000), timer.owners)
+        let own: Vec<&str> = timer.owners_at(closer).map(|owner| owner.name).collect();
+        let length = duration(i64::from(timer.seconds) * 1_000_000_000);
+        if !own.is_empty() {
+            return write!(f, "{length} is the default of {}", own.join(", "));
+        }
+        let others: Vec<&str> = timer.owners.iter().map(|owner| owner.name).collect();
+        write!(f, "{length} is the default of {}, at the other end", others.join(", "))
     })
 }
 
@@ -98,6 +106,7 @@ pub fn times(number: u64) -> impl fmt::Display {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::population::idle_timer;
 
     #[test]
     fn durations_read_well_at_every_scale() {
@@ -125,5 +134,18 @@ mod tests {
         }
         assert_eq!(count(1, "octet").to_string(), "1 octet");
         assert_eq!(count(0, "octet").to_string(), "0 octets");
+    }
+
+    #[test]
+    fn a_timeout_is_the_default_of_what_can_be_at_that_end() {
+        let words =
+            |seconds: i64, closer| whose_default(idle_timer(seconds * 1_000_000_000).unwrap(), closer).to_string();
+        assert_eq!(words(75, Side::Server), "75.0 s is the default of nginx (keepalive_timeout)");
+        assert_eq!(words(75, Side::Client), "75.0 s is the default of nginx (keepalive_timeout), at the other end");
+        assert_eq!(words(300, Side::Server), "5 min 0 s is the default of F5 BIG-IP's TCP profile");
+        assert_eq!(
+            words(300, Side::Client),
+            "5 min 0 s is the default of F5 BIG-IP's TCP profile, Chrome's socket pool"
+        );
     }
 }

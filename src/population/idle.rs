@@ -9,30 +9,70 @@ pub struct IdleTimer {
     /// Its length in seconds.
     pub seconds: u32,
     /// Who closes, or forgets, after that long, by default.
-    pub owners: &'static str,
+    pub owners: &'static [IdleOwner],
+}
+
+/// Software with an idle timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdleOwner {
+    /// The end that it is; none of what stands between the ends, in whose names it closes, or may be either of them.
+    pub side: Option<Side>,
+    /// Its name, and that of its setting.
+    pub name: &'static str,
+}
+
+const fn client(name: &'static str) -> IdleOwner {
+    IdleOwner { side: Some(Side::Client), name }
+}
+
+const fn server(name: &'static str) -> IdleOwner {
+    IdleOwner { side: Some(Side::Server), name }
+}
+
+const fn either(name: &'static str) -> IdleOwner {
+    IdleOwner { side: None, name }
 }
 
 /// Defaults as their owners document them, the shortest first. A value that somebody configured can be anybody's.
 const KNOWN: &[IdleTimer] = &[
-    IdleTimer { seconds: 5, owners: "Apache httpd (KeepAliveTimeout), Node.js (server.keepAliveTimeout)" },
-    IdleTimer { seconds: 15, owners: "Apache httpd before 2.2.0 and configurations since (KeepAliveTimeout)" },
-    IdleTimer { seconds: 20, owners: "Tomcat (connectionTimeout)" },
-    IdleTimer { seconds: 30, owners: "Jetty (idleTimeout)" },
-    IdleTimer { seconds: 60, owners: "AWS application load balancers, nginx to its upstreams (keepalive_timeout)" },
-    IdleTimer { seconds: 65, owners: "the nginx.conf that nginx comes with (keepalive_timeout)" },
-    IdleTimer { seconds: 75, owners: "nginx (keepalive_timeout)" },
-    IdleTimer { seconds: 90, owners: "Go's http.DefaultTransport (IdleConnTimeout)" },
-    IdleTimer { seconds: 115, owners: "Firefox (network.http.keep-alive.timeout)" },
-    IdleTimer { seconds: 120, owners: "IIS (connectionTimeout)" },
-    IdleTimer { seconds: 240, owners: "Azure load balancers and NAT" },
-    IdleTimer { seconds: 300, owners: "F5 BIG-IP's TCP profile, Chrome's socket pool" },
-    IdleTimer { seconds: 350, owners: "AWS NAT gateways and network load balancers" },
-    IdleTimer { seconds: 600, owners: "Google Cloud's firewall and load balancers" },
-    IdleTimer { seconds: 900, owners: "SMB servers (autodisconnect), Active Directory's LDAP (MaxConnIdleTime)" },
-    IdleTimer { seconds: 1800, owners: "Juniper SRX" },
-    IdleTimer { seconds: 3600, owners: "Cisco ASA, FortiGate and Palo Alto firewalls" },
-    IdleTimer { seconds: 7200, owners: "keepalive of the kernel (tcp_keepalive_time)" },
+    IdleTimer {
+        seconds: 5,
+        owners: &[server("Apache httpd (KeepAliveTimeout)"), server("Node.js (server.keepAliveTimeout)")],
+    },
+    IdleTimer {
+        seconds: 15,
+        owners: &[server("Apache httpd before 2.2.0 and configurations since (KeepAliveTimeout)")],
+    },
+    IdleTimer { seconds: 20, owners: &[server("Tomcat (connectionTimeout)")] },
+    IdleTimer { seconds: 30, owners: &[server("Jetty (idleTimeout)")] },
+    IdleTimer {
+        seconds: 60,
+        owners: &[either("AWS application load balancers"), client("nginx to its upstreams (keepalive_timeout)")],
+    },
+    IdleTimer { seconds: 65, owners: &[server("the nginx.conf that nginx comes with (keepalive_timeout)")] },
+    IdleTimer { seconds: 75, owners: &[server("nginx (keepalive_timeout)")] },
+    IdleTimer { seconds: 90, owners: &[client("Go's http.DefaultTransport (IdleConnTimeout)")] },
+    IdleTimer { seconds: 115, owners: &[client("Firefox (network.http.keep-alive.timeout)")] },
+    IdleTimer { seconds: 120, owners: &[server("IIS (connectionTimeout)")] },
+    IdleTimer { seconds: 240, owners: &[either("Azure load balancers and NAT")] },
+    IdleTimer { seconds: 300, owners: &[either("F5 BIG-IP's TCP profile"), client("Chrome's socket pool")] },
+    IdleTimer { seconds: 350, owners: &[either("AWS NAT gateways and network load balancers")] },
+    IdleTimer { seconds: 600, owners: &[either("Google Cloud's firewall and load balancers")] },
+    IdleTimer {
+        seconds: 900,
+        owners: &[server("SMB servers (autodisconnect)"), server("Active Directory's LDAP (MaxConnIdleTime)")],
+    },
+    IdleTimer { seconds: 1800, owners: &[either("Juniper SRX")] },
+    IdleTimer { seconds: 3600, owners: &[either("Cisco ASA, FortiGate and Palo Alto firewalls")] },
+    IdleTimer { seconds: 7200, owners: &[either("keepalive of the kernel (tcp_keepalive_time)")] },
 ];
+
+impl IdleTimer {
+    /// Whose default it is at the end `closer`, or in its name.
+    pub fn owners_at(&self, closer: Side) -> impl Iterator<Item = &'static IdleOwner> {
+        self.owners.iter().filter(move |owner| owner.side.is_none_or(|side| side == closer))
+    }
+}
 
 /// The known timeout that an idle time of `ns` comes from: timers fire late and never early, by a tick and a round trip,
 /// and by some thousandths of what is long.

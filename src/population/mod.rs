@@ -49,7 +49,7 @@ pub use distinct::Distinct;
 pub use exits::{Ends, Exit, Exits, Refusal};
 pub use gathering::Habits;
 pub use groups::{Breadth, GROUPS_KEPT, Groups};
-pub use idle::{IdleEnd, IdleEnds, IdleTimer, idle_timer};
+pub use idle::{IdleEnd, IdleEnds, IdleOwner, IdleTimer, idle_timer};
 pub use moment::{Moment, Queues, Socket, SocketTable, Timer};
 pub use outline::Outline;
 pub use pile::{Attempts, Closers, Durations, Example, Pile, Waits};

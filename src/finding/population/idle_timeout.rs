@@ -77,7 +77,7 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
                 grouped(ends.count),
                 grouped(all),
                 duration(i64::from(ends.timer.seconds) * 1_000_000_000),
-                whose_default(ends.timer)
+                whose_default(ends.timer, ends.closer)
             );
             let stretch = Stretch { from: ends.from, to: ends.to, count: ends.count };
             let mut frames: Vec<u64> = ends.examples.iter().map(|&(_, frame)| frame).collect();

@@ -95,7 +95,7 @@ fn tell(
         _ => f.write_str("sent an acknowledgment"),
     });
     let owner = fmt::from_fn(|f| match (outcome, idle_timer(silence)) {
-        ("close" | "reset", Some(timer)) => write!(f, "; {}", whose_default(timer)),
+        ("close" | "reset", Some(timer)) => write!(f, "; {}", whose_default(timer, end.side)),
         _ => Ok(()),
     });
     let quiet = duration(silence);

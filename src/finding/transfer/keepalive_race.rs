@@ -82,7 +82,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             continue;
         }
         let reset = case.notes(|note| note.side == closer && note.is_rst() && note.frame > fin.frame).next();
-        let timer = idle_timer(fin.time.since(since)).map(|timer| format!(" ({})", whose_default(timer)));
+        let timer = idle_timer(fin.time.since(since)).map(|timer| format!(" ({})", whose_default(timer, closer)));
         let message = format_args!(
             "{} closed after {} without payload{}, while {} of {} were on their way to it: {}",
             case.name(closer),
