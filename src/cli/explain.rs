@@ -39,7 +39,7 @@ enum Wanted {
 /// What a user asks for by `name`: a finding before a group.
 ///
 /// # Errors
-/// It is neither.
+/// It is neither; the message has the nearest name of either.
 fn wanted(name: &str) -> anyhow::Result<Wanted> {
     let group = Group::ALL.iter().find(|group| group.name().eq_ignore_ascii_case(name));
     match (find(name), group) {
@@ -47,7 +47,10 @@ fn wanted(name: &str) -> anyhow::Result<Wanted> {
         (None, Some(group)) => {
             Ok(Wanted::Group(CATALOGUE.iter().copied().filter(|entry| entry.group == *group).collect()))
         }
-        (None, None) => meant(name).map(Wanted::Page),
+        (None, None) => {
+            let groups = Group::ALL.iter().map(|group| (group.name(), group.name()));
+            bail!("no finding or group {name}{}", suggestion(name, names().chain(groups)))
+        }
     }
 }
 
@@ -64,20 +67,25 @@ fn find(name: &str) -> Option<&'static Entry> {
 pub fn meant(name: &str) -> anyhow::Result<&'static Entry> {
     match find(name) {
         Some(entry) => Ok(entry),
-        None => bail!("no finding {name}{}", suggestion(name)),
+        None => bail!("no finding {name}{}", suggestion(name, names())),
     }
 }
 
-/// The nearest name, when one is near: as it stands or as a reset's cause.
-fn suggestion(name: &str) -> String {
+/// What may be written for a finding, and its name: that name, or the cause of a reset.
+fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    CATALOGUE.iter().flat_map(|entry| {
+        let cause = entry.name.strip_prefix("reset-").map(|cause| (cause, entry.name));
+        [(entry.name, entry.name)].into_iter().chain(cause)
+    })
+}
+
+/// The nearest of `names`, when one is near.
+fn suggestion(name: &str, names: impl Iterator<Item = (&'static str, &'static str)>) -> String {
     const NEAR: f64 = 0.8;
-    let likeness = |entry: &Entry| {
-        let cause = entry.name.strip_prefix("reset-").unwrap_or(entry.name);
-        strsim::jaro_winkler(entry.name, name).max(strsim::jaro_winkler(cause, name))
-    };
-    let nearest = CATALOGUE.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    match nearest.filter(|entry| likeness(entry) >= NEAR) {
-        Some(entry) => format!("; did you mean {}?", entry.name),
+    let likeness = |(written, meant)| (strsim::jaro_winkler(written, name), meant);
+    let nearest = names.map(likeness).max_by(|(one, _), (other, _)| one.total_cmp(other));
+    match nearest.filter(|(likeness, _)| *likeness >= NEAR) {
+        Some((_, meant)) => format!("; did you mean {meant}?"),
         None => "; lastack explain lists them".to_owned(),
     }
 }
