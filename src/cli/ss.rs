@@ -106,7 +106,8 @@ fn moment(text: &str) -> Result<Moment, String> {
         ("end", ..) => Some(Moment::End),
         (_, Some(offset), _) => with_unit_ns(offset).or_else(|| seconds_ns(offset).ok()).map(Moment::Offset),
         (_, _, Some(number)) => frame(number),
-        _ => text.parse::<jiff::Timestamp>().ok().and_then(|time| {
+        // The reports' own way of writing a time ends so.
+        _ => text.replace(" UTC", "Z").parse::<jiff::Timestamp>().ok().and_then(|time| {
             i64::try_from(time.as_nanosecond()).ok().map(|nanoseconds| Moment::Time(Timestamp(nanoseconds)))
         }),
     };
@@ -130,6 +131,7 @@ mod tests {
             ("+0", Some(Moment::Offset(0))),
             ("2026-11-21T03:31:00Z", Some(Moment::Time(Timestamp(1_795_231_860 * second)))),
             ("2026-11-21T04:31:00.5+01:00", Some(Moment::Time(Timestamp(1_795_231_860 * second + second / 2)))),
+            ("2026-11-21 03:31:00.000000 UTC", Some(Moment::Time(Timestamp(1_795_231_860 * second)))),
             ("2026-11-21", None),
             ("soon", None),
             ("9999-01-01T00:00:00Z", None),
