@@ -36,12 +36,23 @@ Environment:
   NO_COLOR  no colour unless --color always is given
   COLUMNS   width of text output; else that of the terminal, else 80";
 
+const DIFF_EXIT_CODES: &str = "\
+Exit codes:
+  0    done, whatever differs
+  1    with --exit-code: something is new, or has changed by more than chance
+  2    could not do it: usage, unreadable or unsupported input, output not written
+  130  ended by Ctrl-C
+
+Environment:
+  NO_COLOR  no colour unless --color always is given
+  COLUMNS   width of text output; else that of the terminal, else 80";
+
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
   0    everything holds
   1    something does not hold
-  2    something could not be checked: a capture that cannot be read, a file of expectations that is not understood or
-       has no capture, a directory without captures, output not written
+  2    something could not be checked: a capture that cannot be read, a file of expectations
+       that is not understood or has no capture, a directory without captures, output not written
   130  ended by Ctrl-C, after reporting what was checked until then
 
 Environment:
@@ -197,7 +208,7 @@ pub enum Command {
     ///
     /// Shares of connections are compared by Fisher's exact test, which holds also where counts are small: a difference is
     /// named more or fewer only when chance would hardly make it.
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = DIFF_EXIT_CODES)]
     Diff(DiffArguments),
     /// A page with charts.
     #[command(hide = true, disable_help_flag = true)]

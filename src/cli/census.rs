@@ -1,12 +1,13 @@
 //! `lastack census`: sockets per state over time.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::arguments::{AnalysisArguments, Format, Input, Output as OutputArguments, Talk};
+use super::arguments::{AnalysisArguments, Input, Talk};
 use super::input::{Ready, Skipped, analyse, conclude, ready};
 use super::output::cannot_write;
 use super::progress::Progress;
@@ -29,12 +30,31 @@ pub struct CensusArguments {
     /// Only groups with one of these addresses
     #[arg(long = "host", value_name = "IP", value_delimiter = ',')]
     pub hosts: Vec<IpAddr>,
-    /// Where the results go and how.
-    #[command(flatten)]
-    pub output: OutputArguments,
+    /// Form of the results
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CensusFormat::Text, help_heading = "Output")]
+    pub format: CensusFormat,
+    /// Write to FILE instead of standard output; it appears under its name only when it is complete
+    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
+    pub file: Option<PathBuf>,
     /// How it is judged.
     #[command(flatten)]
     pub timers: AnalysisArguments,
+}
+
+/// Forms of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CensusFormat {
+    /// Small charts for people
+    Text,
+    /// A row for each group and interval, for spreadsheets
+    Csv,
+    /// One JSON object a line
+    Ndjson,
+    /// The same objects as one JSON array
+    Json,
+    /// Not in this version
+    #[value(hide = true)]
+    Zeek,
 }
 
 impl ValueEnum for Grouping {
@@ -58,22 +78,22 @@ impl ValueEnum for Grouping {
 /// # Errors
 /// Whatever ends it with exit code 2.
 pub fn run(arguments: &CensusArguments, talk: &Talk) -> anyhow::Result<Outcome> {
-    let CensusArguments { input, every_ns, by, hosts, output, timers } = arguments;
-    if output.format == Format::Zeek {
+    let CensusArguments { input, every_ns, by, hosts, format, file, timers } = arguments;
+    if *format == CensusFormat::Zeek {
         return later("the format zeek");
     }
     let mut options = timers.options()?;
     options.interval_ns = Some(*every_ns);
-    let file = output.file.as_deref();
+    let file = file.as_deref();
     let Ready { interrupt, mut captures, mut out, place, bar } = ready(input, options.threads, file, talk)?;
     let progress = Progress::new(bar, &captures, &interrupt);
     let ((), analysed) = analyse(&mut captures, &options, (), &place, progress)?;
     let population = &analysed.population;
-    match output.format {
-        Format::Csv => census_csv(&mut out, population, *by, hosts),
-        Format::Ndjson => census_json(Json::lines(&mut out), population, *by, hosts),
-        Format::Json => census_json(Json::array(&mut out), population, *by, hosts),
-        Format::Text | Format::Zeek => census(&mut out, &canvas(talk, file), population, *by, hosts),
+    match format {
+        CensusFormat::Csv => census_csv(&mut out, population, *by, hosts),
+        CensusFormat::Ndjson => census_json(Json::lines(&mut out), population, *by, hosts),
+        CensusFormat::Json => census_json(Json::array(&mut out), population, *by, hosts),
+        CensusFormat::Text | CensusFormat::Zeek => census(&mut out, &canvas(talk, file), population, *by, hosts),
     }
     .with_context(|| cannot_write(&place))?;
     out.complete()?;

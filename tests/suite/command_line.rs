@@ -108,10 +108,13 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
         ("explain", 0, "connection-refused", ""),
         ("explain connection-refused", 0, "What to do", ""),
         ("read two.pcap --finding refused", 0, "reset-refused", ""),
+        ("read two.pcap --port 40001", 0, "\n1 of 2 connections, as asked for: refused.\n", ""),
+        ("read two.pcap --port 9", 0, "\nNone of the 2 TCP connections is one that was asked for.\n", ""),
         ("explain linger-zero", 0, "reset-linger-zero", ""),
         ("explain capture", 0, "capture-gap", ""),
         ("explain keepalive --format json", 0, "[{\"name\":\"keepalive\",\"group\":\"transfer\"", ""),
-        ("explain ligner-zero", 2, "", "no finding ligner-zero; did you mean reset-linger-zero?"),
+        ("explain ligner-zero", 2, "", "no finding or group ligner-zero; did you mean reset-linger-zero?"),
+        ("explain hanshake", 2, "", "did you mean handshake?"),
         ("--version", 0, "lastack 0", ""),
         ("--help", 0, "explain", ""),
         ("help read", 0, "--sort", ""),
@@ -127,7 +130,7 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
         ("read two.pcap --finding final-ack-lots", 2, "", "did you mean final-ack-lost?"),
         ("show two.pcap", 2, "", "--stream"),
         ("show two.pcap --stream 2", 2, "", "the streams are 0 to 1"),
-        ("explain no-such-thing", 2, "", "no finding no-such-thing"),
+        ("explain no-such-thing", 2, "", "no finding or group no-such-thing"),
         ("missing.pcap", 2, "", "missing.pcap"),
         ("noise", 2, "", "not a capture"),
         ("empty", 2, "", "empty"),
@@ -211,7 +214,10 @@ fn help_names_what_there_is_and_nothing_else() {
     for later in ["csv", "zeek"] {
         assert!(!read.contains(later), "{later}: {read}");
     }
+    assert!(text(&run(&folder, "census --help").stdout).contains("- csv:"));
     assert!(read.contains("130"), "exit codes: {read}");
+    let diff = text(&run(&folder, "diff --help").stdout);
+    assert!(diff.contains("1    with --exit-code"), "exit codes: {diff}");
 }
 
 #[test]
