@@ -102,8 +102,9 @@ impl Tally {
         }
     }
 
-    /// Prints what was read, when, and how it all ended.
-    pub fn headline(&self, out: &mut impl Write, canvas: &Canvas, capture: &CaptureRecord) -> io::Result<()> {
+    /// Prints what was read, when, and how it all ended. The capture has `all` connections; those that a selection left
+    /// out did not come here.
+    pub fn headline(&self, out: &mut impl Write, canvas: &Canvas, capture: &CaptureRecord, all: u64) -> io::Result<()> {
         let files = match capture.files.as_slice() {
             [file] if file == "-" => "standard input".to_owned(),
             [file] => harmless(file),
@@ -121,7 +122,7 @@ impl Tally {
                 format!("{} of TCP from {moment}", duration(span))
             });
         }
-        lines.push(self.endings());
+        lines.push(self.endings(all));
         for (at, line) in lines.iter().enumerate() {
             for part in wrap(line, canvas.width.min(PROSE_WIDTH_MAX)) {
                 match at {
@@ -133,9 +134,13 @@ impl Tally {
         Ok(())
     }
 
-    fn endings(&self) -> String {
+    fn endings(&self, all: u64) -> String {
         if self.connections == 0 {
-            return "No TCP connection.".to_owned();
+            return match all {
+                0 => "No TCP connection.".to_owned(),
+                1 => "The only TCP connection is not one that was asked for.".to_owned(),
+                _ => format!("None of the {} is one that was asked for.", counted(all, "TCP connection")),
+            };
         }
         let plain = |number: u64, what: &str| (number > 0).then(|| format!("{} {what}", count(number)));
         let only = self.connections == 1;
@@ -158,7 +163,10 @@ impl Tally {
         .collect();
         let parts = parts.join("; ");
         let parts = if only { parts.trim_start_matches("1 ") } else { &parts };
-        format!("{}: {parts}.", counted(self.connections, "connection"))
+        match self.connections < all {
+            true => format!("{} of {}, as asked for: {parts}.", count(self.connections), counted(all, "connection")),
+            false => format!("{}: {parts}.", counted(self.connections, "connection")),
+        }
     }
 }
 

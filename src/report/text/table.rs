@@ -124,7 +124,7 @@ impl Table {
     pub fn write(&mut self, out: &mut impl Write, canvas: &Canvas, again: &str) -> io::Result<()> {
         let all = self.rows == Rows::All || self.seen <= ROWS_MAX as u64;
         let mut rows: Vec<&Row> = if all { self.first.iter().collect() } else { self.worst.values().collect() };
-        let worst = rows.first().map(|row| row.stream);
+        let worst = self.worst.values().next().or(rows.first().copied()).map(|row| row.stream);
         rows.sort_by_key(|row| row.stream);
         let paint = canvas.palette;
         let title = match (all, rows.len() as u64) {
