@@ -355,7 +355,9 @@ fn was_overtaken(note: &Noted, earlier: &Noted, reset: &Noted, grace_ns: i64) ->
     if let (true, Some(now), Some(then)) = (aborts, note.timestamps, reset.timestamps) {
         return Seq(now.value).at_or_before(Seq(then.value)) && note.end().at_or_before(reset.seq);
     }
-    if aborts && note.end().at_or_before(reset.seq) && reset.timestamps.is_none() {
+    // Octets that nobody had seen were not on their way for so long.
+    let says_more = note.end().after(earlier.end()) && late_ns > OVERTAKEN_NS;
+    if aborts && note.end().at_or_before(reset.seq) && reset.timestamps.is_none() && !says_more {
         return true;
     }
     if late_ns > OVERTAKEN_NS {

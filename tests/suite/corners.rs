@@ -38,6 +38,19 @@ fn resets_beyond_all_that_was_sent_are_forged() {
 }
 
 #[test]
+fn who_says_more_long_after_its_abort_did_not_make_it() {
+    let trace = |late: &str| {
+        format!(
+            "client > SYN\n+20ms server > SYN ACK\nclient > ACK\nclient > data 100\n+20ms server > data 100\nclient > ACK\n\
+             +1 client > RST ACK seq 1101\n{late} client > data 10 seq 101 ack 101\n+20ms server > ACK ack 111"
+        )
+    };
+    holds(&trace("+1"), &[("resets", "injected high"), ("close", "none")]);
+    // The road held it up.
+    holds(&trace("+2ms"), &[("resets", "unread-data low"), ("close", "reset")]);
+}
+
+#[test]
 fn a_server_asked_twice_sends_two_syn_acks_in_one_tick() {
     let trace = |again: &str| {
         format!(
