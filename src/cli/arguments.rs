@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -92,6 +92,16 @@ pub struct Arguments {
     /// How to talk to people.
     #[command(flatten)]
     pub talk: Talk,
+}
+
+/// The command that is meant where `word` is read as a capture: no file has that name, and a command has one that is near.
+pub fn meant_command(word: &Path) -> Option<&'static str> {
+    const NEAR: f64 = 0.8;
+    let is_plain = |word: &&str| word.chars().all(char::is_alphabetic) && !Path::new(word).exists();
+    let word = word.to_str().filter(is_plain)?;
+    let likeness = |command: &'static str| (strsim::jaro_winkler(command, word), command);
+    let nearest = COMMANDS.into_iter().map(likeness).max_by(|(one, _), (other, _)| one.total_cmp(other));
+    nearest.filter(|(likeness, _)| *likeness >= NEAR).map(|(_, command)| command)
 }
 
 impl Arguments {

@@ -3,7 +3,9 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use super::arguments::{Format, Order, ReadArguments, Talk};
+use anyhow::bail;
+
+use super::arguments::{Format, Order, ReadArguments, Talk, meant_command};
 use super::explain::meant;
 use super::input::{Skipped, analyse, conclude, needs, open, reads_stdin, say_unused};
 use super::interrupt::Interrupt;
@@ -21,6 +23,11 @@ pub fn run(arguments: ReadArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let ReadArguments { input, output, all, sort, selection, timers } = arguments;
     let format = output.format;
     refuse_later(format)?;
+    if let [word, ..] = input.captures.as_slice()
+        && let Some(command) = meant_command(word)
+    {
+        bail!("{}: no such file, nor is it a command; did you mean {command}?", word.display());
+    }
     let mut selection = Selection::from(selection);
     for name in &mut selection.findings {
         *name = meant(name)?.name.to_owned();

@@ -69,12 +69,13 @@ pub fn run(arguments: &SsArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         let began = table.began().map(|began| began.to_string()).unwrap_or_default();
         bail!("at {at} the capture had not begun: its first frame is of {began}");
     }
+    let beyond_ns = table.beyond_ns();
     let is_asked_for = |socket: &Socket| {
         (hosts.is_empty() || hosts.contains(&socket.local.ip)) && (states.is_empty() || states.contains(&socket.state))
     };
     let (asked, others): (Vec<Socket>, Vec<Socket>) = table.finish().into_iter().partition(is_asked_for);
     let left_out = left_out(&asked, &others, hosts, |host| analysed.population.hosts.has_sockets(host));
-    let list = SocketList { at, frame, sockets: asked, left_out };
+    let list = SocketList { at, frame, beyond_ns, sockets: asked, left_out };
     match output.format {
         Format::Ndjson => sockets_json(Json::lines(&mut out), &list),
         Format::Json => sockets_json(Json::array(&mut out), &list),

@@ -149,6 +149,11 @@ impl SocketTable {
         self.reached
     }
 
+    /// How long after the last frame the moment is, ns; 0 when a frame came later.
+    pub fn beyond_ns(&self) -> i64 {
+        self.reached.map_or(0, |(at, _)| at.since(self.newest.1).max(0))
+    }
+
     /// The first frame's time.
     pub fn began(&self) -> Option<Timestamp> {
         self.first

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::json::Json;
 use super::layout::{Canvas, clip, columns, left, right, wrap};
-use super::quantity::{count, counted};
+use super::quantity::{count, counted, duration};
 use super::record::{Address, SCHEMA, Word};
 use super::style::Role;
 use super::text::PROSE_WIDTH_MAX;
@@ -22,6 +22,8 @@ pub struct SocketList {
     pub at: Timestamp,
     /// The last frame before it; 0 when there was none.
     pub frame: u64,
+    /// How long after the last frame of the input it is, ns.
+    pub beyond_ns: i64,
     /// The sockets, by their local ends.
     pub sockets: Vec<Socket>,
     /// Those that were not asked for.
@@ -79,6 +81,9 @@ const HOSTS_NAMED: usize = 5;
 const NOTES: &str = "Recv-Q is what was received and not acknowledged yet: what an application has left unread is on no wire, \
                      nor is a listening socket. (on,+T,N): the oldest unacknowledged segment has waited for T and was \
                      repeated N times.";
+
+/// So long after the last frame a table is said to be a forecast, ns.
+const BEYOND_NS_MIN: i64 = 1_000_000_000;
 
 const STATE_WIDTH: usize = 12;
 const QUEUE_WIDTH: usize = 7;
@@ -144,6 +149,15 @@ pub fn sockets(out: &mut impl Write, canvas: &Canvas, list: &SocketList) -> io::
         }
     }
     writeln!(out)?;
+    if list.beyond_ns >= BEYOND_NS_MIN {
+        let words = format!(
+            "This is {} after the last frame that was read: only timers have gone on since.",
+            duration(list.beyond_ns)
+        );
+        for line in wrap(&words, canvas.width.min(PROSE_WIDTH_MAX)) {
+            writeln!(out, "{}", canvas.palette.paint(Role::Warning, line))?;
+        }
+    }
     for line in wrap(NOTES, canvas.width.min(PROSE_WIDTH_MAX)) {
         writeln!(out, "{}", canvas.palette.paint(Role::Faint, line))?;
     }
@@ -297,7 +311,7 @@ mod tests {
             queues: Queues { received: 17, sent: 20_140, ..Queues::default() },
             timer: Some(Timer::Retransmission { running_ns: 240_000_000, repeated: 2 }),
         };
-        SocketList { at, frame: 1_200, sockets: vec![waiting, sending], left_out: LeftOut::default() }
+        SocketList { at, frame: 1_200, beyond_ns: 0, sockets: vec![waiting, sending], left_out: LeftOut::default() }
     }
 
     #[test]
@@ -337,7 +351,7 @@ mod tests {
         let host = |ip: &str| ip.parse::<IpAddr>().unwrap();
         let told = |left_out: LeftOut| {
             let mut out = Vec::new();
-            let list = SocketList { at: Timestamp(0), frame: 7, sockets: Vec::new(), left_out };
+            let list = SocketList { at: Timestamp(0), frame: 7, beyond_ns: 0, sockets: Vec::new(), left_out };
             sockets(&mut out, &Canvas::new(80, Palette::Plain, jiff::tz::TimeZone::UTC), &list).unwrap();
             let text = String::from_utf8(out).unwrap();
             assert_fits(&text, 80);
