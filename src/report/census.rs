@@ -110,7 +110,11 @@ pub fn census(
 ) -> io::Result<()> {
     let (mut groups, let_go) = groups(population, by, hosts);
     let (Some((from, to)), false) = (population.span, groups.is_empty()) else {
-        writeln!(out, "No sockets.")?;
+        let asked: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        match asked.as_slice() {
+            [] => writeln!(out, "No sockets.")?,
+            _ => writeln!(out, "No sockets of {} in the whole capture.", asked.join(", "))?,
+        }
         return out.flush();
     };
     groups.sort_by_key(|group| (std::cmp::Reverse(group.pile.sockets), group.host, group.service));
@@ -578,5 +582,8 @@ mod tests {
         let mut out = Vec::new();
         census(&mut out, &canvas, &Tally::new(Profile::LINUX, 1).finish(), Grouping::Host, &[]).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "No sockets.\n");
+        let mut out = Vec::new();
+        census(&mut out, &canvas, &population(), Grouping::Host, &["10.0.0.9".parse().unwrap()]).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "No sockets of 10.0.0.9 in the whole capture.\n");
     }
 }

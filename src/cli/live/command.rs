@@ -274,11 +274,13 @@ fn open(
 
 /// One line an interface: its name, whether it is up, its addresses, what libpcap says about it.
 fn list(out: &mut impl Write) -> anyhow::Result<()> {
-    for device in devices()? {
+    let devices = devices()?;
+    let width = devices.iter().map(|device| device.name.len()).max().unwrap_or(0);
+    for device in devices {
         let mut words = vec![if device.running { "up".to_owned() } else { "down".to_owned() }];
         words.extend(device.addresses.iter().map(ToString::to_string));
         words.extend(device.description.map(|description| format!("({description})")));
-        writeln!(out, "{:<15} {}", device.name, words.join(" "))?;
+        writeln!(out, "{:<width$} {}", device.name, words.join(" "))?;
     }
     Ok(())
 }

@@ -54,9 +54,13 @@ const ARROW_ENDS: usize = 6;
 pub fn ladder(out: &mut impl Write, canvas: &Canvas, input: &LadderInput<'_>) -> io::Result<()> {
     let verdict = input.verdict;
     write_title(out, canvas, verdict)?;
-    let span = duration(verdict.end.since(verdict.start));
+    let span = verdict.end.since(verdict.start);
     let frames = counted(Side::BOTH.iter().map(|&side| verdict.endpoints[side].frames).sum(), "segment");
-    writeln!(out, "{frames} in {span} from {}", canvas.clock.date_time(verdict.start))?;
+    let moment = canvas.clock.date_time(verdict.start);
+    match span {
+        0 => writeln!(out, "{frames} at {moment}")?,
+        _ => writeln!(out, "{frames} in {} from {moment}", duration(span))?,
+    }
     write_answers(out, canvas, verdict)?;
     writeln!(out)?;
     Rails::of(canvas, input).write(out, &rows(input))?;
