@@ -149,10 +149,8 @@ fn answered_syn_ack(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::InvalidHandshake], evidence)
 }
 
+/// It had sent FIN before. What it answers decides.
 fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
-    let (sender, receiver) = (inquiry.sender(), inquiry.receiver());
-    let acked_for = fin_acked_for(inquiry);
-    let in_fin_wait_2 = inquiry.effect.state_of(inquiry.from()) == State::FinWait2 || sender.fin_acked();
     if is_over(inquiry) && !trigger.is_fin() {
         let evidence = format!(
             "both ends had closed; it answers an old segment (frame {}) that met no socket any more",
@@ -163,34 +161,49 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         let confidence = if is_sure { Confidence::High } else { Confidence::Medium };
         return Judgement::new(Cause::AfterFin, confidence, &[], evidence);
     }
-    if trigger.len > 0 {
-        let waited = acked_for.filter(|&ns| ns >= inquiry.life.profiles[inquiry.from()].fin_wait_2_ns);
-        if let Some(waited) = waited {
-            let evidence = format!(
-                "its FIN had been acknowledged {} before {} octets came (frame {}), longer than FIN-WAIT-2 lasts",
-                duration(waited),
-                trigger.len,
-                trigger.frame
-            );
-            return Judgement::new(Cause::FinWait2Expired, Confidence::Medium, &[Cause::DataAfterClose], evidence);
-        }
-        let evidence = format!(
-            "it had sent FIN, and answers {} octets that came afterwards (frame {}) with the number that they acknowledge: the application had closed and nobody reads",
-            trigger.len, trigger.frame
-        );
-        return Judgement::new(Cause::DataAfterClose, Confidence::High, &[], evidence);
-    }
+    let receiver = inquiry.receiver();
     // Copies that it never acknowledged did not come.
-    let first_fin = trigger.is_fin() && (receiver.fins <= 1 || !receiver.fin_acked());
+    let is_first_fin = trigger.is_fin() && (receiver.fins <= 1 || !receiver.fin_acked());
+    match trigger.len {
+        0 if is_first_fin => reply_to_first_fin(inquiry, trigger),
+        0 if trigger.is_fin() => reply_to_repeated_fin(inquiry, trigger),
+        0 => reply_to_acknowledgment(inquiry, trigger),
+        _ => reply_to_payload(inquiry, trigger),
+    }
+}
+
+/// Payload came after the FIN: nobody reads it any more.
+fn reply_to_payload(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
+    let waited = fin_acked_for(inquiry).filter(|&ns| ns >= inquiry.life.profiles[inquiry.from()].fin_wait_2_ns);
+    if let Some(waited) = waited {
+        let evidence = format!(
+            "its FIN had been acknowledged {} before {} octets came (frame {}), longer than FIN-WAIT-2 lasts",
+            duration(waited),
+            trigger.len,
+            trigger.frame
+        );
+        return Judgement::new(Cause::FinWait2Expired, Confidence::Medium, &[Cause::DataAfterClose], evidence);
+    }
+    let evidence = format!(
+        "it had sent FIN, and answers {} octets that came afterwards (frame {}) with the number that they acknowledge: the application had closed and nobody reads",
+        trigger.len, trigger.frame
+    );
+    Judgement::new(Cause::DataAfterClose, Confidence::High, &[], evidence)
+}
+
+/// The peer's FIN came for the first time, or none of its copies had come: who waits for it takes it.
+fn reply_to_first_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
+    let (sender, receiver) = (inquiry.sender(), inquiry.receiver());
+    let in_fin_wait_2 = inquiry.effect.state_of(inquiry.from()) == State::FinWait2 || sender.fin_acked();
     let is_beyond = receiver.acked.is_none_or(|acked| acked.before(trigger.seq));
-    if first_fin && (is_beyond || trigger.class.contains(Class::AFTER_GAP)) {
+    if is_beyond || trigger.class.contains(Class::AFTER_GAP) {
         let evidence = format!(
             "it had sent FIN, and answers a FIN (frame {}) that shows octets before it which it had not acknowledged: the application had closed and nobody reads",
             trigger.frame
         );
         return Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::NoTimeWait], evidence);
     }
-    if first_fin && receiver.fins == 1 && lost_before_acked(inquiry, trigger) {
+    if receiver.fins == 1 && lost_before_acked(inquiry, trigger) {
         let evidence = format!(
             "it answers the peer's first FIN (frame {}), which is also the first that acknowledges its own: who waits for that in FIN-WAIT-1 takes both, so it had lost its state, or was killed",
             trigger.frame
@@ -198,8 +211,8 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         let rivals = &[Cause::NoTimeWait, Cause::DataAfterClose];
         return Judgement::new(Cause::NoConnection, Confidence::Medium, rivals, evidence);
     }
-    if first_fin && in_fin_wait_2 {
-        let waited = acked_for.unwrap_or(0);
+    if in_fin_wait_2 {
+        let waited = fin_acked_for(inquiry).unwrap_or(0);
         if waited < FIN_WAIT_2_MIN_NS {
             let which =
                 if receiver.fins > 1 { "a FIN of which it acknowledged no copy" } else { "the peer's first FIN" };
@@ -220,7 +233,7 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::FinWait2Expired, confidence, &[], evidence);
     }
-    if first_fin && receiver.fins > 1 {
+    if receiver.fins > 1 {
         let evidence = format!(
             "it never acknowledged the FIN that it answers (frame {}, the {} copy), nor was its own acknowledged: it had given up",
             trigger.frame,
@@ -228,21 +241,24 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence);
     }
-    if let Some(reset) = ended_by_peer(inquiry).filter(|_| first_fin) {
+    if let Some(reset) = ended_by_peer(inquiry) {
         let evidence = format!(
             "it answers a FIN (frame {}) that was sent before the reset which had ended it (frame {})",
             trigger.frame, reset.frame
         );
         return Judgement::new(Cause::AfterFin, Confidence::Medium, &[], evidence);
     }
-    if first_fin {
-        let evidence = format!(
-            "it answers the peer's first FIN (frame {}), and its own was never acknowledged: who waits in FIN-WAIT-1 takes that, so it had given up, or lost its state",
-            trigger.frame
-        );
-        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence);
-    }
-    if trigger.is_fin() && matches!(inquiry.effect.state_of(inquiry.from()), State::Closing | State::LastAck) {
+    let evidence = format!(
+        "it answers the peer's first FIN (frame {}), and its own was never acknowledged: who waits in FIN-WAIT-1 takes that, so it had given up, or lost its state",
+        trigger.frame
+    );
+    Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence)
+}
+
+/// A FIN came again that it had acknowledged.
+fn reply_to_repeated_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
+    let receiver = inquiry.receiver();
+    if matches!(inquiry.effect.state_of(inquiry.from()), State::Closing | State::LastAck) {
         let evidence = format!(
             "it answers a repeated FIN (frame {}, the {} copy), and its own was never acknowledged: it had given up",
             trigger.frame,
@@ -250,15 +266,18 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence);
     }
-    if trigger.is_fin() {
-        let evidence = format!(
-            "it answers a repeated FIN (frame {}, the {} copy) that TIME-WAIT would have acknowledged: the state is gone",
-            trigger.frame,
-            ordinal(receiver.fins)
-        );
-        return Judgement::new(Cause::NoTimeWait, Confidence::High, &[], evidence);
-    }
-    if !trigger.is_fin() && receiver.in_flight() > 0 && receiver.fin.is_none() {
+    let evidence = format!(
+        "it answers a repeated FIN (frame {}, the {} copy) that TIME-WAIT would have acknowledged: the state is gone",
+        trigger.frame,
+        ordinal(receiver.fins)
+    );
+    Judgement::new(Cause::NoTimeWait, Confidence::High, &[], evidence)
+}
+
+/// Nothing but an acknowledgment came.
+fn reply_to_acknowledgment(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
+    let receiver = inquiry.receiver();
+    if receiver.in_flight() > 0 && receiver.fin.is_none() {
         let evidence = format!(
             "it had sent FIN, and answers a segment (frame {}) behind {} octets that it never acknowledged: the application had closed and nobody reads",
             trigger.frame,
@@ -266,7 +285,7 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::AfterFin], evidence);
     }
-    if !trigger.is_fin() && receiver.fin.is_none() && lost_before_acked(inquiry, trigger) {
+    if receiver.fin.is_none() && lost_before_acked(inquiry, trigger) {
         let evidence = format!(
             "it answers the first segment that acknowledges its FIN (frame {}), which FIN-WAIT-1 waits for: it had lost its state, was killed, or does not wait in FIN-WAIT-2 (Linux: TCP_LINGER2 below zero)",
             trigger.frame
@@ -274,7 +293,7 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         let rivals = &[Cause::LingerZero, Cause::AfterFin];
         return Judgement::new(Cause::NoConnection, Confidence::Medium, rivals, evidence);
     }
-    let waited = acked_for.filter(|&ns| ns >= PROBED_WAIT_MIN_NS && receiver.fin.is_none());
+    let waited = fin_acked_for(inquiry).filter(|&ns| ns >= PROBED_WAIT_MIN_NS && receiver.fin.is_none());
     if let Some(waited) = waited {
         let evidence = format!(
             "its FIN had been acknowledged {} before the segment that it answers (frame {}), which FIN-WAIT-2 would have taken: the wait had expired",
