@@ -30,7 +30,7 @@ use crate::cli::sandbox::{self, Needs, Sandbox};
 use crate::cli::terminal::canvas;
 use crate::cli::{Outcome, say};
 use crate::population::Breadth;
-use crate::report::{CaptureRecord, Json, Rows, Selected, Selection, Sink, Text, counted};
+use crate::report::{CaptureRecord, Json, Rows, Selected, Selection, Sink, Summary, Text, counted};
 use crate::source::live::{Delivery, LiveCapture, LiveError, LiveOptions, Promiscuity, Stamps, devices};
 
 /// Runs the command.
@@ -67,15 +67,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let writes: Vec<&Path> = named(file).into_iter().chain(written.iter().copied()).collect();
     // From here on nothing needs root: files are made by the one who called.
     let files = if writes.is_empty() { Files::None } else { Files::Written };
-    match talk.sandbox {
-        Sandbox::Off => {}
-        Sandbox::Strict => privileges::drop_to_caller(files)?,
-        Sandbox::BestEffort => {
-            if let Err(error) = privileges::drop_to_caller(files) {
-                say(format_args!("going on with the privileges that there are: {error:#}"));
-            }
-        }
-    }
+    drop_rights(talk.sandbox, files)?;
     let place = named(file).map_or_else(|| "standard output".into(), Path::to_path_buf);
     let (out, plain) = destination(file)?;
     let out: Out = Shared::new(out);
@@ -184,6 +176,32 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let summary = finished.with_context(|| cannot_write(&place))?.summary;
     companions.out.flush().with_context(|| cannot_write(&place))?;
     companions.model.with(|model| companions.metrics.write(&summary, model)).context("cannot write the metrics")?;
+    say_what_is_missing(&summary);
+    match ended?.0 {
+        End::Limit | End::Asked => Ok(Outcome::Done),
+        End::Interrupted => Ok(Outcome::Interrupted),
+    }
+}
+
+/// Goes on as the caller: files are made in their name.
+///
+/// # Errors
+/// It cannot be had, and `sandbox` insists on it.
+fn drop_rights(sandbox: Sandbox, files: Files) -> anyhow::Result<()> {
+    match sandbox {
+        Sandbox::Off => Ok(()),
+        Sandbox::Strict => privileges::drop_to_caller(files),
+        Sandbox::BestEffort => {
+            if let Err(error) = privileges::drop_to_caller(files) {
+                say(format_args!("going on with the privileges that there are: {error:#}"));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Says which frames were seen and not understood, and which were not seen.
+fn say_what_is_missing(summary: &Summary) {
     for (reason, count) in &summary.skipped {
         say(format_args!("skipped {}: {reason}", counted(*count, "frame")));
     }
@@ -194,10 +212,6 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
             counted(counts.dropped_by_kernel, "frame"),
             counted(counts.dropped_by_interface, "frame")
         ));
-    }
-    match ended?.0 {
-        End::Limit | End::Asked => Ok(Outcome::Done),
-        End::Interrupted => Ok(Outcome::Interrupted),
     }
 }
 
