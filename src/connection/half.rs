@@ -89,7 +89,7 @@ pub struct Half {
     /// Its newest segment that carried an octet, be it that of a probe.
     pub last_data: Option<Noted>,
     /// What that was before the probes.
-    before_probes: Option<Box<Noted>>,
+    pub(super) before_probes: Option<Box<Noted>>,
     /// Digests of its newest segments, to recognise the same frame captured twice.
     pub(super) digests: [(u32, Timestamp); 4],
     /// Which of the digests is overwritten next.

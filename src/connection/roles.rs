@@ -40,7 +40,8 @@ fn opener(segment: &Segment) -> Option<Endpoint> {
 fn exchange(halves: &mut Sides<Half>) {
     std::mem::swap(&mut halves.client, &mut halves.server);
     for half in [&mut halves.client, &mut halves.server] {
-        for noted in [&mut half.last, &mut half.last_data].into_iter().flatten() {
+        let probed = half.before_probes.as_deref_mut();
+        for noted in [&mut half.last, &mut half.last_data].into_iter().flatten().chain(probed) {
             noted.side = !noted.side;
         }
     }
