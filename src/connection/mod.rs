@@ -8,6 +8,7 @@
 
 mod between;
 mod brief;
+mod classify;
 mod clocked;
 mod closing;
 mod control;

@@ -1,10 +1,16 @@
-//! Who had been the client of a connection that began before the capture, told by who opens its four numbers again.
+//! Who is the client: told by the first segment, and, of a connection that began before the capture, by who opens its four
+//! numbers again.
 
 use super::half::Half;
 use super::step::Connection;
 use super::words::RoleBasis;
 use crate::base::{Endpoint, Sides};
 use crate::segment::{Flags, Segment};
+
+/// Ports from 1024 on that servers are commonly found at, in order: SQL Server, Oracle, Squid, MySQL, RDP, PostgreSQL, AMQP,
+/// VNC, Redis, HTTP and its alternatives, Kafka, Elasticsearch, memcached, MongoDB.
+const SERVICE_PORTS: [u16; 17] =
+    [1433, 1521, 3128, 3306, 3389, 5432, 5672, 5900, 6379, 8000, 8080, 8443, 8888, 9092, 9200, 11211, 27017];
 
 impl Connection {
     /// `opening`, the SYN or SYN-ACK of the next incarnation, tells who opens these four numbers: a client takes its port
@@ -25,6 +31,28 @@ impl Connection {
         self.sequence.exchange_sides();
         self.history = self.history.chars().map(other_case).collect();
         true
+    }
+}
+
+/// Who is the client: the sender of a SYN, the receiver of a SYN-ACK, else a guess. A well-known port is a server's
+/// (RFC 6335: below 1024), then a common service's is, then the lower number is, since ephemeral ranges are high; with
+/// equal ports the first speaker is taken for the client.
+pub(super) fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
+    let (source, destination) = (first.source, first.destination);
+    match first.flags & (Flags::SYN | Flags::ACK) {
+        Flags::SYN => (source, destination, RoleBasis::Syn),
+        both if both == Flags::SYN | Flags::ACK => (destination, source, RoleBasis::SynAck),
+        _ if likeness(source.port) < likeness(destination.port) => (destination, source, RoleBasis::Guess),
+        _ => (source, destination, RoleBasis::Guess),
+    }
+}
+
+/// Ports by how likely a server is there, the likeliest first.
+fn likeness(port: u16) -> (u8, u16) {
+    match port {
+        0..1024 => (0, port),
+        _ if SERVICE_PORTS.binary_search(&port).is_ok() => (1, port),
+        _ => (2, port),
     }
 }
 

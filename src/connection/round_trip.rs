@@ -1,8 +1,9 @@
 //! How far each end is from the tap, by its handshake.
 
+use super::classify::KEEPALIVE_NS_MIN;
 use super::delivery::{DETOUR_NS, acknowledges_beyond};
 use super::noted::{Class, Noted};
-use super::step::{Connection, KEEPALIVE_NS_MIN};
+use super::step::Connection;
 use crate::base::{Seq, Side, Sides};
 
 /// A SYN-ACK is sent again after so long (RFC 6298, section 2.1), less the time on the way, ns.

@@ -2,7 +2,8 @@
 
 use super::history::completeness;
 use super::journal::Artefact;
-use super::step::{Connection, roles};
+use super::roles::roles;
+use super::step::Connection;
 use crate::segment::{Marks, Segment};
 
 impl Connection {

@@ -3,9 +3,10 @@
 //! Such segments are nearly all of a busy link, and of everything that [`Connection::step`] asks they only move numbers on. What
 //! they change is exactly what the long way would change, which a test holds, field by field.
 
+use super::classify::WILD_DISTANCE;
 use super::history::completeness;
 use super::noted::{Class, Noted};
-use super::step::{Connection, OPENING_SEGMENTS, SILENCE_NS, WILD_DISTANCE};
+use super::step::{Connection, OPENING_SEGMENTS, SILENCE_NS};
 use crate::base::Side;
 use crate::segment::{Flags, Marks, Segment};
 

@@ -1,12 +1,14 @@
 //! The streaming part: one segment at a time into counters and the journal.
 
 use super::brief::Packed;
+use super::classify::WILD_DISTANCE;
 use super::half::Half;
 use super::journal::{Artefact, Journal};
 use super::noted::{Class, Noted};
 use super::predecessor::{Predecessor, Successor};
 use super::profile::{Greeting, Profile};
 use super::reset::ResetSeen;
+use super::roles::roles;
 use super::sequence::{SequenceAnalysis, SequenceCounts};
 use super::words::RoleBasis;
 use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
@@ -18,28 +20,12 @@ const RESETS_MAX: usize = 8;
 const ICMP_MAX: usize = 8;
 /// Segments noted at the start of every connection, whatever they are: the handshake and what follows it.
 pub(super) const OPENING_SEGMENTS: u64 = 6;
-/// A sequence number farther than this from anything seen belongs to no window that TCP allows (RFC 7323: 2^30).
-pub(super) const WILD_DISTANCE: u32 = 1 << 30;
 
 /// Two frames of one side this far apart in the wrong order are a clock that was set back; less are the queues of one
 /// network card, emptied in turn.
 const CLOCK_STEP_NS: i64 = 1_000_000;
 /// A silence is worth remembering from the shortest idle timeouts in use on.
 pub(super) const SILENCE_NS: i64 = 4_500_000_000;
-/// No retransmission timer is shorter: Linux's TCP_RTO_MIN; RFC 6298 asks for 1 s.
-const RTO_NS_MIN: i64 = 200_000_000;
-/// Keepalive times are set in whole seconds; less the time on the way.
-pub(super) const KEEPALIVE_NS_MIN: i64 = 500_000_000;
-/// No timer sends anything again sooner: a loss probe waits two round trips and at least this (RFC 8985, section 7.2;
-/// Linux TCP_TIMEOUT_MIN_US).
-const PROBE_NS_MIN: i64 = 2_000_000;
-/// So soon after an acknowledgment of just its number a segment answers it, when nothing but the order of frames says
-/// so. Wireshark's figure.
-const PROMPT_ANSWER_NS: i64 = 20_000_000;
-/// Frames that a card's queues hand over in the wrong order are no farther apart.
-const QUEUES_NS: i64 = 10_000_000;
-/// So many segments beyond a hole make the duplicate acknowledgments of RFC 5681, section 3.2.
-const DUPLICATE_ACKS: i64 = 3;
 
 /// Everything known of one incarnation of a four-tuple.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -395,79 +381,6 @@ impl Connection {
         }
     }
 
-    /// Judges a segment against what its sender sent before. Changes nothing.
-    fn classify(&self, side: Side, segment: &Segment) -> Class {
-        let (own, peer) = (&self.halves[side], &self.halves[!side]);
-        let mut class = Class::empty();
-        if segment.window == 0 && !segment.flags.intersects(Flags::SYN | Flags::FIN) {
-            class |= Class::ZERO_WINDOW;
-        }
-        if segment.flags.contains(Flags::ACK) {
-            let unknown_isn = !peer.is_known() && peer.isn.is_none();
-            let of_another = peer.isn.is_some_and(|isn| segment.ack.at_or_before(isn) && !peer.has_gone_round())
-                || peer.is_known() && segment.ack.since(peer.nxt).unsigned_abs() > WILD_DISTANCE;
-            if !unknown_isn && of_another {
-                return class | Class::WILD;
-            }
-            // A SYN stands unanswered, and this acknowledges something else: an older connection's.
-            if peer.syns > 0 && peer.acked.is_none() && segment.ack.after(peer.nxt) && !own.is_known() {
-                return class | Class::WILD;
-            }
-            if peer.is_known() && segment.ack.after(peer.nxt) {
-                class |= Class::ACKS_UNSEEN;
-            } else if peer.acked.is_some_and(|acked| segment.ack.before(acked)) {
-                class |= Class::OLD_ACK;
-            }
-        }
-        if segment.payload_len > 0 && own.payload_bytes == 0 {
-            class |= Class::FIRST_DATA;
-        }
-        if !own.is_known() {
-            return class;
-        }
-        let distance = segment.seq.since(own.nxt);
-        if own
-            .isn
-            .is_some_and(|isn| !segment.flags.contains(Flags::SYN) && segment.seq.at_or_before(isn) && distance < 0)
-            && own.acked.is_none()
-            && !own.has_gone_round()
-        {
-            return class | Class::WILD;
-        }
-        if distance.unsigned_abs() > WILD_DISTANCE {
-            return class | Class::WILD;
-        }
-        let end = segment.seq_end();
-        if own.acked.is_some_and(|acked| end.at_or_before(acked)) && end.before(own.nxt) {
-            class |= Class::BELOW_ACK;
-        }
-        if own.fin.is_some_and(|fin| end.after(fin + 1)) {
-            class |= Class::BEYOND_FIN;
-        }
-        // Behind an octet that a closed window refused, an acknowledgment alone stands where it has to.
-        let probe = distance == -1
-            && segment.payload_len <= 1
-            && !segment.flags.intersects(Flags::SYN | Flags::FIN)
-            && own.acked.is_none_or(|acked| acked == own.nxt || peer.window == 0 && segment.payload_len > 0);
-        if probe {
-            // Its octet is none of the payload.
-            class -= Class::FIRST_DATA;
-            // The news that the window is open was on its way: no keepalive comes so soon after anything else.
-            let crossed =
-                own.window_probes > 0 && peer.last.is_some_and(|last| segment.time.since(last.time) < KEEPALIVE_NS_MIN);
-            class |= if peer.window == 0 || crossed { Class::WINDOW_PROBE } else { Class::KEEPALIVE };
-        } else if distance > 0 {
-            class |= Class::AFTER_GAP;
-        } else if segment.seq_len() > 0 && segment.seq.before(own.nxt) {
-            // Without a gap below it, sequence space that begins under SND.NXT was sent before.
-            let is_known =
-                own.gaps.is_empty() && !comes_after_its_ack(own, peer, segment) && !precedes_capture(own, segment);
-            class |= if is_known { Class::RETRANSMISSION } else { Class::FILLS_GAP };
-            class |= haste(own, peer, segment);
-        }
-        class
-    }
-
     fn record_sent(&mut self, side: Side, segment: &Segment, class: Class) {
         self.record_liveness(side, segment, class);
         let half = &mut self.halves[side];
@@ -605,67 +518,6 @@ impl Connection {
     }
 }
 
-/// What made `own` send a segment again without waiting for its timer.
-fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
-    if own.last.is_some_and(|last| is_older(segment, &last)) {
-        return Class::COPY;
-    }
-    if let Some(last) = peer.last {
-        let heard = segment.time.since(last.time);
-        let beyond = own.nxt.since(segment.seq);
-        let selective = peer.sack_high.is_some_and(|edge| edge.after(segment.seq_end()));
-        let repeated = last.len == 0
-            && last.ack == segment.seq
-            && heard <= PROMPT_ANSWER_NS
-            && i64::from(beyond) > DUPLICATE_ACKS * i64::from(segment.payload_len.max(1));
-        if heard < RTO_NS_MIN && (selective || repeated) {
-            return Class::FAST;
-        }
-    }
-    let is_newest = |last: &Noted| last.end() == own.nxt && last.end() != last.seq;
-    let newest = own.last.filter(is_newest).or(own.last_data).filter(|_| segment.seq_end() == own.nxt);
-    match newest.map(|newest| (segment.time.since(newest.time), is_a_tick_later(segment, &newest))) {
-        Some((..PROBE_NS_MIN, false)) => Class::COPY,
-        Some((..RTO_NS_MIN, _)) => Class::PROMPT,
-        _ if peer.last.is_some_and(|last| is_clocked_by(&last, segment)) => Class::FAST,
-        _ => Class::empty(),
-    }
-}
-
-/// It follows a bare acknowledgment of less at once, as in recovery (RFC 6582, section 3.2): no timer does.
-fn is_clocked_by(last: &Noted, segment: &Segment) -> bool {
-    last.len == 0 && segment.seq.at_or_after(last.ack) && segment.time.since(last.time) <= PROMPT_ANSWER_NS
-}
-
-/// Its sender's clock had gone on since `earlier`, by more than rounding.
-fn is_a_tick_later(segment: &Segment, earlier: &Noted) -> bool {
-    match (segment.options.timestamps, earlier.timestamps) {
-        (Some(now), Some(then)) => Seq(now.value).since(Seq(then.value)) > 1,
-        _ => false,
-    }
-}
-
-/// Its sender wrote it before `last`: an older IPv4 id, and a timestamp that is not newer. A repetition has newer ones.
-fn is_older(segment: &Segment, last: &Noted) -> bool {
-    let (Some(now), Some(then)) = (segment.options.timestamps, last.timestamps) else { return false };
-    let has_ids = segment.ip_id != 0 && last.ip_id != 0;
-    let is_older_id = segment.ip_id.wrapping_sub(last.ip_id).cast_signed() < 0;
-    has_ids && is_older_id && Seq(now.value).at_or_before(Seq(then.value))
-}
-
-/// The peer acknowledged it just before it was seen: the capture has them in the wrong order, as a card with several
-/// queues hands them over.
-fn comes_after_its_ack(own: &Half, peer: &Half, segment: &Segment) -> bool {
-    let is_unseen = segment.seq.before(own.unseen.1) && own.unseen.0.before(segment.seq_end());
-    is_unseen && peer.last.is_some_and(|last| segment.time.since(last.time) <= QUEUES_NS)
-}
-
-/// It stands before all that was captured of its sender, whose beginning was not, and nobody had acknowledged it.
-fn precedes_capture(own: &Half, segment: &Segment) -> bool {
-    let is_before = own.start.is_some_and(|start| segment.seq.before(start));
-    is_before && own.isn.is_none() && own.acked.is_none_or(|acked| acked.at_or_before(segment.seq))
-}
-
 /// Takes what `segment` carries out of what was acknowledged before it was seen. Returns how many octets.
 fn take_unseen(half: &mut Half, segment: &Segment) -> u32 {
     let (from, to) = half.unseen;
@@ -703,33 +555,6 @@ fn record_payload(half: &mut Half, segment: &Segment, found: u32) {
         half.retransmissions += 1;
     }
     half.nxt = half.nxt.later(end);
-}
-
-/// Ports from 1024 on that servers are commonly found at, in order: SQL Server, Oracle, Squid, MySQL, RDP, PostgreSQL, AMQP,
-/// VNC, Redis, HTTP and its alternatives, Kafka, Elasticsearch, memcached, MongoDB.
-const SERVICE_PORTS: [u16; 17] =
-    [1433, 1521, 3128, 3306, 3389, 5432, 5672, 5900, 6379, 8000, 8080, 8443, 8888, 9092, 9200, 11211, 27017];
-
-/// Who is the client: the sender of a SYN, the receiver of a SYN-ACK, else a guess. A well-known port is a server's
-/// (RFC 6335: below 1024), then a common service's is, then the lower number is, since ephemeral ranges are high; with
-/// equal ports the first speaker is taken for the client.
-pub(super) fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
-    let (source, destination) = (first.source, first.destination);
-    match first.flags & (Flags::SYN | Flags::ACK) {
-        Flags::SYN => (source, destination, RoleBasis::Syn),
-        both if both == Flags::SYN | Flags::ACK => (destination, source, RoleBasis::SynAck),
-        _ if likeness(source.port) < likeness(destination.port) => (destination, source, RoleBasis::Guess),
-        _ => (source, destination, RoleBasis::Guess),
-    }
-}
-
-/// Ports by how likely a server is there, the likeliest first.
-fn likeness(port: u16) -> (u8, u16) {
-    match port {
-        0..1024 => (0, port),
-        _ if SERVICE_PORTS.binary_search(&port).is_ok() => (1, port),
-        _ => (2, port),
-    }
 }
 
 /// The sequence number that `half` would send next as far as the tap saw, if it is known at all.
