@@ -20,9 +20,8 @@ const IS_VISIT: u32 = 1 << 31;
 /// Of an end's number: it is one side of a SYN alone.
 const IS_ALONE: u32 = 1 << 30;
 
-/// What is allocated together, as a power of two.
-const CHUNK_BITS: u32 = 11;
-const CHUNK: usize = 1 << CHUNK_BITS;
+/// Octets that are allocated together, at most: as many as the table gives up with a row of those who rest, so that what leaves needs no fresh pages.
+const CHUNK_MAX: usize = 1 << 15;
 
 /// Ends that are not counted yet.
 #[derive(Clone, Debug, Default)]
@@ -318,17 +317,21 @@ impl<T> Default for Chunks<T> {
 }
 
 impl<T> Chunks<T> {
+    /// How many lie in a chunk, as a power of two.
+    const BITS: u32 = (CHUNK_MAX / size_of::<T>()).ilog2();
+    const CHUNK: usize = 1 << Self::BITS;
+
     #[inline]
     fn len(&self) -> usize {
         match self.chunks.last() {
-            Some(last) => (self.chunks.len() - 1) * CHUNK + last.len(),
+            Some(last) => (self.chunks.len() - 1) * Self::CHUNK + last.len(),
             None => 0,
         }
     }
 
     #[inline]
     fn push(&mut self, thing: T) -> &mut T {
-        if self.chunks.last().is_none_or(|last| last.len() >= CHUNK) {
+        if self.chunks.last().is_none_or(|last| last.len() >= Self::CHUNK) {
             self.begin_chunk();
         }
         let newest = self.chunks.len() - 1;
@@ -350,7 +353,7 @@ impl<T> Chunks<T> {
     #[cold]
     fn begin_chunk(&mut self) {
         // Few connections need no whole chunk.
-        let new = || if self.chunks.is_empty() { Vec::new() } else { Vec::with_capacity(CHUNK) };
+        let new = || if self.chunks.is_empty() { Vec::new() } else { Vec::with_capacity(Self::CHUNK) };
         let chunk = self.spare.pop().unwrap_or_else(new);
         self.chunks.push(chunk);
     }
@@ -367,7 +370,7 @@ impl<T> Chunks<T> {
 
     /// Takes over the memory of another one, of which nothing is wanted any more.
     fn recycle(&mut self, other: Self) {
-        self.spare.extend(other.chunks.into_iter().filter(|chunk| chunk.capacity() >= CHUNK).map(|mut chunk| {
+        self.spare.extend(other.chunks.into_iter().filter(|chunk| chunk.capacity() >= Self::CHUNK).map(|mut chunk| {
             chunk.clear();
             chunk
         }));
@@ -375,11 +378,11 @@ impl<T> Chunks<T> {
 
     #[inline]
     fn get(&self, number: u32) -> &T {
-        &self.chunks[number as usize >> CHUNK_BITS][number as usize & (CHUNK - 1)]
+        &self.chunks[number as usize >> Self::BITS][number as usize & (Self::CHUNK - 1)]
     }
 
     #[inline]
     fn get_mut(&mut self, number: u32) -> &mut T {
-        &mut self.chunks[number as usize >> CHUNK_BITS][number as usize & (CHUNK - 1)]
+        &mut self.chunks[number as usize >> Self::BITS][number as usize & (Self::CHUNK - 1)]
     }
 }
