@@ -12,7 +12,7 @@ use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
 use crate::segment::Segment;
 use crate::source::Frame;
-use crate::table::{Entry, Finder, Flood, Leaving, Left, Locator, Past, Table, Unplain};
+use crate::table::{Entry, Finder, Flood, Leave, Left, Locator, Past, Table, Unplain};
 
 /// What follows tracking, on the same thread or another one. It is told in the order of happening.
 pub(super) trait Outlet {
@@ -320,11 +320,25 @@ impl Tracker {
     pub fn finish(&mut self, outlet: &mut impl Outlet) -> io::Result<()> {
         self.sweep(outlet, SWEEP_MAX);
         let horizon = self.table.horizon();
-        self.table.finish_together(|leaving| match leaving {
-            Leaving::One(left) => outlet.left(left, Departure::Over, horizon),
-            Leaving::Flood(flood) => outlet.flood(flood, horizon),
-        });
+        self.table.finish_together(&mut Ending { outlet, horizon });
         outlet.so_far()
+    }
+}
+
+/// What is still open at the end goes to an outlet.
+struct Ending<'a, O> {
+    outlet: &'a mut O,
+    horizon: Timestamp,
+}
+
+impl<O: Outlet> Leave for Ending<'_, O> {
+    #[inline]
+    fn one(&mut self, left: Left<'_>) {
+        self.outlet.left(left, Departure::Over, self.horizon);
+    }
+
+    fn flood(&mut self, flood: Flood) {
+        self.outlet.flood(flood, self.horizon);
     }
 }
 

@@ -15,7 +15,8 @@ use crate::base::{Endpoint, FrameNumber, Seq, Timestamp};
 use crate::connection::{Brief, PastHalf, Predecessor};
 use crate::segment::{Flags, Marks, OptionOrder, Segment, TcpOptions, Timestamps};
 
-pub use flood::{Flood, Leaving};
+pub(super) use flood::Each;
+pub use flood::{Flood, Leave};
 
 /// Entries that are counted from the same frame, stream and time, as a power of two.
 const ROW_BITS: u32 = 8;

@@ -15,7 +15,7 @@ mod roster;
 mod slab;
 mod wide;
 
-pub use asked::{Flood, Leaving};
+pub use asked::{Flood, Leave};
 pub use key::Key;
 pub use left::{Kept, Left};
 pub use locator::{Finder, Locator};

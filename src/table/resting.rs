@@ -287,6 +287,18 @@ impl Resting {
         self.step();
     }
 
+    /// One has left, and nobody will be looked for any more: all that is left to do is to give up a row with its last.
+    #[inline]
+    pub fn let_go(&mut self, number: u32) {
+        let (at, _) = self.position(number);
+        if let Some(row) = self.rows.get_mut(at) {
+            row.waiting -= 1;
+            if row.waiting == 0 {
+                row.give_up();
+            }
+        }
+    }
+
     /// All of them, in the order in which they leave.
     pub fn iter(&self) -> impl Iterator<Item = Sleeper<'_>> {
         self.rows.iter().flat_map(|row| row.entries.iter().filter_map(|entry| row.sleeper(entry)))
@@ -352,6 +364,11 @@ impl Resting {
 }
 
 impl Row {
+    #[cold]
+    fn give_up(&mut self) {
+        *self = Self::default();
+    }
+
     #[inline]
     fn sleeper<'a>(&'a self, entry: &'a Entry) -> Option<Sleeper<'a>> {
         let &Entry { ref key, stream, ref rest, at, client_is_low, is_there } = entry;

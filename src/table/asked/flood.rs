@@ -17,22 +17,25 @@ pub struct Flood {
     len: usize,
 }
 
-/// Who leaves at the end of a capture.
-#[derive(Debug)]
-pub enum Leaving<'a> {
-    /// A connection.
-    One(Left<'a>),
-    /// Many.
-    Flood(Flood),
+/// To whom goes what leaves at the end of a capture.
+pub trait Leave {
+    /// A connection leaves.
+    fn one(&mut self, left: Left<'_>);
+    /// Many do.
+    fn flood(&mut self, flood: Flood);
 }
 
-impl Leaving<'_> {
-    /// Each by itself.
-    pub fn each(self, mut take: impl FnMut(Left<'_>)) {
-        match self {
-            Self::One(left) => take(left),
-            Self::Flood(flood) => flood.each(take),
-        }
+/// Takes each by itself.
+pub(in crate::table) struct Each<F>(pub F);
+
+impl<F: FnMut(Left<'_>)> Leave for Each<F> {
+    #[inline]
+    fn one(&mut self, left: Left<'_>) {
+        (self.0)(left);
+    }
+
+    fn flood(&mut self, flood: Flood) {
+        flood.each(&mut self.0);
     }
 }
 

@@ -4,7 +4,7 @@ use super::{LOOK_AHEAD, NOWHERE, Place, RESTING, Table};
 use crate::base::Timestamp;
 use crate::base::prefetch::prefetch;
 use crate::connection::Profile;
-use crate::table::asked::Leaving;
+use crate::table::asked::{Each, Leave};
 use crate::table::clock::Clock;
 use crate::table::deadlines::{Agenda, Bucket};
 use crate::table::left::Left;
@@ -155,12 +155,12 @@ impl Table {
     }
 
     /// Lets everything leave, by stream number.
-    pub fn finish(&mut self, mut leave: impl FnMut(Left<'_>)) {
-        self.finish_together(|leaving| leaving.each(&mut leave));
+    pub fn finish(&mut self, leave: impl FnMut(Left<'_>)) {
+        self.finish_together(&mut Each(leave));
     }
 
     /// The same, and SYNs alone leave together where no other connection stands between them.
-    pub fn finish_together(&mut self, mut leave: impl FnMut(Leaving<'_>)) {
+    pub fn finish_together(&mut self, leave: &mut impl Leave) {
         // Nobody is looked for any more. What is told needs room in turn.
         self.index.clear();
         self.past.clear();
@@ -171,19 +171,19 @@ impl Table {
         for row in rows {
             let is_among_others = others.first().is_some_and(|&place| self.stream_at(place) < row.stream_max());
             if is_among_others || flood.is_full() {
-                flood.take().into_iter().for_each(|flood| leave(Leaving::Flood(flood)));
+                flood.take().into_iter().for_each(|flood| leave.flood(flood));
             }
             if !is_among_others {
                 flood.push(row);
                 continue;
             }
             for lone in flood.lones(&row) {
-                others = self.leave_until(lone.stream, others, &mut leave);
-                leave(Leaving::One(lone.leave()));
+                others = self.leave_until(lone.stream, others, leave);
+                leave.one(lone.leave());
             }
         }
-        flood.take().into_iter().for_each(|flood| leave(Leaving::Flood(flood)));
-        self.leave_until(u64::MAX, others, &mut leave);
+        flood.take().into_iter().for_each(|flood| leave.flood(flood));
+        self.leave_until(u64::MAX, others, leave);
         self.resting.clear();
         self.slab.clear();
         self.aside.clear();
@@ -192,10 +192,9 @@ impl Table {
     }
 
     /// Lets those of `order` leave that have a smaller stream number, and gives the others.
-    fn leave_until<'a>(&mut self, stream: u64, mut order: &'a [u32], leave: &mut impl FnMut(Leaving<'_>)) -> &'a [u32] {
-        let mut leave = |left: Left<'_>| leave(Leaving::One(left));
+    fn leave_until<'a>(&mut self, stream: u64, mut order: &'a [u32], leave: &mut impl Leave) -> &'a [u32] {
         while let Some((&place, later)) = order.split_first() {
-            if self.stream_at(place) >= stream {
+            if stream < u64::MAX && self.stream_at(place) >= stream {
                 break;
             }
             order = later;
@@ -208,10 +207,10 @@ impl Table {
             // Nothing is handed over that would be copied.
             if let Place::Resting(number) = Place::of(place) {
                 let Some(sleeper) = self.resting.get(number) else { continue };
-                leave(sleeper.leave());
-                self.resting.remove(number);
+                leave.one(sleeper.leave());
+                self.resting.let_go(number);
             } else {
-                self.slab[place as usize].leave(&mut self.aside, &mut leave);
+                self.slab[place as usize].leave(&mut self.aside, |left| leave.one(left));
             }
         }
         order
