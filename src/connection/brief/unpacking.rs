@@ -272,7 +272,13 @@ impl<'a> Unpacking<'a> {
             {
                 continue;
             }
-            if !self.take_next(octets, head, taker) {
+            let (head, head_len) = head_of(head);
+            let block = Block { octets, at: head_len };
+            let is_taken = match head & (UNUSUAL | LONG & !FIN) {
+                0 => self.take_next::<true>(block, head, taker),
+                _ => head & UNUSUAL == 0 && self.take_next::<false>(block, head, taker),
+            };
+            if !is_taken {
                 return;
             }
         }
@@ -317,31 +323,27 @@ impl<'a> Unpacking<'a> {
         self.at > before
     }
 
-    /// One with any numbers and bits that a usual one has.
+    /// One with any numbers and bits that a usual one has, or with those only that are no reason for a long head, but for FIN.
     #[inline(always)]
-    fn take_next(&mut self, octets: &[u8; BLOCK], head: u32, taker: &mut impl TakeUsual) -> bool {
-        let (head, head_len) = head_of(head);
-        if head & UNUSUAL != 0 {
-            return false;
-        }
-        let mut block = Block { octets, at: head_len };
+    fn take_next<const IS_SHORT: bool>(&mut self, mut block: Block<'_>, head: u32, taker: &mut impl TakeUsual) -> bool {
         let has = |bit: u32| head & bit != 0;
         let side = (head >> FROM_SERVER_AT & 1) as usize;
         let (own, peer) = (&self.progress.trails[side], &self.progress.trails[1 - side]);
         let (mut ack, mut ip_id) = (peer.nxt, next_id(own.ip_id));
-        if has(ACK | IP_ID) {
+        if !IS_SHORT && has(ACK | IP_ID) {
             ack = if has(ACK) { Seq(block.number(Extent::FOUR)) } else { ack };
             ip_id = block.short(has(IP_ID), ip_id);
         }
         let window = block.short(has(WINDOW), own.window);
-        let numbers = if has(NANOS | 4 << SPAN_AT) { block.numbers(head) } else { Numbers::short(block.rest(), head) };
+        let is_long = !IS_SHORT && has(NANOS | 4 << SPAN_AT);
+        let numbers = if is_long { block.numbers(head) } else { Numbers::short(block.rest(), head) };
         let (mut timestamps, mut clock) = (None, own.clock);
         if has(CLOCK) {
             clock = unfolded(clock, numbers.value);
             timestamps = Some(Timestamps { value: clock, echo: unfolded(peer.clock, numbers.echo) });
         }
         let Numbers { payload, span, frames, len, .. } = numbers;
-        let (is_fin, acks_all) = (has(FIN), ack == peer.nxt);
+        let (is_fin, acks_all) = (has(FIN), IS_SHORT || ack == peer.nxt);
         let (time, frame) = (Timestamp(self.progress.time.0 + span), self.progress.frame.wrapping_add(frames));
         let echo = timestamps.map_or(0, |stamps| stamps.echo);
         let plain = Plain { side, frame, time, span, frames, ack, payload_len: payload, echo };
