@@ -101,8 +101,9 @@ impl Tail {
         self.deeds |= if self.has(CLOSED) || peer_closed { CLOSED } else { CLOSED | CLOSED_FIRST };
     }
 
+    /// What it is told apart from but its next number.
     #[inline]
-    fn follow(&mut self, segment: &Segment, peer_closed: bool) {
+    fn go_the_way_of(&mut self, segment: &Segment) {
         self.ack = segment.ack;
         self.window = segment.window;
         self.ip_id = segment.ip_id;
@@ -115,6 +116,11 @@ impl Tail {
             self.clock = timestamps.value;
             self.deeds |= HAS_CLOCK;
         }
+    }
+
+    #[inline]
+    fn follow(&mut self, segment: &Segment, peer_closed: bool) {
+        self.go_the_way_of(segment);
         if !segment.flags.contains(Flags::RST) {
             self.nxt = segment.seq_end();
             if segment.flags.contains(Flags::FIN) {
@@ -209,26 +215,35 @@ impl Head {
     #[inline(always)]
     fn pack<const ROOM: usize>(&self, side: Side, segment: &Segment, out: &mut Packing<'_, ROOM>) {
         let (own, peer) = (&self.tails[side as usize], &self.tails[1 - side as usize]);
-        self.pack_told_apart([own, peer], segment, segment.payload_len, out);
+        self.pack_told_apart::<false, ROOM>([own, peer], segment, out);
     }
 
-    /// Packs one with so much payload, told apart from these newest ones of its sender and the other end.
+    /// Packs one, or a SYN without payload, told apart from these newest ones of its sender and the other end.
     #[inline(always)]
-    fn pack_told_apart<const ROOM: usize>(
+    fn pack_told_apart<const IS_SYN: bool, const ROOM: usize>(
         &self,
         [own, peer]: [&Tail; 2],
         segment: &Segment,
-        payload: u32,
         out: &mut Packing<'_, ROOM>,
     ) {
-        out.put_if(segment.seq != own.nxt, SEQ, segment.seq.0.to_le_bytes());
-        out.put_if(segment.ack != expected_ack(segment.flags, peer.nxt), ACK, segment.ack.0.to_le_bytes());
+        let (seq, ack) = (segment.seq.0.to_le_bytes(), segment.ack.0.to_le_bytes());
+        let has_ack = segment.ack != expected_ack(segment.flags, peer.nxt);
+        if IS_SYN {
+            out.put_told(SEQ, seq);
+            // A branch that is always guessed right.
+            if has_ack {
+                out.put_told(ACK, ack);
+            }
+        } else {
+            out.put_if(segment.seq != own.nxt, SEQ, seq);
+            out.put_if(has_ack, ACK, ack);
+        }
         out.put_if(segment.ip_id != own.next_id(), IP_ID, segment.ip_id.to_le_bytes());
         out.put_if(segment.window != own.window, WINDOW, segment.window.to_le_bytes());
         if let Some(timestamps) = segment.options.timestamps {
             out.clock(timestamps, own.clock, peer.clock);
         }
-        out.payload(payload);
+        out.payload(if IS_SYN { 0 } else { segment.payload_len });
         let (span, frames) = if self.first_used == 0 {
             (0, 1)
         } else {
@@ -557,13 +572,16 @@ impl Brief {
         let Self { head, first } = self;
         let mut out = Packing::new(side, first, from);
         let tails = [&Tail::BOTH[side as usize], &before.tails[1 - side as usize]];
-        before.pack_told_apart(tails, segment, 0, &mut out);
+        before.pack_told_apart::<true, FIRST_MAX>(tails, segment, &mut out);
         let to = out.end(from, segment.flags, segment.marks);
         if to > FIRST_MAX - WRITTEN {
             return false;
         }
         head.first_used = to as u8;
-        head.follow(side, segment);
+        (head.newest, head.frame) = (segment.time, segment.frame.0);
+        let own = &mut head.tails[side as usize];
+        own.go_the_way_of(segment);
+        own.nxt = segment.seq + 1;
         true
     }
 

@@ -253,6 +253,13 @@ impl<'a, const ROOM: usize> Packing<'a, ROOM> {
         self.bits += (N as u32) << LEN_AT;
     }
 
+    /// Octets with the head's `bit`.
+    #[inline(always)]
+    pub fn put_told<const N: usize>(&mut self, bit: u32, octets: [u8; N]) {
+        self.put(octets);
+        self.bits |= bit;
+    }
+
     /// Octets with the head's `bit` if they are needed, without a branch.
     #[inline(always)]
     pub fn put_if<const N: usize>(&mut self, is_needed: bool, bit: u32, octets: [u8; N]) {
