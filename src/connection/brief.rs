@@ -158,11 +158,23 @@ pub struct Brief {
 /// A [`Brief`] with all of its octets at hand.
 #[derive(Clone, Copy, Debug)]
 pub struct Packed<'a> {
-    head: Head,
+    known: Known<'a>,
+    /// When its newest segment was captured, and its frame.
+    newest: Timestamp,
+    frame: u64,
+    /// Octets in the record and beyond it.
+    lens: [usize; 2],
     /// What lies in the record, and perhaps more behind it.
     first: &'a [u8],
     /// What lies behind it, and perhaps more.
     rest: &'a [u8],
+}
+
+/// What else is known of it, which is lent: hardly anybody asks.
+#[derive(Clone, Copy, Debug)]
+enum Known<'a> {
+    Head(&'a Head),
+    Rest(&'a Rest),
 }
 
 impl Head {
@@ -276,19 +288,28 @@ impl Head {
 impl<'a> Packed<'a> {
     /// The frame of its newest segment.
     pub(super) fn last_frame(&self) -> u64 {
-        self.head.frame
+        self.frame
     }
 
     /// When the newest segment was captured.
     #[inline]
     pub fn end(&self) -> Timestamp {
-        self.head.newest
+        self.newest
+    }
+
+    #[inline]
+    fn head(&self) -> Head {
+        match self.known {
+            Known::Head(head) => *head,
+            Known::Rest(rest) => rest.head(),
+        }
     }
 
     /// Copies its octets behind those of `octets`. They are at hand again by [`Head::with`].
     pub fn put_into(&self, octets: &mut Vec<u8>) -> Head {
-        self.head.put_octets([self.first, self.rest], octets);
-        self.head
+        let head = self.head();
+        head.put_octets([self.first, self.rest], octets);
+        head
     }
 
     /// Gives the segments back, in order and as they were.
@@ -308,7 +329,8 @@ impl<'a> Packed<'a> {
 
     /// It is a lone SYN, or was reset, or it is open and whoever closed had that acknowledged.
     pub(super) fn is_settled(&self) -> bool {
-        let Head { stage, tails: [client, server], .. } = &self.head;
+        // Who rests is over.
+        let Known::Head(Head { stage, tails: [client, server], .. }) = self.known else { return true };
         let is_acked = |tail: &Tail, peer: &Tail| !tail.has(CLOSED) || peer.ack == tail.nxt;
         matches!(stage, Stage::Asked | Stage::Reset)
             || *stage == Stage::Open && is_acked(client, server) && is_acked(server, client)
@@ -348,12 +370,12 @@ impl<'a> Packed<'a> {
                 half.isn.is_some_and(|isn| half.nxt == Some(isn + 1) && acked.is_none_or(|acked| acked == isn));
         }
         let [a, b] = halves;
-        Some(Predecessor { stream, end: self.head.newest, closing: true, a: (client, a), b: (server, b) })
+        Some(Predecessor { stream, end: self.newest, closing: true, a: (client, a), b: (server, b) })
     }
 
     /// The same as [`Predecessor::of`] the connection played back; none when only that can tell.
     pub fn remains(&self, stream: u64, client: Endpoint, server: Endpoint) -> Option<Predecessor> {
-        let Head { stage, tails, newest, .. } = &self.head;
+        let Head { stage, tails, newest, .. } = &self.head();
         if *stage == Stage::Reset {
             return self.remains_of_reset(stream, client, server);
         }
@@ -386,8 +408,9 @@ impl<'a> Packed<'a> {
 
 impl Head {
     /// With the octets at hand that [`Packed::put_into`] copied to the beginning of `octets`.
-    pub fn with(self, octets: &[u8]) -> Packed<'_> {
-        Packed { head: self, first: octets, rest: octets.get(self.first_used.into()..).unwrap_or_default() }
+    pub fn with<'a>(&'a self, octets: &'a [u8]) -> Packed<'a> {
+        let (lens, rest) = (self.lens(), octets.get(self.first_used.into()..).unwrap_or_default());
+        Packed { known: Known::Head(self), newest: self.newest, frame: self.frame, lens, first: octets, rest }
     }
 }
 
@@ -483,7 +506,9 @@ impl Brief {
     /// Its octets, those on `shelves` among them.
     #[inline]
     pub fn packed<'a>(&'a self, shelves: &'a Shelves) -> Packed<'a> {
-        Packed { head: self.head, first: &self.first, rest: shelves.get(self.head.rest) }
+        let (head, rest) = (&self.head, shelves.get(self.head.rest));
+        let &Head { newest, frame, .. } = head;
+        Packed { known: Known::Head(head), newest, frame, lens: head.lens(), first: &self.first, rest }
     }
 
     /// Copies its octets, those on `shelves` among them, behind those of `octets`.

@@ -2,7 +2,7 @@
 //! to its octets.
 
 use super::shelves::Place;
-use super::{Brief, Head, Packed, Shelves, Stage, Tail};
+use super::{Brief, Head, Known, Packed, Shelves, Stage, Tail};
 use crate::base::{Endpoint, Seq, Side, Timestamp};
 
 /// A [`Head`] in half of the octets, of a connection that [is over](Brief::is_over).
@@ -44,7 +44,15 @@ impl Rest {
     }
 
     /// With its octets at hand.
-    pub fn with<'a>(&self, octets: &'a [u8]) -> Packed<'a> {
+    #[inline]
+    pub fn with<'a>(&'a self, octets: &'a [u8]) -> Packed<'a> {
+        let &Self { newest, frame, rest_used, first_used, .. } = self;
+        let (lens, rest) = ([first_used.into(), rest_used.into()], octets.get(first_used.into()..).unwrap_or_default());
+        Packed { known: Known::Rest(self), newest, frame, lens, first: octets, rest }
+    }
+
+    /// What it was, as far as its octets do not tell.
+    pub(super) fn head(&self) -> Head {
         let &Self { newest, frame, nxt, clock, rest_used, first_used, bits } = self;
         // All that each side sent was acknowledged.
         let tail = |own: usize, deeds: u8| Tail {
@@ -56,7 +64,7 @@ impl Rest {
         };
         let stage = if bits & WAS_RESET != 0 { Stage::Reset } else { Stage::Open };
         let tails = [tail(0, bits), tail(1, bits >> SERVER_AT)];
-        Head { newest, frame, tails, rest: Place::NONE, rest_used, stage, first_used }.with(octets)
+        Head { newest, frame, tails, rest: Place::NONE, rest_used, stage, first_used }
     }
 }
 

@@ -136,7 +136,8 @@ fn follow(segments: &[Segment], place: &mut Option<Box<Connection>>) -> usize {
     if let Some(brief) = brief {
         let mut back = Vec::new();
         let mut octets = Vec::new();
-        let brief = brief.packed(&shelves).put_into(&mut octets).with(&octets);
+        let head = brief.packed(&shelves).put_into(&mut octets);
+        let brief = head.with(&octets);
         brief.replay(end(0), end(1), |segment| back.push(*segment));
         assert_eq!(back, segments[..packed]);
         Connection::play_back(place, 7, &brief, end(0), end(1));

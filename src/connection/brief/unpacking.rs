@@ -151,7 +151,7 @@ impl<'a> Unpacking<'a> {
     /// Counts times and frames from the first.
     #[inline(always)]
     pub(super) fn of(packed: &Packed<'a>, ends: [&'a Endpoint; 2], margin: &'a mut Margin) -> Self {
-        let [end, behind_len] = packed.head.lens();
+        let [end, behind_len] = packed.lens;
         let mut octets = packed.first;
         if octets.len() < end + BLOCK {
             let len = octets.len().min(FIRST_MAX);
@@ -174,11 +174,11 @@ impl<'a> Unpacking<'a> {
     /// The same with times and frames as they were: they count from the first, and what is known is the newest.
     pub(super) fn dated(packed: &Packed<'a>, ends: [&'a Endpoint; 2], margin: &'a mut Margin) -> Self {
         let mut unpacking = Self::of(packed, ends, margin);
-        let [first_len, rest_len] = packed.head.lens();
+        let [first_len, rest_len] = packed.lens;
         let (span, frames) = Octets { all: packed.first, at: 0, end: first_len }.passed();
         let (span_behind, frames_behind) = Octets { all: packed.rest, at: 0, end: rest_len }.passed();
-        unpacking.progress.time = packed.head.newest.plus(-span - span_behind);
-        unpacking.progress.frame = packed.head.frame.wrapping_sub(frames + frames_behind);
+        unpacking.progress.time = packed.newest.plus(-span - span_behind);
+        unpacking.progress.frame = packed.frame.wrapping_sub(frames + frames_behind);
         unpacking
     }
 
@@ -510,7 +510,7 @@ const UNUSUAL: u32 = LONG & !(ACK | IP_ID | NANOS | FIN | 7 << SPAN_AT);
 
 /// The sequence numbers of the first two segments, the SYNs, without unpacking them.
 pub(super) fn initial_numbers(packed: &Packed<'_>) -> [Seq; 2] {
-    let [first_len, rest_len] = packed.head.lens();
+    let [first_len, rest_len] = packed.lens;
     let mut octets = Octets { all: packed.first, at: 0, end: first_len };
     let syn = octets.seq();
     octets.step_over();
