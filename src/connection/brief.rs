@@ -14,6 +14,8 @@ mod usual;
 pub use self::rest::Rest;
 pub use self::shelves::Shelves;
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use self::packing::{
     ACK, CONTEXT, IN_HEAD, INTERFACE, IP_ID, MARKS, Packing, SCRATCH, SEQ, TTL, USUAL_MARKS, USUAL_TTL, USUAL_WINDOWS,
     WHOLE, WINDOW, WRITTEN, bit, option_bits,
@@ -21,7 +23,7 @@ use self::packing::{
 use self::shelves::Place;
 use self::unpacking::initial_numbers;
 pub(super) use self::unpacking::{Margin, Plain, TakeUsual, Unpacked, Unpacking, Usual};
-use super::predecessor::{PastHalf, Predecessor};
+use super::predecessor::{Leavings, PastHalf};
 use super::profile::Profile;
 use crate::base::prefetch::{LINE_BYTES, prefetch};
 use crate::base::{Endpoint, Seq, Side, Timestamp};
@@ -33,6 +35,9 @@ const FIRST_MAX: usize = 56;
 const MOVED: usize = 64;
 /// Longer payloads than any offload makes are somebody's joke.
 const PAYLOAD_MAX: u32 = 1 << 24;
+
+/// Whose segments are where nobody asks.
+const NOBODY: Endpoint = Endpoint::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 // What a side has done.
 const CLOSED: u8 = 0x01;
@@ -337,12 +342,12 @@ impl<'a> Packed<'a> {
     }
 
     /// What is left of a connection that was reset. The reset changes no more than that there was one.
-    fn remains_of_reset(&self, stream: u64, client: Endpoint, server: Endpoint) -> Option<Predecessor> {
+    fn remains_of_reset(&self) -> Leavings {
         let mut halves = [PastHalf::default(); 2];
         let mut acked = [None; 2];
         let mut is_closed = false;
         let mut margin = Margin::default();
-        let mut unpacking = Unpacking::of(self, [&client, &server], &mut margin);
+        let mut unpacking = Unpacking::of(self, [&NOBODY; 2], &mut margin);
         while let Some(segment) = unpacking.advance() {
             let (own, peer) = (segment.side as usize, 1 - segment.side as usize);
             let flags = segment.flags;
@@ -369,15 +374,14 @@ impl<'a> Packed<'a> {
             half.syn_unanswered =
                 half.isn.is_some_and(|isn| half.nxt == Some(isn + 1) && acked.is_none_or(|acked| acked == isn));
         }
-        let [a, b] = halves;
-        Some(Predecessor { stream, end: self.newest, closing: true, a: (client, a), b: (server, b) })
+        Leavings { end: self.newest, closing: true, halves }
     }
 
-    /// The same as [`Predecessor::of`] the connection played back; none when only that can tell.
-    pub fn remains(&self, stream: u64, client: Endpoint, server: Endpoint) -> Option<Predecessor> {
-        let Head { stage, tails, newest, .. } = &self.head();
+    /// What [`Predecessor::of`](super::Predecessor::of) the connection played back tells of its halves.
+    pub fn remains(&self) -> Leavings {
+        let Head { stage, tails, .. } = &self.head();
         if *stage == Stage::Reset {
-            return self.remains_of_reset(stream, client, server);
+            return self.remains_of_reset();
         }
         let [syn, syn_ack] = initial_numbers(self);
         let half = |side: Side, isn: Option<Seq>| {
@@ -400,9 +404,9 @@ impl<'a> Packed<'a> {
             }
         };
         let closing = tails.iter().any(|tail| tail.has(CLOSED));
-        let a = (client, half(Side::Client, Some(syn)));
-        let b = (server, half(Side::Server, Some(syn_ack).filter(|_| *stage != Stage::Asked)));
-        Some(Predecessor { stream, end: *newest, closing, a, b })
+        let syn_ack = Some(syn_ack).filter(|_| *stage != Stage::Asked);
+        let halves = [half(Side::Client, Some(syn)), half(Side::Server, syn_ack)];
+        Leavings { end: self.newest, closing, halves }
     }
 }
 

@@ -48,6 +48,17 @@ pub struct Predecessor {
     pub b: (Endpoint, PastHalf),
 }
 
+/// What of a [`Predecessor`] does not depend on whose it was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Leavings {
+    /// When its newest segment was captured.
+    pub end: Timestamp,
+    /// A FIN or RST counts in Wireshark's completeness.
+    pub closing: bool,
+    /// The client's half and the server's.
+    pub halves: [PastHalf; 2],
+}
+
 /// The SYN or SYN-ACK that began the next incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Successor {
@@ -74,6 +85,12 @@ impl Successor {
 }
 
 impl Predecessor {
+    /// The connection of this stream number between the client and the server, of which that is left.
+    pub fn between([client, server]: [Endpoint; 2], stream: u64, left: &Leavings) -> Self {
+        let &Leavings { end, closing, halves: [a, b] } = left;
+        Self { stream, end, closing, a: (client, a), b: (server, b) }
+    }
+
     /// What `connection` leaves behind.
     pub fn of(connection: &Connection) -> Self {
         let first_closer = connection.first_closer();

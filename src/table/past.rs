@@ -7,7 +7,7 @@ use super::key::{Kept, Key};
 use super::numbering::Known;
 use super::wide::Row;
 use crate::base::{Endpoint, Seq, Side, Timestamp};
-use crate::connection::{PastHalf, Predecessor};
+use crate::connection::{Leavings, PastHalf, Predecessor};
 use crate::segment::Segment;
 
 /// What is left of a finished connection.
@@ -114,11 +114,17 @@ impl Ring {
 
     /// Adds a connection, which names its client's end first, and gives its number.
     pub fn push(&mut self, key: Key, left: &Predecessor) -> u32 {
-        let ((client, other), (server, server_other)) = (Half::pack(&left.a.1), Half::pack(&left.b.1));
+        let &Predecessor { stream, end, closing, a: (client, a), b: (_, b) } = left;
+        self.push_leavings(key, key.is_low(client), stream, &Leavings { end, closing, halves: [a, b] })
+    }
+
+    /// The same of what one of this stream number leaves, of which the client is the lower end or is not.
+    #[inline]
+    pub fn push_leavings(&mut self, key: Key, client_is_low: bool, stream: u64, left: &Leavings) -> u32 {
+        let [(client, other), (server, server_other)] = left.halves.each_ref().map(Half::pack);
         let (number, entry) = self.add(key);
         entry.kind = Kind::Past;
-        entry.client_is_low = key.is_low(left.a.0);
-        (entry.closing, entry.stream, entry.end) = (left.closing, left.stream, left.end);
+        (entry.client_is_low, entry.closing, entry.stream, entry.end) = (client_is_low, left.closing, stream, left.end);
         (entry.client, entry.server) = (client, server);
         let others = [other, server_other];
         if others != [None; 2] {

@@ -313,24 +313,16 @@ impl Record {
 
     /// Shows the connection to `see` as its successor sees it. Who was the first to speak need not be the client, whom a
     /// predecessor names first.
-    pub fn remains<T>(
-        &self,
-        Aside { shelves, ends }: &Aside,
-        scratch: &mut Option<Box<Connection>>,
-        see: impl FnOnce(&Predecessor) -> T,
-    ) -> Option<T> {
-        let (client, server) = self.ends(ends);
+    pub fn remains<T>(&self, Aside { shelves, ends }: &Aside, see: impl FnOnce(&Predecessor) -> T) -> Option<T> {
         match &self.body {
             Body::Vacant => None,
             Body::Whole(connection) => Some(see(&Predecessor::of(connection))),
             Body::Still(still) => Some(see(&Predecessor::of(still.connection()?.as_ref()))),
-            Body::Brief(brief) => match &brief.packed(shelves).remains(self.stream, client, server) {
-                Some(left) => Some(see(left)),
-                None => {
-                    self.play_back(scratch, &brief.packed(shelves), ends);
-                    scratch.as_deref().map(|connection| see(&Predecessor::of(connection)))
-                }
-            },
+            Body::Brief(brief) => {
+                let (client, server) = self.ends(ends);
+                let left = brief.packed(shelves).remains();
+                Some(see(&Predecessor::between([client, server], self.stream, &left)))
+            }
         }
     }
 

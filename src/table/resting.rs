@@ -11,7 +11,7 @@ use super::record::Aside;
 use super::wide;
 use crate::base::prefetch::{LINE_BYTES, prefetch};
 use crate::base::{Endpoint, Timestamp};
-use crate::connection::{Brief, Connection, Packed, Predecessor, Rest};
+use crate::connection::{Brief, Packed, Rest};
 
 /// Entries that lie together, as a power of two.
 const ROW_BITS: u32 = 9;
@@ -130,18 +130,6 @@ impl<'a> Sleeper<'a> {
     pub fn leave(self) -> Left<'a> {
         let (client, server) = self.ends();
         Left { stream: self.stream, client, server, evicted: false, body: Remains::Brief(self.packed) }
-    }
-
-    /// Shows the connection to `see` as its successor sees it, with its client first.
-    #[inline]
-    pub fn remains<T>(&self, scratch: &mut Option<Box<Connection>>, see: impl FnOnce(&Predecessor) -> T) -> Option<T> {
-        let (client, server) = self.ends();
-        // Lent and not moved: what is written in parts is not read as a whole.
-        if let Some(left) = &self.packed.remains(self.stream, client, server) {
-            return Some(see(left));
-        }
-        Connection::play_back(scratch, self.stream, &self.packed, client, server);
-        scratch.as_deref().map(|connection| see(&Predecessor::of(connection)))
     }
 }
 

@@ -95,8 +95,6 @@ pub struct Table {
     seen: Timestamp,
     /// Packet time less what of it lay in pauses of the whole capture; the rest ends connections.
     clock: Clock,
-    /// Where briefs are played back into.
-    scratch: Option<Box<Connection>>,
     /// Places that were given lately, by hash: what comes together is looked up before the first of it has got its place.
     recent: [u32; RECENT],
 }
@@ -177,7 +175,6 @@ impl Table {
             counts: TableCounts::default(),
             seen: Timestamp(i64::MIN),
             clock: Clock::default(),
-            scratch: None,
             recent: [NOWHERE; RECENT],
         }
     }
@@ -660,7 +657,7 @@ impl Table {
         let key = record.key.key(&self.aside.ends);
         let hash = key.hash(self.seed);
         let past = &mut self.past;
-        let number = record.remains(&self.aside, &mut self.scratch, |left| past.push(key, left))?;
+        let number = record.remains(&self.aside, |left| past.push(key, left))?;
         self.free.push(slot as u32);
         self.index.change(hash, slot as u32, number | LEFT);
         self.forget();
@@ -691,10 +688,8 @@ impl Table {
         }
         let Some(sleeper) = self.resting.get(number) else { return };
         let key = sleeper.key();
-        let past = &mut self.past;
-        if let Some(left) = sleeper.remains(&mut self.scratch, |left| past.push(key, left)) {
-            self.index.change(key.hash(self.seed), number | RESTING, left | LEFT);
-        }
+        let left = self.past.push_leavings(key, sleeper.client_is_low, sleeper.stream, &sleeper.packed.remains());
+        self.index.change(key.hash(self.seed), number | RESTING, left | LEFT);
         leave(sleeper.leave());
         self.resting.remove(number);
         self.forget();

@@ -146,7 +146,7 @@ mod tests {
             assert_eq!((rest.octets_len(), rest.end()), (octets.len(), brief.end()));
             let resting = rest.with(&octets);
             assert!(resting.is_settled() && packed.is_settled());
-            assert_eq!(resting.remains(7, end(0), end(1)), packed.remains(7, end(0), end(1)));
+            assert_eq!(resting.remains(), packed.remains());
             let (mut elsewhere, mut woken) = (Shelves::default(), Brief::EMPTY);
             woken.wake(&resting, end(0), end(1), &mut elsewhere);
             let told = |brief: &Brief, shelves: &Shelves| {

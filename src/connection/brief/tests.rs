@@ -1,6 +1,7 @@
 use super::*;
 use crate::base::FrameNumber;
 use crate::connection::Connection;
+use crate::connection::Predecessor;
 use crate::segment::{OptionOrder, Timestamps};
 
 /// A peer that mostly does what is expected of it.
@@ -144,9 +145,7 @@ fn follow(segments: &[Segment], place: &mut Option<Box<Connection>>) -> usize {
         let mut whole = Connection::new(7, &segments[0], None);
         segments[..packed].iter().for_each(|segment| whole.step(segment));
         assert_eq!(place.as_deref().map(told), Some(told(&whole)));
-        if let Some(remains) = brief.remains(7, end(0), end(1)) {
-            assert_eq!(remains, Predecessor::of(&whole));
-        }
+        assert_eq!(Predecessor::between([end(0), end(1)], 7, &brief.remains()), Predecessor::of(&whole));
     }
     packed
 }
