@@ -635,11 +635,12 @@ impl<'a> Machine<'a> {
     }
 
     /// The RST of `event` belongs to an abort, and the acknowledgment of the SYN-ACK was seen before it: it came sooner
-    /// than the path's estimate has it.
+    /// than the path's estimate has it. Or what passed after it shows as much.
     fn aborts_accepted(&self, event: &Event) -> bool {
         let receipt = self.hindsight.arrivals.ack_of_syn[self.side];
         let acked = receipt.zip(event.note).is_some_and(|(receipt, reset)| receipt.note < reset);
         acked && has_aborted(self.hindsight.connection, self.side)
+            || event.note.is_some_and(|reset| self.hindsight.was_open_before(reset))
     }
 
     fn enter(&mut self, state: State, time: Timestamp, frame: Option<u64>, basis: Basis) {

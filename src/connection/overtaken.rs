@@ -320,6 +320,19 @@ impl Hindsight<'_> {
         self.notes[..index].iter().position(overtook).filter(|_| fin.is_fin() && is_first)
     }
 
+    /// The reset in note `index` overtook something with which its sender acknowledges more than the peer's SYN: it was open when it
+    /// said that, and after its reset no socket says anything.
+    pub(super) fn was_open_before(&self, index: usize) -> bool {
+        let reset = &self.notes[index];
+        let Some(first) = self.connection.halves[!reset.side].isn.map(|isn| isn + 1) else { return false };
+        let has_more = |note: &Noted| note.ack.after(first) || note.sack.is_some_and(|block| block.right.after(first));
+        self.notes[index..].iter().any(|note| {
+            let is_older = note.end().at_or_before(reset.seq) && note.time.since(reset.time) <= OVERTAKEN_NS;
+            let is_own = note.side == reset.side && !note.is_rst() && !note.class.contains(Class::WILD);
+            is_own && is_older && note.acknowledges() && has_more(note)
+        })
+    }
+
     /// The bare reset in note `index` overtook the FIN of its own sender. Returns the index of that.
     pub(super) fn overtaken_fin(&self, index: usize) -> Option<usize> {
         let reset = &self.notes[index];

@@ -21,6 +21,20 @@ fn who_aborts_had_not_taken_the_other_s_abort() {
 }
 
 #[test]
+fn who_reports_octets_behind_its_reset_was_open_when_it_sent_that() {
+    let asked = "client > SYN\n+150ms server > SYN ACK\n+20us client > ACK\nclient > data 100\nclient > data 100";
+    let reset = "\n+80ms server > RST\n+10ms server > ACK ack ";
+    // Both, or the second alone; and no more than the SYN.
+    for (said, states) in [
+        ("201", "SYN-RECEIVED ESTABLISHED CLOSED"),
+        ("1 <sack 101:201>", "SYN-RECEIVED ESTABLISHED CLOSED"),
+        ("1", "SYN-RECEIVED CLOSED"),
+    ] {
+        holds(&format!("{asked}{reset}{said}"), &[("server", states)]);
+    }
+}
+
+#[test]
 fn of_two_closes_that_crossed_the_farther_one_was_earlier() {
     let opened = "client > SYN\n+20ms server > SYN ACK\n+20us client > ACK\nclient > data 100\n+20ms server > ACK\n";
     holds(
