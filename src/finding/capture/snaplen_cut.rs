@@ -73,7 +73,8 @@ fn tell((kind, cut): (&'static str, u64), first: Place, frames: u64, found: &mut
         "options" => "without all of their TCP options, which weakens what rests on them",
         _ => "without all of their payload, which changes nothing here: the lengths are known",
     };
-    let message = format_args!("{} of {} are in the capture {words}", cut, count(frames, "frame"));
+    let are = if cut == 1 { "is" } else { "are" };
+    let message = format_args!("{cut} of {} {are} in the capture {words}", count(frames, "frame"));
     ENTRY.draft(Confidence::High, first.time, [first.frame], message).kind(kind).push(found);
 }
 
