@@ -2,6 +2,7 @@
 
 mod arguments;
 mod census;
+mod charset;
 mod check;
 mod diff;
 mod explain;

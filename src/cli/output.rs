@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use super::charset::{Ascii, lacks_utf8};
+
 /// When results leave the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Buffering {
@@ -47,6 +49,7 @@ impl Output {
         let Some(name) = named(file) else {
             let stdout = io::stdout().lock();
             let to: Box<dyn Write> = match buffering {
+                _ if is_terminal(None) && lacks_utf8() => Box::new(Ascii(stdout)),
                 Buffering::Blocks => Box::new(BufWriter::with_capacity(BUFFER_BYTES, stdout)),
                 Buffering::Records => Box::new(stdout),
             };

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::charset::lacks_utf8;
 use super::interrupt::Interrupt;
 use crate::analysis::{Observer, View};
 use crate::finding::{Gist, Verdict};
@@ -42,7 +43,8 @@ impl<'a> Progress<'a> {
             None => (ProgressBar::no_length(), "{spinner} {bytes} {bytes_per_sec}, {wide_msg}"),
         };
         // The templates are constants; a broken one would show as the default style in the first run.
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(if lacks_utf8() { style.progress_chars("#-").tick_chars("-\\|/ ") } else { style });
         Self { bar, interrupt }
     }
 
