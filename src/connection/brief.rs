@@ -319,8 +319,8 @@ impl<'a> Packed<'a> {
 
     /// Gives the segments back, in order and as they were.
     pub fn replay(&self, client: Endpoint, server: Endpoint, mut each: impl FnMut(&Segment)) {
-        let mut margin = Margin::default();
-        let mut unpacking = Unpacking::dated(self, [&client, &server], &mut margin);
+        let (ends, mut margin) = ([&client, &server], Margin::default());
+        let mut unpacking = Unpacking::dated(self, &ends, &mut margin);
         while let Some(unpacked) = unpacking.advance() {
             each(&unpacking.segment(&unpacked));
         }
@@ -328,7 +328,7 @@ impl<'a> Packed<'a> {
 
     /// Its segments one by one, with times and frames that count from the first, which makes it cheaper.
     #[inline(always)]
-    pub(super) fn unpacking(&self, ends: [&'a Endpoint; 2], margin: &'a mut Margin) -> Unpacking<'a> {
+    pub(super) fn unpacking(&self, ends: &'a [&'a Endpoint; 2], margin: &'a mut Margin) -> Unpacking<'a> {
         Unpacking::of(self, ends, margin)
     }
 
@@ -347,7 +347,7 @@ impl<'a> Packed<'a> {
         let mut acked = [None; 2];
         let mut is_closed = false;
         let mut margin = Margin::default();
-        let mut unpacking = Unpacking::of(self, [&NOBODY; 2], &mut margin);
+        let mut unpacking = Unpacking::of(self, &[&NOBODY; 2], &mut margin);
         while let Some(segment) = unpacking.advance() {
             let (own, peer) = (segment.side as usize, 1 - segment.side as usize);
             let flags = segment.flags;

@@ -112,10 +112,8 @@ pub struct Orderly {
 pub struct Circumstances<'a> {
     /// Wireshark's `tcp.stream`.
     pub stream: u64,
-    /// The end that opened.
-    pub client: &'a Endpoint,
-    /// The other end.
-    pub server: &'a Endpoint,
+    /// The end that opened, and the other.
+    pub ends: [&'a Endpoint; 2],
     /// It had to make room for others before it ended.
     pub evicted: bool,
     /// The newest packet time of the capture so far.
@@ -315,7 +313,7 @@ impl Orderly {
     fn tell_with(&mut self, twins: Twins, circumstances: &Circumstances<'_>, brief: &Packed<'_>) -> Option<bool> {
         let mut margin = Margin::default();
         let mut pass = Pass::new(twins);
-        if !pass.take_all(&mut brief.unpacking([circumstances.client, circumstances.server], &mut margin)) {
+        if !pass.take_all(&mut brief.unpacking(&circumstances.ends, &mut margin)) {
             return (pass.twins != Twins::Possible).then_some(false);
         }
         pass.date(Place { time: brief.end(), frame: brief.last_frame() });
@@ -338,7 +336,7 @@ impl Orderly {
         if !Brief::can_begin(syn) || !Self::is_ordinary(syn.marks) {
             return false;
         }
-        let &Circumstances { stream, client, server, evicted, horizon, profile } = circumstances;
+        let &Circumstances { stream, ends: [client, server], evicted, horizon, profile } = circumstances;
         let place = Place { time: syn.time, frame: syn.frame.0 };
         if !self.is_lone {
             *self = Self::LONE;
@@ -405,7 +403,7 @@ impl Orderly {
             is_lone,
         } = self;
         (*stream, *evicted) = (circumstances.stream, circumstances.evicted);
-        (*client, *server) = (*circumstances.client, *circumstances.server);
+        (*client, *server) = (*circumstances.ends[0], *circumstances.ends[1]);
         let (syn, newest) = (pass.dated(pass.syn), pass.dated(pass.newest));
         (*start, *syn_frame) = (syn.time, syn.frame);
         (*end, *last_frame) = (newest.time, newest.frame);

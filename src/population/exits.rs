@@ -46,9 +46,10 @@ pub(super) struct End {
     at: Timestamp,
     is_reset: bool,
     has_answered: bool,
+    /// Its stream and, not side by side with it, the frame that ended it: what was written one by one is not read as a whole.
+    stream: u64,
     peer: u64,
-    /// Its stream and the frame that ended it.
-    example: (u64, u64),
+    frame: u64,
 }
 
 impl End {
@@ -56,7 +57,7 @@ impl End {
     #[inline]
     fn of_orderly(orderly: &Orderly, at: Place, is_reset: bool, peer: u64) -> Self {
         let has_answered = orderly.has_answered();
-        Self { at: at.time, is_reset, has_answered, peer, example: (orderly.stream, at.frame) }
+        Self { at: at.time, is_reset, has_answered, peer, stream: orderly.stream, frame: at.frame }
     }
 }
 
@@ -81,7 +82,7 @@ impl Ends {
         }
         let taken = self.examples().len();
         if let Some(place) = self.examples.get_mut(taken) {
-            *place = end.example;
+            *place = (end.stream, end.frame);
         }
         (self.from, self.to) = (self.from.min(end.at), self.to.max(end.at));
         let counter = if end.is_reset { &mut self.resets } else { &mut self.fins };
@@ -308,7 +309,8 @@ fn end_of(connection: &Connection, life: &Lifecycle) -> (Timestamp, Option<End>)
         is_reset,
         has_answered: connection.halves.server.payload_bytes > 0,
         peer: hashed(connection.client.ip),
-        example: (connection.stream, note.frame),
+        stream: connection.stream,
+        frame: note.frame,
     };
     let fin = life.closing.fins.server;
     let is_own = |reset: &ResetEffect| !reset.contradicted && !reset.refuses && reset.between.is_none();
@@ -346,7 +348,7 @@ mod tests {
     }
 
     fn abort(ms: i64) -> End {
-        End { at: at(ms), is_reset: true, has_answered: true, peer: ms as u64 % 2, example: (ms as u64, 1) }
+        End { at: at(ms), is_reset: true, has_answered: true, peer: ms as u64 % 2, stream: ms as u64, frame: 1 }
     }
 
     /// Connections by begin and end, in ms; those that the server aborted.

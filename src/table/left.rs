@@ -104,7 +104,7 @@ impl Left<'_> {
     /// the newest packet time of the capture so far, `profile` what is taken for the stack of an end that does not show its own.
     pub fn orderly(&self, horizon: Timestamp, profile: &Profile, place: &mut Orderly) -> bool {
         let &Self { stream, ref client, ref server, evicted, .. } = self;
-        let circumstances = Circumstances { stream, client, server, evicted, horizon, profile };
+        let circumstances = Circumstances { stream, ends: [client, server], evicted, horizon, profile };
         match &self.body {
             Remains::Brief(brief) => place.become_that_of(&circumstances, brief),
             Remains::Asked(syn) => place.become_that_of_syn(&circumstances, syn),

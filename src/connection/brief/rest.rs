@@ -10,8 +10,9 @@ use crate::base::{Endpoint, Seq, Side, Timestamp};
 #[repr(C, packed(4))]
 pub struct Rest {
     newest: Timestamp,
-    frame: u64,
     nxt: [Seq; 2],
+    // Not side by side with the time, with which it was written one by one a moment ago: both would be read as a whole.
+    frame: u64,
     clock: [u32; 2],
     rest_used: u16,
     first_used: u8,

@@ -132,7 +132,8 @@ pub struct Unpacking<'a> {
     behind: &'a [u8],
     behind_len: usize,
     progress: Progress,
-    ends: [&'a Endpoint; 2],
+    /// Lent, for nearly nobody asks: two that were written one by one are not read as a whole.
+    ends: &'a [&'a Endpoint; 2],
     /// The last octets there are, and zeros.
     scratch: [u8; BLOCK],
 }
@@ -140,17 +141,17 @@ pub struct Unpacking<'a> {
 /// How far it has come: what the next segment differs from.
 struct Progress {
     trails: [Trail; 2],
-    /// Of the one unpacked last.
+    /// Of the one unpacked last; not side by side with its frame, for whoever takes both would read them as a whole.
     time: Timestamp,
-    frame: u64,
     /// The octets of its options beside timestamps, 0 if it has none.
     options: u64,
+    frame: u64,
 }
 
 impl<'a> Unpacking<'a> {
     /// Counts times and frames from the first.
     #[inline(always)]
-    pub(super) fn of(packed: &Packed<'a>, ends: [&'a Endpoint; 2], margin: &'a mut Margin) -> Self {
+    pub(super) fn of(packed: &Packed<'a>, ends: &'a [&'a Endpoint; 2], margin: &'a mut Margin) -> Self {
         let [end, behind_len] = packed.lens;
         let mut octets = packed.first;
         if octets.len() < end + BLOCK {
@@ -172,7 +173,7 @@ impl<'a> Unpacking<'a> {
     }
 
     /// The same with times and frames as they were: they count from the first, and what is known is the newest.
-    pub(super) fn dated(packed: &Packed<'a>, ends: [&'a Endpoint; 2], margin: &'a mut Margin) -> Self {
+    pub(super) fn dated(packed: &Packed<'a>, ends: &'a [&'a Endpoint; 2], margin: &'a mut Margin) -> Self {
         let mut unpacking = Self::of(packed, ends, margin);
         let [first_len, rest_len] = packed.lens;
         let (span, frames) = Octets { all: packed.first, at: 0, end: first_len }.passed();
