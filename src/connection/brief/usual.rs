@@ -38,23 +38,18 @@ impl Brief {
         let Some(short) = self.short_of(side, segment) else { return self.take_longer(side, segment, shelves) };
         let Some(place) = self.place_for(short.len(), shelves) else { return false };
         short.write(place);
-        self.follow_usual(side, segment);
-        true
+        self.follow_usual(side, segment)
     }
 
     /// The same of one that takes longer words.
     #[inline(never)]
     fn take_longer(&mut self, side: Side, segment: &Segment, shelves: &mut Shelves) -> bool {
-        let is_kept = self.keep_longer(side, segment, shelves);
-        if is_kept {
-            self.follow_usual(side, segment);
-        }
-        is_kept
+        self.keep_longer(side, segment, shelves) && self.follow_usual(side, segment)
     }
 
-    /// It is the newest one now.
-    #[inline(always)]
-    fn follow_usual(&mut self, side: Side, segment: &Segment) {
+    /// It is the newest one now, always. Not where it is packed, for the same reason: called last, it takes a jump and no register.
+    #[inline(never)]
+    fn follow_usual(&mut self, side: Side, segment: &Segment) -> bool {
         let head = &mut self.head;
         (head.newest, head.frame) = (segment.time, segment.frame.0);
         // Both sides send as much: a choice of values costs less than a branch that is guessed wrong half of the time.
@@ -76,6 +71,7 @@ impl Brief {
             let peer_closed = head.tails[1 - side as usize].has(CLOSED);
             head.tails[side as usize].close(peer_closed);
         }
+        true
     }
 
     /// Control bits of one that is usual: it has no others.
