@@ -552,6 +552,11 @@ impl<'a> Machine<'a> {
     }
 
     fn take(&mut self, event: &Event, resets: &mut [ResetEffect]) {
+        if let (State::TimeWait, Cue::Rst, Some(index)) = (self.state, event.cue, event.note)
+            && let Some(at) = self.time_wait_over_before(index)
+        {
+            self.enter(State::Closed, at, None, Basis::Assumed);
+        }
         if let (Some(index), Cue::SendRst | Cue::Rst) = (event.note, event.cue) {
             for effect in resets.iter_mut().filter(|effect| effect.note == index) {
                 if event.cue == Cue::Rst && !effect.acceptance.resets_in(self.state) {
@@ -683,6 +688,16 @@ impl<'a> Machine<'a> {
         if let Some(at) = expired.or(ended) {
             self.enter(State::Closed, at, None, Basis::Assumed);
         }
+    }
+
+    /// When TIME-WAIT had run out, if the reset in note `index` came later: whatever the peer sends begins it anew, on Linux its
+    /// acknowledgments, too (`tcp_timewait_state_process`).
+    fn time_wait_over_before(&self, index: usize) -> Option<Timestamp> {
+        let (notes, stack) = (&self.hindsight.notes, &self.hindsight.profiles[self.side]);
+        let entered = self.steps.iter().rfind(|step| step.state == State::TimeWait)?.time;
+        let heard = notes[..index].iter().rfind(|note| note.side != self.side && !note.is_rst());
+        let over = heard.map_or(entered, |note| note.time.max(entered)).plus(stack.time_wait_ns);
+        (over < notes[index].time).then_some(over)
     }
 
     /// When TIME-WAIT began, or was last restarted by a repeated FIN (RFC 9293, section 3.10.7.4, eighth check).

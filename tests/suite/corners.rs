@@ -14,6 +14,22 @@ fn a_time_wait_that_outlived_one_reset_outlives_the_next() {
 }
 
 #[test]
+fn a_reset_after_time_wait_had_run_out_ends_nothing() {
+    let trace = |silence: &str| {
+        format!(
+            "client > SYN <mss 1460, sackOK, wscale 7>\nserver > SYN ACK <mss 1460, sackOK, wscale 7>\nclient > ACK\n\
+             client > FIN ACK\nserver > FIN ACK\nclient > ACK\n{silence} server > RST seq 2"
+        )
+    };
+    let findings = |all: &str| format!("{all}reset-after-close reset-after-fin stray-segment");
+    holds(
+        &trace("+61s"),
+        &[("findings", &findings("idle ")), ("client", "SYN-SENT ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT CLOSED")],
+    );
+    holds(&trace("+59s"), &[("findings", &format!("{} time-wait-assassination", findings("")))]);
+}
+
+#[test]
 fn a_server_without_room_opens_by_the_payload_that_it_answers() {
     let trace = |copies: &[u32]| {
         let opening = "client > SYN\n+20ms server > SYN ACK\n+20us client > ACK\n+20ms client > data 100\n";

@@ -99,10 +99,11 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             None => "; nothing answered it".to_owned(),
         };
         let two_msl = case.life.profiles[!note.side].time_wait_ns;
+        let noun = if old { "old octet" } else { "octet" };
         let message = format_args!(
             "{} sent {} {} after the connection was over ({} 2 MSL){answered}",
             case.name(note.side),
-            if note.len > 0 { count(u64::from(note.len), "old octet").to_string() } else { "a segment".to_owned() },
+            if note.len > 0 { count(u64::from(note.len), noun).to_string() } else { "a segment".to_owned() },
             duration(age),
             if age < two_msl { "within" } else { "beyond" }
         );
