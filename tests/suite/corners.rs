@@ -1,6 +1,9 @@
 //! Small traces of what recordings under other conditions, and of rare closes, had shown to be told wrong.
 
+use lastack::source::script::parse;
+
 use crate::cases::holds;
+use crate::told::tell_items;
 
 #[test]
 fn a_time_wait_that_outlived_one_reset_outlives_the_next() {
@@ -27,6 +30,21 @@ fn a_reset_after_time_wait_had_run_out_ends_nothing() {
         &[("findings", &findings("idle ")), ("client", "SYN-SENT ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT CLOSED")],
     );
     holds(&trace("+59s"), &[("findings", &format!("{} time-wait-assassination", findings("")))]);
+}
+
+#[test]
+fn who_was_rejected_by_a_time_wait_tried_again_only_where_that_shows() {
+    let rejected = "client > SYN\nserver > SYN ACK\nclient > ACK\nserver > FIN ACK\nclient > FIN ACK\nserver > ACK\n\
+                    client > SYN seq =90000\nserver > ACK seq 2 ack 2\nclient > RST seq 2\n";
+    let message = |trace: &str| {
+        let told = tell_items(&parse(trace).expect("a readable trace"));
+        let second = told.verdicts.iter().find(|verdict| verdict.stream == 1).expect("a second connection");
+        let finding = second.findings.iter().find(|finding| finding.name == "syn-rejected-in-time-wait");
+        finding.expect("the finding").message.clone()
+    };
+    assert!(message(rejected).ends_with("the client reset that"), "{}", message(rejected));
+    let again = format!("{rejected}+10ms client > SYN seq =90000\n");
+    assert!(message(&again).ends_with("the client reset that and tried again"), "{}", message(&again));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `syn-rejected-in-time-wait`: a new SYN met the old connection.
 
 use crate::base::Side;
+use crate::connection::Noted;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -95,8 +96,11 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         // The server still has the older connection open: the client lost it, and nobody is in TIME-WAIT.
         return;
     }
+    let is_next = |note: &Noted| note.is_syn() && note.side == Side::Client && note.frame > reset.frame;
+    let opens_next = case.connection.successor.is_some_and(|next| next.sender == case.connection.client);
+    let again = if opens_next || case.notes(is_next).next().is_some() { " and tried again" } else { "" };
     let message = format_args!(
-        "{} answered the SYN with an ACK of an older connection on the same ports; the client reset that and tried again",
+        "{} answered the SYN with an ACK of an older connection on the same ports; the client reset that{again}",
         case.connection.server
     );
     ENTRY
