@@ -8,6 +8,7 @@ use toml_edit::{Document, Item, TableLike, Value as Toml};
 use super::expectation::{Address, At, CaptureRule, Check, Expectations, Names, Order, Rule, Select, Want, Words};
 use super::key::{self, Alias, Key, Value};
 use super::range::{Range, Unit};
+use crate::base::nearest;
 use crate::connection::State;
 use crate::finding::Severity;
 use crate::report::{CheckError, Place};
@@ -80,12 +81,9 @@ fn entries(table: &dyn TableLike) -> Vec<(&str, Span<usize>, &Item)> {
 
 /// The nearest of `names`, when one is near; else all of them, when they are few.
 pub fn suggestion(name: &str, names: &[&str]) -> String {
-    const NEAR: f64 = 0.8;
     const FEW: usize = 14;
-    let likeness = |known: &&str| strsim::jaro_winkler(known, name);
-    let nearest = names.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    match nearest {
-        Some(nearest) if likeness(nearest) >= NEAR => format!("; did you mean {nearest:?}?"),
+    match nearest(name, names, |known| known) {
+        Some(nearest) => format!("; did you mean {nearest:?}?"),
         _ if names.len() <= FEW => format!("; there are {}", names.join(", ")),
         _ => "; lastack explain lists them".to_owned(),
     }

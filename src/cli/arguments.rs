@@ -15,6 +15,7 @@ use super::live::arguments::LiveArguments;
 use super::sandbox::Sandbox;
 use super::ss::SsArguments;
 use crate::analysis::Options;
+use crate::base::nearest;
 use crate::connection::{Profile, ProfileBasis, State};
 use crate::decode::{Checksums, SplitBy};
 use crate::policy::Policy;
@@ -96,12 +97,9 @@ pub struct Arguments {
 
 /// The command that is meant where `word` is read as a capture: no file has that name, and a command has one that is near.
 pub fn meant_command(word: &Path) -> Option<&'static str> {
-    const NEAR: f64 = 0.8;
     let is_plain = |word: &&str| word.chars().all(char::is_alphabetic) && !Path::new(word).exists();
     let word = word.to_str().filter(is_plain)?;
-    let likeness = |command: &'static str| (strsim::jaro_winkler(command, word), command);
-    let nearest = COMMANDS.into_iter().map(likeness).max_by(|(one, _), (other, _)| one.total_cmp(other));
-    nearest.filter(|(likeness, _)| *likeness >= NEAR).map(|(_, command)| command)
+    nearest(word, COMMANDS, |command| command)
 }
 
 impl Arguments {

@@ -8,6 +8,7 @@ use super::Outcome;
 use super::arguments::{CatalogueFormat, ExplainArguments, Talk};
 use super::output::{Buffering, Output};
 use super::terminal::canvas;
+use crate::base::nearest;
 use crate::finding::{CATALOGUE, Entry, Group};
 use crate::report::{catalogue, catalogue_json, page};
 
@@ -81,10 +82,7 @@ fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// The nearest of `names`, when one is near.
 fn suggestion(name: &str, names: impl Iterator<Item = (&'static str, &'static str)>) -> String {
-    const NEAR: f64 = 0.8;
-    let likeness = |(written, meant)| (strsim::jaro_winkler(written, name), meant);
-    let nearest = names.map(likeness).max_by(|(one, _), (other, _)| one.total_cmp(other));
-    match nearest.filter(|(likeness, _)| *likeness >= NEAR) {
+    match nearest(name, names, |(written, _)| written) {
         Some((_, meant)) => format!("; did you mean {meant}?"),
         None => "; lastack explain lists them".to_owned(),
     }

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::scope::{Network, Scope};
 use super::{Across, Action, Limit, PolicyError, Rule, Rules, names};
+use crate::base::nearest;
 use crate::finding::{CATALOGUE, Group, Severity};
 
 /// Longer times than a century are mistakes, and a century in ns fits 64 bits.
@@ -262,11 +263,8 @@ fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Key<'i>, &'t Value<'i>)>
 
 /// The nearest of the known words when one is near, else all of them when they are few.
 fn suggestion(word: &str, known: &[&str]) -> String {
-    const NEAR: f64 = 0.8;
     const FEW: usize = 8;
-    let likeness = |known: &str| strsim::jaro_winkler(known, word);
-    let nearest = known.iter().rev().copied().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    match nearest.filter(|nearest| likeness(nearest) >= NEAR) {
+    match nearest(word, known, |known| known) {
         Some(nearest) => format!("; did you mean {nearest}?"),
         None if known.len() <= FEW => format!("; known are {}", known.join(", ")),
         None => "; lastack explain lists them".to_owned(),
