@@ -366,7 +366,9 @@ fn was_overtaken(note: &Noted, earlier: &Noted, reset: &Noted, grace_ns: i64) ->
     let is_own = note.side == reset.side;
     let aborts = is_own && reset.flags.contains(Flags::ACK);
     if let (true, Some(now), Some(then)) = (aborts, note.timestamps, reset.timestamps) {
-        return Seq(now.value).at_or_before(Seq(then.value)) && note.end().at_or_before(reset.seq);
+        // A closed window holds the abort's own number back behind the octet of a probe (Linux `tcp_acceptable_seq`).
+        let (now, then) = (Seq(now.value), Seq(then.value));
+        return now.before(then) || now == then && note.end().at_or_before(reset.seq);
     }
     // Octets that nobody had seen were not on their way for so long.
     let says_more = note.end().after(earlier.end()) && late_ns > OVERTAKEN_NS;

@@ -35,6 +35,20 @@ fn who_reports_octets_behind_its_reset_was_open_when_it_sent_that() {
 }
 
 #[test]
+fn what_the_sender_s_clock_dates_before_its_abort_was_overtaken_by_it() {
+    let opened = "client > SYN <TS val 1 ecr 0>\n+20ms server > SYN ACK <TS val 50 ecr 1>\n+20us client > ACK <TS val 21 ecr 50>\n";
+    let filled = "+1 server > data 100 <TS val 1050 ecr 21>\n+20ms client > ACK win 0 <TS val 1041 ecr 1050>\n";
+    let trace = |value: u32| {
+        format!(
+            "{opened}{filled}+2 server > RST ACK <TS val 3080 ecr 1041>\n+22ms server > data 1 seq 101 <TS val {value} ecr 1041>"
+        )
+    };
+    // The octet of a window probe lies beyond the abort's number.
+    holds(&trace(3077), &[("server", "SYN-RECEIVED ESTABLISHED CLOSED")]);
+    holds(&trace(3102), &[("server", "SYN-RECEIVED ESTABLISHED")]);
+}
+
+#[test]
 fn of_two_closes_that_crossed_the_farther_one_was_earlier() {
     let opened = "client > SYN\n+20ms server > SYN ACK\n+20us client > ACK\nclient > data 100\n+20ms server > ACK\n";
     holds(
