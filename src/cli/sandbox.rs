@@ -78,8 +78,9 @@ mod linux {
 
     use super::{Needs, Network, Sandbox};
 
-    /// Files that the time zones and the resolver of this system lie in, and what counts drops of an interface.
-    const SYSTEM_READS: [&str; 10] = [
+    /// Files that the time zones and the resolver of this system lie in, what counts drops of an interface, and how much of the cores
+    /// this process may have.
+    const SYSTEM_READS: [&str; 11] = [
         "/usr/share/zoneinfo",
         "/etc/localtime",
         "/etc/hosts",
@@ -90,6 +91,7 @@ mod linux {
         "/sys/class/net",
         "/sys/devices",
         "/proc/self",
+        "/sys/fs/cgroup",
     ];
 
     /// The version of landlock that is asked for; an older kernel enforces less of it.
