@@ -17,6 +17,9 @@ const COMPRESSED: [&str; 5] = ["gz", "zst", "zstd", "lz4", "xz"];
 /// A text trace is checked when expectations stand beside it.
 const TRACE: &str = "txt";
 
+/// Standard input, as other commands are given it.
+const STDIN: &str = "-";
+
 /// A capture to check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -31,6 +34,7 @@ impl FindError {
     pub fn path(&self) -> &Path {
         match self {
             Self::Io { path, .. } | Self::Hollow { path } | Self::Orphan { path, .. } => path,
+            Self::Stdin => Path::new(STDIN),
         }
     }
 }
@@ -46,6 +50,11 @@ pub enum FindError {
         /// What it said.
         error: io::Error,
     },
+    /// Standard input.
+    #[error(
+        "{STDIN}: standard input cannot be checked, since what fails is read a second time: write it to a file and check that"
+    )]
+    Stdin,
     /// A directory without captures.
     #[error("{}: no capture in this directory or below; they are known by their endings: .pcap, .pcapng, .cap", path.display())]
     Hollow {
@@ -101,6 +110,7 @@ pub fn find(paths: &[PathBuf]) -> (Vec<Found>, Vec<FindError>) {
         let before = found.len();
         let kind = fs::metadata(path);
         match kind {
+            _ if path == Path::new(STDIN) => errors.push(FindError::Stdin),
             Err(error) => errors.push(FindError::Io { path: path.clone(), error }),
             Ok(kind) if kind.is_dir() => {
                 let had = errors.len();

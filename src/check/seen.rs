@@ -66,12 +66,23 @@ impl Seen {
     /// # Errors
     /// It cannot be read to its end: what a cut capture shows is no base for a verdict.
     pub fn read(path: &Path, options: &Options, observer: &mut dyn Observer) -> Result<Self, ReadError> {
-        let mut source = open(path)?;
+        Self::of(&mut open(path)?, &path.display().to_string(), options, observer)
+    }
+
+    /// Reads `source`, which is called `name`, to its end.
+    ///
+    /// # Errors
+    /// As [`Seen::read`].
+    pub fn of(
+        source: &mut CaptureSet,
+        name: &str,
+        options: &Options,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, ReadError> {
         let mut seen = Self::default();
-        let outcome = analysis::analyse(&mut source, options, None, &mut seen, observer);
+        let outcome = analysis::analyse(source, options, None, &mut seen, observer);
         // The sink is memory and has no errors of its own.
-        let file = || path.display().to_string();
-        let outcome = outcome.map_err(|error| SourceError::Io { file: file(), error })?;
+        let outcome = outcome.map_err(|error| SourceError::Io { file: name.to_owned(), error })?;
         if let Some(error) = outcome.source_error {
             return Err(error.into());
         }

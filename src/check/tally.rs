@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::io::{self, BufRead, BufReader};
 
 use serde::Deserialize;
 
@@ -12,6 +11,7 @@ use super::seen::{ReadError, Seen, time_wait_owner};
 use crate::analysis::{Observer, Options};
 use crate::finding::{Initiator, Verdict};
 use crate::report::Aspect;
+use crate::source::{self, Input};
 
 /// Connections, counted. A finding counts once a connection, however often it occurs there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,11 @@ pub struct Tally {
     pub connections: u64,
     /// How many have which word, by aspect.
     pub counts: BTreeMap<(Aspect, String), u64>,
+}
+
+/// Whether a result begins here. A capture begins with none of its first octets, and neither do leading blanks.
+fn is_result(reader: &mut impl BufRead) -> io::Result<bool> {
+    Ok(matches!(reader.fill_buf()?.first(), Some(b'{' | b'[')))
 }
 
 /// Why there is nothing to compare.
@@ -124,18 +129,29 @@ impl Tally {
     ///
     /// # Errors
     /// It is none of these, or ends early.
-    pub fn read(path: &Path, options: &Options, observer: &mut dyn Observer) -> Result<Self, TallyError> {
-        let file = path.display().to_string();
-        let io = |error: io::Error| TallyError::Io { file: file.clone(), error };
-        if !path.is_dir() {
-            let mut first = [0];
-            let mut opened = BufReader::new(File::open(path).map_err(io)?);
-            // A capture begins with neither; leading blanks do not either.
-            if opened.read(&mut first).map_err(io)? == 1 && matches!(first[0], b'{' | b'[') {
-                return Self::of_result(&file, BufReader::new(File::open(path).map_err(io)?));
+    pub fn read(input: Input, options: &Options, observer: &mut dyn Observer) -> Result<Self, TallyError> {
+        let io = |file: &str, error: io::Error| TallyError::Io { file: file.to_owned(), error };
+        match input {
+            Input::Path(path) if path.is_dir() => Ok(Self::of_capture(&Seen::read(&path, options, observer)?)),
+            Input::Path(path) => {
+                let file = path.display().to_string();
+                let mut opened = BufReader::new(File::open(&path).map_err(|error| io(&file, error))?);
+                if is_result(&mut opened).map_err(|error| io(&file, error))? {
+                    return Self::of_result(&file, opened);
+                }
+                Ok(Self::of_capture(&Seen::read(&path, options, observer)?))
+            }
+            Input::Stdin => Self::read(Input::Reader("-".to_owned(), Box::new(io::stdin())), options, observer),
+            Input::Reader(file, reader) => {
+                let mut reader = BufReader::new(reader);
+                if is_result(&mut reader).map_err(|error| io(&file, error))? {
+                    return Self::of_result(&file, reader);
+                }
+                let input = Input::Reader(file.clone(), Box::new(reader));
+                let mut source = source::open(vec![input], source::Options::default()).map_err(ReadError::from)?;
+                Ok(Self::of_capture(&Seen::of(&mut source, &file, options, observer)?))
             }
         }
-        Ok(Self::of_capture(&Seen::read(path, options, observer)?))
     }
 
     fn of_capture(seen: &Seen) -> Self {

@@ -1,12 +1,13 @@
 //! `lastack diff`: two captures or results against each other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 
 use super::Outcome;
 use super::arguments::{AnalysisArguments, Talk};
+use super::input::input_of;
 use super::interrupt::Interrupt;
 use super::output::{Buffering, Output, cannot_write};
 use super::progress::Watch;
@@ -18,7 +19,8 @@ use crate::report::{CompareFormat, write_compared};
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArguments {
-    /// Before: a capture, a directory of rotated captures, or a result of lastack read --format ndjson or json
+    /// Before: a capture, a directory of rotated captures, or a result of lastack read --format ndjson or json; - is
+    /// standard input
     #[arg(value_name = "BEFORE")]
     pub before: PathBuf,
     /// After: the same
@@ -54,11 +56,12 @@ pub enum Form {
 pub fn run(arguments: &DiffArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let options = arguments.timers.options()?;
     let inputs = [arguments.before.clone(), arguments.after.clone()];
+    ensure!(!inputs.iter().all(|input| input == Path::new("-")), "standard input can be only one of the two");
     sandbox::enter(talk.sandbox, &Needs::new(&inputs, arguments.file.as_deref()))?;
     let interrupt = Interrupt::listen()?;
     let mut watch = Watch(&interrupt);
-    let before = Tally::read(&arguments.before, &options, &mut watch)?;
-    let after = Tally::read(&arguments.after, &options, &mut watch)?;
+    let mut tally = |path| Tally::read(input_of(path, &interrupt), &options, &mut watch);
+    let (before, after) = (tally(&arguments.before)?, tally(&arguments.after)?);
     if interrupt.is_pressed() {
         return Ok(Outcome::Interrupted);
     }

@@ -79,19 +79,20 @@ pub fn ready(input: &Input, threads: usize, file: Option<&Path>, talk: &Talk) ->
     Ok(Ready { interrupt, captures, out, place, bar })
 }
 
+/// What `argument` stands for. Standard input that waits ends when Ctrl-C is pressed.
+pub fn input_of(argument: &Path, interrupt: &Interrupt) -> source::Input {
+    match source::Input::from_argument(argument) {
+        source::Input::Stdin => source::Input::Reader("-".to_owned(), interrupt.stdin()),
+        other => other,
+    }
+}
+
 /// Opens the captures.
 ///
 /// # Errors
 /// What [`source::open`] says; the capture filter is none.
 pub fn open(input: &Input, threads: usize, interrupt: &Interrupt) -> anyhow::Result<Captures> {
-    let inputs = input
-        .captures
-        .iter()
-        .map(|capture| match source::Input::from_argument(capture) {
-            source::Input::Stdin => source::Input::Reader("-".to_owned(), interrupt.stdin()),
-            other => other,
-        })
-        .collect();
+    let inputs = input.captures.iter().map(|capture| input_of(capture, interrupt)).collect();
     let ahead = match cores() {
         1 => ReadAhead::Nothing,
         _ if threads == 1 => ReadAhead::Compressed,

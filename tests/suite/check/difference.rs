@@ -135,3 +135,29 @@ fn a_rust_test_makes_demands_on_a_capture() {
     assert!(catch_unwind(|| assert_capture("no/such.pcap")).is_err());
     assert!(check_capture(&capture).passes());
 }
+
+#[test]
+fn one_of_both_may_come_from_standard_input() {
+    let folder = folder("diff_stdin");
+    for (name, connections, resets) in [("clean", 60, 0), ("many", 60, 20)] {
+        write(&folder, name, &service(connections, resets), "");
+        assert_eq!(lastack(&folder, &format!("read {name}.pcap --format ndjson -o {name}.ndjson")).0, 0);
+    }
+    let piped = |line: &str, file: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lastack"));
+        let stdin = fs::File::open(folder.join(file)).unwrap();
+        let output = command.current_dir(&folder).args(line.split_whitespace()).stdin(stdin).output().unwrap();
+        (output.status.code().unwrap(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (_, expected) = lastack(&folder, "diff clean.pcap many.pcap");
+    for file in ["many.pcap", "many.ndjson"] {
+        let (code, shown) = piped("diff clean.pcap -", file);
+        assert_eq!((code, shown), (0, expected.replacen("after  many.pcap:", "after  -:", 1)), "{file}");
+    }
+    let (code, shown) = piped("diff - many.pcap", "clean.pcap");
+    assert_eq!((code, shown), (0, expected.replacen("before clean.pcap:", "before -:", 1)));
+    let (code, shown) = piped("diff - -", "clean.pcap");
+    assert_eq!((code, shown.as_str()), (2, "lastack: standard input can be only one of the two\n"));
+    let (code, shown) = piped("check -", "clean.pcap");
+    assert!(code == 2 && shown.contains("-: standard input cannot be checked"), "{shown}");
+}
