@@ -1,9 +1,10 @@
 //! The progress bar, only where both standard output and standard error are terminals.
 
+use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use super::charset::lacks_utf8;
 use super::interrupt::Interrupt;
@@ -38,12 +39,13 @@ impl<'a> Progress<'a> {
         }
         let (bar, template) = match captures.progress().total {
             Some(total) => {
-                (ProgressBar::new(total), "{bar:10} {bytes}/{total_bytes} {bytes_per_sec} {eta} left, {wide_msg}")
+                (ProgressBar::new(total), "{bar:10} {bytes}/{total_bytes} {bytes_per_sec} {left}{wide_msg}")
             }
             None => (ProgressBar::no_length(), "{spinner} {bytes} {bytes_per_sec}, {wide_msg}"),
         };
         // The templates are constants; a broken one would show as the default style in the first run.
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = style.with_key("left", time_left);
         bar.set_style(if lacks_utf8() { style.progress_chars("#-").tick_chars("-\\|/ ") } else { style });
         Self { bar, interrupt }
     }
@@ -51,6 +53,14 @@ impl<'a> Progress<'a> {
     /// `sink` with the bar taken away before the results come.
     pub fn cleared_before<S: Sink>(&self, sink: S) -> Cleared<S> {
         Cleared { bar: self.bar.clone(), inner: sink }
+    }
+}
+
+/// How long it will take yet, once that can be told.
+fn time_left(state: &ProgressState, out: &mut dyn Write) {
+    if !state.eta().is_zero() {
+        // The bar has no way to say that it could not write.
+        let _ = write!(out, "{:#} left, ", HumanDuration(state.eta()));
     }
 }
 

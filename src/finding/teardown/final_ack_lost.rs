@@ -2,7 +2,7 @@
 
 use crate::base::Side;
 use crate::connection::{Class, Noted, OpenKind};
-use crate::finding::phrase::count;
+use crate::finding::phrase;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -121,7 +121,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let message = format_args!(
             "the last ACK of the close was lost: {} repeated its FIN {} and {end}",
             case.name(side),
-            count(u64::from(times - 1), "time")
+            phrase::times(u64::from(times - 1))
         );
         let mut frames: Vec<u64> = copies.iter().chain(&answers).map(|note| note.frame).collect();
         frames.extend(reset.map(|reset| reset.frame));

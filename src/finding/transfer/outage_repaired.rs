@@ -2,7 +2,7 @@
 
 use crate::base::Side;
 use crate::connection::{Class, Noted};
-use crate::finding::phrase::{count, duration};
+use crate::finding::phrase::{duration, times};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -92,7 +92,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             "{} repeated {} octets {} without an answer for {}, then the connection went on",
             case.name(side),
             last.len,
-            count(run.len() as u64, "time"),
+            times(run.len() as u64),
             duration(answer.time.since(first.time))
         );
         let mut frames: Vec<u64> = run.iter().map(|note| note.frame).collect();

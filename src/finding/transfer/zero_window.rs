@@ -2,7 +2,7 @@
 
 use crate::base::Side;
 use crate::connection::Class;
-use crate::finding::phrase::count;
+use crate::finding::phrase::times;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -63,7 +63,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let message = format_args!(
             "{} closed its window {}; its application did not read",
             case.name(side),
-            count(u64::from(half.zero_windows), "time")
+            times(u64::from(half.zero_windows))
         );
         let frames = closed.iter().map(|note| note.frame);
         ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
