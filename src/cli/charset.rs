@@ -27,7 +27,7 @@ impl<W: Write> Write for Ascii<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut plain = String::with_capacity(bytes.len());
         for chunk in bytes.utf8_chunks() {
-            plain.extend(chunk.valid().chars().map(ascii));
+            plain.extend(chunk.valid().chars().map(plainest));
             plain.extend((!chunk.invalid().is_empty()).then_some('?'));
         }
         self.0.write_all(plain.as_bytes())?;
@@ -39,8 +39,8 @@ impl<W: Write> Write for Ascii<W> {
     }
 }
 
-/// What stands for `character`.
-fn ascii(character: char) -> char {
+/// What stands for `character` where there is only ASCII.
+pub fn plainest(character: char) -> char {
     match character {
         _ if character.is_ascii() => character,
         '─' => '-',
@@ -49,6 +49,8 @@ fn ascii(character: char) -> char {
         '◀' => '<',
         '⋮' => ':',
         '…' | '▇' => '*',
+        '↑' => '^',
+        '↓' => 'v',
         '×' => 'x',
         'µ' => 'u',
         '▁' => '_',

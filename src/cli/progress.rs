@@ -38,9 +38,7 @@ impl<'a> Progress<'a> {
             return Self { bar: ProgressBar::hidden(), interrupt };
         }
         let (bar, template) = match captures.progress().total {
-            Some(total) => {
-                (ProgressBar::new(total), "{bar:10} {bytes}/{total_bytes} {bytes_per_sec} {left}{wide_msg}")
-            }
+            Some(total) => (ProgressBar::new(total), "{bar:10} {bytes}/{total_bytes} {bytes_per_sec} {left}{wide_msg}"),
             None => (ProgressBar::no_length(), "{spinner} {bytes} {bytes_per_sec}, {wide_msg}"),
         };
         // The templates are constants; a broken one would show as the default style in the first run.

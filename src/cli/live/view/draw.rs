@@ -1,6 +1,7 @@
 //! Draws the model. Sober: one screen, text that a monochrome terminal shows as well; colour only for what costs somebody.
 
 use ratatui::Frame;
+use ratatui::buffer::Cell;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
@@ -9,6 +10,7 @@ use ratatui::widgets::{Paragraph, Sparkline};
 use super::findings;
 use super::model::{Life, Model, Page, Row, Sample, TREND_SECONDS};
 use crate::base::{Side, Sides};
+use crate::cli::charset::plainest;
 use crate::cli::live::view::screen::Look;
 use crate::connection::State;
 use crate::finding::Severity;
@@ -71,6 +73,13 @@ pub fn draw(model: &Model, look: &Look, frame: &mut Frame<'_>) {
         Page::Ladder { .. } => " Esc back  ↑↓ scroll  q end".to_owned(),
     };
     frame.render_widget(Paragraph::new(keys).style(look.faint()), foot);
+    if look.is_ascii {
+        let beyond = |cell: &&mut Cell| !cell.symbol().is_ascii();
+        for cell in frame.buffer_mut().content.iter_mut().filter(beyond) {
+            let plain = cell.symbol().chars().next().map_or(' ', plainest);
+            cell.set_char(plain);
+        }
+    }
 }
 
 fn draw_title(model: &Model, frame: &mut Frame<'_>, area: Rect) {

@@ -11,6 +11,7 @@ use super::findings::in_full;
 use super::keys::press;
 use super::model::{Model, Page};
 use crate::analysis::Analysis;
+use crate::cli::charset::lacks_utf8;
 use crate::cli::live::shared::Shared;
 use crate::report::{Canvas, Clock, Detail, LadderInput, Palette, SegmentLog, ladder};
 
@@ -22,6 +23,8 @@ const DRAW_EVERY: Duration = Duration::from_millis(250);
 pub struct Look {
     /// Colours are wanted.
     pub is_coloured: bool,
+    /// The terminal knows no more than ASCII.
+    pub is_ascii: bool,
     /// The clock of the times shown.
     pub clock: Clock,
     /// Text of ladders.
@@ -32,7 +35,8 @@ impl Look {
     /// As `canvas` is.
     pub fn new(canvas: &Canvas) -> Self {
         let plain = Canvas { palette: Palette::Plain, ..canvas.clone() };
-        Self { is_coloured: canvas.palette == Palette::Ansi, clock: canvas.clock.clone(), canvas: plain }
+        let (is_coloured, is_ascii) = (canvas.palette == Palette::Ansi, lacks_utf8());
+        Self { is_coloured, is_ascii, clock: canvas.clock.clone(), canvas: plain }
     }
 }
 

@@ -46,7 +46,7 @@ d.client > ACK
 ";
 
 fn look() -> Look {
-    Look::new(&Canvas::new(80, Palette::Plain, jiff::tz::TimeZone::UTC))
+    Look { is_ascii: false, ..Look::new(&Canvas::new(80, Palette::Plain, jiff::tz::TimeZone::UTC)) }
 }
 
 /// A model of the trace, half a minute after the beginning, and its analysis.
@@ -84,8 +84,12 @@ fn with_model<T>(work: impl FnOnce(&mut Model, &Analysis<'_>) -> T) -> T {
 }
 
 fn screen(model: &Model, width: u16, height: u16) -> String {
+    screen_as(model, &look(), width, height)
+}
+
+fn screen_as(model: &Model, look: &Look, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(model, &look(), frame)).unwrap();
+    terminal.draw(|frame| draw(model, look, frame)).unwrap();
     let buffer = terminal.backend().buffer();
     let line = |y| {
         let line: String = (0..width).map(|x| buffer[(x, y)].symbol()).collect();
@@ -120,6 +124,18 @@ fn the_overview_fits_the_smallest_terminal_and_uses_a_larger_one() {
         for (width, height) in [(1, 1), (20, 5), (79, 3), (240, 80)] {
             assert_eq!(screen(model, width, height).lines().count(), usize::from(height));
         }
+    });
+}
+
+#[test]
+fn a_terminal_without_utf8_is_shown_every_column_in_ascii() {
+    with_model(|model, _| {
+        let plain = screen_as(model, &Look { is_ascii: true, ..look() }, 120, 30);
+        let drawn = screen(model, 120, 30);
+        assert!(!drawn.is_ascii() && plain.is_ascii(), "{plain}");
+        let columns = |text: &str| text.lines().map(|line| line.chars().count()).collect::<Vec<_>>();
+        assert_eq!(columns(&plain), columns(&drawn));
+        assert!(plain.ends_with(" q end  p pause  / filter  s sort  ^v choose  Enter segments  f findings  ? help\n"));
     });
 }
 
