@@ -21,7 +21,7 @@ pub fn capture(bytes: &[u8]) -> u64 {
     let small = Limits { connections_max: 8, past_max: 8 };
     let frames = analyse_into(bytes, Limits::default(), Json::lines(Vec::new()));
     let canvas = Canvas::new(80, Palette::Plain, TimeZone::UTC);
-    let again = analyse_into(bytes, small, Text::new(Vec::new(), canvas, Rows::All, String::new()));
+    let again = analyse_into(bytes, small, Text::new(Vec::new(), canvas, Rows::All, None));
     assert_eq!(frames, again, "what is kept does not decide what is read");
     frames
 }

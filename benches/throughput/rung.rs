@@ -133,7 +133,7 @@ impl Rung {
             Rung::Threads => whole(path, 2, &mut Counted),
             Rung::Text => {
                 let canvas = Canvas::new(80, Palette::Plain, TimeZone::UTC);
-                whole(path, 1, &mut Text::new(io::sink(), canvas, Rows::Few, String::new()))
+                whole(path, 1, &mut Text::new(io::sink(), canvas, Rows::Few, None))
             }
             Rung::Ndjson => whole(path, 1, &mut Json::lines(io::sink())),
         }

@@ -429,7 +429,7 @@ mod tests {
         let lines = |page: &Page| -> Box<dyn Sink> { Box::new(Json::lines(page.clone())) };
         let text = |page: &Page| -> Box<dyn Sink> {
             let canvas = Canvas::new(100, Palette::Plain, jiff::tz::TimeZone::UTC);
-            Box::new(Text::new(page.clone(), canvas, Rows::Few, String::new()))
+            Box::new(Text::new(page.clone(), canvas, Rows::Few, None))
         };
         let mut asides = [Aside::default(), Aside::default()];
         for (sink, other) in [lines, text].iter().zip(&mut asides) {

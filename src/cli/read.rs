@@ -43,7 +43,7 @@ pub fn run(arguments: ReadArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let sink: Box<dyn Sink + '_> = match format {
         Format::Text => {
             let rows = if all { Rows::All } else { Rows::Few };
-            Box::new(Text::new(&mut out, canvas(talk, file), rows, again(&input.captures)))
+            Box::new(Text::new(&mut out, canvas(talk, file), rows, Some(again(&input.captures))))
         }
         Format::Ndjson => Box::new(Json::lines(&mut out)),
         Format::Json | Format::Csv | Format::Zeek => Box::new(Json::array(&mut out)),
@@ -78,7 +78,7 @@ pub fn refuse_later(format: Format) -> anyhow::Result<()> {
 }
 
 /// The captures as a shell takes them, for hints how to see more.
-fn again(captures: &[PathBuf]) -> String {
+pub fn again(captures: &[PathBuf]) -> String {
     let quoted: Vec<String> = captures
         .iter()
         .map(|capture| {

@@ -40,7 +40,7 @@ fn read(sink: &mut dyn Sink) -> Summary {
 }
 
 fn text(out: &mut Vec<u8>) -> Text<&mut Vec<u8>> {
-    Text::new(out, Canvas::new(100, Palette::Plain, TimeZone::UTC), Rows::Few, String::new())
+    Text::new(out, Canvas::new(100, Palette::Plain, TimeZone::UTC), Rows::Few, None)
 }
 
 #[test]

@@ -22,10 +22,12 @@ use super::view::{Feed, Look, Model, Screen};
 use super::watch::{Events, Telling, Told, Watcher};
 use crate::analysis::{self, Analysis, Scribes, decoder};
 use crate::cli::arguments::Talk;
+use crate::cli::charset::{Ascii, lacks_utf8};
 use crate::cli::explain::meant;
 use crate::cli::heap::Heap;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::output::{cannot_write, named};
+use crate::cli::output::{cannot_write, is_terminal, named};
+use crate::cli::read::again;
 use crate::cli::sandbox::{self, Needs, Sandbox};
 use crate::cli::terminal::canvas;
 use crate::cli::{Outcome, say};
@@ -71,9 +73,9 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let place = named(file).map_or_else(|| "standard output".into(), Path::to_path_buf);
     let (out, plain) = destination(file)?;
     let out: Out = Shared::new(out);
-    let text = || {
-        Text::new(out.clone(), canvas(talk, file), Rows::Few, kept.unwrap_or(Path::new("FILE")).display().to_string())
-    };
+    let once_more = kept.map(|kept| again(&[kept.to_path_buf()]));
+    let is_kept = once_more.is_some();
+    let text = || Text::new(out.clone(), canvas(talk, file), Rows::Few, once_more);
     let model = Shared::new(Model::new(&interface));
     let sink: Box<dyn Sink> = match shown {
         Shown::View => Box::new(Both(text(), Feed(model.clone()))),
@@ -177,6 +179,11 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     companions.out.flush().with_context(|| cannot_write(&place))?;
     companions.model.with(|model| companions.metrics.write(&summary, model)).context("cannot write the metrics")?;
     say_what_is_missing(&summary);
+    if shown != Shown::Ndjson && !is_kept && !talk.quiet && io::stderr().is_terminal() {
+        say(format_args!(
+            "the frames were not kept: with --write FILE, lastack show FILE --stream N has one connection in full"
+        ));
+    }
     match ended?.0 {
         End::Limit | End::Asked => Ok(Outcome::Done),
         End::Interrupted => Ok(Outcome::Interrupted),
@@ -243,6 +250,9 @@ fn destination(file: Option<&Path>) -> anyhow::Result<(Box<dyn Write>, File)> {
         Some(name) => File::create(name).with_context(|| cannot_write(name))?,
     };
     let buffered: Box<dyn Write> = match named(file) {
+        None if is_terminal(None) && lacks_utf8() => {
+            Box::new(BufWriter::with_capacity(BUFFER_BYTES, Ascii(io::stdout())))
+        }
         None => Box::new(BufWriter::with_capacity(BUFFER_BYTES, io::stdout())),
         Some(name) => {
             let file = plain.try_clone().with_context(|| cannot_write(name))?;

@@ -178,7 +178,7 @@ impl Findings {
     }
 
     /// Prints every group: first those on the network and its hosts, errors before notes, then those on the capture.
-    pub fn write(&self, out: &mut impl Write, canvas: &Canvas, again: &str) -> io::Result<()> {
+    pub fn write(&self, out: &mut impl Write, canvas: &Canvas, again: Option<&str>) -> io::Result<()> {
         let paint = canvas.palette;
         if self.groups.is_empty() {
             return writeln!(out, "\nNothing to report: no findings.");
@@ -270,7 +270,7 @@ impl Pile {
         format!(": {}", words.join(", "))
     }
 
-    fn write(&self, out: &mut impl Write, canvas: &Canvas, again: &str) -> io::Result<()> {
+    fn write(&self, out: &mut impl Write, canvas: &Canvas, again: Option<&str>) -> io::Result<()> {
         let (paint, name) = (canvas.palette, self.name);
         let role = Role::from(self.severity);
         let often = match (self.occurrences, self.connections) {
@@ -309,8 +309,9 @@ impl Pile {
         }
         let rest = self.occurrences - self.examples.len() as u64;
         if rest > 0 {
-            let command = format!("lastack read {again} --all --finding {name}");
-            let hint = hint(&format!("  and {} more", count(rest)), &command, canvas.width);
+            let lead = format!("  and {} more", count(rest));
+            let command = again.map(|again| format!("lastack read {again} --all --finding {name}"));
+            let hint = command.map_or(lead.clone(), |command| hint(&lead, &command, canvas.width));
             writeln!(out, "{}", paint.paint(Role::Faint, hint))?;
         }
         Ok(())

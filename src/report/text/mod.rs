@@ -37,7 +37,7 @@ pub enum Rows {
 pub struct Text<W> {
     out: W,
     canvas: Canvas,
-    again: String,
+    again: Option<String>,
     capture: CaptureRecord,
     findings: Findings,
     table: Table,
@@ -46,9 +46,9 @@ pub struct Text<W> {
 }
 
 impl<W: Write> Text<W> {
-    /// Writes to `out` as `canvas` says. `again` names the captures as a shell
-    /// takes them, for hints how to see more.
-    pub fn new(out: W, canvas: Canvas, rows: Rows, again: String) -> Self {
+    /// Writes to `out` as `canvas` says. `again` names the captures as a shell takes them, for hints how to see more; none where
+    /// nobody can read them again.
+    pub fn new(out: W, canvas: Canvas, rows: Rows, again: Option<String>) -> Self {
         Self {
             out,
             canvas,
@@ -67,8 +67,8 @@ impl<W: Write> Text<W> {
             write_title(&mut self.out, &self.canvas, verdict)?;
             write_answers(&mut self.out, &self.canvas, verdict)?;
         }
-        if let Some(verdict) = self.first.first() {
-            let command = format!("lastack show {} --stream {}", self.again, verdict.stream);
+        if let (Some(verdict), Some(again)) = (self.first.first(), &self.again) {
+            let command = format!("lastack show {again} --stream {}", verdict.stream);
             let hint = hint("Segment by segment", &command, self.canvas.width);
             writeln!(self.out, "\n{}", self.canvas.palette.paint(Role::Faint, hint))?;
         }
@@ -149,12 +149,12 @@ impl<W: Write> Sink for Text<W> {
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         self.tally.headline(&mut self.out, &self.canvas, &self.capture, summary.connections)?;
-        self.findings.write(&mut self.out, &self.canvas, &self.again)?;
+        self.findings.write(&mut self.out, &self.canvas, self.again.as_deref())?;
         if self.first.len() <= ANSWERED_IN_FULL_MAX {
             self.first.sort_by_key(|verdict| verdict.stream);
             self.answers()?;
         } else {
-            self.table.write(&mut self.out, &self.canvas, &self.again)?;
+            self.table.write(&mut self.out, &self.canvas, self.again.as_deref())?;
         }
         accounting::write(&mut self.out, &self.canvas, summary)?;
         self.out.flush()
@@ -170,7 +170,7 @@ mod tests {
     fn render(width: usize, verdicts: &[Verdict], rows: Rows) -> String {
         let canvas = Canvas::new(width, Palette::Plain, jiff::tz::TimeZone::UTC);
         let mut out = Vec::new();
-        let mut text = Text::new(&mut out, canvas, rows, "shop.pcapng".to_owned());
+        let mut text = Text::new(&mut out, canvas, rows, Some("shop.pcapng".to_owned()));
         text.capture(&sample::capture()).unwrap();
         verdicts.iter().for_each(|verdict| text.connection(verdict).unwrap());
         text.late(&sample::late()).unwrap();
@@ -224,7 +224,7 @@ mod tests {
     fn nothing_found_and_nothing_there_are_both_said() {
         let canvas = Canvas::new(80, Palette::Plain, jiff::tz::TimeZone::UTC);
         let mut out = Vec::new();
-        let mut text = Text::new(&mut out, canvas, Rows::Few, "shop.pcapng".to_owned());
+        let mut text = Text::new(&mut out, canvas, Rows::Few, Some("shop.pcapng".to_owned()));
         text.capture(&sample::capture()).unwrap();
         let summary = Summary { frames: 3, non_tcp: 3, truncated: true, ..Summary::default() };
         text.summary(&summary).unwrap();

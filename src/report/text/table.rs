@@ -121,7 +121,7 @@ impl Table {
     }
 
     /// Prints the table and how to see what it leaves out.
-    pub fn write(&mut self, out: &mut impl Write, canvas: &Canvas, again: &str) -> io::Result<()> {
+    pub fn write(&mut self, out: &mut impl Write, canvas: &Canvas, again: Option<&str>) -> io::Result<()> {
         let all = self.rows == Rows::All || self.seen <= ROWS_MAX as u64;
         let mut rows: Vec<&Row> = if all { self.first.iter().collect() } else { self.worst.values().collect() };
         let worst = self.worst.values().next().or(rows.first().copied()).map(|row| row.stream);
@@ -144,6 +144,7 @@ impl Table {
         if !rows.is_empty() {
             Grid::fit(&rows, canvas).write(out, canvas, &rows)?;
         }
+        let Some(again) = again else { return Ok(()) };
         let mut hints = Vec::new();
         if !all {
             let lead = format!("All {}", counted(self.seen, "connection"));
