@@ -13,7 +13,7 @@ use lastack::decode::{Decoder, FrameKind, Item};
 use lastack::finding::{Thresholds, diagnose};
 use lastack::report::{Canvas, Json, Palette, Rows, Sink, Summary, Text};
 use lastack::segment::{Flags, Marks, MultipathEnd, OptionOrder, SackBlock, Segment, TcpOptions, Timestamps};
-use lastack::source::{self, Frame, Input, LinkType, Options, script};
+use lastack::source::{self, Frame, Input, LinkType, Options, Source, script};
 use lastack::table::Limits;
 
 /// A whole capture: read, decoded, tracked, diagnosed and printed both ways. Gives how many frames it held.
@@ -67,6 +67,39 @@ pub fn connection(bytes: &[u8]) -> usize {
     }
     steps + tracked.as_ref().map_or(0, look_back)
 }
+
+/// A capture of which some frames are stamped with any time at all: what is judged by time stays within 64 bits. The first octet says of
+/// how many frames; for each follow two octets that choose it, and eight of nanoseconds. Gives how many segments there were.
+pub fn stamps(bytes: &[u8]) -> usize {
+    let Some((&count, rest)) = bytes.split_first() else { return 0 };
+    let Some((records, capture)) = rest.split_at_checked(usize::from(count % 32) * STAMP_LEN) else { return 0 };
+    let input = Input::Reader("fuzz".to_owned(), Box::new(Cursor::new(capture.to_vec())));
+    let Ok(mut set) = source::open(vec![input], Options::default()) else { return 0 };
+    let (mut decoder, mut items) = (Decoder::default(), Vec::new());
+    while let Ok(Some(frame)) = set.next_frame() {
+        decoder.decode(&frame, |item| items.push(*item));
+    }
+    for &[low, high, ref ns @ ..] in records.as_chunks::<STAMP_LEN>().0 {
+        let at = usize::from(u16::from_le_bytes([low, high]));
+        let stamp = Timestamp(i64::from_le_bytes(*ns));
+        match items.get_mut(at) {
+            Some(Item::Segment(segment)) => segment.time = stamp,
+            Some(Item::IcmpError(error)) => error.time = stamp,
+            None => {}
+        }
+    }
+    let mut sink = Json::lines(Vec::new());
+    let mut analysis = Analysis::new(&analysis::Options::default(), &mut sink);
+    for item in &items {
+        let taken = analysis.advance(item.time()).and_then(|()| analysis.take(&mut vec![*item]));
+        taken.expect("memory takes every record");
+    }
+    analysis.finish(false).expect("memory takes every record");
+    items.len()
+}
+
+/// Octets that stamp one frame.
+pub const STAMP_LEN: usize = 10;
 
 /// A text trace: what can be read can be printed, and read again it is the same.
 pub fn script(bytes: &[u8]) -> usize {

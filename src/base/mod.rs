@@ -15,5 +15,5 @@ pub use frame::FrameNumber;
 pub(crate) use nearest::nearest;
 pub use seq::Seq;
 pub use side::{Side, Sides};
-pub use time::Timestamp;
+pub use time::{SPAN_MAX_NS, Timestamp};
 pub(crate) use words::words;

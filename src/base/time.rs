@@ -7,6 +7,12 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Timestamp(pub i64);
 
+/// The longest time between two moments, ns: 73 years. Stamps that lie farther apart are damaged, and what is judged by them may
+/// double a time or add a few up without leaving 64 bits.
+pub const SPAN_MAX_NS: i64 = (1 << 61) - 1;
+
+const SPAN_MIN_NS: i64 = -SPAN_MAX_NS;
+
 impl Timestamp {
     /// From whole seconds and nanoseconds; saturates.
     #[inline]
@@ -14,10 +20,14 @@ impl Timestamp {
         Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos as i64))
     }
 
-    /// Nanoseconds from `earlier` to `self`, negative when `self` is the earlier one; saturates.
+    /// Nanoseconds from `earlier` to `self`, negative when `self` is the earlier one; [`SPAN_MAX_NS`] at most.
     #[inline]
     pub const fn since(self, earlier: Timestamp) -> i64 {
-        self.0.saturating_sub(earlier.0)
+        match self.0.saturating_sub(earlier.0) {
+            SPAN_MAX_NS.. => SPAN_MAX_NS,
+            ..=SPAN_MIN_NS => SPAN_MIN_NS,
+            ns => ns,
+        }
     }
 
     /// This moment `nanos` later; saturates.
@@ -100,8 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn differences_saturate_instead_of_wrapping() {
-        assert_eq!(Timestamp(i64::MAX).since(Timestamp(i64::MIN)), i64::MAX);
+    fn differences_are_bounded_instead_of_wrapping() {
+        let (first, last) = (Timestamp(i64::MIN), Timestamp(i64::MAX));
+        assert_eq!((last.since(first), first.since(last)), (SPAN_MAX_NS, -SPAN_MAX_NS));
+        assert_eq!(Timestamp(0).since(Timestamp(-SPAN_MAX_NS)), SPAN_MAX_NS);
+        assert_eq!(Timestamp(SPAN_MAX_NS).since(Timestamp(1)), SPAN_MAX_NS - 1);
         assert_eq!(Timestamp::from_parts(i64::MAX, 0), Timestamp(i64::MAX));
     }
 }

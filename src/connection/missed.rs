@@ -62,7 +62,8 @@ impl Hindsight<'_> {
             return None;
         }
         let rtt_ns = &self.arrivals.rtt_ns;
-        let repeated_after = REPEATED_ROUND_TRIPS * (rtt_ns.client.unwrap_or(0) + rtt_ns.server.unwrap_or(0));
+        let round_trip_ns = rtt_ns.client.unwrap_or(0) + rtt_ns.server.unwrap_or(0);
+        let repeated_after = round_trip_ns.saturating_mul(REPEATED_ROUND_TRIPS);
         let is_quiet = self.horizon.since(fin.time) >= repeated_after.max(REPEATED_NS_MAX);
         is_quiet.then(|| MissedAck { fin, acknowledged_at: fin.time.plus(rtt_ns[!closer].unwrap_or(0)) })
     }

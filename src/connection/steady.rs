@@ -11,13 +11,19 @@ use crate::base::Side;
 use crate::segment::{Flags, Marks, Segment};
 
 impl Connection {
+    /// How long nothing was said before `segment`, ns. Of plain progress that is no more than before, so that it needs no other bound.
+    #[inline]
+    fn silence_before(&self, segment: &Segment) -> i64 {
+        segment.time.0.saturating_sub(self.end.0)
+    }
+
     /// Takes `segment` if it is plain progress; changes nothing otherwise.
     #[inline]
     pub(super) fn step_steadily(&mut self, side: Side, segment: &Segment) -> bool {
         if !self.is_steady(side, segment) {
             return false;
         }
-        let silence = segment.time.since(self.end);
+        let silence = self.silence_before(segment);
         if silence > self.longest_silence.0 {
             self.longest_silence = (silence, segment.frame.0);
         }
@@ -85,7 +91,7 @@ impl Connection {
         if !is_plain {
             return false;
         }
-        let silence = segment.time.since(self.end);
+        let silence = self.silence_before(segment);
         let goes_on = segment.seq == own.nxt
             && own.is_known()
             && own.ttl.is_some()

@@ -17,7 +17,7 @@ const JITTER_NS: i64 = 1_000_000;
 impl Thresholds {
     /// A silence of this length is told of.
     pub(super) fn is_idle(&self, silence_ns: i64) -> bool {
-        silence_ns > 0 && silence_ns + JITTER_NS >= self.idle_ns
+        silence_ns > 0 && silence_ns >= self.idle_ns - JITTER_NS
     }
 }
 

@@ -52,6 +52,24 @@ fn senseless_conversations_have_a_bounded_history() {
 }
 
 #[test]
+fn stamps_of_any_age_are_judged_without_leaving_their_bounds() {
+    const NS: [i64; 8] = [0, 1, i64::MAX, i64::MIN, i64::MAX - 807, 1 << 61, -(1 << 60), 2_000_000_000_000_000_000];
+    let mut rng = Rng::with_seed(93);
+    let stamped = |capture: Vec<u8>| {
+        let records = (0..rng.u8(0..16)).flat_map(|_| {
+            let ns = if rng.bool() { NS[rng.usize(0..NS.len())] } else { rng.i64(..) };
+            [&rng.u16(0..40).to_le_bytes()[..], &ns.to_le_bytes()].concat()
+        });
+        let records: Vec<u8> = records.collect();
+        [&[(records.len() / targets::STAMP_LEN) as u8][..], &records, &capture].concat()
+    };
+    let seeds: Vec<Vec<u8>> = captures().into_iter().map(stamped).collect();
+    let mut segments = 0;
+    run("stamps", &seeds, |bytes| segments += targets::stamps(bytes));
+    assert!(segments > ROUNDS as usize, "mutation left hardly a segment standing: {segments}");
+}
+
+#[test]
 fn traces_are_refused_or_survive_printing() {
     let trace = include_bytes!("fuzz/trace.txt").to_vec();
     assert!(targets::script(&trace) > 0, "the seed itself is refused");

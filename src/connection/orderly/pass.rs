@@ -3,7 +3,7 @@
 use super::super::brief::{Plain, TakeUsual, Unpacked, Unpacking, Usual};
 use super::course::{Course, Stage, Turn};
 use super::{Abort, LastPayload, Letters, Place, Sent, Sighting, Waking};
-use crate::base::{Seq, Side, Sides, Timestamp};
+use crate::base::{SPAN_MAX_NS, Seq, Side, Sides, Timestamp};
 use crate::connection::profile::Greeting;
 use crate::connection::step::SILENCE_NS;
 use crate::segment::{Flags, Marks, Segment};
@@ -221,11 +221,12 @@ impl Middle<'_> {
         let &Plain { side, time, frame, span, ack, payload_len, .. } = segment;
         let now = Place { time, frame };
         if span > self.longest {
-            self.longest = span;
-            if span >= SILENCE_NS {
+            let span = span.min(SPAN_MAX_NS);
+            if span >= SILENCE_NS && span > self.longest {
                 let ends = if is_fin { Flags::FIN } else { Flags::empty() };
                 *self.waking = Some(Waking { at: now, side: Side::BOTH[side], ends, octets: payload_len });
             }
+            self.longest = span;
         }
         let own = &mut *self.counts[side];
         own.frames += 1;
