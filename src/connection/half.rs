@@ -142,8 +142,13 @@ impl Half {
         let Some(start) = self.start else { return 0 };
         let una = self.acked.unwrap_or(start);
         let syn = u32::from(self.isn == Some(una));
+        self.in_flight_beyond(una + syn)
+    }
+
+    /// Octets sent from `acked` on, the FIN left out.
+    pub fn in_flight_beyond(&self, acked: Seq) -> u64 {
         let sent_to = self.fin.filter(|fin| fin.before(self.nxt)).unwrap_or(self.nxt);
-        u64::try_from(sent_to.since(una + syn)).unwrap_or(0)
+        u64::try_from(sent_to.since(acked)).unwrap_or(0)
     }
 
     /// The FIN was sent and its acknowledgment seen.

@@ -7,7 +7,7 @@ use super::noted::Noted;
 use super::step::Connection;
 use super::words::{Frames, OpenKind};
 use crate::base::{Seq, Side};
-use crate::segment::Flags;
+use crate::segment::{Flags, IcmpError};
 
 /// How it began, with the frames that show it and the handshake's round trip.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,7 +79,9 @@ fn kind(hindsight: &Hindsight<'_>) -> OpenKind {
     let completed = completing_ack(hindsight).is_some();
     let reset = hindsight.notes.iter().find(|note| note.is_rst());
     if !completed {
-        if client.syns == 0 && client.frames == 0 && server.payload_bytes > 0 {
+        // The SYN-ACK may carry payload itself (RFC 7413).
+        let speaks = server.last_payload().is_some_and(|data| !data.is_syn_ack());
+        if client.syns == 0 && client.frames == 0 && speaks {
             // One direction only: the server speaks as only an open connection does.
             return OpenKind::ThreeWay;
         }
@@ -138,7 +140,13 @@ fn kind_unanswered(hindsight: &Hindsight<'_>) -> OpenKind {
     if later && agrees && hindsight.client_goes_on_open() {
         return OpenKind::ThreeWay;
     }
-    if connection.icmp_errors.iter().any(|error| is_hard(error) && error.seq == client.isn.unwrap_or_default()) {
+    // Who sends its SYN again has not taken it for the end (macOS and the BSDs wait for more of them).
+    let is_heeded = |error: &IcmpError| {
+        let goes_on = |note: &Noted| note.is_syn() && note.side == Side::Client && note.frame > error.frame.0;
+        !hindsight.notes.iter().any(goes_on)
+    };
+    let is_own = |error: &&IcmpError| is_hard(error) && error.seq == client.isn.unwrap_or_default();
+    if connection.icmp_errors.iter().filter(is_own).any(is_heeded) {
         return OpenKind::Rejected;
     }
     if hindsight.notes.iter().any(|note| note.is_rst() && note.side == Side::Client) {

@@ -116,8 +116,7 @@ impl ResetSeen {
         if side == self.noted.side || !self.noted.flags.contains(Flags::ACK) {
             return self.lost(side);
         }
-        let unacknowledged = self.before[side].nxt.since(self.noted.ack);
-        self.lost(side).min(u64::try_from(unacknowledged).unwrap_or(0))
+        self.lost(side).min(self.before[side].in_flight_beyond(self.noted.ack))
     }
 
     /// SND.NXT of the RST's sender as far as it was seen.

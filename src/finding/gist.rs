@@ -1,6 +1,7 @@
 //! What totals need of a connection: what became of it and what was found, without words and frames. Most connections of a
 //! large capture are only ever counted.
 
+use super::reset::ignored;
 use super::verdict::{CloseKind, Finding, Initiator, OpenKind, Origin, Reset, StateStep, Verdict};
 use crate::base::{Endpoint, Side, Sides, Timestamp};
 use crate::connection::{Connection, Lifecycle, Orderly, State};
@@ -81,6 +82,12 @@ impl<'a> Gist<'a> {
         let accepted = self.resets.iter().find(|reset| reset.accepted);
         let own = || self.resets.iter().find(|reset| reset.origin != Origin::Middlebox);
         accepted.or_else(own).or(self.resets.first())
+    }
+
+    /// The reset that ended it at its sender's end was not taken at the other.
+    pub fn is_reset_in_vain(&self) -> bool {
+        let is_ignored = || self.findings.iter().any(|finding| finding.name == ignored::ENTRY.name);
+        self.ending_reset().is_some_and(|reset| !reset.accepted) && is_ignored()
     }
 }
 

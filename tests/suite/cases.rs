@@ -3,6 +3,7 @@
 mod between;
 mod crossed;
 mod half_closed;
+mod sentences;
 
 use lastack::analysis::{Analysis, Options};
 use lastack::base::Side;

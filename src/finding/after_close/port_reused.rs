@@ -1,5 +1,7 @@
 //! `port-reused`: the same four numbers again.
 
+use std::fmt;
+
 use crate::base::Seq;
 use crate::connection::OpenKind;
 use crate::finding::phrase::duration;
@@ -76,25 +78,30 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         (Some(now), Some(then)) => Seq(now.value).after(Seq(then)),
         _ => false,
     };
-    let legal = beyond || newer || gap >= time_wait;
+    let never_opened = old.syn_unanswered && past.half(connection.endpoint(!syn.side)).base.is_none();
+    let legal = beyond || newer || gap >= time_wait || never_opened;
     let server_old = past.half(connection.endpoint(!syn.side)).nxt;
     let proof = case
         .notes(|note| note.is_syn_ack() && server_old.is_some_and(|nxt| note.seq == nxt + LINUX_TIME_WAIT_OFFSET))
         .next();
     let words = match (proof, legal) {
+        _ if never_opened => "; that had never opened, and nothing is left of it",
         (Some(_), _) => "; the SYN-ACK's number proves that it replaced a TIME-WAIT",
         (None, true) => "; its number or timestamp allows it",
         (None, false) => "; neither its number nor its timestamp allows it",
     };
     let within = if gap < time_wait { "within" } else { "after" };
+    let wait = fmt::from_fn(|f| match never_opened {
+        true => Ok(()),
+        false => write!(f, " ({within} TIME-WAIT of the {} profile)", stack.name),
+    });
     let message = format_args!(
-        "the same addresses and ports as stream {}, {} after that ended ({within} TIME-WAIT of the {} profile){words}",
+        "the same addresses and ports as stream {}, {} after that ended{wait}{words}",
         past.stream,
-        duration(gap),
-        stack.name
+        duration(gap)
     );
     // Only the length of TIME-WAIT allows it, and that is another with another stack.
-    let rests_on_time = proof.is_none() && !beyond && !newer && legal;
+    let rests_on_time = proof.is_none() && !beyond && !newer && !never_opened && legal;
     let confidence = if rests_on_time && !stack.is_known() { Confidence::Medium } else { Confidence::High };
     let frames = [Some(syn.frame), proof.map(|note| note.frame)].into_iter().flatten();
     ENTRY

@@ -123,11 +123,15 @@ fn weigh(quiet: i64) -> Confidence {
     if quiet < EXCERPT_NS { Confidence::High } else { Confidence::Low }
 }
 
-/// The same of a life that was told in short. One end that has closed is told of by `close-wait-stuck`.
+/// The same of a life that was told in short. One end that had closed for long enough is told of by `close-wait-stuck`.
 pub(in crate::finding) fn of_orderly(orderly: &Orderly, found: &mut Found) {
-    if orderly.close != CloseKind::None || orderly.fins.client.is_some() || orderly.fins.server.is_some() {
+    let waiting = orderly.close_waiting();
+    let had_time =
+        waiting.is_some_and(|(_, since)| orderly.horizon.since(since) >= close_wait_stuck::CLOSED_AT_ONCE_NS);
+    if orderly.close != CloseKind::None || had_time {
         return;
     }
     let last = Place { time: orderly.end, frame: orderly.last_frame };
-    tell((orderly.horizon.since(orderly.end), None), last, orderly.evicted, found);
+    let closed = waiting.map(|(waits, _)| !waits);
+    tell((orderly.horizon.since(orderly.end), closed), last, orderly.evicted, found);
 }

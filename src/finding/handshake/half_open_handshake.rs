@@ -60,13 +60,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let syn_acks: Vec<_> = case.notes(|note| note.is_syn_ack()).collect();
     let Some(first) = syn_acks.first() else { return };
     let quiet = case.life.horizon.since(case.connection.end);
-    let confidence = match syn_acks.len() > 1 || quiet > 1_000_000_000 {
+    let retries = Retries::of_syn_acks(&case.life.notes, Side::Server).filter(|retries| !retries.is_alone());
+    // Copies that the network made say nothing.
+    let confidence = match retries.is_some() || quiet > 1_000_000_000 {
         // A client that was not captured may have acknowledged it.
         true if case.connection.halves.client.frames == 0 => Confidence::Medium,
         true => Confidence::High,
         false => Confidence::Low,
     };
-    let retries = Retries::of_syn_acks(&case.life.notes, Side::Server).filter(|retries| !retries.is_alone());
     let end = fmt::from_fn(|f| {
         let Some(retries) = &retries else { return Ok(()) };
         let (stack, horizon) = (&case.life.profiles.server, case.life.horizon);

@@ -1,6 +1,7 @@
 //! `simultaneous-open`: both ends sent SYN.
 
-use crate::connection::OpenKind;
+use crate::base::Side;
+use crate::connection::{OpenKind, State};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -50,9 +51,12 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     }
     let syns: Vec<_> = case.notes(|note| note.is_syn()).collect();
     let Some(first) = syns.first() else { return };
-    let message = format_args!(
-        "{} and {} opened at the same time: their SYNs crossed",
-        case.connection.client, case.connection.server
-    );
-    ENTRY.draft(Confidence::High, first.time, case.life.opening.frames.iter().copied(), message).push(found);
+    let is_open =
+        Side::BOTH.into_iter().any(|side| case.life.states[side].iter().any(|step| step.state != State::SynSent));
+    let (what, confidence) = match is_open {
+        true => ("opened at the same time: their SYNs crossed", Confidence::High),
+        false => ("both sent a SYN, and the capture shows neither acknowledged", Confidence::Medium),
+    };
+    let message = format_args!("{} and {} {what}", case.connection.client, case.connection.server);
+    ENTRY.draft(confidence, first.time, case.life.opening.frames.iter().copied(), message).push(found);
 }

@@ -7,7 +7,7 @@ use super::{Inquiry, Judgement};
 use crate::base::Side;
 use crate::connection::{Abort, Noted, Orderly, Profile, UnreadData};
 use crate::finding::case::Words;
-use crate::finding::phrase::duration;
+use crate::finding::phrase::{count, duration};
 use crate::finding::verdict::{Cause, Confidence, Family, Origin, Reset};
 use crate::segment::Flags;
 
@@ -41,6 +41,8 @@ pub(super) struct Sight<'a> {
     pub stack: &'a Profile,
     /// The reset acknowledges.
     pub acknowledges: bool,
+    /// Where it stands among its sender's numbers.
+    pub place: Place,
     /// Nothing had come that could lie unread.
     pub is_empty: bool,
     /// The end that aborted had said nothing, as far as the capture goes.
@@ -65,6 +67,57 @@ pub(super) struct Sight<'a> {
     pub rtt_ns: Option<i64>,
 }
 
+/// Where an abort stands among its sender's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At the next one, or at that of its FIN.
+    Next,
+    /// So many octets beyond the next one that the capture shows.
+    Beyond(u64),
+    /// So many octets before the next one.
+    Before(u64),
+    /// Nothing else of its sender's data was captured.
+    Unknown,
+}
+
+impl Place {
+    fn of(inquiry: &Inquiry<'_>) -> Self {
+        let (sender, seq) = (inquiry.sender(), inquiry.noted.seq);
+        if !sender.is_known() || inquiry.connection.shows_controls_alone() {
+            return Self::Unknown;
+        }
+        let octets = i64::from(seq.since(sender.nxt));
+        match octets {
+            _ if sender.fin == Some(seq) => Self::Next,
+            0 => Self::Next,
+            1.. => Self::Beyond(octets.unsigned_abs()),
+            _ => Self::Before(octets.unsigned_abs()),
+        }
+    }
+
+    /// What the header shows.
+    fn words(self) -> impl fmt::Display {
+        fmt::from_fn(move |f| match self {
+            Self::Next => f.write_str("it acknowledges, and stands at its sender's next number"),
+            Self::Beyond(octets) => {
+                write!(
+                    f,
+                    "it acknowledges, and stands {} beyond what was captured of its sender",
+                    count(octets, "octet")
+                )
+            }
+            Self::Before(octets) => write!(
+                f,
+                "it acknowledges as an abort does, though it stands {} before its sender's next number",
+                count(octets, "octet")
+            ),
+            Self::Unknown => {
+                f.write_str("it acknowledges as an abort does, and its sender's other numbers were not captured")
+            }
+        })
+    }
+}
+
 impl<'a> Sight<'a> {
     fn of(inquiry: &Inquiry<'a>) -> Self {
         let (sender, receiver, noted) = (inquiry.sender(), inquiry.receiver(), inquiry.noted);
@@ -76,6 +129,7 @@ impl<'a> Sight<'a> {
             from: inquiry.from(),
             stack: &inquiry.life.profiles[inquiry.from()],
             acknowledges,
+            place: Place::of(inquiry),
             is_empty: has_received_nothing(inquiry),
             is_mute: sender.payload_bytes == 0 && sender.gaps.is_empty(),
             is_whole: !inquiry.connection.has_controls_alone(),
@@ -103,12 +157,25 @@ pub(super) fn judge(inquiry: &Inquiry<'_>) -> Judgement {
 
 /// The same by what the packets show.
 pub(super) fn judge_by(sight: &Sight<'_>, words: Words) -> Judgement {
-    let shape = if sight.acknowledges {
-        "it acknowledges, and stands at its sender's next number: a live socket was aborted"
-    } else {
-        "it stands at the next number of a sender that was there a moment before, and the peer had closed: Windows aborts a live socket so, without ACK"
-    };
-    if let Some(nothing) = nothing_received(sight, words, shape) {
+    let judgement = judge_shaped(sight, words);
+    match sight.place {
+        // No stack numbers its abort so, unless the peer has taken back window.
+        Place::Before(_) => {
+            let rivals = judgement.rivals.into_iter().chain([Cause::Injected]).collect();
+            Judgement { confidence: Confidence::Low, rivals, ..judgement }
+        }
+        Place::Next | Place::Beyond(_) | Place::Unknown => judgement,
+    }
+}
+
+fn judge_shaped(sight: &Sight<'_>, words: Words) -> Judgement {
+    let shape = fmt::from_fn(|f| {
+        match sight.acknowledges {
+        true => write!(f, "{}: a live socket was aborted", sight.place.words()),
+        false => f.write_str("it stands at the next number of a sender that was there a moment before, and the peer had closed: Windows aborts a live socket so, without ACK"),
+    }
+    });
+    if let Some(nothing) = nothing_received(sight, words, &shape) {
         return nothing;
     }
     let stack = sight.stack;
@@ -193,7 +260,7 @@ impl Odds {
 }
 
 /// Nothing had come, so nothing could be unread: what the packets decide.
-fn nothing_received(sight: &Sight<'_>, words: Words, shape: &str) -> Option<Judgement> {
+fn nothing_received(sight: &Sight<'_>, words: Words, shape: &impl fmt::Display) -> Option<Judgement> {
     if !sight.is_empty {
         return None;
     }
@@ -257,6 +324,7 @@ pub(super) fn of_orderly(orderly: &Orderly, abort: &Abort, words: Words) -> Rese
         from,
         stack: &orderly.profiles[from],
         acknowledges: true,
+        place: Place::Next,
         is_empty: orderly.sent[!from].payload_bytes == 0 || abort.had <= 0,
         is_mute: orderly.sent[from].payload_bytes == 0,
         is_whole: true,

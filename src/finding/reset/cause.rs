@@ -61,8 +61,10 @@ fn reply(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     }
     if let Some(forged) = ended_by_forgery(inquiry) {
         let evidence = format!(
-            "it answers frame {} with that segment's own acknowledgment as number and no window: there is no socket, since the forged reset in frame {} had ended it",
-            trigger.frame, forged.frame
+            "it answers frame {} with {}: there is no socket, since the forged reset in frame {} had ended it",
+            trigger.frame,
+            reply_shape(inquiry),
+            forged.frame
         );
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[], evidence);
     }
@@ -321,12 +323,21 @@ fn reply_to_data_in_flight(inquiry: &Inquiry<'_>) -> Judgement {
     Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::AfterFin], evidence)
 }
 
+/// How the header of a reply shows it; that of a stack has no window.
+fn reply_shape(inquiry: &Inquiry<'_>) -> &'static str {
+    match inquiry.noted.window {
+        0 => "that segment's own acknowledgment as number and no window",
+        _ => "that segment's own acknowledgment as number",
+    }
+}
+
 /// The sender shows no close of its own, and yet has no socket.
 fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     let silence = inquiry.seen.before[inquiry.from()].last.map_or(0, |last| trigger.time.since(last.time));
     let shape = format!(
-        "it answers frame {} with that segment's own acknowledgment as number and no window: there is no socket, and it had sent neither FIN nor RST",
-        trigger.frame
+        "it answers frame {} with {}: there is no socket, and it had sent neither FIN nor RST",
+        trigger.frame,
+        reply_shape(inquiry)
     );
     if let Some(clue) = inquiry.effect.between {
         return made_between(clue, trigger, silence);
@@ -495,7 +506,9 @@ fn unknown(inquiry: &Inquiry<'_>) -> Judgement {
         let evidence = "nothing but the reset was captured".to_owned();
         return Judgement::new(Cause::Unknown, Confidence::Low, &[], evidence);
     }
-    let evidence = if sender.is_known() && inquiry.noted.seq == sender.nxt {
+    let evidence = if !sender.is_known() {
+        "it answers no segment that was captured within a round trip, and nothing else of its sender was captured"
+    } else if inquiry.noted.seq == sender.nxt {
         "it stands at its sender's next number, but has no ACK as an abort has, and answers no segment that was captured within a round trip"
     } else {
         "it answers no segment that was captured within a round trip and is not at its sender's next number"

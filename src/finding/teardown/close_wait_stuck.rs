@@ -112,6 +112,9 @@ impl Stuck {
 pub(in crate::finding) fn of_orderly(orderly: &Orderly, thresholds: &Thresholds, found: &mut Found) {
     let Some((side, since)) = orderly.close_waiting() else { return };
     let lasted = orderly.horizon.since(since);
+    if lasted < CLOSED_AT_ONCE_NS {
+        return;
+    }
     let weight = weigh(lasted, thresholds);
     let stuck = Stuck { side, endpoint: orderly.endpoint(side), since, lasted, weight, evicted: orderly.evicted };
     stuck.tell([orderly.closing_frame(), orderly.fin_acked.map(|ack| ack.frame)], found);
@@ -124,6 +127,9 @@ fn weigh(quiet: i64, thresholds: &Thresholds) -> (Confidence, Severity) {
         _ => (Confidence::Low, Severity::Note),
     }
 }
+
+/// No application has had the time to notice that its peer closed, ns: less than a delayed acknowledgment waits.
+pub(in crate::finding) const CLOSED_AT_ONCE_NS: i64 = 20_000_000;
 
 /// Shorter than this is how long applications take to notice and close, ns.
 const STUCK_NS_MIN: i64 = 1_000_000_000;
@@ -147,5 +153,6 @@ fn waiting<'a>(case: &'a Case<'_>, side: Side) -> Option<Waiting<'a>> {
     let busy_at = case.connection.halves[side].last_payload().map_or(since, |data| data.time.max(since));
     let quiet = case.life.horizon.since(busy_at);
     let is_busy = case.life.closing.octets_after_fin[side] > 0 && quiet < STUCK_NS_MIN;
-    (case.life.closing.unanswered.is_none() && !is_busy).then_some(Waiting { since, fin, quiet })
+    let had_time = quiet >= CLOSED_AT_ONCE_NS;
+    (case.life.closing.unanswered.is_none() && had_time && !is_busy).then_some(Waiting { since, fin, quiet })
 }

@@ -1,5 +1,6 @@
 //! `simultaneous-close`: both ends closed at once.
 
+use crate::base::Side;
 use crate::connection::CloseKind;
 use crate::finding::phrase::duration;
 
@@ -73,10 +74,12 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         return;
     }
     let apart = client.time.since(server.time).abs();
-    let message = format_args!(
-        "both ends closed at once: their FINs crossed {} apart; both pass CLOSING and hold TIME-WAIT",
-        duration(apart)
-    );
+    let passed = if Side::BOTH.into_iter().all(|side| case.life.arrivals.ack_of_fin[side].is_some()) {
+        "both pass CLOSING and hold TIME-WAIT"
+    } else {
+        "once each is acknowledged, both hold TIME-WAIT"
+    };
+    let message = format_args!("both ends closed at once: their FINs crossed {} apart; {passed}", duration(apart));
     let mut frames = case.life.closing.frames.clone();
     frames.extend([client.frame, server.frame]);
     ENTRY.draft(Confidence::High, client.time.min(server.time), frames, message).push(found);

@@ -87,7 +87,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let kind = kind(first);
     let side = if first.source == connection.client { Side::Client } else { Side::Server };
     let is_foreign = !was_sent(case, side, first);
-    let outcome = (kind == "too-big" && !is_foreign).then(|| outcome(case, side, first)).flatten();
+    let fits = kind == "too-big" && fits(case, side, first);
+    let outcome = (kind == "too-big" && !is_foreign && !fits).then(|| outcome(case, side, first)).flatten();
     let mtu = first.mtu.map_or_else(String::new, |mtu| format!(", next MTU {mtu}"));
     let rest = u64::from(connection.icmp_count).saturating_sub(1);
     let more = if rest > 0 { format!(" ({} more followed)", count(rest, "error")) } else { String::new() };
@@ -97,10 +98,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         }
         Some("adapted") => "; it sent smaller segments afterwards",
         Some(_) => "; it sent segments of the same size again, so the error does not reach it or is not believed",
+        None if fits => "; by its peer's MSS it sends none that are larger than this",
         None if kind == "too-big" => "",
         None if kind == "source-quench" => "; stacks ignore that (RFC 6633)",
         None if case.life.opening.kind == OpenKind::HalfOpen && is_hard(first) => {
             "; an opening that nobody has acknowledged ends with that (Linux)"
+        }
+        None if case.life.opening.kind == OpenKind::Unanswered && is_hard(first) => {
+            "; it sent its SYN again after that (macOS and the BSDs wait for more such errors, Linux does not)"
         }
         None => "; in an open connection that ends nothing",
     };
@@ -150,10 +155,21 @@ pub(in crate::finding) fn is_too_big(case: &Case<'_>, side: Side) -> bool {
     case.connection.icmp_errors.iter().filter(of_side).any(|error| was_sent(case, side, error))
 }
 
+/// What the peer takes in one segment passes by the MTU that `error` names: nothing changes with it.
+fn fits(case: &Case<'_>, side: Side, error: &IcmpError) -> bool {
+    let mss = case.connection.halves[!side].mss;
+    mss.zip(room(error)).is_some_and(|(mss, room)| u32::from(mss) <= room)
+}
+
+/// What a segment may carry by the MTU that `error` names, octets.
+fn room(error: &IcmpError) -> Option<u32> {
+    let headers = if error.v6 { 60 } else { 40 };
+    error.mtu.filter(|&mtu| mtu > headers).map(|mtu| mtu - headers)
+}
+
 /// What the sender made of "too big": nothing is known before it sends again.
 fn outcome(case: &Case<'_>, side: Side, error: &IcmpError) -> Option<&'static str> {
-    let headers = if error.v6 { 60 } else { 40 };
-    let room = error.mtu.filter(|&mtu| mtu > headers)? - headers;
+    let room = room(error)?;
     let again: Vec<_> = case
         .notes(|note| {
             note.side == side && note.len > 0 && note.frame > error.frame.0 && note.seq.at_or_before(error.seq)

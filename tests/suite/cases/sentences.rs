@@ -1,0 +1,134 @@
+//! What a sentence claims has to be in the packets.
+
+use lastack::finding::{Confidence, Finding, Verdict};
+use lastack::source::script::parse;
+
+use super::holds;
+use crate::told::tell_items;
+
+const OPENED: &str = "client > SYN\n+20ms server > SYN ACK\n+20ms client > ACK\n";
+
+/// The last connection of `trace`.
+fn told(trace: &str) -> Verdict {
+    let told = tell_items(&parse(trace).expect("a readable trace"));
+    told.verdicts.into_iter().max_by_key(|verdict| verdict.stream).expect("a connection")
+}
+
+fn found(trace: &str, name: &str) -> Option<Finding> {
+    told(trace).findings.into_iter().find(|finding| finding.name == name)
+}
+
+fn says(trace: &str, name: &str, words: &str) {
+    let finding = found(trace, name).unwrap_or_else(|| panic!("no {name} in\n{trace}"));
+    assert!(finding.message.contains(words), "{}", finding.message);
+}
+
+#[test]
+fn only_an_abort_at_the_next_number_is_said_to_stand_there() {
+    let spoken = format!("{OPENED}client > data 120\n+20ms server > ACK\n");
+    says(&format!("{spoken}client > RST ACK"), "reset-linger-zero", "stands at its sender's next number");
+    let below = format!("{spoken}client > RST ACK seq 1");
+    says(&below, "reset-linger-zero", "120 octets before its sender's next number");
+    let reset = &told(&below).resets[0];
+    assert_eq!((reset.confidence, reset.accepted), (Confidence::Low, false));
+    let beyond = format!("{spoken}client > RST ACK seq 221");
+    says(&beyond, "reset-linger-zero", "100 octets beyond what was captured");
+    says("client > RST ACK", "reset-linger-zero", "other numbers were not captured");
+    says("client > RST ACK win 0", "reset-unknown", "nothing else of its sender was captured");
+}
+
+#[test]
+fn a_reply_with_a_window_is_not_said_to_have_none() {
+    let trace = |window: u16| format!("{OPENED}server > data 100\nclient > RST win {window}");
+    says(&trace(0), "reset-no-connection", "as number and no window");
+    says(&trace(512), "reset-no-connection", "as number: there is no socket");
+}
+
+#[test]
+fn a_fin_is_no_octet_that_a_reset_loses() {
+    // Something of the client is missing, so that its life is not told in short.
+    let trace = format!(
+        "{OPENED}+20ms server > ACK ack 101\nclient > data 101:201\n+20ms server > data 320\n\
+         server > FIN PSH ACK data 100\nclient > RST ACK ack 421"
+    );
+    let reset = &told(&trace).resets[0];
+    assert!(reset.accepted);
+    assert_eq!(reset.server_bytes_lost, 0, "the FIN alone");
+}
+
+#[test]
+fn syns_that_nobody_acknowledges_open_nothing() {
+    let crossed = "client > SYN\n+1ms server > SYN\n";
+    let both = format!("{crossed}client > SYN ACK\nserver > SYN ACK\nclient > ACK\nserver > ACK");
+    says(&both, "simultaneous-open", "opened at the same time");
+    says(crossed, "simultaneous-open", "shows neither acknowledged");
+    assert_eq!(found(crossed, "simultaneous-open").map(|finding| finding.confidence), Some(Confidence::Medium));
+}
+
+#[test]
+fn payload_on_a_syn_ack_acknowledges_no_handshake() {
+    holds("server > SYN ACK data 20", &[("open", "half-open")]);
+    holds("server > SYN ACK data 20\nserver > data 100", &[("open", "three-way")]);
+}
+
+#[test]
+fn nobody_is_stuck_who_had_no_time_to_close() {
+    let closed = format!("{OPENED}client > FIN ACK\n+10us server > ACK\n");
+    let later = |pause: &str| format!("{closed}b.client 10.0.0.1:40001\n{pause} b.client > SYN");
+    for (pause, stuck) in [("+10ms", 0), ("+30ms", 1)] {
+        let told = tell_items(&parse(&later(pause)).expect("a readable trace"));
+        let names: Vec<&str> = told.names().collect();
+        let count = |name: &str| names.iter().filter(|&&other| other == name).count();
+        assert_eq!((count("close-wait-stuck"), count("ended-early")), (stuck, 1 - stuck), "{pause}: {names:?}");
+    }
+}
+
+#[test]
+fn a_copied_syn_ack_was_not_sent_again() {
+    let trace = |second: &str| format!("client > SYN\nserver > SYN ACK\n{second}");
+    let confidence = |trace: &str| found(trace, "half-open-handshake").map(|finding| finding.confidence);
+    assert_eq!(confidence(&trace("+5us server > duplicate")), Some(Confidence::Low));
+    assert_eq!(confidence(&trace("+1 server > SYN ACK")), Some(Confidence::High));
+}
+
+#[test]
+fn what_fits_the_path_is_not_made_smaller_for_it() {
+    let trace = |mtu: u16, again: &str| {
+        format!(
+            "client > SYN <mss 1460>\nserver > SYN ACK <mss 1460>\nclient > ACK\nclient > data 1460\n\
+             icmp 10.9.9.9 > client fragmentation-needed mtu {mtu}\n+300ms client > {again}\nserver > ACK"
+        )
+    };
+    let outcome = |trace: &str| found(trace, "icmp-error").expect("an error").outcome;
+    assert_eq!(outcome(&trace(1400, "data 1:1361")), Some("adapted"));
+    assert_eq!(outcome(&trace(1500, "again")), None);
+    says(&trace(1500, "again"), "icmp-error", "none that are larger");
+}
+
+#[test]
+fn who_asks_again_after_an_error_was_not_rejected() {
+    let error = "client > SYN\nicmp 10.9.9.9 > client host-unreachable\n";
+    holds(error, &[("open", "rejected"), ("client error", "EHOSTUNREACH")]);
+    let again = format!("{error}+1 client > again\n");
+    holds(&again, &[("open", "unanswered"), ("client error", "none")]);
+    says(&again, "icmp-error", "it sent its SYN again");
+    holds(&format!("{again}icmp 10.9.9.9 > client host-unreachable"), &[("open", "rejected")]);
+}
+
+#[test]
+fn a_connection_that_never_opened_leaves_no_time_wait() {
+    let opened = "client > SYN\nserver > SYN ACK\nclient > ACK";
+    let trace = |before: &str| format!("{before}client 10.0.0.1:40000 isn 500\n+100ms {opened}");
+    let never = trace("client > SYN\n");
+    says(&never, "port-reused", "had never opened");
+    assert_eq!(found(&never, "port-reused").and_then(|finding| finding.kind), Some("legal"));
+    let open = trace(&format!("{opened}\n"));
+    assert_eq!(found(&open, "port-reused").and_then(|finding| finding.kind), Some("illegal"));
+}
+
+#[test]
+fn who_has_not_had_the_other_s_fin_holds_no_time_wait_yet() {
+    let crossed = format!("{OPENED}client > FIN ACK\nserver > FIN ACK ack 1\n");
+    says(&crossed, "simultaneous-close", "once each is acknowledged");
+    says(&format!("{crossed}client > ACK\nserver > ACK"), "simultaneous-close", "both pass CLOSING");
+}
