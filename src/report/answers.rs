@@ -6,7 +6,7 @@ use super::quantity::{count, counted, duration, octets};
 use crate::base::Side;
 use crate::finding::{
     Basis, CloseKind, Confidence, Culprit, Errno, Group, Initiator, OpenKind, Origin, Reset, RoleBasis, Severity,
-    State, Verdict,
+    State, StateStep, Verdict,
 };
 
 /// How a connection ended, in a few words for a table: `client closed first`, `reset by server`.
@@ -28,6 +28,7 @@ pub fn ending(verdict: &Verdict) -> String {
         (_, CloseKind::Simultaneous) => "both closed at once".to_owned(),
         (_, CloseKind::Reset) => match verdict.gist().ending_reset() {
             Some(reset) if reset.origin == Origin::Middlebox => format!("reset in {}'s name", reset.from),
+            Some(reset) if verdict.gist().is_reset_in_vain() => format!("reset by {}, not taken", reset.from),
             Some(reset) => format!("reset by {}", reset.from),
             None => "reset".to_owned(),
         },
@@ -78,6 +79,9 @@ fn opened(verdict: &Verdict) -> String {
     };
     let way = match open.kind {
         OpenKind::ThreeWay => format!("by the three-way handshake{repeated}"),
+        OpenKind::Simultaneous if Side::BOTH.into_iter().all(|side| !has_opened(verdict, side)) => {
+            "not seen to be: both ends sent a SYN, and neither's was acknowledged".to_owned()
+        }
         OpenKind::Simultaneous => "by both ends at once: their SYNs crossed".to_owned(),
         OpenKind::Split => "by a split handshake: the SYN-ACK came as two segments".to_owned(),
         OpenKind::FastOpen => "by TCP Fast Open: data was accepted with the SYN".to_owned(),
@@ -126,10 +130,13 @@ fn closed(verdict: &Verdict) -> String {
             Some(reset) if reset.origin == Origin::Middlebox => {
                 format!("by a reset in the name of the {}, which did not send it", reset.from)
             }
+            Some(reset) if verdict.gist().is_reset_in_vain() => {
+                format!("by a reset from the {}, which the {} did not take", reset.from, !reset.from)
+            }
             Some(reset) => format!("by a reset from the {}", reset.from),
             None => "by a reset".to_owned(),
         },
-        CloseKind::TimedOut => "by nobody: an end gave up unanswered".to_owned(),
+        CloseKind::TimedOut => timed_out(verdict),
         CloseKind::None => match verdict.open.kind {
             OpenKind::Refused | OpenKind::Rejected | OpenKind::Unanswered => "never opened".to_owned(),
             OpenKind::HalfOpen => "never fully opened".to_owned(),
@@ -146,6 +153,23 @@ fn closed(verdict: &Verdict) -> String {
     let idle = close.idle_ns.filter(|&ns| is_talk && ns >= IDLE_NS_MIN);
     let idle = idle.map_or_else(String::new, |ns| format!(", after {} without payload", duration(ns)));
     format!("{way}{idle}{}", frame_list(" (frame", &close.frames))
+}
+
+/// The end got beyond opening.
+fn has_opened(verdict: &Verdict, side: Side) -> bool {
+    !verdict.endpoints[side].states.iter().all(|step| step.state == State::SynSent)
+}
+
+/// Nobody answered any more. That who waits gave up shows only in a capture that goes on for long enough.
+fn timed_out(verdict: &Verdict) -> String {
+    let states = Side::BOTH.map(|side| verdict.endpoints[side].states.last().map(|step| step.state));
+    let is_over = states.contains(&Some(State::Closed));
+    match (verdict.open.kind, is_over) {
+        (OpenKind::Unanswered, true) => "never opened: the client gave up".to_owned(),
+        (OpenKind::Unanswered, false) => "never opened: the SYN was not sent again".to_owned(),
+        (_, true) => "by nobody: an end gave up unanswered".to_owned(),
+        (_, false) => "by nobody: an end sent again and again and was not answered any more".to_owned(),
+    }
 }
 
 /// Shorter pauses before a close are not worth a word, ns.
@@ -175,13 +199,40 @@ fn request(verdict: &Verdict) -> Option<String> {
             let taken = if asked.is_acknowledged { "acknowledged" } else { "not acknowledged" };
             let last = format!("frame {}, {}, {taken}", asked.frame, octets(asked.octets.into()));
             let is_short = asked.octets <= FAREWELL_OCTETS_MAX;
-            Some(match said {
-                None => format!("none was answered: only the client sent payload, last in {last}"),
-                Some(_) if is_short && asks_nothing(verdict, asked.frame) => {
+            Some(match (said, own_close(verdict)) {
+                (None, _) => format!("none was answered: only the client sent payload, last in {last}"),
+                (Some(_), Some(_)) if is_short => {
                     format!("the client spoke last ({last}) and closed: a farewell, if it wanted no answer")
                 }
-                Some(_) => {
-                    format!("not answered: the client spoke last ({last}), and the server sent no payload after it")
+                (Some(_), Some(fin)) if fin.frame.is_some_and(|frame| frame >= asked.frame) => format!(
+                    "not answered: the client spoke last ({last}) and closed {}",
+                    match fin.time.since(asked.time) {
+                        1.. => format!("{} later", duration(fin.time.since(asked.time))),
+                        _ => "with it".to_owned(),
+                    }
+                ),
+                (Some(_), Some(_)) => format!("not answered: the client spoke last ({last}) and had closed before"),
+                (Some(_), None) if is_behind_close(verdict, asked.frame) => {
+                    let is_goodbye = is_short && has_closed_second(verdict);
+                    let words = if is_goodbye {
+                        " and closed: a farewell, if it wanted no answer"
+                    } else {
+                        ", when the server had closed"
+                    };
+                    let answer = if is_goodbye { "" } else { "not answered: " };
+                    format!("{answer}the client spoke last ({last}){words}")
+                }
+                (Some(_), None) => {
+                    let close = verdict.endpoints.server.states.iter().find(|step| step.state == State::FinWait1);
+                    match close.filter(|fin| fin.frame.is_some_and(|frame| frame > asked.frame)) {
+                        Some(fin) => format!(
+                            "not answered: the client spoke last ({last}), and the server closed {} later",
+                            duration(fin.time.since(asked.time).max(0))
+                        ),
+                        None => format!(
+                            "not answered: the client spoke last ({last}), and the server sent no payload after it"
+                        ),
+                    }
                 }
             })
         }
@@ -190,16 +241,19 @@ fn request(verdict: &Verdict) -> Option<String> {
     }
 }
 
-/// The client closed, and first, or at the same time, or with payload in `frame` behind the server's FIN.
-fn asks_nothing(verdict: &Verdict, frame: u64) -> bool {
-    match verdict.close.initiator {
-        Some(Initiator::Client | Initiator::Both) => true,
-        Some(Initiator::Server) => {
-            let has_closed = verdict.endpoints.client.states.iter().any(|step| step.state == State::LastAck);
-            has_closed && verdict.close.frames.first().is_some_and(|&fin| fin < frame)
-        }
-        None => false,
-    }
+/// The client's own close, if it did not wait for the server's.
+fn own_close(verdict: &Verdict) -> Option<&StateStep> {
+    verdict.endpoints.client.states.iter().find(|step| step.state == State::FinWait1)
+}
+
+/// The client closed when the server had.
+fn has_closed_second(verdict: &Verdict) -> bool {
+    verdict.endpoints.client.states.iter().any(|step| step.state == State::LastAck)
+}
+
+/// The server had begun to close before `frame`.
+fn is_behind_close(verdict: &Verdict, frame: u64) -> bool {
+    verdict.close.initiator == Some(Initiator::Server) && verdict.close.frames.first().is_some_and(|&fin| fin < frame)
 }
 
 /// Where to look, by the gravest finding that points somewhere.
@@ -223,7 +277,12 @@ fn reset_sentence(verdict: &Verdict, reset: &Reset) -> String {
     };
     let mut text = format!("{who} in frame {}: {}", reset.frame, reset.cause);
     text.push_str(&doubt(reset));
-    text.push_str(if reset.accepted { "; its receiver accepts it" } else { "; it has no effect on its receiver" });
+    let is_unseen = verdict.endpoints[!reset.from].frames == 0 && verdict.endpoints[!reset.from].states.is_empty();
+    text.push_str(match reset.accepted {
+        true if is_unseen => "; what its receiver makes of it is not known",
+        true => "; its receiver accepts it",
+        false => "; it has no effect on its receiver",
+    });
     if reset.echoes > 0 {
         let follow = if reset.echoes == 1 { "follows" } else { "follow" };
         text.push_str(&format!("; {} of the same end {follow} from it", counted(reset.echoes.into(), "more reset")));
@@ -304,7 +363,9 @@ fn data(verdict: &Verdict) -> String {
         .unwrap_or((0, 0));
     for (side, lost) in [(Side::Client, client), (Side::Server, server)] {
         if lost > 0 {
-            parts.push(format!("{} of the {side} were not acknowledged when the reset came: lost", octets(lost)));
+            let had_arrived = verdict.endpoints[side].last_payload.is_some_and(|last| last.is_acknowledged);
+            let fate = if had_arrived { ", and were afterwards" } else { ": lost" };
+            parts.push(format!("{} of the {side} were not acknowledged when the reset came{fate}", octets(lost)));
         }
     }
     if Side::BOTH.into_iter().all(is_smooth) && client == 0 && server == 0 {
@@ -448,9 +509,18 @@ mod tests {
         };
         verdict.endpoints.server.last_payload = said(3, 900);
         let mut request = |initiator, frame, octets| {
-            verdict.close.initiator = initiator;
+            verdict.close.initiator = Some(initiator);
             verdict.endpoints.client.last_payload = said(frame, octets);
-            verdict.endpoints.client.states.last_mut().unwrap().state = State::LastAck;
+            // Who closes second passes CLOSE-WAIT and LAST-ACK.
+            let (first, last) = match initiator {
+                Initiator::Server => (State::CloseWait, State::LastAck),
+                Initiator::Client | Initiator::Both => (State::FinWait1, State::TimeWait),
+            };
+            let states = &mut verdict.endpoints.client.states;
+            states.retain(|step| matches!(step.state, State::SynSent | State::Established));
+            let closing =
+                [first, last].map(|state| StateStep { state, frame: Some(5), time: Timestamp(0), ..states[1] });
+            states.extend(closing);
             answer(&verdict, "request").unwrap()
         };
         // Frame 4 has the first FIN.
@@ -460,10 +530,33 @@ mod tests {
             (Initiator::Server, 5, true),
             (Initiator::Server, 4, false),
         ] {
-            let told = request(Some(initiator), frame, 31);
+            let told = request(initiator, frame, 31);
             assert_eq!(told.contains("a farewell"), is_farewell, "{initiator:?} {frame}: {told}");
         }
-        assert!(request(Some(Initiator::Both), 4, 400).starts_with("not answered"));
+        for (initiator, frame, expected) in [
+            (Initiator::Both, 4, "and closed with it"),
+            (Initiator::Client, 6, "and had closed before"),
+            (Initiator::Server, 5, "when the server had closed"),
+            (Initiator::Server, 4, "and the server sent no payload after it"),
+        ] {
+            let told = request(initiator, frame, 400);
+            assert!(told.starts_with("not answered: ") && told.ends_with(expected), "{initiator:?} {frame}: {told}");
+        }
+    }
+
+    #[test]
+    fn who_only_waits_in_vain_has_not_closed() {
+        let mut verdict = sample::open_v6(0);
+        let said = |frame: u64| {
+            Some(Payload { frame, time: Timestamp(0), octets: 31, is_acknowledged: false, is_repeated: true })
+        };
+        (verdict.endpoints.client.last_payload, verdict.endpoints.server.last_payload) = (said(9), said(3));
+        verdict.close.kind = CloseKind::TimedOut;
+        verdict.close.initiator = Some(Initiator::Client);
+        assert!(answer(&verdict, "request").unwrap().starts_with("not answered"));
+        assert!(answer(&verdict, "closed").unwrap().ends_with("was not answered any more"));
+        verdict.open.kind = OpenKind::Unanswered;
+        assert!(answer(&verdict, "closed").unwrap().starts_with("never opened"));
     }
 
     #[test]

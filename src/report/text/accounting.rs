@@ -20,6 +20,7 @@ pub struct Tally {
     reset: By,
     /// By somebody between the ends.
     reset_between: u64,
+    reset_in_vain: u64,
     refused: u64,
     rejected: u64,
     unanswered: u64,
@@ -90,6 +91,7 @@ impl Tally {
             (_, CloseKind::HalfClosed) => self.closed.add(gist.initiator),
             (_, CloseKind::Reset) => match gist.ending_reset() {
                 Some(reset) if reset.origin == Origin::Middlebox => self.reset_between += 1,
+                Some(_) if gist.is_reset_in_vain() => self.reset_in_vain += 1,
                 ending => self.reset.add(ending.map(|reset| match reset.from {
                     Side::Client => Initiator::Client,
                     Side::Server => Initiator::Server,
@@ -149,6 +151,7 @@ impl Tally {
             plain(self.half_closed, "closed by one end only"),
             self.reset.words("reset", ""),
             plain(self.reset_between, "reset by somebody between the ends"),
+            plain(self.reset_in_vain, "reset by one end and not at the other"),
             plain(self.refused, "refused"),
             plain(self.rejected, "rejected by ICMP"),
             plain(self.unanswered, "unanswered"),
