@@ -25,7 +25,12 @@ pub(super) fn of(inquiry: &Inquiry<'_>) -> Option<Family> {
     if answers_syn && (sender.isn.is_none() || is_unnumbered) {
         return Some(Family::Reply);
     }
-    if live_marks || at_next || inquiry.effect.state_of(inquiry.from()) != State::Closed {
+    let state = inquiry.effect.state_of(inquiry.from());
+    if !live_marks && state == State::TimeWait {
+        // The application has no socket left that it could abort.
+        return None;
+    }
+    if live_marks || at_next || state != State::Closed {
         return Some(Family::Active);
     }
     None

@@ -132,3 +132,10 @@ fn who_has_not_had_the_other_s_fin_holds_no_time_wait_yet() {
     says(&crossed, "simultaneous-close", "once each is acknowledged");
     says(&format!("{crossed}client > ACK\nserver > ACK"), "simultaneous-close", "both pass CLOSING");
 }
+
+#[test]
+fn nobody_aborts_a_time_wait() {
+    let closed = format!("{OPENED}server > FIN ACK\n+20ms client > FIN ACK\n+20ms server > ACK\n");
+    let trace = format!("{closed}+16s server > RST ACK win 0");
+    holds(&trace, &[("resets", "after-fin medium"), ("server calls", "accept close")]);
+}
