@@ -506,14 +506,19 @@ fn silent_hole(notes: &[Noted], copy: usize, cover: usize, side: Side, fin: Seq)
     (newest.ack.at_or_before(fin) && is_sent_again && again.seq == newest.ack).then_some(newest.ack)
 }
 
-/// How long `side` took to answer each of what is remembered that occupies sequence space and was sent once, ns.
+/// How long `side` took to answer each of what is remembered that occupies sequence space and was sent once, ns. A probe answers
+/// nothing: its timer sends it.
 pub(super) fn exchanges(notes: &[Noted], side: Side) -> impl Iterator<Item = i64> {
     let asked = notes.iter().enumerate().filter(move |(_, asked)| asked.side != side && asked.end() != asked.seq);
     asked.filter_map(move |(index, asked)| {
-        let answers = |note: &&Noted| note.side == side && note.acknowledges() && note.ack.at_or_after(asked.end());
-        let answer = notes[index..].iter().find(answers).filter(|answer| answer.ack == asked.end())?;
-        let is_repeated = asked.class.contains(Class::RETRANSMISSION);
-        Some(answer.time.since(asked.time)).filter(|&ns| ns > 0 && !is_repeated)
+        let answers = |note: &Noted| note.side == side && note.acknowledges() && note.ack.at_or_after(asked.end());
+        let offset = notes[index..].iter().position(answers)?;
+        let answer = &notes[index + offset];
+        let is_copy = |note: &Noted| note.side != side && note.end() == asked.end() && note.end() != note.seq;
+        let is_repeated =
+            asked.class.contains(Class::RETRANSMISSION) || notes[index + 1..index + offset].iter().any(is_copy);
+        let is_answer = answer.ack == asked.end() && !is_probe(answer);
+        Some(answer.time.since(asked.time)).filter(|&ns| ns > 0 && is_answer && !is_repeated)
     })
 }
 
