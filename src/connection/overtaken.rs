@@ -162,6 +162,10 @@ impl Hindsight<'_> {
             // It overtook the abort that had taken its sender's socket.
             return false;
         }
+        if self.horizon.since(reset.time) <= OVERTAKEN_NS && self.came_out_of_order(reset.side, index) {
+            // That abort may be on its way yet.
+            return false;
+        }
         let room = peer.right_edge.map(|edge| edge.since(own.nxt));
         let is_blocked = room.is_some_and(|room| room < i32::from(peer.mss.unwrap_or(0).min(1 << 14)));
         let since = |time: Timestamp| reset.time.since(time);
@@ -177,6 +181,9 @@ impl Hindsight<'_> {
             let is_in_time = ago_ns < ALIVE_NS && (is_newest || ago_ns >= path_ns - path_ns / 4);
             // What was acknowledged had met a reader.
             let is_new = peer.acked.is_none_or(|acked| data.end().after(acked));
+            // What had come when its receiver sent that was not answered with a reset.
+            let came_before = |own: &Noted| own.time.since(data.time) > self.arrivals.crossing_ns(own.side) + DETOUR_NS;
+            let is_new = is_new && !own.last.as_ref().is_some_and(came_before);
             is_in_time && is_new && data.ack.at_or_after(reset.seq) && !self.answers_later(index, &data, peer)
         };
         // Nothing that has its number carried payload.
