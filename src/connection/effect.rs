@@ -100,6 +100,19 @@ impl Hindsight<'_> {
             })
     }
 
+    /// The receiver of note `index` acknowledges more than its number, later at the tap. What it sent so before the reset came shows
+    /// that it had passed the number (RFC 9293, section 3.10.7.4, first), and what it sent so afterwards, that it lives.
+    fn was_passed(&self, index: usize, acceptance: Acceptance) -> bool {
+        let reset = &self.notes[index];
+        // What stands before the FIN is taken by who has that.
+        let is_exact = acceptance == Acceptance::Exact && self.connection.halves[reset.side].fin != Some(reset.seq);
+        is_exact
+            && self.notes[index + 1..].iter().any(|note| {
+                let is_own = note.side != reset.side && note.acknowledges() && !note.class.contains(Class::WILD);
+                is_own && note.ack.after(reset.seq)
+            })
+    }
+
     /// Its sender says what lies beyond the reset in note `index`. A live socket resets with its next number, so that was sent
     /// later; but where it had said more before, the number is that of what a reply answers.
     fn goes_beyond(&self, index: usize, seen: Option<&ResetSeen>) -> bool {
@@ -146,7 +159,8 @@ impl Hindsight<'_> {
                         && !receiver_goes_on
                         && !lost
                         && !echoes_no_syn
-                        && !self.fell_short(index),
+                        && !self.fell_short(index)
+                        && !self.was_passed(index, acceptance),
                     contradicted,
                     accepted_next,
                     echoes_no_syn,
