@@ -96,6 +96,8 @@ impl Arrivals {
             let is_offer = |note: &&Noted| note.side == side && note.is_syn_ack();
             let newest = |probe: usize| notes[..probe].iter().rfind(|note| is_offer(note) || is_probe(note));
             answers.retain(|&mut probe| newest(probe).is_none_or(|newest| is_offer(&newest)));
+            // Who is still opening takes nothing of a probe, and answers it.
+            answers.retain(|&mut probe| !is_offered_after_reply(notes, side, probe));
         }
         if open.is_none() && is_offered_again(notes, side) {
             // Of what only a reset tells, the SYN-ACK that had to be sent again says that it was lost.
@@ -140,6 +142,12 @@ impl Arrivals {
 fn is_offered_again(notes: &[Noted], side: Side) -> bool {
     let mut offers = notes.iter().filter(|note| note.side == side && note.is_syn_ack());
     offers.next().is_some_and(|first| offers.any(|again| again.time.since(first.time) >= SYN_ACK_RTO_NS))
+}
+
+/// `side` said a bare acknowledgment after note `from`, and then its SYN-ACK again.
+fn is_offered_after_reply(notes: &[Noted], side: Side, from: usize) -> bool {
+    let mut own = notes[from..].iter().filter(|note| note.side == side && note.acknowledges());
+    own.any(|reply| !reply.is_syn_ack()) && own.any(Noted::is_syn_ack)
 }
 
 /// Nothing that `side` sent after the SYN-ACK was captured, but the peer acknowledges more than its SYN, which only an open
