@@ -39,7 +39,12 @@ impl Hindsight<'_> {
     pub(super) fn goes_on(&self, side: Side, from: usize, grace_ns: i64) -> bool {
         let reset = &self.notes[from];
         let before = |note: &&Noted| note.side == side && !note.is_rst();
-        let Some(earlier) = self.notes[..from].iter().rfind(before) else {
+        // Plain progress is not among the notes.
+        let seen = self.connection.resets.iter().find(|seen| seen.noted.frame == reset.frame).map(|seen| &seen.before);
+        let last = seen.and_then(|halves| halves[side].last.as_ref()).filter(|last| last.frame < reset.frame);
+        let noted = self.notes[..from].iter().rfind(before);
+        let known = || noted.into_iter().chain(last);
+        let Some(earlier) = known().max_by_key(|note| note.frame) else {
             let mut later = self.notes[from + 1..].iter().filter(before);
             return later.any(|note| {
                 let since_ns = note.time.since(reset.time);
@@ -56,7 +61,8 @@ impl Hindsight<'_> {
             return true;
         }
         let peer_end = self.notes[..from].iter().filter(|note| note.side != side && !note.is_rst()).map(Noted::end);
-        let peer_end = peer_end.reduce(Seq::later);
+        let peer_next = seen.map(|halves| &halves[!side]).filter(|half| half.is_known()).map(|half| half.nxt);
+        let peer_end = peer_end.chain(peer_next).reduce(Seq::later);
         // Octets that the tap had missed, so long after what lies beyond them, were not overtaken but sent again.
         let is_sent_again = |note: &Noted| {
             let is_late = note.time.since(earlier.time) > OVERTAKEN_NS && note.seq.before(earlier.end());
@@ -74,22 +80,18 @@ impl Hindsight<'_> {
             newer
                 && note.time.since(reset.time) > grace_ns
                 && !note.class.contains(Class::WILD)
-                && (reacts || !was_overtaken(note, earlier, reset, grace_ns))
+                && (reacts || !known().any(|earlier| was_overtaken(note, earlier, reset, grace_ns)))
         })
     }
 
-    /// `note` came when a timer of its sender had run out, so that it was not held up on the way: a keepalive probe no later
-    /// after the one before than that after its own, or sequence space again when its timer, doubled each time (RFC 6298,
-    /// section 5.5), was due.
+    /// `note` came when a timer of its sender had run out, so that it was not held up on the way: a keepalive probe, before which
+    /// its sender had been silent, or sequence space again when its timer, doubled each time (RFC 6298, section 5.5), was due.
     fn is_punctual(&self, note: &Noted) -> bool {
-        let is_probe = |note: &&Noted| note.class.contains(Class::KEEPALIVE);
+        if note.class.contains(Class::KEEPALIVE) {
+            return true;
+        }
         let until = self.notes.partition_point(|earlier| earlier.frame < note.frame);
         let own = self.notes[..until].iter().filter(|earlier| earlier.side == note.side);
-        if is_probe(&note) {
-            let mut probes = own.rev().filter(is_probe);
-            let pauses = probes.next().zip(probes.next());
-            return pauses.is_some_and(|(last, before)| note.time.since(last.time) <= last.time.since(before.time));
-        }
         let is_copy = |copy: &&Noted| copy.end() != copy.seq && (copy.seq, copy.end()) == (note.seq, note.end());
         let mut copies = own.filter(is_copy);
         let Some(first) = copies.next() else { return false };
@@ -377,6 +379,9 @@ fn was_overtaken(note: &Noted, earlier: &Noted, reset: &Noted, grace_ns: i64) ->
         let (now, then) = (Seq(now.value), Seq(then.value));
         return now.before(then) || now == then && note.end().at_or_before(reset.seq);
     }
+    if is_own && is_written_after(note, reset) {
+        return false;
+    }
     // Octets that nobody had seen were not on their way for so long.
     let says_more = note.end().after(earlier.end()) && late_ns > OVERTAKEN_NS;
     if aborts && note.end().at_or_before(reset.seq) && reset.timestamps.is_none() && !says_more {
@@ -401,4 +406,10 @@ fn was_overtaken(note: &Noted, earlier: &Noted, reset: &Noted, grace_ns: i64) ->
         }
         _ => late_ns <= OVERTAKEN_UNDATED_NS && !aborts,
     }
+}
+
+/// By the clock of their sender, `note` was written after `reset`.
+fn is_written_after(note: &Noted, reset: &Noted) -> bool {
+    let stamps = note.timestamps.zip(reset.timestamps).filter(|(_, then)| then.value != 0);
+    stamps.is_some_and(|(now, then)| Seq(now.value).after(Seq(then.value)))
 }
