@@ -418,7 +418,8 @@ impl Arrivals {
         // No keepalive is due while something is unacknowledged (Linux `tcp_keepalive_timer`).
         let shows = |later: &Noted| echoes(later, &notes[note]) || later.class.contains(Class::KEEPALIVE);
         let heard_after = notes[note..].iter().any(|later| later.side == side && shows(later));
-        if without_effect.min(repetitions) >= LOST_IN_A_ROW && !heard_after {
+        let is_lost = without_effect.min(repetitions) >= LOST_IN_A_ROW && !heard_after;
+        if is_lost && !self.came_with_octets(notes, side, &answers[without_effect..]) {
             // Those may have stood beyond the window, which one before them does not.
             let is_nearer = |&answer: &usize| {
                 answers[..without_effect].iter().all(|&lost| notes[lost].seq.after(notes[answer].seq))
@@ -429,6 +430,25 @@ impl Arrivals {
         }
         let arrival = if heard_after { Arrival::Shown } else { Arrival::Presumed };
         (Some(Receipt::of(note, arrival, without_effect)), without_effect)
+    }
+
+    /// `side` acknowledges octets that had been missing, and whatever brought them within a crossing before is among `answers`.
+    fn came_with_octets(&self, notes: &[Noted], side: Side, answers: &[usize]) -> bool {
+        let crossing = self.crossing_ns(side);
+        let own = |note: &&Noted| note.side == side && note.acknowledges();
+        let from = answers.first().copied().unwrap_or(notes.len());
+        (from..notes.len()).filter(|&index| own(&&notes[index])).any(|index| {
+            let later = &notes[index];
+            let missing = notes[..index].iter().filter(own).map(|note| note.ack).reduce(Seq::later);
+            let Some(missing) = missing.filter(|&missing| later.ack.after(missing)) else { return false };
+            let brings = |at: &usize| {
+                let octets = &notes[*at];
+                let has_it = octets.len > 0 && octets.seq.at_or_before(missing) && octets.end().after(missing);
+                octets.side != side && has_it && later.time.since(octets.time) <= crossing
+            };
+            let mut copies = (0..index).filter(brings).peekable();
+            copies.peek().is_some() && copies.all(|copy| answers.contains(&copy))
+        })
     }
 }
 
