@@ -52,7 +52,7 @@ pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<O
     let slower = slower.and_then(|echoed| {
         let copies = notes[..syn_ack].iter().filter(|note| note.side == Side::Client && note.is_syn());
         let mut since = copies.map(|copy| notes[syn_ack].time.since(copy.time));
-        since.find(|&since| since <= echoed + (echoed / 4).min(DETOUR_NS))
+        since.find(|&since| since <= echoed + (echoed / 4).min(DETOUR_NS) && answers_newest(notes, syn_ack, since))
     });
     let own_syn = notes[..syn_ack].iter().rfind(|note| note.side == Side::Server && note.is_syn());
     let is_by_own_timer = own_syn.is_some_and(|own| notes[syn_ack].time.since(own.time) >= SYN_ACK_RTO_NS);
@@ -83,6 +83,20 @@ pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<O
             }
         }),
     }
+}
+
+/// With the server `rtt_ns` from the tap and back, the newest SYN before the SYN-ACK in note `syn_ack` was answered, too, or that is
+/// not due yet: every copy is, by a SYN-ACK or, once open, an acknowledgment (RFC 9293, section 3.10.7.4, fourth).
+fn answers_newest(notes: &[Noted], syn_ack: usize, rtt_ns: i64) -> bool {
+    let newest = notes[..syn_ack].iter().rfind(|note| note.side == Side::Client && note.is_syn());
+    let Some(due) = newest.map(|syn| syn.time.plus(rtt_ns)) else { return true };
+    let slack_ns = (rtt_ns / 4).min(DETOUR_NS);
+    let answers = |note: &Noted| {
+        let is_bare = note.side == Side::Server && note.acknowledges() && note.len == 0;
+        is_bare && note.time.since(due).abs() <= slack_ns
+    };
+    let is_due = notes.last().is_some_and(|last| last.time.since(due) > slack_ns);
+    !is_due || notes[syn_ack..].iter().any(answers)
 }
 
 /// The first acknowledgment of the client from `ack` on that is no keepalive probe, unless nothing was asked since the probes.
