@@ -274,7 +274,8 @@ impl Hindsight<'_> {
                     let fin = self.overtaken_fin(index).unwrap_or(index);
                     events.push(self.event(event.order, Cue::SendFin, fin, Basis::Inferred));
                 }
-                events.push(event);
+                let overtaken = self.overtaken_abort(index).map(|abort| (self.sent_by(side, abort), abort, 1));
+                events.push(Event { order: overtaken.unwrap_or(event.order), ..event });
             }
             own += 1;
         }

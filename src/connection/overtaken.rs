@@ -157,10 +157,8 @@ impl Hindsight<'_> {
         if has_closed || reset.flags.contains(Flags::ACK) || own.ttl.is_some_and(|ttl| ttl != reset.ttl) {
             return false;
         }
-        let aborts = |note: &Noted| note.side == reset.side && note.flags.contains(Flags::RST | Flags::ACK);
-        let is_live = |note: &Noted| note.window != 0 || own.window == 0 || note.timestamps.is_some();
-        let is_soon = |note: &Noted| note.time.since(reset.time) <= OVERTAKEN_NS;
-        if self.notes[index..].iter().any(|note| aborts(note) && is_live(note) && is_soon(note)) {
+        let is_live = |note: &Noted| is_of_socket(note) || own.window == 0;
+        if self.abort_behind(index, is_live).is_some() {
             // It overtook the abort that had taken its sender's socket.
             return false;
         }
@@ -323,7 +321,7 @@ impl Hindsight<'_> {
         let fin = &self.notes[index];
         let overtook = |note: &Noted| {
             let aborts = note.side == side && note.flags.contains(Flags::RST | Flags::ACK) && note.seq == fin.end();
-            aborts && fin.time.since(note.time) <= OVERTAKEN_NS && (note.window != 0 || note.timestamps.is_some())
+            aborts && fin.time.since(note.time) <= OVERTAKEN_NS && is_of_socket(note)
         };
         let is_first = !self.notes[..index].iter().any(|note| note.side == side && note.is_fin());
         self.notes[..index].iter().position(overtook).filter(|_| fin.is_fin() && is_first)
@@ -340,6 +338,23 @@ impl Hindsight<'_> {
             let is_own = note.side == reset.side && !note.is_rst() && !note.class.contains(Class::WILD);
             is_own && is_older && note.acknowledges() && has_more(note)
         })
+    }
+
+    /// The bare reset in note `index` overtook the abort, one that `is_live`, that had taken its sender's socket. Returns the index of
+    /// that.
+    fn abort_behind(&self, index: usize, is_live: impl Fn(&Noted) -> bool) -> Option<usize> {
+        let reply = &self.notes[index];
+        let is_soon = |note: &Noted| note.time.since(reply.time) <= OVERTAKEN_NS;
+        let aborts = |note: &Noted| note.side == reply.side && note.flags.contains(Flags::RST | Flags::ACK);
+        let is_abort = |note: &Noted| aborts(note) && is_live(note) && is_soon(note);
+        self.notes[index..].iter().position(is_abort).map(|offset| index + offset)
+    }
+
+    /// The same, where the abort has what only a live socket writes into one.
+    pub(super) fn overtaken_abort(&self, index: usize) -> Option<usize> {
+        let reset = &self.notes[index];
+        let is_reply = reset.is_rst() && !reset.flags.contains(Flags::ACK);
+        self.abort_behind(index, is_of_socket).filter(|_| is_reply)
     }
 
     /// The bare reset in note `index` overtook the FIN of its own sender. Returns the index of that.
@@ -406,6 +421,11 @@ fn was_overtaken(note: &Noted, earlier: &Noted, reset: &Noted, grace_ns: i64) ->
         }
         _ => late_ns <= OVERTAKEN_UNDATED_NS && !aborts,
     }
+}
+
+/// The abort `note` has what replies of a port without a socket have not: a window, or a timestamp.
+fn is_of_socket(note: &Noted) -> bool {
+    note.window != 0 || note.timestamps.is_some()
 }
 
 /// By the clock of their sender, `note` was written after `reset`.

@@ -1,6 +1,6 @@
 //! What an end answered with a bare reset, it did not take.
 
-use super::delivery::acknowledges_beyond;
+use super::delivery::{acknowledges_beyond, shows_receipt_beyond};
 use super::noted::{Class, Noted};
 use super::profile::Profile;
 use super::step::Connection;
@@ -29,7 +29,7 @@ impl Refused {
         // An earlier copy may have been taken, its acknowledgment lost before the tap, and TIME-WAIT be over.
         let time_wait_ns = stack.shortest_time_wait_ns();
         let is_fin = peer.fin.is_some_and(|fin| {
-            let had_it = notes.iter().any(|note| note.side == side && acknowledges_beyond(note, fin));
+            let had_it = notes.iter().any(|note| note.side == side && shows_receipt_beyond(note, fin));
             let is_copy = |note: &Noted| note.side != side && note.is_fin() && note.end() == fin + 1;
             let first = notes[..note].iter().find(|note| is_copy(note));
             let may_have_had = first.is_some_and(|first| asked.time.since(first.time) >= time_wait_ns);
