@@ -521,7 +521,7 @@ impl Pass {
                 self.course.stage = Stage::Refused;
                 let own = &mut self.ways.server;
                 (own.marks, own.context) = (segment.marks, segment.context);
-                plain && segment.timestamps.is_none() && segment.ack == self.syn_end
+                plain && segment.timestamps.is_none() && segment.ack == self.syn_end && segment.seq == Seq(0)
             }
             (Stage::Open, _) => {
                 self.course.stage = Stage::Aborted;

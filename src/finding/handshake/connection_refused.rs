@@ -1,6 +1,6 @@
 //! `connection-refused`: nothing listens.
 
-use crate::base::{Endpoint, Side, Timestamp};
+use crate::base::{Endpoint, Seq, Side, Timestamp};
 use crate::connection::{OpenKind, Orderly, Place};
 
 use crate::finding::case::{Case, Found};
@@ -78,17 +78,25 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let draft = ENTRY.draft(Confidence::Medium, reset.time, frames.iter().copied(), message);
         return draft.endpoint(Side::Client).push(found);
     }
-    tell(reset.time, frames, (case.connection.client, case.connection.server), found);
+    // Who has no socket has no number either (RFC 9293, section 3.10.7.1): it may abort what it had answered unseen.
+    let confidence = if reset.seq == Seq(0) { Confidence::High } else { Confidence::Medium };
+    tell(confidence, reset.time, frames, (case.connection.client, case.connection.server), found);
 }
 
-fn tell(at: Timestamp, frames: &[u64], (client, server): (Endpoint, Endpoint), found: &mut Found) {
+fn tell(
+    confidence: Confidence,
+    at: Timestamp,
+    frames: &[u64],
+    (client, server): (Endpoint, Endpoint),
+    found: &mut Found,
+) {
     let message = format_args!(
         "{server} refused the connection from {client}: nothing listens there, or a firewall refuses in its name"
     );
-    ENTRY.draft(Confidence::High, at, frames.iter().copied(), message).endpoint(Side::Client).push(found);
+    ENTRY.draft(confidence, at, frames.iter().copied(), message).endpoint(Side::Client).push(found);
 }
 
 /// The same of a connection of which the life was told in short.
 pub(in crate::finding) fn of_orderly(orderly: &Orderly, refusal: Place, found: &mut Found) {
-    tell(refusal.time, &[orderly.syn_frame, refusal.frame], (orderly.client, orderly.server), found);
+    tell(Confidence::High, refusal.time, &[orderly.syn_frame, refusal.frame], (orderly.client, orderly.server), found);
 }

@@ -118,8 +118,9 @@ fn refused(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     let answered_ns = inquiry.noted.time.since(trigger.time);
     let port = inquiry.connection.endpoint(inquiry.from()).port;
     let evidence = super::refused::evidence(trigger.frame, answered_ns, port).to_string();
-    if inquiry.connection.halves[inquiry.from()].acked.is_some() {
-        // It had sent a SYN-ACK, which the capture may have missed, and so something listened.
+    if inquiry.connection.halves[inquiry.from()].acked.is_some() || inquiry.noted.seq != Seq(0) {
+        // It had sent a SYN-ACK, which the capture may have missed, and so something listened: who has no socket has no number
+        // either (RFC 9293, section 3.10.7.1).
         return Judgement::new(Cause::Refused, Confidence::Medium, &[Cause::LingerZero], evidence);
     }
     Judgement::new(Cause::Refused, Confidence::High, &[], evidence)
