@@ -150,10 +150,12 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
             continue;
         }
         view.error = Some(errno);
-        if errno != Errno::ConnRefused {
-            let call = if errno == Errno::Pipe { Call::Write } else { Call::Read };
-            view.calls.push(ImpliedCall { call, errno: Some(errno), frame: Some(reset.frame) });
-        }
+        let call = match errno {
+            Errno::ConnRefused => Call::Connect,
+            Errno::Pipe => Call::Write,
+            _ => Call::Read,
+        };
+        view.calls.push(ImpliedCall { call, errno: Some(errno), frame: Some(reset.frame) });
     }
     let gave_up = case.resets.iter().find(|reset| reset.from == side && reset.cause == Cause::KeepaliveTimeout);
     if let Some(reset) = gave_up {

@@ -2,6 +2,7 @@
 //! verdict, and what takes knowledge away makes it weaker and never different with confidence.
 
 mod claims;
+mod harmony;
 mod traces;
 
 use std::io::Cursor;
@@ -14,6 +15,7 @@ use proptest::prelude::*;
 
 use crate::told::{Told, tell};
 use claims::Claims;
+use harmony::discords;
 use traces::{CLIENT, SERVER, any_conversation, lived};
 
 /// The trace with each segment changed, and its digest made anew.
@@ -285,6 +287,16 @@ fn what_the_other_side_said_is_missed_and_not_invented() {
                 let invented = Claims::of(half).beyond(&Claims::of(whole));
                 broken.unless_same(&format!("{name}, only {end}"), &segments, &Vec::new(), &invented);
             }
+        }
+    }
+}
+
+#[test]
+fn what_is_said_of_one_connection_agrees_with_itself() {
+    let mut broken = Broken::never();
+    for (name, segments) in lived() {
+        for verdict in &tell(&segments).verdicts {
+            broken.unless_same(&name, &segments, &Vec::new(), &discords(verdict));
         }
     }
 }

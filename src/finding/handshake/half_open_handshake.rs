@@ -72,15 +72,19 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let Some(retries) = &retries else { return Ok(()) };
         let (stack, horizon) = (&case.life.profiles.server, case.life.horizon);
         let limit = retries.offer_gives_up(stack).filter(|&at| at <= horizon);
-        match (limit, retries.schedule()) {
+        // What shows comes before what its stack would have done.
+        let due = Some(retries.due()).filter(|_| retries.has_stopped(horizon));
+        match (limit.filter(|&at| due.is_none_or(|due| at <= due)), due) {
             (Some(at), _) => {
                 let limit = duration(at.since(first.time));
                 write!(f, "; by the {} profile it forgot the half-open connection {limit} after the first", stack.name)
             }
-            (None, Some(schedule)) if retries.has_stopped(horizon) => {
-                write!(f, "; the next was due ({schedule}) and did not come, so it had given up")
+            (None, Some(_)) => {
+                f.write_str("; the next was due")?;
+                retries.schedule().map_or(Ok(()), |schedule| write!(f, " ({schedule})"))?;
+                f.write_str(" and did not come, so it had given up")
             }
-            (None, _) => Ok(()),
+            (None, None) => Ok(()),
         }
     });
     let message = format_args!(

@@ -15,7 +15,8 @@ fn told(trace: &str) -> Verdict {
 }
 
 fn found(trace: &str, name: &str) -> Option<Finding> {
-    told(trace).findings.into_iter().find(|finding| finding.name == name)
+    let told = tell_items(&parse(trace).expect("a readable trace"));
+    told.verdicts.into_iter().flat_map(|verdict| verdict.findings).find(|finding| finding.name == name)
 }
 
 fn says(trace: &str, name: &str, words: &str) {
@@ -138,4 +139,21 @@ fn nobody_aborts_a_time_wait() {
     let closed = format!("{OPENED}server > FIN ACK\n+20ms client > FIN ACK\n+20ms server > ACK\n");
     let trace = format!("{closed}+16s server > RST ACK win 0");
     holds(&trace, &[("resets", "after-fin medium"), ("server calls", "accept close")]);
+}
+
+#[test]
+fn who_stopped_before_its_stack_gives_up_is_said_to_have_stopped() {
+    let trace = "client > SYN\n+40ms server > SYN ACK\n+6 server > SYN ACK\nb.client 10.0.0.1:40001\n";
+    says(&format!("{trace}+5min b.client > SYN"), "half-open-handshake", "did not come, so it had given up");
+    let whole = "client > SYN\nserver > SYN ACK\n+1 server > SYN ACK\n+2 server > SYN ACK\n+4 server > SYN ACK\n\
+                 +8 server > SYN ACK\n+16 server > SYN ACK\nb.client 10.0.0.1:40001\n+5min b.client > SYN";
+    says(whole, "half-open-handshake", "forgot the half-open connection");
+}
+
+#[test]
+fn an_error_that_connect_had_is_that_of_connect() {
+    let asked = "client > SYN\nserver > SYN ACK\n+1 server > SYN ACK\nclient > SYN <mss 1460>\n";
+    let trace = format!("{asked}server > RST ACK seq 581");
+    let refused = "connect=ECONNREFUSED";
+    holds(&trace, &[("open", "aborted"), ("client error", "ECONNREFUSED"), ("client calls", refused)]);
 }
