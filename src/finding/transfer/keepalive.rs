@@ -69,7 +69,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let unanswered = given_up.map_or(0, |seen| seen.before[side].unanswered_probes).max(half.unanswered_probes);
         let end = match unanswered {
             0 => "answered".to_owned(),
-            unanswered => format!("the last {unanswered} unanswered"),
+            all if u64::from(all) >= u64::from(half.keepalives) => "unanswered".to_owned(),
+            1 => "the last one unanswered".to_owned(),
+            some => format!("the last {some} unanswered"),
         };
         let message =
             format!("{} sent {}, {end}", case.name(side), count(u64::from(half.keepalives), "keepalive probe"));
