@@ -184,7 +184,11 @@ impl Hindsight<'_> {
             // What had come when its receiver sent that was not answered with a reset.
             let came_before = |own: &Noted| own.time.since(data.time) > self.arrivals.crossing_ns(own.side) + DETOUR_NS;
             let is_new = is_new && !own.last.as_ref().is_some_and(came_before);
-            is_in_time && is_new && data.ack.at_or_after(reset.seq) && !self.answers_later(index, &data, peer)
+            // With nothing else under way, that number is its own.
+            let is_only = peer.acked.is_some_and(|acked| data.seq.at_or_before(acked)) && data.end() == peer.nxt;
+            let is_first = !data.class.contains(Class::RETRANSMISSION);
+            let is_number = data.ack == reset.seq || data.ack.after(reset.seq) && !(is_only && is_first);
+            is_in_time && is_new && is_number && !self.answers_later(index, &data, peer)
         };
         // Nothing that has its number carried payload.
         let first = self.notes.iter().find(|note| note.side != reset.side && note.len > 0 && !note.is_syn());
