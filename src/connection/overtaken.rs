@@ -72,7 +72,9 @@ impl Hindsight<'_> {
             let clock = match (note.timestamps, earlier.timestamps) {
                 (Some(now), Some(then)) => Seq(now.value).after(Seq(then.value)),
                 // What says nothing new may have been sent before, and overtaken.
-                _ => note.time.since(reset.time) > OVERTAKEN_NS || is_sent_again(note) || self.is_punctual(note),
+                _ => {
+                    note.time.since(reset.time) > OVERTAKEN_NS || is_sent_again(note) || self.is_punctual(note, earlier)
+                }
             };
             let acks_more = note.acknowledges() && !(earlier.acknowledges() && note.ack.at_or_before(earlier.ack));
             let newer = clock || note.end().after(earlier.end()) || acks_more;
@@ -84,10 +86,12 @@ impl Hindsight<'_> {
         })
     }
 
-    /// `note` came when a timer of its sender had run out, so that it was not held up on the way: a keepalive probe, before which
-    /// its sender had been silent, or sequence space again when its timer, doubled each time (RFC 6298, section 5.5), was due.
-    fn is_punctual(&self, note: &Noted) -> bool {
-        if note.class.contains(Class::KEEPALIVE) {
+    /// `note` came when a timer of its sender had run out, so that it was not held up on the way: a keepalive probe, or what was sent
+    /// before, after a silence of its sender since `earlier`; or sequence space again when its timer, doubled each time (RFC 6298,
+    /// section 5.5), was due.
+    fn is_punctual(&self, note: &Noted, earlier: &Noted) -> bool {
+        let is_silent = note.time.since(earlier.time) > OVERTAKEN_NS;
+        if note.class.contains(Class::KEEPALIVE) || note.class.contains(Class::RETRANSMISSION) && is_silent {
             return true;
         }
         let until = self.notes.partition_point(|earlier| earlier.frame < note.frame);
