@@ -63,7 +63,8 @@ fn stamps_of_any_age_are_judged_without_leaving_their_bounds() {
         let records: Vec<u8> = records.collect();
         [&[(records.len() / targets::STAMP_LEN) as u8][..], &records, &capture].concat()
     };
-    let seeds: Vec<Vec<u8>> = captures().into_iter().map(stamped).collect();
+    let short = captures().into_iter().filter(|capture| capture.len() <= SEED_LEN_MAX / 4);
+    let seeds: Vec<Vec<u8>> = short.map(stamped).collect();
     let mut segments = 0;
     run("stamps", &seeds, |bytes| segments += targets::stamps(bytes));
     assert!(segments > ROUNDS as usize, "mutation left hardly a segment standing: {segments}");
