@@ -1,7 +1,6 @@
 //! What totals need of a connection: what became of it and what was found, without words and frames. Most connections of a
 //! large capture are only ever counted.
 
-use super::reset::ignored;
 use super::verdict::{CloseKind, Finding, Initiator, OpenKind, Origin, Reset, StateStep, Verdict};
 use crate::base::{Endpoint, Side, Sides, Timestamp};
 use crate::connection::{Connection, Lifecycle, Orderly, State};
@@ -29,6 +28,8 @@ pub struct Gist<'a> {
     pub is_one_ended: bool,
     /// No close was seen, and yet nothing is left of it: the next connection has taken its addresses and ports.
     pub is_replaced: bool,
+    /// The reset that ended it at its sender's end was not taken at the other, which lives on.
+    pub is_reset_in_vain: bool,
     /// Only sampled headers of it are in the capture.
     pub is_sampled_alone: bool,
     /// Its resets; their evidence may be missing.
@@ -51,6 +52,7 @@ impl<'a> Gist<'a> {
             initiator: life.closing.initiator,
             is_one_ended: is_one_ended(life.closing.kind, states),
             is_replaced: is_replaced(life.closing.kind, states),
+            is_reset_in_vain: is_reset_in_vain(life.closing.kind, resets, states),
             is_sampled_alone: connection.is_sampled_alone(),
             resets,
             findings,
@@ -70,6 +72,7 @@ impl<'a> Gist<'a> {
             initiator,
             is_one_ended: false,
             is_replaced: false,
+            is_reset_in_vain: false,
             is_sampled_alone: false,
             resets,
             findings,
@@ -79,16 +82,14 @@ impl<'a> Gist<'a> {
     /// The reset that ended the connection: the first one that its receiver accepts, else the first that its sender
     /// did send, which ended it at that end, else the first one.
     pub fn ending_reset(&self) -> Option<&'a Reset> {
-        let accepted = self.resets.iter().find(|reset| reset.accepted);
-        let own = || self.resets.iter().find(|reset| reset.origin != Origin::Middlebox);
-        accepted.or_else(own).or(self.resets.first())
+        ending(self.resets)
     }
+}
 
-    /// The reset that ended it at its sender's end was not taken at the other.
-    pub fn is_reset_in_vain(&self) -> bool {
-        let is_ignored = || self.findings.iter().any(|finding| finding.name == ignored::ENTRY.name);
-        self.ending_reset().is_some_and(|reset| !reset.accepted) && is_ignored()
-    }
+fn ending(resets: &[Reset]) -> Option<&Reset> {
+    let accepted = resets.iter().find(|reset| reset.accepted);
+    let own = || resets.iter().find(|reset| reset.origin != Origin::Middlebox);
+    accepted.or_else(own).or(resets.first())
 }
 
 impl Verdict {
@@ -106,6 +107,7 @@ impl Verdict {
             initiator: self.close.initiator,
             is_one_ended: is_one_ended(self.close.kind, states),
             is_replaced: is_replaced(self.close.kind, states),
+            is_reset_in_vain: is_reset_in_vain(self.close.kind, &self.resets, states),
             is_sampled_alone: self.is_sampled_alone,
             resets: &self.resets,
             findings: &self.findings,
@@ -124,4 +126,12 @@ fn is_one_ended(close: CloseKind, states: Sides<&[StateStep]>) -> bool {
 fn is_replaced(close: CloseKind, states: Sides<&[StateStep]>) -> bool {
     let mut last = Side::BOTH.into_iter().filter_map(|side| states[side].last()).peekable();
     close == CloseKind::None && last.peek().is_some() && last.all(|step| step.state == State::Closed)
+}
+
+fn is_reset_in_vain(close: CloseKind, resets: &[Reset], states: Sides<&[StateStep]>) -> bool {
+    let lives = |side: Side| {
+        let last = states[side].last();
+        last.is_some_and(|step| !matches!(step.state, State::Closed | State::TimeWait))
+    };
+    close == CloseKind::Reset && ending(resets).is_some_and(|reset| !reset.accepted && lives(!reset.from))
 }

@@ -28,7 +28,7 @@ pub fn ending(verdict: &Verdict) -> String {
         (_, CloseKind::Simultaneous) => "both closed at once".to_owned(),
         (_, CloseKind::Reset) => match verdict.gist().ending_reset() {
             Some(reset) if reset.origin == Origin::Middlebox => format!("reset in {}'s name", reset.from),
-            Some(reset) if verdict.gist().is_reset_in_vain() => format!("reset by {}, not taken", reset.from),
+            Some(reset) if verdict.gist().is_reset_in_vain => format!("reset by {}, not taken", reset.from),
             Some(reset) => format!("reset by {}", reset.from),
             None => "reset".to_owned(),
         },
@@ -130,7 +130,7 @@ fn closed(verdict: &Verdict) -> String {
             Some(reset) if reset.origin == Origin::Middlebox => {
                 format!("by a reset in the name of the {}, which did not send it", reset.from)
             }
-            Some(reset) if verdict.gist().is_reset_in_vain() => {
+            Some(reset) if verdict.gist().is_reset_in_vain => {
                 format!("by a reset from the {}, which the {} did not take", reset.from, !reset.from)
             }
             Some(reset) => format!("by a reset from the {}", reset.from),

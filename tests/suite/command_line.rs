@@ -391,3 +391,20 @@ fn a_pattern_that_no_shell_expanded_stands_for_its_files_and_each_has_its_frames
     assert!(run(&folder, "read tw[o.pcap").status.success());
     assert_eq!(run(&folder, "read x*.pcap").status.code(), Some(2));
 }
+
+#[test]
+fn how_it_ended_does_not_depend_on_which_findings_are_told() {
+    let folder = folder("in_vain");
+    let trace = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > data 100\nserver > ACK\n\
+                 server > RST ACK seq 900000\nclient > data 100\nclient > data 100\n";
+    fs::write(folder.join("vain.pcap"), capture_of(trace)).unwrap();
+    fs::write(folder.join("quiet.toml"), "ignore = [\"reset-ignored\"]\n").unwrap();
+    let told = |line: &str| text(&run(&folder, line).stdout);
+    let all = told("read vain.pcap");
+    assert!(all.contains("reset-ignored") && all.contains("which the client did not take"), "{all}");
+    let fewer = told("read --config quiet.toml vain.pcap");
+    assert!(!fewer.contains("reset-ignored") && fewer.contains("which the client did not take"), "{fewer}");
+    let headline = |told: &str| told.lines().find(|line| line.starts_with("1 connection")).map(str::to_owned);
+    assert_eq!(headline(&all), Some("1 connection: reset by one end and not at the other.".to_owned()));
+    assert_eq!(headline(&fewer), headline(&all));
+}

@@ -91,7 +91,7 @@ impl Tally {
             (_, CloseKind::HalfClosed) => self.closed.add(gist.initiator),
             (_, CloseKind::Reset) => match gist.ending_reset() {
                 Some(reset) if reset.origin == Origin::Middlebox => self.reset_between += 1,
-                Some(_) if gist.is_reset_in_vain() => self.reset_in_vain += 1,
+                Some(_) if gist.is_reset_in_vain => self.reset_in_vain += 1,
                 ending => self.reset.add(ending.map(|reset| match reset.from {
                     Side::Client => Initiator::Client,
                     Side::Server => Initiator::Server,
