@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::base::Side;
+use crate::base::{SPAN_MAX_NS, Side};
 use crate::population::IdleTimer;
 
 /// A duration with three significant digits and the unit that reads best: `41.2 ms`, `1.03 s`, `2 min 5 s`.
@@ -30,6 +30,8 @@ pub fn duration(ns: i64) -> impl fmt::Display {
                 let minutes = ns / 60_000_000_000;
                 write!(f, "{sign}{} h {} min", minutes / 60, minutes % 60)
             }
+            // As far as two stamps are told apart.
+            _ if ns >= SPAN_MAX_NS.unsigned_abs() => write!(f, "{sign}over {} d", ns / 86_400_000_000_000),
             _ => {
                 let hours = ns / 3_600_000_000_000;
                 write!(f, "{sign}{} d {} h", hours / 24, hours % 24)
@@ -117,6 +119,8 @@ mod tests {
             (125_000_000_000, "2 min 5 s"),
             (9_000_000_000_000, "2 h 30 min"),
             (-5_000, "-5.00 µs"),
+            (SPAN_MAX_NS - 1, "26687 d 23 h"),
+            (SPAN_MAX_NS, "over 26687 d"),
         ];
         for (ns, words) in cases {
             assert_eq!(duration(ns).to_string(), words);

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use crate::base::Timestamp;
+use crate::base::{SPAN_MAX_NS, Timestamp};
 
 /// A duration in the unit that keeps three or four digits: `87 µs`, `41.2 ms`, `12.00 s`, `3 min 20 s`, `2 h 05 min`.
 pub fn duration(ns: i64) -> String {
@@ -17,6 +17,8 @@ pub fn duration(ns: i64) -> String {
         _ if seconds < 120 => format!("{sign}{}", tenths(ns / 100_000_000, "s")),
         _ if seconds < 7_200 => format!("{sign}{} min {:02} s", seconds / 60, seconds % 60),
         _ if seconds < 172_800 => format!("{sign}{} h {:02} min", seconds / 3_600, seconds / 60 % 60),
+        // As far as two stamps are told apart.
+        _ if ns >= SPAN_MAX_NS.unsigned_abs() => format!("{sign}over {} d", seconds / 86_400),
         _ => format!("{sign}{} d {:02} h", seconds / 86_400, seconds / 3_600 % 24),
     }
 }
@@ -105,7 +107,9 @@ mod tests {
             (60_000_000_000, "60.0 s"),
             (200_000_000_000, "3 min 20 s"),
             (7_500_000_000_000, "2 h 05 min"),
-            (i64::MIN, "-106751 d 23 h"),
+            (SPAN_MAX_NS - 1, "26687 d 23 h"),
+            (SPAN_MAX_NS, "over 26687 d"),
+            (i64::MIN, "-over 106751 d"),
         ] {
             assert_eq!(duration(ns), text);
         }

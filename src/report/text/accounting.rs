@@ -176,14 +176,12 @@ impl Tally {
 /// Prints where every frame went.
 pub fn write(out: &mut impl Write, canvas: &Canvas, summary: &Summary) -> io::Result<()> {
     let mut parts = vec![format!("{} with TCP", count(summary.segments))];
-    for (number, what) in [
-        (summary.non_tcp, "without"),
-        (summary.fragments, "IP fragments"),
-        (summary.filtered, "left out by the filter"),
+    for (number, told) in [
+        (summary.non_tcp, format!("{} without", count(summary.non_tcp))),
+        (summary.fragments, counted(summary.fragments, "IP fragment")),
+        (summary.filtered, format!("{} left out by the filter", count(summary.filtered))),
     ] {
-        if number > 0 {
-            parts.push(format!("{} {what}", count(number)));
-        }
+        parts.extend((number > 0).then_some(told));
     }
     let skipped: u64 = summary.skipped.values().sum();
     parts.push(if skipped == 0 { "none skipped".to_owned() } else { format!("{} skipped", count(skipped)) });
