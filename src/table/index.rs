@@ -67,6 +67,14 @@ impl Index {
         place.wrapping_sub(1)
     }
 
+    /// Begins to bring those words into the cache that may have to move for one that comes.
+    #[inline]
+    pub fn prefetch_for_insert(&self, hash: u32, home: u32) {
+        let words = &self.part(hash).words;
+        prefetch_at(words, home as usize + NEAR);
+        prefetch_at(words, home as usize + 2 * NEAR);
+    }
+
     /// The place of the entry with this hash for which `is_it` holds.
     #[inline]
     pub fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::key::{Kept, Key};
 use super::numbering::Known;
 use super::wide::Row;
+use crate::base::prefetch::prefetch;
 use crate::base::{Endpoint, Seq, Side, Timestamp};
 use crate::connection::{Leavings, PastHalf, Predecessor};
 use crate::segment::Segment;
@@ -187,6 +188,22 @@ impl Ring {
         let (chunk, place) = self.position(number);
         if let Some(entry) = self.chunks.get_mut(chunk).and_then(|chunk| chunk.entries.get_mut(place)) {
             how(entry);
+        }
+    }
+
+    /// The four-tuple of the one that is forgotten `places` after the first, if it is still in its place: to be looked up soon.
+    #[inline]
+    pub fn behind(&self, places: usize) -> Option<Key> {
+        let Chunk { entries, wide } = self.chunks.front()?;
+        let entry = entries.get(self.front + places)?;
+        (entry.kind != Kind::Vacant).then(|| entry.key.key(wide))
+    }
+
+    /// Begins to bring the entry with this number into the cache.
+    #[inline]
+    pub fn prefetch(&self, number: u32) {
+        if let Some((entry, _)) = self.entry(number) {
+            prefetch(entry);
         }
     }
 

@@ -276,7 +276,11 @@ impl Table {
                 }
             }
             Place::Asked(number) => self.asked.prefetch(number),
-            Place::Left(_) | Place::Resting(_) => {}
+            Place::Left(number) => self.past.prefetch(number),
+            Place::Resting(_) if locator.guess == NOWHERE => {
+                self.index.prefetch_for_insert(locator.hash, locator.home);
+            }
+            Place::Resting(_) => {}
         }
     }
 
@@ -705,6 +709,9 @@ impl Table {
     /// Forgets the oldest of what has left beyond the limit.
     fn forget(&mut self) {
         while self.past.len() > self.limits.past_max {
+            if let Some(key) = self.past.behind(LOOK_AHEAD) {
+                self.index.prefetch(key.hash(self.seed));
+            }
             if let Some((key, number)) = self.past.forget() {
                 self.index.remove(key.hash(self.seed), number | LEFT);
                 self.counts.forgotten += 1;
