@@ -18,7 +18,7 @@ use lastack::table::Limits;
 
 /// A whole capture: read, decoded, tracked, diagnosed and printed both ways. Gives how many frames it held.
 pub fn capture(bytes: &[u8]) -> u64 {
-    let small = Limits { connections_max: 8, past_max: 8 };
+    let small = Limits { past_max: 8, whole_max: 2, ..Limits::connections(8) };
     let frames = analyse_into(bytes, Limits::default(), Json::lines(Vec::new()));
     let canvas = Canvas::new(80, Palette::Plain, TimeZone::UTC);
     let again = analyse_into(bytes, small, Text::new(Vec::new(), canvas, Rows::All, None));

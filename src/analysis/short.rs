@@ -285,7 +285,7 @@ mod tests {
             if is_evicted {
                 segments.push(Segment { source: Endpoint::new([10, 0, 0, 9].into(), 9), ..segments[0] });
             }
-            let limits = Limits { connections_max: if is_evicted { 1 } else { 10 }, ..Limits::default() };
+            let limits = Limits::connections(if is_evicted { 1 } else { 10 });
             let mut table = Table::new(limits, Profile::LINUX);
             let mut look = |left: Left<'_>| {
                 all += 1;

@@ -19,6 +19,7 @@ use crate::base::nearest;
 use crate::connection::{Profile, ProfileBasis, State};
 use crate::decode::{Checksums, SplitBy};
 use crate::policy::Policy;
+use crate::population::Breadth;
 use crate::report::Selection;
 use crate::table::Limits;
 
@@ -368,8 +369,11 @@ pub struct AnalysisArguments {
     #[arg(long)]
     names: bool,
     /// Connections kept at once; beyond it, those idle longest are reported early
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max, value_parser = at_least_one)]
-    max_connections: usize,
+    ///
+    /// If not given: 4 million of a capture, of which SYNs that nobody answered count a quarter, and 1 million of a running
+    /// interface. A connection takes some 200 octets, and such a SYN 50.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    max_connections: Option<usize>,
     /// Threads that share the work; the results are the same for any number
     #[arg(long, value_name = "N", default_value_t = cores(), value_parser = at_least_one, hide_default_value = true)]
     threads: usize,
@@ -393,11 +397,24 @@ impl AnalysisArguments {
         profile.time_wait_ns = self.time_wait.unwrap_or(profile.time_wait_ns);
         (profile.ephemeral_first, profile.ephemeral_last) =
             self.port_range.unwrap_or((profile.ephemeral_first, profile.ephemeral_last));
-        let limits = Limits { connections_max: self.max_connections, ..Limits::default() };
+        let limits = self.limits(Limits::default());
         let (threads, policy) = (self.threads, self.policy()?);
         let split_by = self.split_by.iter().copied().collect();
         let (checksums, names) = (self.checksums, self.names);
         Ok(Options { profile, limits, policy, threads, split_by, checksums, names, ..Options::default() })
+    }
+
+    /// The same for a running interface, which has no end.
+    ///
+    /// # Errors
+    /// As [`AnalysisArguments::options`].
+    pub fn live_options(&self) -> anyhow::Result<Options> {
+        let limits = self.limits(Limits::ENDLESS);
+        Ok(Options { breadth: Breadth::ENDLESS, limits, ..self.options()? })
+    }
+
+    fn limits(&self, usual: Limits) -> Limits {
+        self.max_connections.map_or(usual, Limits::connections)
     }
 
     fn policy(&self) -> anyhow::Result<Policy> {

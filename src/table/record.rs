@@ -52,6 +52,8 @@ pub(super) struct Timers<'a> {
 pub(super) struct Aside {
     pub shelves: Shelves,
     pub ends: Places,
+    /// Connections that are kept in full.
+    pub whole: usize,
 }
 
 impl Aside {
@@ -59,6 +61,7 @@ impl Aside {
     pub fn clear(&mut self) {
         self.shelves.clear();
         self.ends.clear();
+        self.whole = 0;
     }
 }
 
@@ -110,6 +113,7 @@ impl Record {
             self.begin_brief(first);
         } else {
             self.begin_whole(opening, first);
+            aside.whole += 1;
         }
     }
 
@@ -228,8 +232,9 @@ impl Record {
     }
 
     /// The connection, unpacked for good if it was brief; none in a vacant record.
-    pub fn expand(&mut self, Aside { shelves, ends }: &mut Aside) -> Option<&mut Connection> {
+    pub fn expand(&mut self, Aside { shelves, ends, whole }: &mut Aside) -> Option<&mut Connection> {
         let (client, server) = self.ends(ends);
+        let was_whole = matches!(self.body, Body::Whole(_));
         if let Body::Brief(brief) = &mut self.body {
             let mut connection = None;
             Connection::play_back(&mut connection, self.stream, &brief.packed(shelves), client, server);
@@ -239,20 +244,24 @@ impl Record {
             self.body = still.connection().map_or(Body::Vacant, Body::Whole);
         }
         match &mut self.body {
-            Body::Whole(connection) => Some(connection),
+            Body::Whole(connection) => {
+                *whole += usize::from(!was_whole);
+                Some(connection)
+            }
             Body::Vacant | Body::Brief(_) | Body::Still(_) => None,
         }
     }
 
     /// Puts the connection away until something comes of it, if it is kept in full, the client has had an answer, and nothing but
     /// a segment can end it.
-    pub fn settle(&mut self, profile: &Profile) {
+    pub fn settle(&mut self, profile: &Profile, aside: &mut Aside) {
         let Body::Whole(connection) = &self.body else { return };
         if !self.is_half_open()
             && connection.ends_at(profile).is_none()
             && let Some(still) = Still::of(connection)
         {
             self.body = Body::Still(still);
+            aside.whole -= 1;
         }
     }
 
@@ -313,7 +322,7 @@ impl Record {
 
     /// Shows the connection to `see` as its successor sees it. Who was the first to speak need not be the client, whom a
     /// predecessor names first.
-    pub fn remains<T>(&self, Aside { shelves, ends }: &Aside, see: impl FnOnce(&Predecessor) -> T) -> Option<T> {
+    pub fn remains<T>(&self, Aside { shelves, ends, .. }: &Aside, see: impl FnOnce(&Predecessor) -> T) -> Option<T> {
         match &self.body {
             Body::Vacant => None,
             Body::Whole(connection) => Some(see(&Predecessor::of(connection))),
@@ -328,7 +337,7 @@ impl Record {
 
     /// Shows the connection to `leave` as the last one who sees it here; the record is vacant then.
     #[inline]
-    pub fn leave(&mut self, Aside { shelves, ends }: &mut Aside, leave: impl FnOnce(Left<'_>)) {
+    pub fn leave(&mut self, Aside { shelves, ends, whole }: &mut Aside, leave: impl FnOnce(Left<'_>)) {
         let (client, server) = self.ends(ends);
         ends.give_back(&mut self.key);
         let stream = self.stream;
@@ -339,12 +348,15 @@ impl Record {
             self.body = Body::Vacant;
             return;
         }
-        let whole = match std::mem::replace(&mut self.body, Body::Vacant) {
-            Body::Whole(connection) => Some(connection),
+        let connection = match std::mem::replace(&mut self.body, Body::Vacant) {
+            Body::Whole(connection) => {
+                *whole -= 1;
+                Some(connection)
+            }
             Body::Still(still) => still.connection(),
             Body::Brief(_) | Body::Vacant => None,
         };
-        if let Some(connection) = whole {
+        if let Some(connection) = connection {
             leave(Left { stream, client, server, evicted, body: Remains::Whole(connection) });
         }
     }
@@ -357,7 +369,7 @@ impl Record {
 
     /// Begins to bring into the cache what its next segment asks for elsewhere.
     #[inline]
-    pub fn prefetch_behind(&self, Aside { shelves, ends }: &Aside) {
+    pub fn prefetch_behind(&self, Aside { shelves, ends, .. }: &Aside) {
         ends.prefetch(&self.key);
         if let Body::Brief(brief) = &self.body {
             brief.prefetch(shelves);

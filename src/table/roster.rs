@@ -2,6 +2,7 @@
 
 mod leaving;
 mod overload;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -24,20 +25,7 @@ use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Connection, Predecessor, Profile, completeness};
 use crate::segment::{Flags, IcmpError, Segment};
 
-/// How much is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Live connections at once.
-    pub connections_max: usize,
-    /// Finished connections remembered for late segments and stream numbers.
-    pub past_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { connections_max: 1_000_000, past_max: 1_000_000 }
-    }
-}
+pub use room::Limits;
 
 /// What reaching a limit cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,9 +132,6 @@ impl Place {
 /// While connections leave, what is needed of the one that comes so many later is brought into the cache.
 const LOOK_AHEAD: usize = 8;
 
-/// Places that are looked at for a handshake that nobody has completed. In a flood most of them are.
-const PROBES: usize = 8;
-
 impl Table {
     /// An empty table.
     pub fn new(limits: Limits, profile: Profile) -> Self {
@@ -154,6 +139,7 @@ impl Table {
             limits: Limits {
                 connections_max: limits.connections_max.min(CONNECTIONS_MAX),
                 past_max: limits.past_max.min(CONNECTIONS_MAX),
+                ..limits
             },
             timer_min_ns: profile.time_wait_ns.min(profile.syn_give_up_ns).min(profile.syn_ack_give_up_ns),
             profile,
@@ -316,7 +302,7 @@ impl Table {
     #[inline(always)]
     pub fn take_plainly(&mut self, locator: &Locator, segment: &Segment) -> Result<(), Unplain> {
         // Another may have got the record since then.
-        let Aside { shelves, ends } = &mut self.aside;
+        let Aside { shelves, ends, .. } = &mut self.aside;
         let Some(record) = self.slab.get_mut(locator.guess).filter(|record| record.key.is(&locator.key, ends)) else {
             return Err(Unplain(Taken::Vacant));
         };
@@ -362,7 +348,10 @@ impl Table {
             Some(Place::Slot(slot)) => self.take_next(slot, locator, segment, leave),
             Some(Place::Asked(number)) => {
                 let slot = self.settle(number, locator.hash);
-                self.take_next(slot, locator, segment, leave)
+                let entry = self.take_next(slot, locator, segment, leave);
+                // It takes more room than the SYN did.
+                self.make_room_for(0, leave);
+                entry
             }
             Some(Place::Resting(number)) => match self.wake(number, locator.hash) {
                 Some(slot) => self.take_next(slot, locator, segment, leave),
@@ -460,6 +449,7 @@ impl Table {
         segment: &Segment,
         leave: &mut impl FnMut(Left<'_>),
     ) -> Entry {
+        let whole_before = self.aside.whole;
         if let Some(connection) = self.slab[slot].expand(&mut self.aside) {
             let opens = segment.flags.contains(Flags::SYN)
                 && opens_new_stream(segment.flags, segment.seq, known(connection, segment.source));
@@ -476,7 +466,11 @@ impl Table {
             }
             connection.step(segment);
         }
-        Entry::Live(self.stepped(slot))
+        let entry = Entry::Live(self.stepped(slot));
+        if self.aside.whole > whole_before.max(self.limits.whole_max) {
+            self.settle_others(slot);
+        }
+        entry
     }
 
     /// A segment whose four-tuple has no live connection.
@@ -507,6 +501,8 @@ impl Table {
     /// Gives an ICMP error to the connection that it quotes. A four-tuple seen for the first time gets a number, and so
     /// does a quoted SYN that would open a stream if it came itself.
     pub fn take_icmp(&mut self, error: &IcmpError, mut leave: impl FnMut(Left<'_>)) {
+        // A SYN alone that it quotes becomes a record.
+        self.make_room_for(1, &mut leave);
         let key = Key::new(error.source, error.destination).within(error.realm);
         let hash = key.hash(self.seed);
         let opens = |known: Known| error.flags.is_some_and(|flags| opens_new_stream(flags, error.seq, known));
@@ -604,9 +600,7 @@ impl Table {
         leave: &mut impl FnMut(Left<'_>),
     ) -> Entry {
         let hash = opening.locator.hash;
-        if self.live() >= self.limits.connections_max {
-            self.evict(leave);
-        }
+        self.make_room_for(1, leave);
         // A record that is there anyway is the shorter way.
         if left.is_none()
             && opening.is_plain()
@@ -633,6 +627,9 @@ impl Table {
             None => self.index.insert(hash, slot),
         }
         if self.slab[slot as usize].is_odd() {
+            if self.aside.whole > self.limits.whole_max {
+                self.settle_others(slot as usize);
+            }
             return Entry::Live(self.stepped(slot as usize));
         }
         // No timer of a SYN ends sooner than the soonest of all.
@@ -704,67 +701,6 @@ impl Table {
             self.past.vacate(number);
             self.index.remove(hash, number | LEFT);
         }
-    }
-
-    /// Forgets the oldest of what has left beyond the limit.
-    fn forget(&mut self) {
-        while self.past.len() > self.limits.past_max {
-            if let Some(key) = self.past.behind(LOOK_AHEAD) {
-                self.index.prefetch(key.hash(self.seed));
-            }
-            if let Some((key, number)) = self.past.forget() {
-                self.index.remove(key.hash(self.seed), number | LEFT);
-                self.counts.forgotten += 1;
-            }
-        }
-    }
-
-    /// Makes room: a handshake that nobody has completed if one is soon found, so that a flood of them drives out its own kind and
-    /// nobody who talks; else who is over and has rested longest; else the first connection that had no segment since the hand last passed it. Of SYNs alone the one that
-    /// has waited longest goes.
-    #[inline(never)]
-    fn evict(&mut self, leave: &mut impl FnMut(Left<'_>)) {
-        if self.asked.len() * PROBES >= self.live()
-            && let Some((number, ..)) = self.asked.first()
-        {
-            self.counts.evicted += 1;
-            self.give_up(number, |left| leave(Left { evicted: true, ..left }));
-            return;
-        }
-        if let Some((number, ..)) = self.resting.first() {
-            self.counts.evicted += 1;
-            self.end_rest(number, |left| leave(Left { evicted: true, ..left }));
-            return;
-        }
-        // Those that came together lie together, so the places are spread over all of them by the golden ratio.
-        let places = self.slab.len().max(1);
-        let spread = (places * 618 / 1_000).max(1);
-        for slot in (0..PROBES).map(|probe| (self.hand + probe * spread) % places) {
-            if self.slab.get(slot as u32).is_some_and(Record::is_half_open) {
-                self.hand += 1;
-                self.drive_out(slot, leave);
-                return;
-            }
-        }
-        for _ in 0..2 * self.slab.len() {
-            let slot = self.hand % self.slab.len();
-            self.hand = slot + 1;
-            let record = &mut self.slab[slot];
-            if record.is_vacant() {
-                continue;
-            }
-            if record.touched {
-                record.touched = false;
-                continue;
-            }
-            self.drive_out(slot, leave);
-            return;
-        }
-    }
-
-    fn drive_out(&mut self, slot: usize, leave: &mut impl FnMut(Left<'_>)) {
-        self.counts.evicted += 1;
-        self.remove(slot, &mut |left| leave(Left { evicted: true, ..left }));
     }
 }
 

@@ -382,7 +382,7 @@ fn what_was_counted_on_linux_says_little_of_other_stacks() {
 
 #[test]
 fn what_had_to_make_room_says_so_and_what_follows_is_no_stray() {
-    let limits = Limits { connections_max: 1, ..Limits::default() };
+    let limits = Limits::connections(1);
     let options = Options { limits, ..Options::default() };
     let trace = "client > SYN\nserver > SYN ACK\nclient > ACK\nb.client 10.0.0.9:40000\n+1 b.client > SYN\n\
                  b.server > SYN ACK\nb.client > ACK\n+1 client > data 100\nserver > ACK";

@@ -41,7 +41,7 @@ fn told(threads: usize, limits: Limits) -> String {
 
 #[test]
 fn many_threads_say_what_one_says() {
-    let few = Limits { connections_max: 5, past_max: 7 };
+    let few = Limits { past_max: 7, whole_max: 1, ..Limits::connections(5) };
     for limits in [Limits::default(), few] {
         let alone = told(1, limits);
         assert!(alone.lines().count() > 100);
@@ -50,6 +50,12 @@ fn many_threads_say_what_one_says() {
         }
     }
     assert_ne!(told(1, few), told(1, Limits::default()));
+}
+
+#[test]
+fn who_was_put_away_between_is_told_as_if_nothing_had_been() {
+    let usual = told(1, Limits::default());
+    assert!(told(1, Limits { whole_max: 0, ..Limits::default() }) == usual);
 }
 
 /// Takes so many records and no more.

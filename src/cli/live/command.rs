@@ -20,7 +20,7 @@ use super::session::{self, End, Limits};
 use super::shared::Shared;
 use super::view::{Feed, Look, Model, Screen};
 use super::watch::{Events, Telling, Told, Watcher};
-use crate::analysis::{self, Analysis, Scribes, decoder};
+use crate::analysis::{Analysis, Scribes, decoder};
 use crate::cli::arguments::Talk;
 use crate::cli::charset::{Ascii, lacks_utf8};
 use crate::cli::explain::meant;
@@ -31,7 +31,6 @@ use crate::cli::read::again;
 use crate::cli::sandbox::{self, Needs, Sandbox};
 use crate::cli::terminal::canvas;
 use crate::cli::{Outcome, say};
-use crate::population::Breadth;
 use crate::report::{CaptureRecord, Json, Rows, Selected, Selection, Sink, Summary, Text, counted};
 use crate::source::live::{Delivery, LiveCapture, LiveError, LiveOptions, Promiscuity, Stamps, devices};
 
@@ -48,7 +47,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     for name in &mut selection.findings {
         *name = meant(name)?.name.to_owned();
     }
-    let options = analysis::Options { breadth: Breadth::ENDLESS, ..arguments.timers.options()? };
+    let options = arguments.timers.live_options()?;
     let mut interrupt = Interrupt::listen()?;
     interrupt.listen_to_termination()?;
     let interface = arguments.interface.unwrap_or_default();

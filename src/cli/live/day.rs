@@ -326,7 +326,7 @@ fn live(hours: f64) -> (Vec<u64>, Summary, u64) {
     let both = |inner| Selected::new(inner, Selection::default());
     let events: Box<dyn Sink> = Box::new(Both(Json::lines(out.clone()), Feed(model.clone())));
     let mut sink = Telling::new(both(Both(Json::lines(out.clone()), Feed(model.clone()))), told.clone(), Events::Told);
-    let limits = table::Limits { connections_max: CONNECTIONS_MAX, past_max: CONNECTIONS_MAX };
+    let limits = table::Limits { past_max: CONNECTIONS_MAX, ..table::Limits::connections(CONNECTIONS_MAX) };
     let mut analysis = Analysis::new(&Options { limits, breadth: Breadth::ENDLESS, ..Options::default() }, &mut sink);
     analysis.begin(&CaptureRecord::default()).unwrap();
     let mut companions = Companions {

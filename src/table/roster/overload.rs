@@ -3,6 +3,12 @@
 use super::Table;
 use crate::table::Left;
 
+/// Connections that are put away for one that comes to be kept in full, at most.
+const SETTLED_AT_ONCE: usize = 2;
+
+/// Places of the table that are looked at for them.
+const SETTLED_PLACES: usize = 16;
+
 impl Table {
     /// Looks at the next places of the table, `places_max` of them, and lets go who is out of the ordinary and has been silent for
     /// `silence_ns`. Where frames are lost these are mostly connections of which the end was lost; each takes ten times the memory
@@ -29,9 +35,26 @@ impl Table {
             self.settled = if self.settled < self.slab.len() { self.settled } else { 0 };
             let record = &mut self.slab[self.settled];
             if record.newest(&self.clock) < before {
-                record.settle(&self.profile);
+                record.settle(&self.profile, &mut self.aside);
             }
             self.settled += 1;
+        }
+    }
+
+    /// Puts away one or two that are kept in full, if such are soon found, and not the one in `slot`: where this is done for each that
+    /// comes to be kept so, they do not become more. Nothing that is told changes by it.
+    #[cold]
+    pub(super) fn settle_others(&mut self, slot: usize) {
+        let aim = self.aside.whole.saturating_sub(SETTLED_AT_ONCE);
+        for _ in 0..SETTLED_PLACES.min(self.slab.len()) {
+            self.settled = if self.settled < self.slab.len() { self.settled } else { 0 };
+            if self.settled != slot {
+                self.slab[self.settled].settle(&self.profile, &mut self.aside);
+            }
+            self.settled += 1;
+            if self.aside.whole <= aim {
+                return;
+            }
         }
     }
 }

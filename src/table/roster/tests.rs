@@ -60,7 +60,7 @@ fn live_and_end(table: &mut Table, n: u64, host: u32) {
 #[test]
 fn who_is_over_rests_until_something_comes_of_it_or_its_time() {
     const SECOND: u64 = 1_000_000;
-    let limits = Limits { connections_max: 4, past_max: 10 };
+    let limits = Limits { past_max: 10, ..Limits::connections(4) };
     let mut table = Table::new(limits, Profile::LINUX);
     for host in 0..3 {
         live_and_end(&mut table, u64::from(host) * SECOND, host);
@@ -95,7 +95,7 @@ fn who_is_over_rests_until_something_comes_of_it_or_its_time() {
 
 #[test]
 fn who_rests_makes_room_first_and_gives_way_to_who_opens_anew() {
-    let limits = Limits { connections_max: 2, past_max: 10 };
+    let limits = Limits { past_max: 10, ..Limits::connections(2) };
     let mut table = Table::new(limits, Profile::LINUX);
     live_and_end(&mut table, 0, 0);
     live_and_end(&mut table, 1_000_000, 1);
@@ -116,7 +116,7 @@ fn who_rests_makes_room_first_and_gives_way_to_who_opens_anew() {
 fn a_flood_drives_out_its_own_kind_and_nobody_who_talks() {
     const TALKING: u32 = 200;
     const FORGED: u32 = if cfg!(miri) { 1_500 } else { 20_000 };
-    let limits = Limits { connections_max: 1_000, past_max: 1_000 };
+    let limits = Limits { past_max: 1_000, ..Limits::connections(1_000) };
     let mut table = Table::new(limits, Profile::LINUX);
     let mut left = Vec::new();
     let mut frame = 0;
@@ -134,4 +134,47 @@ fn a_flood_drives_out_its_own_kind_and_nobody_who_talks() {
     assert_eq!((table.live(), table.counts().evicted), (1_000, u64::from(TALKING + FORGED) - 1_000));
     let forged: std::net::IpAddr = [10, 16, 0, 0].into();
     assert!(left.iter().all(|client| client.ip >= forged), "{left:?}");
+}
+
+#[test]
+fn syns_alone_count_a_quarter_until_they_are_answered() {
+    let limits = Limits { syns_for_one: 4, ..Limits::connections(100) };
+    let mut table = Table::new(limits, Profile::LINUX);
+    let answer = |frame: u64, host: u32| {
+        let syn = segment(frame, host, Flags::SYN | Flags::ACK);
+        Segment { source: syn.destination, destination: syn.source, ack: syn.seq + 1, ..syn }
+    };
+    for host in 0..400 {
+        table.take(&segment(host.into(), host, Flags::SYN), |_| panic!("there is room"));
+    }
+    assert_eq!((table.live(), table.asked.len()), (400, 400));
+    let mut left = Vec::new();
+    for host in 300..360 {
+        table.take(&answer(1_000 + u64::from(host), host), |gone| left.push(gone.stream));
+    }
+    assert_eq!(left, Vec::from_iter(0..180), "who has waited longest goes");
+    assert_eq!((table.live(), table.asked.len()), (220, 160));
+    // And one more that asks drives out one that asked.
+    table.take(&segment(5_000, 500, Flags::SYN), |gone| left.push(gone.stream));
+    assert_eq!((table.live(), left.len()), (220, 181));
+}
+
+#[test]
+fn no_more_than_so_many_who_talk_are_kept_in_full() {
+    let limits = Limits { whole_max: 10, ..Limits::connections(1_000) };
+    let mut table = Table::new(limits, Profile::LINUX);
+    // Each began before the capture and lost something.
+    let mut take = |frame: u64, host: u32, ahead: u32| {
+        let next = segment(frame, host, Flags::ACK);
+        table.take(&Segment { seq: next.seq + ahead, payload_len: 100, ..next }, |_| panic!("nobody leaves"));
+        let whole = table.slab.iter().filter(|record| record.is_odd() && !record.is_away()).count();
+        assert_eq!(whole, table.aside.whole);
+        whole
+    };
+    for (frame, host) in (0..500).enumerate() {
+        take(frame as u64, host, 0);
+        let whole = take(1_000 + frame as u64, host, 5_000);
+        assert!(whole <= 11, "{whole}");
+    }
+    assert_eq!(table.live(), 500);
 }
