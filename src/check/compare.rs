@@ -13,12 +13,9 @@ pub const SIGNIFICANT: f64 = 0.05;
 /// What differs between `before` and `after`, by what they are called.
 pub fn compare(before: (&str, &Tally), after: (&str, &Tally)) -> Compared {
     let ((before_name, before), (after_name, after)) = (before, after);
-    let words: BTreeSet<&(Aspect, String)> = before.counts.keys().chain(after.counts.keys()).collect();
-    let share = |tally: &Tally, key: &(Aspect, String)| Share {
-        count: tally.counts.get(key).copied().unwrap_or(0),
-        of: tally.connections,
-    };
-    let pairs: Vec<(&(Aspect, String), Share, Share)> =
+    let words: BTreeSet<(Aspect, &str)> = before.words().chain(after.words()).collect();
+    let share = |tally: &Tally, (aspect, word)| Share { count: tally.count(aspect, word), of: tally.connections };
+    let pairs: Vec<((Aspect, &str), Share, Share)> =
         words.into_iter().map(|key| (key, share(before, key), share(after, key))).collect();
     let chances: Vec<f64> = pairs
         .iter()
@@ -36,7 +33,7 @@ pub fn compare(before: (&str, &Tally), after: (&str, &Tally)) -> Compared {
             _ if after.ratio() > before.ratio() => Change::More,
             _ => Change::Fewer,
         };
-        Row { aspect: *aspect, word: word.clone(), before, after, chance, change }
+        Row { aspect, word: word.to_owned(), before, after, chance, change }
     });
     Compared {
         before: before_name.to_owned(),

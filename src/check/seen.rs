@@ -60,6 +60,23 @@ pub fn open(path: &Path) -> Result<CaptureSet, ReadError> {
     Ok(source::open(vec![input], source::Options::default())?)
 }
 
+/// Reads `source`, which is called `name`, to its end, into a sink in memory. Says whether Ctrl-C came before.
+///
+/// # Errors
+/// It cannot be read to its end: what a cut capture shows is no base for a verdict.
+pub fn read_whole(
+    source: &mut CaptureSet,
+    name: &str,
+    options: &Options,
+    sink: &mut impl Sink,
+    observer: &mut dyn Observer,
+) -> Result<bool, ReadError> {
+    let outcome = analysis::analyse(source, options, None, sink, observer);
+    // The sink is memory and has no errors of its own.
+    let outcome = outcome.map_err(|error| SourceError::Io { file: name.to_owned(), error })?;
+    outcome.source_error.map_or(Ok(outcome.interrupted), |error| Err(error.into()))
+}
+
 impl Seen {
     /// Reads the capture at `path` to its end.
     ///
@@ -80,13 +97,7 @@ impl Seen {
         observer: &mut dyn Observer,
     ) -> Result<Self, ReadError> {
         let mut seen = Self::default();
-        let outcome = analysis::analyse(source, options, None, &mut seen, observer);
-        // The sink is memory and has no errors of its own.
-        let outcome = outcome.map_err(|error| SourceError::Io { file: name.to_owned(), error })?;
-        if let Some(error) = outcome.source_error {
-            return Err(error.into());
-        }
-        seen.interrupted = outcome.interrupted;
+        seen.interrupted = read_whole(source, name, options, &mut seen, observer)?;
         Ok(seen)
     }
 

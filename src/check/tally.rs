@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 
 use serde::Deserialize;
 
-use super::seen::{ReadError, Seen, time_wait_owner};
+use super::seen::{ReadError, open, read_whole, time_wait_owner};
 use crate::analysis::{Observer, Options};
 use crate::finding::{Initiator, Verdict};
-use crate::report::Aspect;
-use crate::source::{self, Input};
+use crate::report::{Aspect, CaptureRecord, LateRecord, PopulationFinding, Sink, Summary};
+use crate::source::{self, CaptureSet, Input};
 
 /// Connections, counted. A finding counts once a connection, however often it occurs there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,8 +20,26 @@ pub struct Tally {
     /// All of them.
     pub connections: u64,
     /// How many have which word, by aspect.
-    pub counts: BTreeMap<(Aspect, String), u64>,
+    counts: BTreeMap<Aspect, BTreeMap<String, u64>>,
 }
+
+/// A capture, counted while it is analysed, so that no verdict is kept.
+#[derive(Default)]
+struct Counting {
+    tally: Tally,
+    findings: Findings,
+}
+
+/// Which connections have which finding.
+#[derive(Default)]
+struct Findings(BTreeMap<String, Streams>);
+
+/// Stream numbers: most of those that are near each other are there, or none.
+#[derive(Default)]
+struct Streams(BTreeMap<u64, [u64; STREAM_WORDS]>);
+
+/// A bit for each stream, so many words together.
+const STREAM_WORDS: usize = 8;
 
 /// Whether a result begins here. A capture begins with none of its first octets, and neither do leading blanks.
 fn is_result(reader: &mut impl BufRead) -> io::Result<bool> {
@@ -132,14 +151,14 @@ impl Tally {
     pub fn read(input: Input, options: &Options, observer: &mut dyn Observer) -> Result<Self, TallyError> {
         let io = |file: &str, error: io::Error| TallyError::Io { file: file.to_owned(), error };
         match input {
-            Input::Path(path) if path.is_dir() => Ok(Self::of_capture(&Seen::read(&path, options, observer)?)),
+            Input::Path(path) if path.is_dir() => Self::of_path(&path, options, observer),
             Input::Path(path) => {
                 let file = path.display().to_string();
                 let mut opened = BufReader::new(File::open(&path).map_err(|error| io(&file, error))?);
                 if is_result(&mut opened).map_err(|error| io(&file, error))? {
                     return Self::of_result(&file, opened);
                 }
-                Ok(Self::of_capture(&Seen::read(&path, options, observer)?))
+                Self::of_path(&path, options, observer)
             }
             Input::Stdin => Self::read(Input::Reader("-".to_owned(), Box::new(io::stdin())), options, observer),
             Input::Reader(file, reader) => {
@@ -149,38 +168,59 @@ impl Tally {
                 }
                 let input = Input::Reader(file.clone(), Box::new(reader));
                 let mut source = source::open(vec![input], source::Options::default()).map_err(ReadError::from)?;
-                Ok(Self::of_capture(&Seen::of(&mut source, &file, options, observer)?))
+                Self::of_capture(&mut source, &file, options, observer)
             }
         }
     }
 
-    fn of_capture(seen: &Seen) -> Self {
-        let mut tally = Self::default();
-        seen.connections.iter().for_each(|verdict| tally.connection(verdict));
-        seen.population.iter().for_each(|finding| tally.add(Aspect::Population, finding.name));
-        tally
+    fn of_path(path: &Path, options: &Options, observer: &mut dyn Observer) -> Result<Self, TallyError> {
+        Self::of_capture(&mut open(path)?, &path.display().to_string(), options, observer)
     }
 
-    fn connection(&mut self, verdict: &Verdict) {
-        self.connections += 1;
-        self.add(Aspect::Open, verdict.open.kind.name());
-        self.add(Aspect::Close, verdict.close.kind.name());
-        self.add(Aspect::Initiator, verdict.close.initiator.map_or("none", Initiator::name));
-        self.add(Aspect::TimeWait, time_wait_owner(verdict));
-        let causes: BTreeSet<&str> = verdict.resets.iter().map(|reset| reset.cause.name()).collect();
-        causes.into_iter().for_each(|cause| self.add(Aspect::Reset, cause));
-        let findings: BTreeSet<&str> = verdict.findings.iter().map(|finding| finding.name).collect();
-        findings.into_iter().for_each(|name| self.add(Aspect::Finding, name));
+    fn of_capture(
+        source: &mut CaptureSet,
+        name: &str,
+        options: &Options,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, TallyError> {
+        let mut counting = Counting::default();
+        read_whole(source, name, options, &mut counting, observer)?;
+        let Counting { mut tally, findings } = counting;
+        tally.add_findings(findings);
+        Ok(tally)
+    }
+
+    /// How many have `word`.
+    pub fn count(&self, aspect: Aspect, word: &str) -> u64 {
+        self.counts.get(&aspect).and_then(|words| words.get(word)).copied().unwrap_or(0)
+    }
+
+    /// Every word that any has, by aspect, in order.
+    pub fn words(&self) -> impl Iterator<Item = (Aspect, &str)> {
+        self.counts.iter().flat_map(|(&aspect, words)| words.keys().map(move |word| (aspect, word.as_str())))
     }
 
     fn add(&mut self, aspect: Aspect, word: &str) {
-        *self.counts.entry((aspect, word.to_owned())).or_default() += 1;
+        let words = self.counts.entry(aspect).or_default();
+        match words.get_mut(word) {
+            Some(count) => *count += 1,
+            None => {
+                words.insert(word.to_owned(), 1);
+            }
+        }
+    }
+
+    fn add_findings(&mut self, Findings(findings): Findings) {
+        if !findings.is_empty() {
+            let counted = findings.into_iter().map(|(name, streams)| (name, streams.count()));
+            self.counts.entry(Aspect::Finding).or_default().extend(counted);
+        }
     }
 
     /// One record a line; in an array, the lines begin with `[` or `,` and the last one is `]`.
     fn of_result(file: &str, lines: impl BufRead) -> Result<Self, TallyError> {
         let mut tally = Self::default();
-        let mut named: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+        let mut named = Findings::default();
         let mut is_whole = false;
         for (at, line) in lines.lines().enumerate() {
             let line = line.map_err(|error| TallyError::Io { file: file.to_owned(), error })?;
@@ -191,16 +231,11 @@ impl Tally {
             let wrong = |error: String| TallyError::Record { file: file.to_owned(), line: at + 1, error };
             match serde_json::from_str(line).map_err(|error| wrong(error.to_string()))? {
                 Record::Connection(connection) => {
-                    let of_stream = |findings: Vec<Named>| findings.into_iter().map(|named| named.name);
                     tally.of_record(&connection);
-                    for name in of_stream(connection.findings) {
-                        named.entry(name).or_default().insert(connection.stream);
-                    }
+                    connection.findings.iter().for_each(|finding| named.insert(&finding.name, connection.stream));
                 }
                 Record::Late { stream, findings } => {
-                    for late in findings {
-                        named.entry(late.name).or_default().insert(stream);
-                    }
+                    findings.iter().for_each(|finding| named.insert(&finding.name, stream));
                 }
                 Record::Population { name } => tally.add(Aspect::Population, &name),
                 Record::Summary {} => is_whole = true,
@@ -210,8 +245,7 @@ impl Tally {
         if !is_whole {
             return Err(TallyError::Cut { file: file.to_owned() });
         }
-        let findings = named.into_iter().map(|(name, streams)| ((Aspect::Finding, name), streams.len() as u64));
-        tally.counts.extend(findings);
+        tally.add_findings(named);
         Ok(tally)
     }
 
@@ -230,5 +264,58 @@ impl Tally {
         self.add(Aspect::TimeWait, owner);
         let causes: BTreeSet<&str> = connection.resets.iter().map(|reset| reset.cause.as_str()).collect();
         causes.into_iter().for_each(|cause| self.add(Aspect::Reset, cause));
+    }
+}
+
+impl Findings {
+    fn insert(&mut self, name: &str, stream: u64) {
+        match self.0.get_mut(name) {
+            Some(streams) => streams.insert(stream),
+            None => self.0.entry(name.to_owned()).or_default().insert(stream),
+        }
+    }
+}
+
+impl Streams {
+    fn insert(&mut self, stream: u64) {
+        let at = stream % (STREAM_WORDS as u64 * 64);
+        self.0.entry(stream - at).or_default()[(at / 64) as usize] |= 1 << (at % 64);
+    }
+
+    fn count(&self) -> u64 {
+        self.0.values().flatten().map(|word| u64::from(word.count_ones())).sum()
+    }
+}
+
+impl Sink for Counting {
+    fn capture(&mut self, _: &CaptureRecord) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn connection(&mut self, verdict: &Verdict) -> io::Result<()> {
+        let tally = &mut self.tally;
+        tally.connections += 1;
+        tally.add(Aspect::Open, verdict.open.kind.name());
+        tally.add(Aspect::Close, verdict.close.kind.name());
+        tally.add(Aspect::Initiator, verdict.close.initiator.map_or("none", Initiator::name));
+        tally.add(Aspect::TimeWait, time_wait_owner(verdict));
+        let causes: BTreeSet<&str> = verdict.resets.iter().map(|reset| reset.cause.name()).collect();
+        causes.into_iter().for_each(|cause| tally.add(Aspect::Reset, cause));
+        verdict.findings.iter().for_each(|finding| self.findings.insert(finding.name, verdict.stream));
+        Ok(())
+    }
+
+    fn late(&mut self, late: &LateRecord) -> io::Result<()> {
+        late.findings.iter().for_each(|finding| self.findings.insert(finding.name, late.stream));
+        Ok(())
+    }
+
+    fn population(&mut self, finding: &PopulationFinding) -> io::Result<()> {
+        self.tally.add(Aspect::Population, finding.name);
+        Ok(())
+    }
+
+    fn summary(&mut self, _: &Summary) -> io::Result<()> {
+        Ok(())
     }
 }
