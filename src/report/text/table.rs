@@ -1,12 +1,14 @@
 //! The table of connections: all when they are few, else the worst of those with findings.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::Rows;
-use crate::base::{Side, Timestamp};
-use crate::finding::{Confidence, Finding, Gist, Group, Severity, Verdict};
+use crate::base::{Endpoint, Sides, Timestamp};
+use crate::connection::State;
+use crate::finding::{Confidence, EndpointView, Finding, Gist, Group, Severity, Verdict};
 use crate::report::answers::ending;
 use crate::report::layout::{Canvas, clip, clip_middle, columns, hint, left, right, wrap};
 use crate::report::quantity::{count, counted, duration, octets};
@@ -55,18 +57,20 @@ impl Interest {
     }
 }
 
+/// What a line says, which is put into words when it is printed: millions may wait for that.
 #[derive(Debug)]
 struct Row {
     stream: u64,
-    client: String,
-    server: String,
+    client: Endpoint,
+    server: Endpoint,
     start: Timestamp,
-    duration: String,
-    sent: String,
-    received: String,
-    states: String,
-    ending: String,
-    findings: Vec<(Severity, String)>,
+    duration_ns: i64,
+    payload_bytes: Sides<u64>,
+    /// The last ones.
+    states: Sides<Option<State>>,
+    ending: Box<str>,
+    /// How often each occurs, the worst first.
+    findings: Box<[(Severity, &'static str, u64)]>,
 }
 
 impl Table {
@@ -162,7 +166,7 @@ impl Table {
 
 impl Row {
     fn of(verdict: &Verdict) -> Self {
-        let mut findings: Vec<(Severity, &str, u64)> = Vec::new();
+        let mut findings: Vec<(Severity, &'static str, u64)> = Vec::new();
         for finding in &verdict.findings {
             match findings.iter_mut().find(|(_, name, _)| *name == finding.name) {
                 Some((_, _, times)) => *times += 1,
@@ -170,55 +174,54 @@ impl Row {
             }
         }
         findings.sort_by_key(|&(severity, ..)| Reverse(severity));
-        let findings = findings
-            .into_iter()
-            .map(|(severity, name, times)| {
-                (severity, if times == 1 { name.to_owned() } else { format!("{name} ×{times}") })
-            })
-            .collect();
-        let state = |side: Side| match verdict.endpoints[side].states.last() {
-            Some(step) => step.state.name(),
-            None => "?",
-        };
+        let Sides { client, server } = &verdict.endpoints;
+        let last = |end: &EndpointView| end.states.last().map(|step| step.state);
         Self {
             stream: verdict.stream,
-            client: verdict.client.to_string(),
-            server: verdict.server.to_string(),
+            client: verdict.client,
+            server: verdict.server,
             start: verdict.start,
-            duration: duration(verdict.end.since(verdict.start)),
-            sent: octets(verdict.endpoints.client.payload_bytes),
-            received: octets(verdict.endpoints.server.payload_bytes),
-            states: format!("{} / {}", state(Side::Client), state(Side::Server)),
-            ending: ending(verdict),
-            findings,
+            duration_ns: verdict.end.since(verdict.start),
+            payload_bytes: Sides { client: client.payload_bytes, server: server.payload_bytes },
+            states: Sides { client: last(client), server: last(server) },
+            ending: ending(verdict).into_boxed_str(),
+            findings: findings.into_boxed_slice(),
         }
+    }
+
+    /// The names of its findings.
+    fn names(&self) -> impl ExactSizeIterator<Item = (Severity, Cow<'static, str>)> {
+        self.findings.iter().map(|&(severity, name, times)| {
+            (severity, if times == 1 { Cow::Borrowed(name) } else { format!("{name} ×{times}").into() })
+        })
     }
 
     /// Columns that the names of all findings take.
     fn findings_width(&self) -> usize {
-        self.findings.iter().map(|(_, name)| columns(name) + 2).sum::<usize>().saturating_sub(2)
+        self.names().map(|(_, name)| columns(&name) + 2).sum::<usize>().saturating_sub(2)
     }
 
     /// Columns that the name of the worst finding and the number of the others take.
     fn findings_width_min(&self) -> usize {
-        match self.findings.as_slice() {
-            [] => 0,
-            [(_, name)] => columns(name),
-            [(_, name), rest @ ..] => columns(name) + columns(&more(rest.len())),
-        }
+        let mut names = self.names();
+        let first = names.next().map_or(0, |(_, name)| columns(&name));
+        first + if names.len() == 0 { 0 } else { columns(&more(names.len())) }
     }
 
     fn cell(&self, column: Column, canvas: &Canvas) -> String {
         match column {
             Column::Stream => self.stream.to_string(),
-            Column::Client => self.client.clone(),
-            Column::Server => self.server.clone(),
+            Column::Client => self.client.to_string(),
+            Column::Server => self.server.to_string(),
             Column::Start => canvas.clock.time(self.start),
-            Column::Duration => self.duration.clone(),
-            Column::Sent => self.sent.clone(),
-            Column::Received => self.received.clone(),
-            Column::States => self.states.clone(),
-            Column::Ending => self.ending.clone(),
+            Column::Duration => duration(self.duration_ns),
+            Column::Sent => octets(self.payload_bytes.client),
+            Column::Received => octets(self.payload_bytes.server),
+            Column::States => {
+                let last = |state: Option<State>| state.map_or("?", State::name);
+                format!("{} / {}", last(self.states.client), last(self.states.server))
+            }
+            Column::Ending => self.ending.to_string(),
         }
     }
 }
@@ -328,7 +331,7 @@ impl Grid {
                 None => {
                     writeln!(out, "{}", line.trim_end())?;
                     let indent = self.columns.first().map_or(0, |(_, width)| width + GAP);
-                    let names: Vec<&str> = row.findings.iter().map(|(_, name)| name.as_str()).collect();
+                    let names: Vec<_> = row.names().map(|(_, name)| name).collect();
                     for line in wrap(&names.join(", "), canvas.width - indent) {
                         let role = Role::from(row.findings[0].0);
                         writeln!(out, "{}{}", " ".repeat(indent), paint.paint(role, line))?;
@@ -353,18 +356,18 @@ fn align(column: Column, text: &str, width: usize) -> String {
 fn beside(row: &Row, width: usize, canvas: &Canvas) -> String {
     let mut shown = String::new();
     let mut used = 0;
-    for (at, (severity, name)) in row.findings.iter().enumerate() {
+    for (at, (severity, name)) in row.names().enumerate() {
         let rest = row.findings.len() - at - 1;
         let lead = if at == 0 { "" } else { ", " };
         let reserved = if rest == 0 { 0 } else { columns(&more(rest)) };
-        if at > 0 && used + columns(lead) + columns(name) + reserved > width {
+        if at > 0 && used + columns(lead) + columns(&name) + reserved > width {
             shown.push_str(&more(rest + 1));
             break;
         }
-        let name = clip(name, width.saturating_sub(reserved));
+        let name = clip(&name, width.saturating_sub(reserved));
         used += columns(lead) + columns(&name);
         shown.push_str(lead);
-        shown.push_str(&canvas.palette.paint(Role::from(*severity), name).to_string());
+        shown.push_str(&canvas.palette.paint(Role::from(severity), name).to_string());
     }
     shown
 }
