@@ -204,7 +204,9 @@ impl<'a> Analysis<'a> {
 
     /// No further frame is at hand: those that wait are taken in.
     pub fn settle(&mut self) -> io::Result<()> {
-        self.tracker.take_batch(&mut self.batch, &mut self.reporter)
+        self.tracker.take_batch(&mut self.batch, &mut self.reporter)?;
+        self.tracker.catch_up(&mut self.reporter);
+        self.reporter.so_far()
     }
 
     /// Takes what a frame held, and leaves `items` empty.

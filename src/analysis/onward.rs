@@ -81,6 +81,7 @@ impl<O: Outlet + Witness> Onward for Here<'_, O> {
     }
 
     fn before(&mut self, number: u64, time: Timestamp) {
+        self.tracker.catch_up(self.outlet);
         self.outlet.before(number, time, &self.tracker.table);
     }
 
@@ -93,10 +94,12 @@ impl<O: Outlet + Witness> Onward for Here<'_, O> {
     }
 
     fn pause(&mut self) {
+        self.tracker.catch_up(self.outlet);
         self.outlet.pause();
     }
 
     fn lost(&mut self, lost: Lost) {
+        self.tracker.catch_up(self.outlet);
         self.outlet.lost(lost);
     }
 
@@ -267,8 +270,14 @@ impl Parcels<'_> {
                     streams.store(tracker.table.streams(), Ordering::Relaxed);
                 }
                 Parcel::Leftover(item) => tracker.take(&item, outlet)?,
-                Parcel::Pause => outlet.pause(),
-                Parcel::Lost(lost) => outlet.lost(lost),
+                Parcel::Pause => {
+                    tracker.catch_up(outlet);
+                    outlet.pause();
+                }
+                Parcel::Lost(lost) => {
+                    tracker.catch_up(outlet);
+                    outlet.lost(lost);
+                }
                 Parcel::Silence(time) => tracker.silence(time, outlet)?,
             }
         }

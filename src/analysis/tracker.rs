@@ -154,7 +154,8 @@ impl Tracker {
     }
 
     /// Tracks a batch and leaves it empty. Where its connections lie is looked up for all of them first: with many
-    /// connections open that is a miss of the cache each, and so they are waited for together.
+    /// connections open that is a miss of the cache each, and so they are waited for together. Who was over may leave with a later batch,
+    /// if not [caught up](Tracker::catch_up) with.
     pub fn take_batch(&mut self, batch: &mut Batch, outlet: &mut impl Outlet) -> io::Result<()> {
         let Batch { items, plain, otherwise, others, locators, is_located } = batch;
         let (locators, finder) = (room(locators, items.len()), self.table.finder());
@@ -206,20 +207,35 @@ impl Tracker {
             return Ok(());
         }
         self.reach(time, outlet);
+        self.catch_up(outlet);
         outlet.so_far()
     }
 
-    /// The same, and the outlet is not asked.
+    /// The same, and the outlet is not asked; who ended before may leave when it is [caught up](Tracker::catch_up) with.
     #[inline]
     fn reach(&mut self, time: Timestamp, outlet: &mut impl Outlet) {
         if time > self.table.horizon() {
-            self.table.expire(time, |left| outlet.left(left, Departure::Over, time));
+            self.table.expire_together(time, |left| {
+                let at = left.over_at().unwrap_or(time);
+                outlet.left(left, Departure::Over, at);
+            });
         }
+    }
+
+    /// Who ended before leaves by now.
+    #[inline]
+    pub fn catch_up(&mut self, outlet: &mut impl Outlet) {
+        let horizon = self.table.horizon();
+        self.table.let_go_over(&mut |left: Left<'_>| {
+            let at = left.over_at().unwrap_or(horizon);
+            outlet.left(left, Departure::Over, at);
+        });
     }
 
     /// No packet came until `time`, by a clock that goes on beside the packets': what ended before leaves, and is told as
     /// of then. What stays is still judged by packet time.
     pub fn idle(&mut self, time: Timestamp, outlet: &mut impl Outlet) -> io::Result<()> {
+        self.catch_up(outlet);
         if time > self.table.horizon() {
             self.table.expire_in_silence(time, |left| outlet.left(left, Departure::Over, time));
         }
@@ -245,6 +261,7 @@ impl Tracker {
 
     /// Takes what a frame held.
     pub fn take(&mut self, item: &Item, outlet: &mut impl Outlet) -> io::Result<()> {
+        self.catch_up(outlet);
         match item {
             Item::Segment(segment) => {
                 let locator = self.table.finder().locate(segment);
@@ -270,6 +287,7 @@ impl Tracker {
     #[inline(always)]
     fn segment(&mut self, locator: &Locator, segment: &Segment, outlet: &mut impl Outlet) {
         if self.sieve.pass(segment) {
+            self.catch_up(outlet);
             outlet.kept(self.sieve);
         }
         let other = match self.table.take_plainly(locator, segment) {
@@ -291,9 +309,12 @@ impl Tracker {
         outlet: &mut impl Outlet,
     ) -> u64 {
         let horizon = self.table.horizon();
-        let entry = self.table.take_otherwise(unplain, locator, segment, |left| {
-            let departure = departure(&left, (segment.source, segment.destination), segment.time);
-            outlet.left(left, departure, horizon);
+        let entry = self.table.take_otherwise(unplain, locator, segment, |left| match left.over_at() {
+            Some(time) => outlet.left(left, Departure::Over, time),
+            None => {
+                let departure = departure(&left, (segment.source, segment.destination), segment.time);
+                outlet.left(left, departure, horizon);
+            }
         });
         match entry {
             Entry::Live(stream) => stream,
@@ -306,6 +327,7 @@ impl Tracker {
 
     /// Nothing more comes: tells what is known only of all that is still open, of the first `most`.
     pub fn sweep(&mut self, outlet: &mut impl Outlet, most: usize) {
+        self.catch_up(outlet);
         outlet.at_end(&self.table);
         for connection in self.table.tracked().take(most) {
             self.sieve.take(&connection);

@@ -155,7 +155,7 @@ impl Lone {
     /// The connection as it leaves.
     pub fn leave(&self) -> Left<'_> {
         let (client, server) = (self.segment.source, self.segment.destination);
-        Left { stream: self.stream, client, server, evicted: false, body: Remains::Asked(&self.segment) }
+        Left { stream: self.stream, client, server, evicted: false, over_at: None, body: Remains::Asked(&self.segment) }
     }
 }
 

@@ -12,6 +12,7 @@ pub struct Left<'a> {
     pub(super) client: Endpoint,
     pub(super) server: Endpoint,
     pub(super) evicted: bool,
+    pub(super) over_at: Option<Timestamp>,
     pub(super) body: Remains<'a>,
 }
 
@@ -66,14 +67,20 @@ impl Kept {
                 _ => return None,
             },
         };
-        Some(Left { stream, client, server, evicted, body })
+        Some(Left { stream, client, server, evicted, over_at: None, body })
     }
 }
 
 impl Left<'_> {
+    /// A packet at this time, before the newest one, was the first to show that it was over; none when the newest one shows it, or
+    /// when it leaves for another reason.
+    pub fn over_at(&self) -> Option<Timestamp> {
+        self.over_at
+    }
+
     /// Keeps it for later: what is packed of it goes behind `octets`.
     pub fn keep(self, octets: &mut Vec<u8>) -> Kept {
-        let Self { stream, client, server, evicted, body } = self;
+        let Self { stream, client, server, evicted, body, .. } = self;
         let body = match body {
             Remains::Asked(syn) => KeptBody::Asked(*syn),
             Remains::Brief(packed) => {

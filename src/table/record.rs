@@ -343,7 +343,7 @@ impl Record {
         let stream = self.stream;
         let evicted = false;
         if let Body::Brief(brief) = &mut self.body {
-            leave(Left { stream, client, server, evicted, body: Remains::Brief(brief.packed(shelves)) });
+            leave(Left { stream, client, server, evicted, over_at: None, body: Remains::Brief(brief.packed(shelves)) });
             brief.clear_away(shelves);
             self.body = Body::Vacant;
             return;
@@ -357,7 +357,7 @@ impl Record {
             Body::Brief(_) | Body::Vacant => None,
         };
         if let Some(connection) = connection {
-            leave(Left { stream, client, server, evicted, body: Remains::Whole(connection) });
+            leave(Left { stream, client, server, evicted, over_at: None, body: Remains::Whole(connection) });
         }
     }
 

@@ -129,7 +129,7 @@ impl<'a> Sleeper<'a> {
     /// As one that leaves.
     pub fn leave(self) -> Left<'a> {
         let (client, server) = self.ends();
-        Left { stream: self.stream, client, server, evicted: false, body: Remains::Brief(self.packed) }
+        Left { stream: self.stream, client, server, evicted: false, over_at: None, body: Remains::Brief(self.packed) }
     }
 }
 

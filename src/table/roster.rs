@@ -25,6 +25,7 @@ use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Connection, Predecessor, Profile, completeness};
 use crate::segment::{Flags, IcmpError, Segment};
 
+use leaving::OVER_MAX;
 pub use room::Limits;
 
 /// What reaching a limit cost.
@@ -72,6 +73,11 @@ pub struct Table {
     /// Until this packet time nobody leaves, and no silence has been a pause: what goes on until then has nothing to ask.
     calm: Timestamp,
     past: Ring,
+    /// Packet times, in order, of which the first showed that somebody without a record was over: whoever is leaves
+    /// [together](Table::let_go_over), as of then.
+    over: Vec<Timestamp>,
+    /// Until this packet time nobody else has to leave sooner than they.
+    over_until: Timestamp,
     hand: usize,
     /// Where it goes on to be looked for who may be let go.
     sweep: usize,
@@ -154,6 +160,8 @@ impl Table {
             earliest: Timestamp(i64::MAX),
             calm: Timestamp(i64::MIN),
             past: Ring::default(),
+            over: Vec::with_capacity(OVER_MAX),
+            over_until: Timestamp(i64::MIN),
             hand: 0,
             sweep: 0,
             settled: 0,
@@ -344,6 +352,12 @@ impl Table {
             }
             _ => self.find_recent(locator).or_else(|| self.find(&locator.key, locator.hash)),
         };
+        let found = if !self.over.is_empty() && found.is_some_and(|place| self.may_be_over(place)) {
+            self.let_go_over(leave);
+            self.find(&locator.key, locator.hash)
+        } else {
+            found
+        };
         match found {
             Some(Place::Slot(slot)) => self.take_next(slot, locator, segment, leave),
             Some(Place::Asked(number)) => {
@@ -460,6 +474,7 @@ impl Table {
                 if connection.learn_roles(segment) {
                     self.slab[slot].exchange_ends();
                 }
+                self.let_go_over(leave);
                 let left = self.remove(slot, leave);
                 let stream = self.number();
                 return self.open(&locator.opening(stream, predecessor, 0), left, segment, leave);

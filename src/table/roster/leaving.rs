@@ -20,6 +20,9 @@ const SPARSE_MAX: usize = 4;
 /// Deadlines that no longer hold are swept out when there are so many more than connections.
 const STALE_MAX: usize = 1 << 16;
 
+/// So many packet times may show that somebody is over before whoever is has to leave.
+pub(super) const OVER_MAX: usize = 256;
+
 /// The records, as the queue of those that may leave sees them.
 struct Records<'a> {
     slab: &'a mut Slab,
@@ -58,6 +61,81 @@ impl Table {
             self.seen = time;
         } else {
             self.expire_after_calm(time, leave);
+        }
+    }
+
+    /// The same, but who is over and has no record may leave later, when [asked](Table::let_go_over) to: together with others, as of
+    /// the time at which it was over. One by one between segments of others they take a tenth more of the whole time.
+    #[inline]
+    pub fn expire_together(&mut self, time: Timestamp, leave: impl FnMut(Left<'_>)) {
+        if time >= self.seen && time <= self.calm {
+            self.seen = time;
+        } else if time > self.seen && time <= self.over_until && self.over.len() < OVER_MAX {
+            self.seen = time;
+            self.over.push(time);
+        } else {
+            self.wait_or_expire(time, leave);
+        }
+    }
+
+    #[inline(never)]
+    fn wait_or_expire(&mut self, time: Timestamp, mut leave: impl FnMut(Left<'_>)) {
+        if self.over.is_empty() && self.earliest < self.clock.now(time) && self.seen != Timestamp(i64::MIN) {
+            let others = self.deadlines.earliest().plus(self.clock.lag().behind_ns);
+            self.over_until = self.seen.plus(PAUSE_MAX_NS).min(others);
+            if time > self.seen && time <= self.over_until {
+                self.seen = time;
+                self.over.push(time);
+                return;
+            }
+        }
+        self.let_go_over(&mut leave);
+        self.expire_after_calm(time, leave);
+    }
+
+    /// Lets leave who was over before.
+    #[inline]
+    pub fn let_go_over(&mut self, leave: &mut impl FnMut(Left<'_>)) {
+        if !self.over.is_empty() {
+            self.let_them_go(leave);
+        }
+    }
+
+    #[inline(never)]
+    fn let_them_go(&mut self, leave: &mut impl FnMut(Left<'_>)) {
+        let times = std::mem::take(&mut self.over);
+        let mut later = times.as_slice();
+        while let [time, rest @ ..] = later {
+            let now = self.clock.now(*time);
+            match self.first_without_record() {
+                Some((due, _, place)) if due < now => {
+                    let mut leave = |left: Left<'_>| leave(Left { over_at: Some(*time), ..left });
+                    match place {
+                        Place::Asked(number) => self.give_up(number, &mut leave),
+                        Place::Resting(number) => self.end_rest(number, &mut leave),
+                        Place::Slot(_) | Place::Left(_) => {}
+                    }
+                }
+                _ => later = rest,
+            }
+        }
+        self.over = times;
+        self.over.clear();
+        self.over_until = Timestamp(i64::MIN);
+        (self.earliest, self.calm) = (self.earliest_due(), Timestamp(i64::MIN));
+    }
+
+    /// Who is in this place may have to leave before anything comes of it.
+    #[inline]
+    pub(super) fn may_be_over(&self, place: Place) -> bool {
+        match place {
+            Place::Slot(_) => false,
+            // They leave in the order in which they came.
+            Place::Asked(_) => {
+                let now = self.clock.now(self.seen);
+                self.asked.first().is_some_and(|(.., came)| came.plus(self.profile.syn_give_up_ns) < now)
+            }
+            Place::Left(_) | Place::Resting(_) => true,
         }
     }
 
@@ -290,6 +368,7 @@ impl Table {
         record.scheduled = Bucket::of(at);
         self.deadlines.push((at, record.stream, slot as u32));
         let begin = record.scheduled.begin();
+        self.over_until = self.over_until.min(begin.plus(self.clock.lag().behind_ns));
         self.hasten(begin);
     }
 

@@ -64,11 +64,15 @@ impl Table {
     /// one connection takes the room of, at most.
     #[inline]
     pub(super) fn make_room_for(&mut self, syns: usize, leave: &mut impl FnMut(Left<'_>)) {
-        for _ in 0..self.limits.syns_for_one {
+        for _ in 0..=self.limits.syns_for_one {
             if !self.is_full_for(syns) {
                 return;
             }
-            self.evict(leave);
+            if self.over.is_empty() {
+                self.evict(leave);
+            } else {
+                self.let_go_over(leave);
+            }
         }
     }
 

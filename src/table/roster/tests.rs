@@ -40,21 +40,27 @@ fn what_is_left_of_a_connection_knows_its_client_though_the_server_spoke_first()
 }
 
 /// A handshake and both closes; `n` counts microseconds.
-fn live_and_end(table: &mut Table, n: u64, host: u32) {
-    let mut take = |n: u64, from_client: bool, flags, seq, ack| {
+fn live(n: u64, host: u32, mut take: impl FnMut(&Segment)) {
+    let mut say = |n: u64, from_client: bool, flags, seq, ack| {
         let mut next = segment(n, host, flags);
         (next.seq, next.ack) = (crate::base::Seq(seq), crate::base::Seq(ack));
         if !from_client {
-            std::mem::swap(&mut next.source, &mut next.destination);
+            (next.source, next.destination) = (next.destination, next.source);
         }
-        assert!(matches!(table.take(&next, |_| panic!("nobody leaves")), Entry::Live(_)));
+        take(&next);
     };
-    take(n, true, Flags::SYN, 7, 0);
-    take(n + 1, false, Flags::SYN | Flags::ACK, 90, 8);
-    take(n + 2, true, Flags::ACK, 8, 91);
-    take(n + 3, true, Flags::FIN | Flags::ACK, 8, 91);
-    take(n + 4, false, Flags::FIN | Flags::ACK, 91, 9);
-    take(n + 5, true, Flags::ACK, 9, 92);
+    say(n, true, Flags::SYN, 7, 0);
+    say(n + 1, false, Flags::SYN | Flags::ACK, 90, 8);
+    say(n + 2, true, Flags::ACK, 8, 91);
+    say(n + 3, true, Flags::FIN | Flags::ACK, 8, 91);
+    say(n + 4, false, Flags::FIN | Flags::ACK, 91, 9);
+    say(n + 5, true, Flags::ACK, 9, 92);
+}
+
+fn live_and_end(table: &mut Table, n: u64, host: u32) {
+    live(n, host, |segment| {
+        assert!(matches!(table.take(segment, |_| panic!("nobody leaves")), Entry::Live(_)));
+    });
 }
 
 #[test]
@@ -177,4 +183,69 @@ fn no_more_than_so_many_who_talk_are_kept_in_full() {
         assert!(whole <= 11, "{whole}");
     }
     assert_eq!(table.live(), 500);
+}
+
+/// What became of whom, and when.
+#[derive(Debug, PartialEq)]
+enum Event {
+    Over(u64, Timestamp),
+    Made(u64, bool),
+    Went(u64),
+    Late(u64, u64),
+}
+
+#[test]
+fn who_is_over_leaves_later_with_others_as_if_at_once() {
+    let mut rng = fastrand::Rng::with_seed(11);
+    for round in 0..if cfg!(miri) { 4 } else { 1_000 } {
+        let limits = Limits { past_max: rng.usize(5..40), ..Limits::connections(rng.usize(4..60)) };
+        let time_wait_ns = if rng.bool() { Profile::LINUX.time_wait_ns } else { 1_500_000_000 };
+        let profile = Profile { time_wait_ns, ..Profile::LINUX };
+        let mut tables = [(); 2].map(|()| (Table::new(limits, profile), Vec::new()));
+        let mut segments = Vec::new();
+        let mut n = 0;
+        for _ in 0..120 {
+            n += rng.choice([1, 7, 1_000, 100_000, 300_000, 900_000, 20_000_000, 61_000_000, 130_000_000]).unwrap_or(1);
+            let host = rng.u32(0..12);
+            match rng.u32(0..6) {
+                0..3 => live(n, host, |segment| segments.push(*segment)),
+                3 => segments.push(segment(n, host, Flags::SYN)),
+                4 => segments
+                    .push(Segment { seq: crate::base::Seq(rng.u32(7..200_000)), ..segment(n, host, Flags::SYN) }),
+                _ => segments.push(Segment { ack: crate::base::Seq(92), ..segment(n, host, Flags::ACK) }),
+            }
+            n += 6;
+        }
+        for segment in &segments {
+            let is_asked = rng.u32(0..20) == 0;
+            for (at, (table, events)) in tables.iter_mut().enumerate() {
+                let time = segment.time;
+                if time > table.horizon() {
+                    let over = |left: Left<'_>| events.push(Event::Over(left.stream, left.over_at().unwrap_or(time)));
+                    if at == 0 { table.expire(time, over) } else { table.expire_together(time, over) }
+                }
+                let entry = table.take(segment, |left| {
+                    let over = left.over_at().map(|time| Event::Over(left.stream, time));
+                    events.push(over.unwrap_or(Event::Made(left.stream, left.evicted)));
+                });
+                if is_asked {
+                    let over = |left: Left<'_>| events.push(Event::Over(left.stream, left.over_at().unwrap()));
+                    table.let_go_over(&mut { over });
+                }
+                events.push(match entry {
+                    Entry::Live(stream) => Event::Went(stream),
+                    Entry::Late(past) => Event::Late(past.summary.stream, past.late),
+                });
+            }
+        }
+        let [(one, at_once), (other, together)] = &mut tables;
+        other.let_go_over(&mut |left: Left<'_>| together.push(Event::Over(left.stream, left.over_at().unwrap())));
+        assert_eq!((one.live(), one.counts()), (other.live(), other.counts()));
+        // Only others' own segments may come between.
+        let apart = |events: &mut Vec<Event>| {
+            let went: Vec<Event> = events.extract_if(.., |event| matches!(event, Event::Went(_))).collect();
+            (went, std::mem::take(events))
+        };
+        assert_eq!(apart(at_once), apart(together), "{round}");
+    }
 }
