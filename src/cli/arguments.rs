@@ -19,6 +19,7 @@ use crate::base::nearest;
 use crate::connection::{Profile, ProfileBasis, State};
 use crate::decode::{Checksums, SplitBy};
 use crate::policy::Policy;
+#[cfg(feature = "live")]
 use crate::population::Breadth;
 use crate::report::Selection;
 use crate::table::Limits;
@@ -408,6 +409,7 @@ impl AnalysisArguments {
     ///
     /// # Errors
     /// As [`AnalysisArguments::options`].
+    #[cfg(feature = "live")]
     pub fn live_options(&self) -> anyhow::Result<Options> {
         let limits = self.limits(Limits::ENDLESS);
         Ok(Options { breadth: Breadth::ENDLESS, limits, ..self.options()? })
