@@ -223,7 +223,7 @@ pub struct Abort {
 impl Abort {
     /// Its sender's payload came later than the peer's.
     pub fn had_last_word(&self, orderly: &Orderly) -> bool {
-        let last = |side: Side| orderly.sent[side].last_payload.map(|last| last.place.time);
+        let last = |side: Side| orderly.sent[side].last_payload.map(|last| (last.place.time, last.place.frame));
         last(self.side).is_some_and(|said| last(!self.side).is_none_or(|asked| asked < said))
     }
 }

@@ -125,6 +125,8 @@ impl<'a> Sight<'a> {
         let said = sender.last_payload().filter(Noted::acknowledges);
         let since_last_word = said.map(|said| noted.ack.since(said.ack));
         let ago = |data: Noted| noted.time.since(data.time);
+        // Where a clock is coarse an answer has the time of what it answers.
+        let moment = |data: &Noted| (data.time, data.frame);
         Self {
             from: inquiry.from(),
             stack: &inquiry.life.profiles[inquiry.from()],
@@ -136,7 +138,8 @@ impl<'a> Sight<'a> {
             is_window_closed: sender.window == 0 && sender.last.is_some_and(|last| last.window == 0),
             asked_ns: receiver.last_payload().map(ago),
             said_ns: said.map(ago),
-            had_last_word: said.is_some_and(|said| receiver.last_payload().is_none_or(|data| data.time < said.time)),
+            had_last_word: said
+                .is_some_and(|said| receiver.last_payload().is_none_or(|data| moment(&data) < moment(&said))),
             lacks_payload: sender.last_payload().is_none() && receiver.missing_bytes > 0,
             peer_closed: receiver.fin.is_some_and(|fin| !acknowledges || noted.ack.after(fin)),
             is_one_segment: since_last_word.is_some_and(|octets| octets <= segment_octets(sender.mss)),

@@ -39,6 +39,17 @@ fn only_an_abort_at_the_next_number_is_said_to_stand_there() {
 }
 
 #[test]
+fn an_answer_with_the_time_of_its_request_is_one() {
+    // As a capture shows it whose stamps are coarse; with a gap the life is not told in short.
+    for gap in ["", "+20ms server > data 321:421 ack 1\nclient > ACK\n"] {
+        let trace = format!(
+            "{OPENED}{gap}+20ms client > data 43\n+0 server > data 43\n+0 client > FIN ACK\n+0 server > ACK\n+0 server > RST ACK"
+        );
+        says(&trace, "reset-linger-zero", "everything that it had received was answered");
+    }
+}
+
+#[test]
 fn a_reply_with_a_window_is_not_said_to_have_none() {
     let trace = |window: u16| format!("{OPENED}server > data 100\nclient > RST win {window}");
     says(&trace(0), "reset-no-connection", "as number and no window");
