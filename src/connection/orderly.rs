@@ -504,7 +504,8 @@ impl Orderly {
             let is_prompt = pass.course.fin_acked.frame == pass.course.second_fin.frame;
             // It acknowledges payload that came after its FIN, or the peer's FIN later than its own was acknowledged, and not
             // as the mini socket would that Linux keeps of one that was closed, which has id 0.
-            let is_full = !is_prompt && pass.course.first_fin_id != 0 && pass.course.last_id != 0;
+            let is_telling = !is_prompt && self.profiles[closer].tells_closed_by_id();
+            let is_full = is_telling && pass.course.first_fin_id != 0 && pass.course.last_id != 0;
             self.reads_on = !pass.course.is_drained || is_full;
             self.close = if is_prompt { CloseKind::ThreeSegment } else { CloseKind::FourSegment };
             self.fins[answerer] = Some(pass.dated(pass.course.second_fin));

@@ -48,6 +48,9 @@ pub struct Profile {
     pub syn_ack_give_up_ns: i64,
     /// What close() does with unread data.
     pub unread_data: UnreadData,
+    /// It keeps but a mini socket of one that was closed (Linux: `inet_timewait_sock`), whose answers have IPv4 id 0, as
+    /// `ip_select_ident` gives without a socket: with another id, an answer comes of one that is still open for reading.
+    pub keeps_mini_sockets: bool,
     /// First ephemeral port.
     pub ephemeral_first: u16,
     /// Last ephemeral port.
@@ -66,6 +69,7 @@ impl Profile {
         syn_give_up_ns: 127 * SECOND_NS,
         syn_ack_give_up_ns: 63 * SECOND_NS,
         unread_data: UnreadData::Resets,
+        keeps_mini_sockets: true,
         ephemeral_first: 32_768,
         ephemeral_last: 60_999,
     };
@@ -80,6 +84,7 @@ impl Profile {
         syn_give_up_ns: 21 * SECOND_NS,
         syn_ack_give_up_ns: 21 * SECOND_NS,
         unread_data: UnreadData::Resets,
+        keeps_mini_sockets: false,
         ephemeral_first: 49_152,
         ephemeral_last: 65_535,
     };
@@ -94,6 +99,7 @@ impl Profile {
         syn_give_up_ns: 75 * SECOND_NS,
         syn_ack_give_up_ns: 75 * SECOND_NS,
         unread_data: UnreadData::Resets,
+        keeps_mini_sockets: false,
         ephemeral_first: 49_152,
         ephemeral_last: 65_535,
     };
@@ -108,6 +114,7 @@ impl Profile {
         syn_give_up_ns: 75 * SECOND_NS,
         syn_ack_give_up_ns: 75 * SECOND_NS,
         unread_data: UnreadData::Discards,
+        keeps_mini_sockets: false,
         ephemeral_first: 10_000,
         ephemeral_last: 65_535,
     };
@@ -122,6 +129,7 @@ impl Profile {
         syn_give_up_ns: 180 * SECOND_NS,
         syn_ack_give_up_ns: 180 * SECOND_NS,
         unread_data: UnreadData::Resets,
+        keeps_mini_sockets: false,
         ephemeral_first: 1_024,
         ephemeral_last: 65_535,
     };
@@ -148,6 +156,12 @@ impl Profile {
         /// Stacks of small devices hold it for seconds.
         const OF_ANY_NS: i64 = 1_000_000_000;
         if self.is_known() { self.time_wait_ns } else { OF_ANY_NS }
+    }
+
+    /// What answers with an IPv4 id is no closed socket's remains, for certain.
+    #[inline]
+    pub fn tells_closed_by_id(&self) -> bool {
+        self.keeps_mini_sockets && self.is_known()
     }
 
     /// Its figures are that stack's for certain, and not only the likeliest.

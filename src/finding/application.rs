@@ -100,8 +100,8 @@ fn closing(case: &Case<'_>, side: Side, view: &mut View) {
 
 /// The socket was still open for reading when it had sent its FIN, so that was shutdown(SHUT_WR): it acknowledges payload
 /// that came after the FIN, which a closed socket answers with a reset; or the FIN's acknowledgment came before the peer's
-/// FIN, and that is answered by a full socket, whose IPv4 ids go on, and not by the mini socket that Linux keeps of a
-/// closed one, which has id 0.
+/// FIN, and that is answered by a full socket, whose IPv4 ids go on, and not by the mini socket that Linux, where it is known
+/// to be that, keeps of a closed one, which has id 0.
 fn still_reads(case: &Case<'_>, side: Side) -> bool {
     let Some(fin) = case.life.closing.fins[side] else { return false };
     let peer = &case.connection.halves[!side];
@@ -123,7 +123,8 @@ fn answers_fin_with_full_socket(case: &Case<'_>, side: Side, fin: &Noted) -> boo
     let answers = |note: &Noted| note.side == side && note.len == 0 && note.acknowledges() && note.ack.after(peer_fin);
     let answer = case.notes(move |note| answers(note) && !note.is_fin()).next();
     let waited = arrivals.fin[side].is_some_and(|arrived| acked.note < arrived.note);
-    waited && fin.ip_id != 0 && answer.is_some_and(|answer| answer.frame > fin.frame && answer.ip_id != 0)
+    let is_telling = case.life.profiles[side].tells_closed_by_id() && fin.ip_id != 0;
+    waited && is_telling && answer.is_some_and(|answer| answer.frame > fin.frame && answer.ip_id != 0)
 }
 
 fn errors(case: &Case<'_>, side: Side, view: &mut View) {

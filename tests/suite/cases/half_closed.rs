@@ -23,3 +23,20 @@ fn who_gave_up_in_fin_wait_1_knows_no_fin() {
                    server > RST";
     holds(in_vain, &[("resets", "no-connection medium")]);
 }
+
+#[test]
+fn a_socket_that_acknowledges_data_after_its_fin_was_shut_down_and_not_closed() {
+    let opened = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > data 100\nserver > ACK\n";
+    let crossed =
+        "server > data 300\nclient > FIN ACK ack 1\n+20ms client > ACK ack 301\nserver > FIN ACK\nclient > ACK id 0";
+    holds(&format!("{opened}{crossed}"), &[("client calls", "connect shutdown")]);
+    // Linux keeps only a mini socket of a closed one, and that has no counter for ids; other stacks' ids go on.
+    let closed = "client > FIN ACK\n+40ms server > ACK\n+1 server > FIN ACK\nclient > ACK id ";
+    let opened_by = |options: &str| opened.replace("SYN\n", &format!("SYN <{options}>\n"));
+    let (linux, windows) = (opened_by("mss 1460, sackOK, wscale 7"), opened_by("mss 1460, wscale 8, sackOK"));
+    holds(&format!("{linux}{closed}0"), &[("client calls", "connect close")]);
+    holds(&format!("{linux}{closed}9"), &[("client calls", "connect shutdown")]);
+    for unknown in [&windows, opened] {
+        holds(&format!("{unknown}{closed}9"), &[("client calls", "connect close")]);
+    }
+}
