@@ -107,7 +107,7 @@ impl Connection {
     }
 
     /// `note` is in no frame: the one that it names shows that it was sent.
-    pub(super) fn is_missed(&self, note: &Noted) -> bool {
+    pub fn is_missed(&self, note: &Noted) -> bool {
         let missed = self.missed_fins[note.side].as_deref();
         note.is_fin() && missed.is_some_and(|fin| fin.frame == note.frame)
     }

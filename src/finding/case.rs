@@ -42,6 +42,13 @@ impl Case<'_> {
         self.life.arrivals.fin[!side].is_some_and(|receipt| self.life.notes[receipt.note].frame == fin.frame)
     }
 
+    /// The first FIN of `side` is in the frame that dates it: not before the capture or lost, so that only what came behind shows it.
+    pub fn is_fin_captured(&self, side: Side) -> bool {
+        let Some(fin) = self.life.closing.fins[side] else { return false };
+        let is_fin = |note: &Noted| note.side == side && note.frame == fin.frame && note.is_fin();
+        self.notes(|note| is_fin(note) && !self.connection.is_missed(note)).next().is_some()
+    }
+
     /// How often `side` sent its FIN, without the network's copies of it.
     pub fn fins_sent(&self, side: Side) -> u32 {
         let copies = self.notes(|note| note.side == side && note.is_fin() && note.class.contains(Class::COPY)).count();

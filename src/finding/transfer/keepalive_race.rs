@@ -59,6 +59,21 @@ finding! {
     /// server > RST
     /// ```
     ///
+    /// Nor a FIN that the capture lacks, or shows only when it is sent again: when it passed is not known.
+    ///
+    /// ```trace quiet
+    ///     client > data 1:537 ack 1
+    /// +2  client > again
+    ///     server > ACK seq 2 ack 537
+    ///     client > data 537:791 ack 1
+    /// +4  client > again
+    ///     server > ACK seq 2 ack 791
+    /// +21 server > FIN ACK seq 1 ack 791
+    ///     client > ACK ack 2
+    ///     client > FIN ACK
+    ///     server > RST
+    /// ```
+    ///
     /// # What to do
     ///
     /// Let the side that sends requests close first: its idle timeout must be shorter than that of the side that
@@ -78,7 +93,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let Some(request) = case.notes(|note| crosses(case, note, &fin)).next() else { continue };
         let idle = request.time.min(fin.time).since(since);
         let talks_on = case.notes(|note| note.side == closer && note.len > 0 && note.frame > request.frame).next();
-        if idle < IDLE_NS_MIN || talks_on.is_some() || case.is_one_sided() {
+        if idle < IDLE_NS_MIN || talks_on.is_some() || case.is_one_sided() || !case.is_fin_captured(closer) {
+            // When a FIN passed that only shows later, and whether anything crossed it, is not known.
             continue;
         }
         let reset = case.notes(|note| note.side == closer && note.is_rst() && note.frame > fin.frame).next();
