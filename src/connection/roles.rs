@@ -7,10 +7,17 @@ use super::words::RoleBasis;
 use crate::base::{Endpoint, Sides};
 use crate::segment::{Flags, Segment};
 
-/// Ports from 1024 on that servers are commonly found at, in order: SQL Server, Oracle, Squid, MySQL, RDP, PostgreSQL, AMQP,
+/// Ports from 1024 on that servers are commonly found at, in order: SQL Server, Oracle, NFS, Squid, MySQL, RDP, PostgreSQL, AMQP,
 /// VNC, Redis, HTTP and its alternatives, Kafka, Elasticsearch, memcached, MongoDB.
-const SERVICE_PORTS: [u16; 17] =
-    [1433, 1521, 3128, 3306, 3389, 5432, 5672, 5900, 6379, 8000, 8080, 8443, 8888, 9092, 9200, 11211, 27017];
+const SERVICE_PORTS: [u16; 18] =
+    [1433, 1521, 2049, 3128, 3306, 3389, 5432, 5672, 5900, 6379, 8000, 8080, 8443, 8888, 9092, 9200, 11211, 27017];
+
+/// Ports from 512 to 1023 that servers are found at, in order (IANA's registry): what is left of these is what a client of root's
+/// takes (`rresvport`: NFS, rsh, rlogin).
+const RESERVED_SERVICE_PORTS: [u16; 26] = [
+    512, 513, 514, 515, 543, 544, 548, 554, 563, 587, 593, 631, 636, 646, 691, 749, 853, 860, 873, 902, 989, 990, 992,
+    993, 994, 995,
+];
 
 impl Connection {
     /// `opening`, the SYN or SYN-ACK of the next incarnation, tells who opens these four numbers: a client takes its port
@@ -36,7 +43,7 @@ impl Connection {
 
 /// Who is the client: the sender of a SYN, the receiver of a SYN-ACK, else a guess. A well-known port is a server's
 /// (RFC 6335: below 1024), then a common service's is, then the lower number is, since ephemeral ranges are high; with
-/// equal ports the first speaker is taken for the client.
+/// equal ports the first speaker is taken for the client. Between 512 and 1023, where no service is known, is either.
 pub(super) fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
     let (source, destination) = (first.source, first.destination);
     match first.flags & (Flags::SYN | Flags::ACK) {
@@ -50,9 +57,10 @@ pub(super) fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
 /// Ports by how likely a server is there, the likeliest first.
 fn likeness(port: u16) -> (u8, u16) {
     match port {
+        512..1024 if RESERVED_SERVICE_PORTS.binary_search(&port).is_err() => (2, port),
         0..1024 => (0, port),
         _ if SERVICE_PORTS.binary_search(&port).is_ok() => (1, port),
-        _ => (2, port),
+        _ => (3, port),
     }
 }
 
@@ -116,6 +124,20 @@ mod tests {
         }
         assert_eq!(lives[0].closing.initiator, lives[1].closing.initiator);
         assert_eq!(lives[0].resets.len(), lives[1].resets.len());
+    }
+
+    #[test]
+    fn a_known_service_is_the_server_whoever_speaks() {
+        let server_of = |ends: &str| {
+            let trace = segments(&format!("{ends}client > data 100 seq 1 ack 1")).expect("a trace");
+            roles(&trace[0]).1.port
+        };
+        for (client, server, told) in [(1_023, 2_049, 2_049), (1_023, 514, 514), (700, 40_000, 700), (8_080, 993, 993)]
+        {
+            assert_eq!(server_of(&format!("client 10.0.0.1:{client}\nserver 10.0.0.2:{server}\n")), told);
+            assert_eq!(server_of(&format!("client 10.0.0.1:{server}\nserver 10.0.0.2:{client}\n")), told);
+        }
+        assert!(SERVICE_PORTS.is_sorted() && RESERVED_SERVICE_PORTS.is_sorted());
     }
 
     #[test]
