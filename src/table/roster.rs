@@ -23,7 +23,7 @@ use super::resting::Resting;
 use super::slab::Slab;
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Connection, Predecessor, Profile, completeness};
-use crate::segment::{Flags, IcmpError, Segment};
+use crate::segment::{Flags, IcmpError, Marks, Segment};
 
 use leaving::OVER_MAX;
 pub use room::Limits;
@@ -470,8 +470,12 @@ impl Table {
             if opens {
                 let past = Predecessor::before(connection, segment, self.profile);
                 let predecessor = Some(&past).filter(|past| past.is_known());
-                connection.succeed(segment);
-                if connection.learn_roles(segment) {
+                // Its number is Wireshark's; no host takes such a SYN, so that it says nothing of what was there.
+                let is_heard = !segment.marks.contains(Marks::HEADER_BAD);
+                if is_heard {
+                    connection.succeed(segment);
+                }
+                if is_heard && connection.learn_roles(segment) {
                     self.slab[slot].exchange_ends();
                 }
                 self.let_go_over(leave);
