@@ -1,5 +1,6 @@
 //! Two summaries that other tools' users know: Wireshark's completeness and Zeek's history.
 
+use super::half::Half;
 use super::step::Connection;
 use crate::base::{Seq, Side};
 use crate::segment::{Flags, IcmpError, Marks, Segment};
@@ -65,8 +66,10 @@ impl Connection {
 
     /// Every captured segment carries payload, and both sides sent some: a filter for what the applications said has left
     /// the acknowledgments out, and silence says nothing.
-    pub(super) fn shows_payload_alone(&self) -> bool {
-        self.completeness == DATA && Side::BOTH.iter().all(|&side| self.halves[side].frames > 0)
+    pub fn shows_payload_alone(&self) -> bool {
+        let carries = |half: &Half| half.fin.is_none() || half.last_data.is_some_and(|data| data.is_fin());
+        self.completeness | FIN == DATA | FIN
+            && Side::BOTH.iter().all(|&side| self.halves[side].frames > 0 && carries(&self.halves[side]))
     }
 
     /// A FIN or RST counts in the completeness, so the next SYN opens a new stream.

@@ -1,6 +1,6 @@
 //! `began-midstream`: the connection is older than the capture.
 
-use crate::connection::OpenKind;
+use crate::connection::{Noted, OpenKind};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -18,7 +18,9 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// The first segment has no SYN, and none comes later.
+    /// The first segment has no SYN, and none comes later. It is a guess where every segment carries payload, for acknowledgments and
+    /// with them the handshake may have been filtered out, and where none acknowledges: every state drops such ones (RFC 9293,
+    /// section 3.10.7.4), so that they show no open connection.
     ///
     /// ```trace fires
     /// client > data 100
@@ -55,6 +57,25 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     } else {
         String::new()
     };
-    let message = format_args!("the connection was open before the capture began: no SYN and no SYN-ACK{roles}");
-    ENTRY.draft(Confidence::High, connection.start, [connection.first_frame], message).push(found);
+    let acknowledges = |note: &Noted| note.acknowledges() || note.is_rst();
+    let (confidence, beginning) = if case.life.notes.is_empty() {
+        (
+            Confidence::Low,
+            "no SYN and no SYN-ACK, and no TCP header that a receiver would not drop, for its length contradicts it",
+        )
+    } else if case.notes(acknowledges).next().is_none() {
+        (
+            Confidence::Low,
+            "no SYN and no SYN-ACK, nor does any segment acknowledge, as all of an open connection do: a probe, perhaps",
+        )
+    } else if connection.shows_payload_alone() {
+        (
+            Confidence::Low,
+            "no SYN and no SYN-ACK, nor any segment without payload: they may have been left out of the capture",
+        )
+    } else {
+        (Confidence::High, "the connection was open before the capture began: no SYN and no SYN-ACK")
+    };
+    let message = format_args!("{beginning}{roles}");
+    ENTRY.draft(confidence, connection.start, [connection.first_frame], message).push(found);
 }
