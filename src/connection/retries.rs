@@ -1,6 +1,8 @@
 //! How a SYN or SYN-ACK is sent again: the timer that the pauses between its copies show, when the next one is due, and
 //! when its stack gives up.
 
+use std::fmt;
+
 use smallvec::SmallVec;
 
 use super::noted::{Class, Noted};
@@ -108,6 +110,16 @@ impl Retries {
             [fit] => Some(fit.schedule),
             _ => None,
         }
+    }
+
+    /// The same in words, with what it supposes: that the first copies were not captured.
+    pub fn timer(&self) -> Option<impl fmt::Display + use<>> {
+        let &[Fit { schedule, first, .. }] = self.fits.as_slice() else { return None };
+        Some(fmt::from_fn(move |f| match first {
+            0 => f.write_str(schedule.name()),
+            1 => write!(f, "as if {}, the first copy not captured", schedule.name()),
+            _ => write!(f, "as if {}, the first {first} copies not captured", schedule.name()),
+        }))
     }
 
     /// The pauses are those of a timer that is known, or it was sent but once.

@@ -76,8 +76,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         }
         let frames = copies.iter().map(|note| note.frame);
         let retries = Retries::of_syns(&case.life.notes, side);
-        let timer = fmt::from_fn(|f| match retries.as_ref().and_then(Retries::schedule) {
-            Some(schedule) => write!(f, " (pauses: {schedule})"),
+        let timer = fmt::from_fn(|f| match retries.as_ref().and_then(Retries::timer) {
+            Some(timer) => write!(f, " (pauses: {timer})"),
             None => Ok(()),
         });
         let message = format_args!(
