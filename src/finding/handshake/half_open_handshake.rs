@@ -62,14 +62,28 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let quiet = case.life.horizon.since(case.connection.end);
     let retries = Retries::of_syn_acks(&case.life.notes, Side::Server).filter(|retries| !retries.is_alone());
     // Copies that the network made say nothing.
-    let confidence = match retries.is_some() || quiet > 1_000_000_000 {
+    let confidence = match retries.is_some() {
         // A client that was not captured may have acknowledged it.
         true if case.connection.halves.client.frames == 0 => Confidence::Medium,
         true => Confidence::High,
+        // Who is not acknowledged repeats it, but for SYN cookies: what was due may not have been captured, nor what spared it.
+        false if quiet > REPEATED_NS => Confidence::Medium,
         false => Confidence::Low,
     };
     let end = fmt::from_fn(|f| {
-        let Some(retries) = &retries else { return Ok(()) };
+        let Some(retries) = &retries else {
+            return match quiet {
+                0 => f.write_str("; the capture ends with it"),
+                ..=REPEATED_NS => write!(f, "; the capture ends {} later", duration(quiet)),
+                _ => {
+                    let quiet = duration(quiet);
+                    write!(
+                        f,
+                        "; nor did it come again in the {quiet} that followed: an answer may not have been captured"
+                    )
+                }
+            };
+        };
         let (stack, horizon) = (&case.life.profiles.server, case.life.horizon);
         let limit = retries.offer_gives_up(stack).filter(|&at| at <= horizon);
         // What shows comes before what its stack would have done.
@@ -81,7 +95,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             }
             (None, Some(_)) => {
                 f.write_str("; the next was due")?;
-                retries.schedule().map_or(Ok(()), |schedule| write!(f, " ({schedule})"))?;
+                retries.timer().map_or(Ok(()), |timer| write!(f, " ({timer})"))?;
                 f.write_str(" and did not come, so it had given up")
             }
             (None, None) => Ok(()),
@@ -96,3 +110,6 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let frames = syn_acks.iter().map(|note| note.frame);
     ENTRY.draft(confidence, first.time, frames, message).endpoint(Side::Server).push(found);
 }
+
+/// When a SYN-ACK is sent again at first by most stacks (RFC 6298, section 2.1), ns.
+const REPEATED_NS: i64 = 1_000_000_000;

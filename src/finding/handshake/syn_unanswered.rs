@@ -85,15 +85,16 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let given_up = limit.filter(|&at| at <= horizon);
     let quiet = horizon.since(last.time);
     let stopped = if retries.is_alone() { quiet >= SYN_REPEATED_NS } else { retries.has_stopped(horizon) };
-    let (mut confidence, severity) = weigh(given_up.is_some() || stopped, retried);
+    // Copies that no timer sent say no more than the first.
+    let (mut confidence, severity) = weigh(given_up.is_some() || stopped, !retries.is_alone());
     if !retries.is_regular() {
         // Whoever follows no timer may pause for longer, too.
         confidence = confidence.min(Confidence::Medium);
     }
     let syns = case.connection.halves.client.syns;
     let last_one = if syns == 1 { "it" } else { "the last one" };
-    let timer = fmt::from_fn(|f| match retries.schedule() {
-        Some(schedule) => write!(f, "{schedule}"),
+    let timer = fmt::from_fn(|f| match retries.timer() {
+        Some(timer) => write!(f, "{timer}"),
         None => f.write_str("its pauses fit no single timer"),
     });
     let end = fmt::from_fn(|f| {

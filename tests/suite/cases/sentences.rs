@@ -3,7 +3,7 @@
 use lastack::finding::{Confidence, Finding, Verdict};
 use lastack::source::script::parse;
 
-use super::holds;
+use super::{began_with, holds};
 use crate::told::tell_items;
 
 const OPENED: &str = "client > SYN\n+20ms server > SYN ACK\n+20ms client > ACK\n";
@@ -167,4 +167,51 @@ fn an_error_that_connect_had_is_that_of_connect() {
     let trace = format!("{asked}server > RST ACK seq 581");
     let refused = "connect=ECONNREFUSED";
     holds(&trace, &[("open", "aborted"), ("client error", "ECONNREFUSED"), ("client calls", refused)]);
+}
+
+#[test]
+fn a_beginning_that_a_filter_may_have_left_out_is_a_guess() {
+    let begins = |trace: &str| found(trace, "began-midstream").expect("no SYN").confidence;
+    let spoken = "client > data 100\nserver > data 200 ack 101\n";
+    assert_eq!(begins(spoken), Confidence::Low);
+    assert_eq!(begins(&format!("{spoken}client > FIN ACK data 10 ack 201")), Confidence::Low);
+    assert_eq!(begins(&format!("{spoken}client > FIN ACK ack 201")), Confidence::High);
+    assert_eq!(begins(&format!("{spoken}client > ACK ack 201")), Confidence::High);
+    says("client > none seq 1 data 10", "began-midstream", "nor does any segment acknowledge");
+    says("client > ACK header-bad", "began-midstream", "that a receiver would not drop");
+}
+
+#[test]
+fn a_syn_that_every_receiver_drops_replaces_nothing() {
+    let trace = format!("{OPENED}client > data 10\n+20ms server > ACK\n");
+    began_with(&format!("{trace}+1 client > SYN seq 90000"), &[("server", "SYN-RECEIVED ESTABLISHED CLOSED")]);
+    let dropped = format!("{trace}+1 client > SYN seq 90000 header-bad");
+    began_with(&dropped, &[("server", "SYN-RECEIVED ESTABLISHED")]);
+}
+
+#[test]
+fn a_lone_syn_ack_may_have_been_acknowledged_unseen() {
+    let asked = "client > SYN\n+20ms server > SYN ACK\n";
+    let half = |trace: &str| found(trace, "half-open-handshake").expect("half open");
+    let later = |after: &str| half(&format!("{asked}b.client 10.0.0.1:40001\n+{after} b.client > SYN"));
+    assert_eq!((half(asked).confidence, later("1400ms").confidence), (Confidence::Low, Confidence::Medium));
+    assert!(half(asked).message.ends_with("the capture ends with it"), "{}", half(asked).message);
+    assert!(later("1400ms").message.ends_with("an answer may not have been captured"));
+    assert_eq!(half(&format!("{asked}+1 server > SYN ACK")).confidence, Confidence::High);
+}
+
+#[test]
+fn syns_within_a_moment_were_not_waited_for() {
+    let unanswered = |trace: &str| found(trace, "syn-unanswered").expect("nobody answers").confidence;
+    assert_eq!(unanswered("client > SYN\n+1ms client > SYN data 20\n+1ms client > SYN data 40"), Confidence::Low);
+    assert_eq!(unanswered("client > SYN\n+1 client > SYN\n+2 client > SYN"), Confidence::Medium);
+}
+
+#[test]
+fn what_is_supposed_of_a_timer_is_said_to_be_supposed() {
+    let asked = |pauses: &str| format!("client > SYN\n{pauses}+40ms server > SYN ACK");
+    let seen = asked("+3 client > SYN\n+6 client > SYN\n");
+    says(&seen, "syn-retransmitted", "(pauses: doubling from 3 s)");
+    let supposed = asked("+6 client > SYN\n+12 client > SYN\n+24 client > SYN\n");
+    says(&supposed, "syn-retransmitted", "(pauses: as if doubling from 3 s, the first copy not captured)");
 }
