@@ -20,7 +20,7 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// Several retransmissions of one segment with growing pauses, then an acknowledgment of it.
+    /// Several retransmissions of one segment with growing pauses, or two within ten seconds or more, then an acknowledgment of it.
     ///
     /// ```trace fires
     ///        client > SYN
@@ -31,6 +31,16 @@ finding! {
     /// +200ms client > again
     /// +400ms client > again
     /// +800ms client > again
+    ///        server > ACK
+    /// ```
+    ///
+    /// ```trace fires
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        client > data 100
+    /// +63s   client > again
+    /// +64s   client > again
     ///        server > ACK
     /// ```
     ///
@@ -62,7 +72,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let half = &case.connection.halves[side];
         let not_accepted = side == Side::Client && ignored_data(case) >= REPETITIONS_MIN;
         let ignored = first_payload(case).filter(|_| not_accepted).map(|first| first.seq);
-        if half.retransmissions < REPETITIONS_MIN || case.life.closing.unanswered.is_some() {
+        if half.retransmissions < LONG_REPETITIONS_MIN || case.life.closing.unanswered.is_some() {
             continue;
         }
         let repeated: Vec<_> = case
@@ -85,7 +95,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             })
             .next();
         let Some(answer) = answer else { continue };
-        if last.time.since(first.time) < TIMERS_NS_MIN {
+        let is_long = answer.time.since(first.time) >= LONG_NS;
+        if last.time.since(first.time) < TIMERS_NS_MIN || (run.len() as u32) < REPETITIONS_MIN && !is_long {
             continue;
         }
         let message = format_args!(
@@ -108,12 +119,16 @@ fn detect(case: &Case<'_>, found: &mut Found) {
 fn longest_run<'a>(repeated: &[&'a Noted], is_silent: impl Fn(&Noted, &Noted) -> bool) -> Option<Vec<&'a Noted>> {
     let goes_on = |a: &&Noted, b: &&Noted| a.seq == b.seq && a.class.contains(Class::RETRANSMISSION) && is_silent(a, b);
     let longest = repeated.chunk_by(goes_on).max_by_key(|run| run.len())?;
-    (longest.len() as u32 >= REPETITIONS_MIN).then(|| longest.to_vec())
+    (longest.len() as u32 >= LONG_REPETITIONS_MIN).then(|| longest.to_vec())
 }
 
 /// The timer that repeats is at least this long on any stack that is in use (Linux: TCP_RTO_MIN, 200 ms; RFC 6298 asks for
 /// 1 s), ns: copies that come faster were sent for another reason, or the capture's times are made up.
 const TIMERS_NS_MIN: i64 = 200_000_000;
 
-/// Fewer copies than this are ordinary loss.
+/// Fewer copies than this are ordinary loss,
 const REPETITIONS_MIN: u32 = 3;
+/// but for timers that had grown long before, of which these copies
+const LONG_REPETITIONS_MIN: u32 = 2;
+/// take as long to the answer, ns.
+const LONG_NS: i64 = 10_000_000_000;

@@ -25,7 +25,7 @@ finding! {
     ///
     /// Sequence space that was seen before comes again, in a frame that is not the same frame captured twice; or a segment
     /// fills a gap later than reordering explains. A hole was told of when the peer's newest acknowledgment carries SACK
-    /// beyond it, or repeats its number.
+    /// beyond it, repeats its number, or moves up to it at once before, as a recovery goes on from hole to hole.
     ///
     /// ```trace fires
     ///         client > SYN <sackOK>
@@ -45,6 +45,18 @@ finding! {
     /// +20ms   client > ACK ack 1 <sack 1001:2001>
     /// +20ms   server > PSH ACK data 1:1001
     ///         client > ACK
+    /// ```
+    ///
+    /// What comes again together with octets that had only been behind it:
+    ///
+    /// ```trace fires
+    ///        client > SYN <sackOK>
+    ///        server > SYN ACK <sackOK>
+    ///        client > ACK
+    ///        client > data 101:201
+    /// +20ms  server > ACK <sack 101:201>
+    /// +2s    client > data 1:201
+    ///        server > ACK
     /// ```
     ///
     /// Why is not told where all has one and the same time, as in captures that were made by hand:
@@ -215,9 +227,7 @@ const PROMPT_NS: i64 = 20_000_000;
 fn is_late(case: &Case<'_>, note: &Noted) -> bool {
     let rtt = case.life.arrivals.rtt_ns[note.side].map_or(REORDERING_NS, |rtt| (rtt - rtt / 4).max(REORDERING_NS));
     let opened = case
-        .notes(|other| {
-            other.side == note.side && other.class.contains(Class::AFTER_GAP) && other.seq.at_or_after(note.end())
-        })
+        .notes(|other| other.side == note.side && other.class.contains(Class::AFTER_GAP) && other.seq.after(note.seq))
         .next();
     opened.is_some_and(|opened| opened.frame < note.frame && note.time.since(opened.time) >= rtt)
 }
