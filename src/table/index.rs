@@ -2,8 +2,8 @@
 //! the place, so that a lookup touches a line or two here and one of the entry, and growing or removing touches no entry.
 //!
 //! The words of a part stand in the order of their hashes, with gaps: the home of a word grows with its hash, and who
-//! comes later makes room. So a search for what is not there ends at the first larger hash, the index can be three
-//! quarters full, and growing is one walk through it.
+//! comes later makes room. So a search for what is not there ends at the first larger hash, the index can be five
+//! sixths full, and growing is one walk through it.
 
 use super::locator::NOWHERE;
 use crate::base::prefetch::prefetch_at;
