@@ -117,6 +117,12 @@ impl Half {
         }
     }
 
+    /// The peer has acknowledged all payload.
+    pub fn has_payload_acked(&self) -> bool {
+        let last = self.last_payload().zip(self.acked);
+        last.is_some_and(|(data, acked)| acked.at_or_after(data.seq + data.len))
+    }
+
     /// A probe with an octet comes next.
     pub(super) fn keep_payload(&mut self) {
         if let Some(payload) = self.last_data.filter(|data| !data.class.contains(Class::KEEPALIVE)) {

@@ -75,7 +75,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
                 time: data.time,
                 octets: data.len,
                 is_repeated: data.class.contains(Class::RETRANSMISSION),
-                is_acknowledged: half.acked.is_some_and(|acked| acked.at_or_after(data.seq + data.len)),
+                is_acknowledged: half.has_payload_acked(),
             }),
             calls: applications[side].calls.clone(),
             error: applications[side].error,

@@ -487,7 +487,7 @@ fn active_after_fin(inquiry: &Inquiry<'_>) -> Judgement {
     match data {
         Some(data) if !live => {
             let evidence = format!(
-                "it had sent FIN, and {} octets came afterwards (frame {}); the reset acknowledges, as stacks other than Linux answer data after close()",
+                "it had sent FIN, and {} octets came afterwards (frame {}), which nobody reads; the reset acknowledges, as stacks other than Linux answer data after close()",
                 data.len, data.frame
             );
             Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::UnreadData, Cause::LingerZero], evidence)

@@ -168,7 +168,7 @@ const OVERTAKEN_NS: i64 = 200_000_000;
 /// The finding for every reset of one cause.
 fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Found) {
     for reset in case.resets.iter().filter(|reset| reset.cause == cause) {
-        let lost = reset.client_bytes_lost + reset.server_bytes_lost;
+        let lost = lost_for_good(case, reset);
         let by_choice = matches!(cause, Cause::LingerZero | Cause::UnreadData);
         let severity = match cause {
             _ if by_choice && costs_nothing(case, reset) => Some(Severity::Note),
@@ -179,29 +179,52 @@ fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Found) {
             Cause::Injected if !reset.accepted => Some(of_vain_forgery(case, reset)),
             _ => None,
         };
-        tell(entry, reset, (case.connection.endpoint(reset.from), severity), found);
+        let told = Told { reset, endpoint: case.connection.endpoint(reset.from), lost, severity };
+        told.tell(entry, found);
     }
 }
 
-/// Puts `reset`, which carries the address of `endpoint`, into words, where it weighs another severity than the catalogue's too.
-fn tell(entry: &Entry, reset: &Reset, (endpoint, severity): (Endpoint, Option<Severity>), found: &mut Found) {
-    let lost = reset.client_bytes_lost + reset.server_bytes_lost;
-    let who = fmt::from_fn(|f| match reset.origin {
-        Origin::Middlebox => write!(f, "somebody reset the connection in the name of {} ({endpoint})", reset.from),
-        Origin::Endpoint | Origin::Unknown => write!(f, "{} ({endpoint}) reset the connection", reset.from),
-    });
-    let losing = fmt::from_fn(|f| match lost {
-        0 => Ok(()),
-        _ => write!(f, ", losing {} not yet acknowledged", count(lost, "octet")),
-    });
-    let echoes = fmt::from_fn(|f| match reset.echoes {
-        0 => Ok(()),
-        echoes => write!(f, " ({echoes} more followed)"),
-    });
-    let message = format_args!("{who}{losing}{echoes}: {}", reset.evidence);
-    let draft = entry.draft(reset.confidence, reset.time, [reset.frame], message).endpoint(reset.from);
-    let draft = if let Some(severity) = severity { draft.severity(severity) } else { draft };
-    draft.push(found);
+/// Octets that were not acknowledged when `reset` came, nor afterwards: what was on its way may have had its receiver all the same.
+fn lost_for_good(case: &Case<'_>, reset: &Reset) -> u64 {
+    let lost = Sides { client: reset.client_bytes_lost, server: reset.server_bytes_lost };
+    Side::BOTH
+        .into_iter()
+        .filter(|&side| !case.connection.halves[side].has_payload_acked())
+        .map(|side| lost[side])
+        .sum()
+}
+
+/// A reset to be put into words.
+struct Told<'a> {
+    reset: &'a Reset,
+    /// Whose address it carries.
+    endpoint: Endpoint,
+    /// Octets that it cost.
+    lost: u64,
+    /// What it weighs, where that is not what the catalogue says.
+    severity: Option<Severity>,
+}
+
+impl Told<'_> {
+    fn tell(&self, entry: &Entry, found: &mut Found) {
+        let &Self { reset, endpoint, lost, severity } = self;
+        let who = fmt::from_fn(|f| match reset.origin {
+            Origin::Middlebox => write!(f, "somebody reset the connection in the name of {} ({endpoint})", reset.from),
+            Origin::Endpoint | Origin::Unknown => write!(f, "{} ({endpoint}) reset the connection", reset.from),
+        });
+        let losing = fmt::from_fn(|f| match lost {
+            0 => Ok(()),
+            _ => write!(f, ", losing {} not yet acknowledged", count(lost, "octet")),
+        });
+        let echoes = fmt::from_fn(|f| match reset.echoes {
+            0 => Ok(()),
+            echoes => write!(f, " ({echoes} more followed)"),
+        });
+        let message = format_args!("{who}{losing}{echoes}: {}", reset.evidence);
+        let draft = entry.draft(reset.confidence, reset.time, [reset.frame], message).endpoint(reset.from);
+        let draft = if let Some(severity) = severity { draft.severity(severity) } else { draft };
+        draft.push(found);
+    }
 }
 
 /// Judges the reset of a connection of which the life was told in short: such a life has one at most.
@@ -239,7 +262,7 @@ pub(super) fn tell_orderly(orderly: &Orderly, resets: &[Reset], found: &mut Foun
         };
         let is_free = reset.cause != Cause::Refused && costs.are_none();
         let severity = if is_free { Some(Severity::Note) } else { None };
-        tell(entry, reset, (orderly.endpoint(reset.from), severity), found);
+        Told { reset, endpoint: orderly.endpoint(reset.from), lost: costs.lost, severity }.tell(entry, found);
     }
 }
 
@@ -254,7 +277,7 @@ fn costs_nothing(case: &Case<'_>, reset: &Reset) -> bool {
     let halves = &case.connection.halves;
     let said = |side: Side| halves[side].last_payload().map(|data| (data.frame, data.len));
     let costs = Costs {
-        lost: reset.client_bytes_lost + reset.server_bytes_lost,
+        lost: lost_for_good(case, reset),
         had_closed: case.life.closing.fins[!reset.from].is_some_and(|fin| fin.frame < reset.frame),
         has_asked: halves.client.payload_bytes > 0,
         from: reset.from,

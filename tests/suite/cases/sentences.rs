@@ -215,3 +215,14 @@ fn what_is_supposed_of_a_timer_is_said_to_be_supposed() {
     let supposed = asked("+6 client > SYN\n+12 client > SYN\n+24 client > SYN\n");
     says(&supposed, "syn-retransmitted", "(pauses: as if doubling from 3 s, the first copy not captured)");
 }
+
+#[test]
+fn octets_that_are_acknowledged_after_the_reset_are_not_lost_with_it() {
+    let closed = format!("{OPENED}client > data 100\n+20ms server > ACK\nclient > data 24\nclient > FIN ACK\n");
+    let reset = format!("{closed}+3ms server > data 31 ack 101\n+1ms client > RST ACK seq 126 win 0\n");
+    says(&reset, "reset-data-after-close", "reset the connection, losing 24 octets not yet acknowledged: ");
+    let acknowledged = format!("{reset}+5ms server > ACK ack 126");
+    let words = "reset the connection: it had sent FIN, and 31 octets came afterwards (frame 8), which nobody reads";
+    says(&acknowledged, "reset-data-after-close", words);
+}
+
