@@ -19,6 +19,9 @@ const RESERVED_SERVICE_PORTS: [u16; 26] = [
     993, 994, 995,
 ];
 
+/// The control bits that say whether a segment opens.
+const OPENING: Flags = Flags::SYN.union(Flags::ACK).union(Flags::RST);
+
 impl Connection {
     /// `opening`, the SYN or SYN-ACK of the next incarnation, tells who opens these four numbers: a client takes its port
     /// again, and a server stays at its own. Where the roles were a guess, and another one, the ends change places. True if
@@ -43,10 +46,11 @@ impl Connection {
 
 /// Who is the client: the sender of a SYN, the receiver of a SYN-ACK, else a guess. A well-known port is a server's
 /// (RFC 6335: below 1024), then a common service's is, then the lower number is, since ephemeral ranges are high; with
-/// equal ports the first speaker is taken for the client. Between 512 and 1023, where no service is known, is either.
+/// equal ports the first speaker is taken for the client. Between 512 and 1023, where no service is known, is either. A SYN
+/// with RST opens nothing.
 pub(super) fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
     let (source, destination) = (first.source, first.destination);
-    match first.flags & (Flags::SYN | Flags::ACK) {
+    match first.flags & OPENING {
         Flags::SYN => (source, destination, RoleBasis::Syn),
         both if both == Flags::SYN | Flags::ACK => (destination, source, RoleBasis::SynAck),
         _ if likeness(source.port) < likeness(destination.port) => (destination, source, RoleBasis::Guess),
@@ -66,7 +70,7 @@ fn likeness(port: u16) -> (u8, u16) {
 
 /// Who opens with `segment`.
 fn opener(segment: &Segment) -> Option<Endpoint> {
-    match segment.flags & (Flags::SYN | Flags::ACK) {
+    match segment.flags & OPENING {
         Flags::SYN => Some(segment.source),
         both if both == Flags::SYN | Flags::ACK => Some(segment.destination),
         _ => None,

@@ -92,6 +92,9 @@ fn opened(verdict: &Verdict) -> String {
         OpenKind::HalfOpen => "only half: the SYN-ACK was never acknowledged".to_owned(),
         OpenKind::Aborted => "not at all: reset before the handshake was complete".to_owned(),
         OpenKind::Midstream if verdict.is_sampled_alone => "not known from sampled headers".to_owned(),
+        OpenKind::Midstream if Side::BOTH.iter().all(|&side| verdict.endpoints[side].states.is_empty()) => {
+            "not known: nothing but resets was captured".to_owned()
+        }
         OpenKind::Midstream => "before the capture began".to_owned(),
     };
     let rtt = open.rtt_ns.map_or_else(String::new, |rtt| format!(", in {}", duration(rtt)));

@@ -1,5 +1,6 @@
 //! `began-midstream`: the connection is older than the capture.
 
+use crate::base::Side;
 use crate::connection::{Noted, OpenKind};
 
 use crate::finding::case::{Case, Found};
@@ -63,6 +64,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             Confidence::Low,
             "no SYN and no SYN-ACK, and no TCP header that a receiver would not drop, for its length contradicts it",
         )
+    } else if Side::BOTH.into_iter().all(|side| case.life.states[side].is_empty()) {
+        (Confidence::Low, "no SYN and no SYN-ACK, and nothing but resets: whether it was open is not known")
     } else if case.notes(acknowledges).next().is_none() {
         (
             Confidence::Low,

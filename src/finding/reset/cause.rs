@@ -5,6 +5,7 @@ use crate::base::Seq;
 use crate::connection::{Between, Class, Noted, ResetEffect, State, Tap};
 use crate::finding::phrase::{count, duration};
 use crate::finding::verdict::{Cause, Confidence, Family};
+use crate::segment::Flags;
 
 /// A FIN-WAIT-2 shorter than this was not ended by its timer: the shortest that administrators set (tcp_fin_timeout is
 /// in whole seconds).
@@ -22,6 +23,11 @@ const MIDDLEBOX_IDLE_MIN_NS: i64 = 30_000_000_000;
 
 /// Names the likeliest cause, its rivals and the evidence.
 pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Judgement {
+    if inquiry.noted.flags.contains(Flags::SYN) {
+        let evidence =
+            "SYN and RST stand in one segment, which no stack sends: it was made by hand, and tells of no socket";
+        return Judgement::new(Cause::Unknown, Confidence::Low, &[Cause::Injected], evidence.to_owned());
+    }
     match (family, inquiry.trigger) {
         (Some(Family::Reply), Some(trigger)) => reply(inquiry, &trigger),
         (Some(Family::Reply), None) if inquiry.sender().fin.is_some() => reply_to_data_in_flight(inquiry),

@@ -1,6 +1,6 @@
 //! What a sentence claims has to be in the packets.
 
-use lastack::finding::{Confidence, Finding, Verdict};
+use lastack::finding::{Confidence, Culprit, Finding, RoleBasis, Verdict};
 use lastack::source::script::parse;
 
 use super::{began_with, holds};
@@ -224,5 +224,15 @@ fn octets_that_are_acknowledged_after_the_reset_are_not_lost_with_it() {
     let acknowledged = format!("{reset}+5ms server > ACK ack 126");
     let words = "reset the connection: it had sent FIN, and 31 octets came afterwards (frame 8), which nobody reads";
     says(&acknowledged, "reset-data-after-close", words);
+}
+
+#[test]
+fn a_syn_with_a_reset_tells_neither_roles_nor_sockets() {
+    let trace = "client > SYN FIN RST PSH ACK URG ECE CWR seq 0";
+    says(trace, "reset-unknown", "which no stack sends");
+    says(trace, "began-midstream", "nothing but resets: whether it was open is not known");
+    let verdict = told(trace);
+    assert_eq!((verdict.role_basis, verdict.client.port), (RoleBasis::Guess, 40_000));
+    assert_eq!(verdict.endpoints.client.calls, []);
 }
 
