@@ -399,6 +399,13 @@ fn made_between(clue: Between, trigger: &Noted, silence: i64) -> Judgement {
 
 fn active(inquiry: &Inquiry<'_>) -> Judgement {
     let sender = inquiry.sender();
+    if carries_text(inquiry) {
+        let evidence = format!(
+            "it carries {} of payload: a reset may say so why it was sent (RFC 9293, section 3.5.3), which balancers and proxies do, and no kernel of Linux, BSD or Windows",
+            count(inquiry.noted.len.into(), "octet")
+        );
+        return Judgement::new(Cause::Unknown, Confidence::Low, &[Cause::Injected], evidence);
+    }
     if sender.unanswered_probes > 0 && sender.window_probes == 0 && !follows_probe_at_once(inquiry) {
         let evidence = format!(
             "{} in a row had stayed unanswered; the prober gave up",
@@ -445,6 +452,12 @@ fn active(inquiry: &Inquiry<'_>) -> Judgement {
     }
     let evidence = judgement.evidence + "; what came before the capture is not known";
     Judgement { confidence: Confidence::Low, evidence, ..judgement }
+}
+
+/// It has payload of its own: not what its sender had said before, nor the octet of a probe.
+fn carries_text(inquiry: &Inquiry<'_>) -> bool {
+    let (noted, sender) = (inquiry.noted, inquiry.sender());
+    noted.len > 1 && !(sender.is_known() && noted.seq.before(sender.nxt))
 }
 
 /// The prober's timer, which counts in whole seconds, cannot have run out again since its last probe.

@@ -236,3 +236,18 @@ fn a_syn_with_a_reset_tells_neither_roles_nor_sockets() {
     assert_eq!(verdict.endpoints.client.calls, []);
 }
 
+#[test]
+fn a_reset_that_says_why_is_no_application_s() {
+    for before in ["", OPENED, &format!("{OPENED}client > data 100\n+20ms server > data 20\nclient > ACK\n")] {
+        let trace = format!("{before}server > RST ACK data 58");
+        says(&trace, "reset-unknown", "it carries 58 octets of payload");
+        let calls = told(&trace).endpoints.server.calls.into_iter().map(|call| call.call.name());
+        assert!(calls.into_iter().all(|call| call == "accept"), "{trace}");
+    }
+    // What had been said before is no reason, nor is the octet of a probe.
+    let spoken = format!("{OPENED}client > data 58\n+20ms server > ACK\n");
+    for again in ["seq 1 data 58", "data 1"] {
+        assert_eq!(found(&format!("{spoken}client > RST ACK {again}"), "reset-unknown"), None, "{again}");
+    }
+}
+
