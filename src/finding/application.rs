@@ -92,7 +92,7 @@ fn closing(case: &Case<'_>, side: Side, view: &mut View) {
         let frame = Some(case.life.notes[effect.note].frame);
         view.calls.push(ImpliedCall { call: Call::Close, errno: None, frame });
     }
-    if let Some(abort) = abort {
+    if let Some(abort) = abort.filter(|abort| abort.tells_call()) {
         let call = if abort.cause == Cause::LingerZero { Call::Abort } else { Call::Close };
         view.calls.push(ImpliedCall { call, errno: None, frame: Some(abort.frame) });
     }

@@ -175,6 +175,7 @@ fn write_view(orderly: &Orderly, side: Side, resets: &[Reset], view: &mut Endpoi
             // It had closed: no call is left that could fail.
             (false, _) if fin.is_some() => return,
             (false, _) => (Call::Read, Some(Errno::ConnReset)),
+            (true, _) if !reset.tells_call() => return,
             (true, Cause::UnreadData) => (Call::Close, None),
             (true, _) => (Call::Abort, None),
         };

@@ -294,6 +294,13 @@ pub struct Reset {
     pub evidence: String,
 }
 
+impl Reset {
+    /// Its cause is more than a guess, and so is the call of the application that it stands for.
+    pub(super) fn tells_call(&self) -> bool {
+        self.confidence > Confidence::Low
+    }
+}
+
 /// One finding of the catalogue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {

@@ -251,3 +251,10 @@ fn a_reset_that_says_why_is_no_application_s() {
     }
 }
 
+#[test]
+fn a_guess_names_no_call() {
+    let guessed = format!("{OPENED}client > data 300\n+20ms server > data 100\n+7ms server > RST ACK");
+    holds(&guessed, &[("resets", "linger-zero low"), ("server calls", "accept")]);
+    holds(&format!("{OPENED}client > RST ACK"), &[("resets", "linger-zero high"), ("client calls", "connect abort")]);
+}
+
