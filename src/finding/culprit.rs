@@ -14,6 +14,8 @@ pub enum Culprit {
     Network,
     /// A firewall, NAT or balancer in between.
     Middlebox,
+    /// Somebody who sends in the name of one end; that shows no place.
+    Forger(Side),
     /// The path, or the host of one end: silence tells them not apart.
     NetworkOrHost(Side),
     /// The timeouts of the two applications do not fit each other.
@@ -35,7 +37,8 @@ impl Culprit {
             "keepalive-race" => Some(Self::Timeouts),
             "connection-refused" | "reset-refused" => Some(Self::Host(Side::Server)),
             "reset-no-connection" | "reset-no-time-wait" | "data-after-fin" => side.map(Self::Host),
-            "connection-rejected" | "reset-idle-expired" | "reset-injected" => Some(Self::Middlebox),
+            "connection-rejected" | "reset-idle-expired" => Some(Self::Middlebox),
+            "reset-injected" => side.map(Self::Forger),
             "icmp-error" if finding.outcome == Some("black-hole") => Some(Self::Middlebox),
             "syn-unanswered" => Some(Self::NetworkOrHost(Side::Server)),
             "half-open-handshake" => Some(Self::NetworkOrHost(Side::Client)),
@@ -60,6 +63,7 @@ impl std::fmt::Display for Culprit {
             Self::Host(side) => write!(f, "the {side}'s host"),
             Self::Network => f.write_str("the network"),
             Self::Middlebox => f.write_str("a box in between"),
+            Self::Forger(side) => write!(f, "somebody in the name of the {side}, maybe a box in between"),
             Self::NetworkOrHost(side) => write!(f, "the network or the {side}'s host"),
             Self::Timeouts => f.write_str("timeouts of the two applications that do not fit"),
         }

@@ -258,3 +258,11 @@ fn a_guess_names_no_call() {
     holds(&format!("{OPENED}client > RST ACK"), &[("resets", "linger-zero high"), ("client calls", "connect abort")]);
 }
 
+#[test]
+fn who_forges_a_reset_need_not_be_in_between() {
+    let forged = "client > RST ACK ttl 250 id 7\n+50ms client > ACK\nclient > data 1000\n+20ms server > ACK";
+    let finding = found(&format!("{OPENED}client > data 100\n{forged}"), "reset-injected").expect("a forged one");
+    let culprit = Culprit::of(&finding).expect("somebody").to_string();
+    assert_eq!(culprit, "somebody in the name of the client, maybe a box in between");
+}
+
