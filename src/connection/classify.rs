@@ -5,7 +5,7 @@ use super::half::Half;
 use super::noted::{Class, Noted};
 use super::step::Connection;
 use crate::base::{Seq, Side};
-use crate::segment::{Flags, Segment};
+use crate::segment::{Flags, Segment, Timestamps};
 
 /// A sequence number farther than this from anything seen belongs to no window that TCP allows (RFC 7323: 2^30).
 pub(super) const WILD_DISTANCE: u32 = 1 << 30;
@@ -118,7 +118,7 @@ fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
     }
     let is_newest = |last: &Noted| last.end() == own.nxt && last.end() != last.seq;
     let newest = own.last.filter(is_newest).or(own.last_data).filter(|_| segment.seq_end() == own.nxt);
-    match newest.map(|newest| (segment.time.since(newest.time), is_a_tick_later(segment, &newest))) {
+    match newest.map(|newest| (segment.time.since(newest.time), is_written_anew(segment, &newest))) {
         Some((..PROBE_NS_MIN, false)) => Class::COPY,
         Some((..RTO_NS_MIN, _)) => Class::PROMPT,
         _ if peer.last.is_some_and(|last| is_clocked_by(&last, segment)) => Class::FAST,
@@ -131,12 +131,15 @@ fn is_clocked_by(last: &Noted, segment: &Segment) -> bool {
     last.len == 0 && segment.seq.at_or_after(last.ack) && segment.time.since(last.time) <= PROMPT_ANSWER_NS
 }
 
-/// Its sender's clock had gone on since `earlier`, by more than rounding.
-fn is_a_tick_later(segment: &Segment, earlier: &Noted) -> bool {
-    match (segment.options.timestamps, earlier.timestamps) {
-        (Some(now), Some(then)) => Seq(now.value).since(Seq(then.value)) > 1,
-        _ => false,
-    }
+/// Its sender wrote it later than `earlier`: it had heard more by then, or its clock had gone on by more than rounding. What the
+/// network copies says the same, and an original that its repetition overtook says less.
+fn is_written_anew(segment: &Segment, earlier: &Noted) -> bool {
+    let acknowledges = segment.flags.contains(Flags::ACK) && earlier.acknowledges();
+    let stamps = segment.options.timestamps.zip(earlier.timestamps);
+    let is_newer = |(now, then): (Timestamps, Timestamps)| {
+        Seq(now.value).since(Seq(then.value)) > 1 || Seq(now.echo).after(Seq(then.echo))
+    };
+    acknowledges && segment.ack.after(earlier.ack) || stamps.is_some_and(is_newer)
 }
 
 /// Its sender wrote it before `last`: an older IPv4 id, and a timestamp that is not newer. A repetition has newer ones.
@@ -144,7 +147,8 @@ fn is_older(segment: &Segment, last: &Noted) -> bool {
     let (Some(now), Some(then)) = (segment.options.timestamps, last.timestamps) else { return false };
     let has_ids = segment.ip_id != 0 && last.ip_id != 0;
     let is_older_id = segment.ip_id.wrapping_sub(last.ip_id).cast_signed() < 0;
-    has_ids && is_older_id && Seq(now.value).at_or_before(Seq(then.value))
+    // Ids need not count: they are random in some stacks.
+    has_ids && is_older_id && Seq(now.value).at_or_before(Seq(then.value)) && !is_written_anew(segment, last)
 }
 
 /// The peer acknowledged it just before it was seen: the capture has them in the wrong order, as a card with several

@@ -15,6 +15,8 @@ use crate::segment::{Flags, SackBlock, Timestamps};
 const CROSSING_SLACK_NS: i64 = 1_000_000;
 /// Taken for a round trip when none was measured, ns: longer than continental paths, shorter than any minimal RTO.
 const RTT_UNKNOWN_NS: i64 = 100_000_000;
+/// Nobody holds an acknowledgment back for less (Linux `TCP_DELACK_MIN`), ns.
+const DELAYED_ACK_NS_MIN: i64 = 40_000_000;
 /// Roads that differ by more than this are rare, ns.
 pub(super) const DETOUR_NS: i64 = 50_000_000;
 /// So many answers in a row that did not take effect mean that the next one did not either.
@@ -254,23 +256,26 @@ impl Arrivals {
             .then(|| Receipt::of(copy, Arrival::Presumed, 0))
     }
 
-    /// Which of `copies` the answer at `answer` answers: the newest whose timestamp it echoes or could echo, else the
-    /// newest that is old enough to have been there and back.
+    /// Which of `copies` the answer at `answer` answers: the newest whose timestamp it echoes or could echo, and of those that
+    /// have one timestamp the newest that is old enough to have been there and back.
     pub(super) fn copy_answered(&self, notes: &[Noted], copies: &[usize], answer: usize, side: Side) -> usize {
+        let rtt = self.rtt_ns[side].or_else(|| acknowledged_at_once(notes, side)).unwrap_or(0);
+        let is_old_enough = |&copy: &usize| notes[answer].time.since(notes[copy].time) >= rtt - rtt / 4;
         if let Some(Timestamps { echo, .. }) = notes[answer].timestamps {
-            let echoed = copies.iter().rposition(|&copy| {
-                notes[copy].timestamps.is_some_and(|timestamps| Seq(timestamps.value).at_or_before(Seq(echo)))
-            });
-            if let Some(echoed) = echoed {
-                return echoed;
+            let value = |copy: usize| notes[copy].timestamps.map(|timestamps| Seq(timestamps.value));
+            let is_echoed = |&copy: &usize| value(copy).is_some_and(|value| value.at_or_before(Seq(echo)));
+            if let Some(newest) = copies.iter().rposition(is_echoed) {
+                let is_same = |&&copy: &&usize| value(copy) == value(copies[newest]);
+                let same = copies[..=newest].iter().rev().take_while(is_same).count();
+                let first = newest + 1 - same;
+                let old_enough = copies[first..=newest].iter().rposition(is_old_enough);
+                return first + old_enough.unwrap_or(0);
             }
             if notes[copies[0]].timestamps.is_some() {
                 return 0;
             }
         }
-        let rtt = self.rtt_ns[side].unwrap_or(0);
-        let old_enough = copies.iter().rposition(|&copy| notes[answer].time.since(notes[copy].time) >= rtt - rtt / 4);
-        old_enough.unwrap_or(0)
+        copies.iter().rposition(is_old_enough).unwrap_or(0)
     }
 
     /// Which acknowledgment of its FIN reached `side`, and how many did not.
@@ -529,6 +534,17 @@ fn silent_hole(notes: &[Noted], copy: usize, cover: usize, side: Side, fin: Seq)
 /// How long `side` took to answer each of what is remembered that occupies sequence space and was sent once, ns. A probe answers
 /// nothing: its timer sends it.
 pub(super) fn exchanges(notes: &[Noted], side: Side) -> impl Iterator<Item = i64> {
+    answered(notes, side).map(|(_, ns)| ns)
+}
+
+/// From the tap to `side` and back, where no handshake tells it: by a bare acknowledgment that came sooner than any waits for company.
+fn acknowledged_at_once(notes: &[Noted], side: Side) -> Option<i64> {
+    let is_at_once = |(answer, ns): &(&Noted, i64)| answer.end() == answer.seq && *ns < DELAYED_ACK_NS_MIN;
+    answered(notes, side).filter(is_at_once).map(|(_, ns)| ns).min()
+}
+
+/// The answers of `side` to what was sent once and acknowledged alone, and how long each took, ns.
+fn answered(notes: &[Noted], side: Side) -> impl Iterator<Item = (&Noted, i64)> {
     let asked = notes.iter().enumerate().filter(move |(_, asked)| asked.side != side && asked.end() != asked.seq);
     asked.filter_map(move |(index, asked)| {
         let answers = |note: &Noted| note.side == side && note.acknowledges() && note.ack.at_or_after(asked.end());
@@ -538,7 +554,8 @@ pub(super) fn exchanges(notes: &[Noted], side: Side) -> impl Iterator<Item = i64
         let is_repeated =
             asked.class.contains(Class::RETRANSMISSION) || notes[index + 1..index + offset].iter().any(is_copy);
         let is_answer = answer.ack == asked.end() && !is_probe(answer);
-        Some(answer.time.since(asked.time)).filter(|&ns| ns > 0 && is_answer && !is_repeated)
+        let ns = answer.time.since(asked.time);
+        (ns > 0 && is_answer && !is_repeated).then_some((answer, ns))
     })
 }
 

@@ -1,7 +1,7 @@
 //! `simultaneous-close`: both ends closed at once.
 
 use crate::base::Side;
-use crate::connection::CloseKind;
+use crate::connection::{CloseKind, State};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::{Case, Found};
@@ -74,10 +74,12 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         return;
     }
     let apart = client.time.since(server.time).abs();
-    let passed = if Side::BOTH.into_iter().all(|side| case.life.arrivals.ack_of_fin[side].is_some()) {
-        "both pass CLOSING and hold TIME-WAIT"
-    } else {
-        "once each is acknowledged, both hold TIME-WAIT"
+    let both_pass =
+        |state: State| Side::BOTH.into_iter().all(|side| case.life.states[side].iter().any(|step| step.state == state));
+    let passed = match (both_pass(State::Closing), both_pass(State::TimeWait)) {
+        (true, true) => "both pass CLOSING and hold TIME-WAIT",
+        (false, true) => "both hold TIME-WAIT",
+        (_, false) => "once each is acknowledged, both hold TIME-WAIT",
     };
     let message = format_args!("both ends closed at once: their FINs crossed {} apart; {passed}", duration(apart));
     let mut frames = case.life.closing.frames.clone();

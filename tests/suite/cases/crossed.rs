@@ -57,3 +57,18 @@ fn of_two_closes_that_crossed_the_farther_one_was_earlier() {
     );
     holds(&format!("{opened}+5ms client > FIN ACK\n+30ms server > FIN ACK\nclient > ACK"), &[("by", "client")]);
 }
+
+#[test]
+fn an_answer_belongs_to_no_copy_that_came_later_than_a_round_trip_before_it() {
+    // The client's clock is coarse.
+    let trace = "client id 7000\nclient > data 27 seq 1 ack 1 <TS val 50 ecr 100>\nclient > FIN ACK <TS val 50 ecr 100>\n\
+                 +21ms server > ACK ack 28 <TS val 121 ecr 50>\n+50us client > FIN ACK id 900 <TS val 50 ecr 121>\n\
+                 +1ms server > FIN ACK ack 28 <TS val 122 ecr 50>\n+30us client > FIN ACK id 800 <TS val 50 ecr 122>\n\
+                 +3600us server > ACK ack 29 <TS val 126 ecr 50>\nclient > ACK <TS val 50 ecr 126>\n";
+    // What echoes more is no copy by the network, whatever its IPv4 id.
+    holds(
+        trace,
+        &[("server", "ESTABLISHED FIN-WAIT-1 CLOSING TIME-WAIT"), ("findings", "fin-retransmitted simultaneous-close")],
+    );
+}
+
