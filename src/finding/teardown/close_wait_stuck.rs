@@ -23,7 +23,8 @@ finding! {
     /// # How it is recognised
     ///
     /// The peer's FIN is acknowledged, and to the end of the capture no FIN, no reset and no payload of this side follow,
-    /// for at least as long as the threshold.
+    /// for at least as long as the threshold. Of a shorter wait at the end of the capture it is a guess, and says so: nobody knows
+    /// whether the close comes yet.
     ///
     /// ```trace fires
     /// client > SYN
@@ -123,7 +124,6 @@ pub(in crate::finding) fn of_orderly(orderly: &Orderly, thresholds: &Thresholds,
 fn weigh(quiet: i64, thresholds: &Thresholds) -> (Confidence, Severity) {
     match quiet {
         ns if ns >= thresholds.close_wait_ns => (Confidence::High, Severity::Warning),
-        ns if ns >= STUCK_NS_MIN => (Confidence::Medium, Severity::Note),
         _ => (Confidence::Low, Severity::Note),
     }
 }

@@ -266,3 +266,15 @@ fn who_forges_a_reset_need_not_be_in_between() {
     assert_eq!(culprit, "somebody in the name of the client, maybe a box in between");
 }
 
+#[test]
+fn a_short_wait_for_the_second_close_is_a_guess() {
+    let wait = |length: &str| {
+        let rest = "client > FIN ACK\n+20ms server > ACK";
+        format!("{OPENED}{rest}\nidle {length}\nb.client 10.0.0.1:40001\nb.client > SYN")
+    };
+    for (length, confidence) in [("2s", Confidence::Low), ("50s", Confidence::Low), ("70s", Confidence::High)] {
+        let stuck = found(&wait(length), "close-wait-stuck").expect("the finding");
+        let is_hedged = stuck.message.ends_with("the capture ends too soon to tell a leak from a slow close");
+        assert_eq!((stuck.confidence, is_hedged), (confidence, confidence == Confidence::Low), "{length}");
+    }
+}
