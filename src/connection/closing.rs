@@ -92,7 +92,7 @@ impl Closing {
             return self.fins[!side].is_some_and(lacks);
         }
         let (Some(client), Some(server)) = (&self.fins.client, &self.fins.server) else { return false };
-        !sees_end_of(client, server) && !sees_end_of(server, client)
+        !hindsight.sees_end_of(client, server) && !hindsight.sees_end_of(server, client)
             || Side::BOTH.into_iter().any(|side| hindsight.crossed_unseen(side).is_some())
     }
 
@@ -130,7 +130,7 @@ impl Closing {
         if self.fins_crossed {
             return CloseKind::Simultaneous;
         }
-        let second = if sees_end_of(client, server) { client } else { server };
+        let second = if hindsight.sees_end_of(client, server) { client } else { server };
         let waits = states[second.side]
             .last()
             .is_some_and(|step| matches!(step.state, State::LastAck | State::Closing | State::Closed));
@@ -306,9 +306,14 @@ impl Closing {
     }
 }
 
-/// `note` acknowledges everything up to the end of `other`.
-fn sees_end_of(note: &Noted, other: &Noted) -> bool {
-    note.acknowledges() && note.ack.at_or_after(other.end())
+impl Hindsight<'_> {
+    /// The sender of `fin` had everything up to the end of `other`, a FIN of its peer: that acknowledges it, or, where it has no
+    /// acknowledgment, one before it did.
+    fn sees_end_of(&self, fin: &Noted, other: &Noted) -> bool {
+        let covers = |note: &Noted| note.acknowledges() && note.ack.at_or_after(other.end());
+        let is_before = |note: &&Noted| note.side == fin.side && note.frame < fin.frame;
+        covers(fin) || !fin.acknowledges() && self.after_fin(other.side).filter(is_before).any(covers)
+    }
 }
 
 /// `fin` was sent in one breath with `said`, which its sender wrote before it, or carries it.

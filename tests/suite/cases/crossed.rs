@@ -72,3 +72,12 @@ fn an_answer_belongs_to_no_copy_that_came_later_than_a_round_trip_before_it() {
     );
 }
 
+#[test]
+fn a_fin_without_acknowledgment_comes_after_the_one_that_its_sender_had_acknowledged() {
+    let trace = "client > SYN\n+20ms server > SYN ACK\n+20ms client > ACK\nserver > data 100\nclient > ACK\n\
+                 server > FIN\n+200ms client > ACK\n+200ms client > FIN\n+200ms server > ACK";
+    holds(
+        trace,
+        &[("close", "four-segment"), ("by", "server"), ("client", "SYN-SENT ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED")],
+    );
+}
