@@ -4,6 +4,7 @@ use super::effect::ResetEffect;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
 use super::opening::Opening;
+use super::predecessor::Answer;
 use super::retries::Retries;
 use super::state::State;
 use super::words::{CloseKind, Frames, Initiator, OpenKind, StateStep};
@@ -67,7 +68,7 @@ impl Closing {
                 server: octets_after_fin(hindsight, Side::Server),
             },
             half_closed: Sides::default(),
-            reset: resets.iter().position(ends_connection),
+            reset: resets.iter().position(|effect| ends_connection(hindsight, effect)),
             unanswered: None,
             fins_crossed: false,
             idle_ns: None,
@@ -220,7 +221,7 @@ impl Closing {
                     [self.fins.client, self.fins.server].into_iter().flatten().map(|note| (note.frame, note.side));
                 let ending = resets
                     .iter()
-                    .filter(|effect| effect.accepted || ends_connection(effect))
+                    .filter(|effect| effect.accepted || ends_connection(hindsight, effect))
                     .map(|effect| &hindsight.notes[effect.note])
                     .map(|note| (note.frame, note.side));
                 let first = fins.chain(ending).min_by_key(|(frame, _)| *frame).map(|(_, side)| side);
@@ -335,12 +336,14 @@ fn gave_up_answering(hindsight: &Hindsight<'_>) -> bool {
 }
 
 /// The reset took something alive with it: an end that had not finished, or of which nothing but resets was seen.
-fn ends_connection(effect: &ResetEffect) -> bool {
+fn ends_connection(hindsight: &Hindsight<'_>, effect: &ResetEffect) -> bool {
     if effect.sender_state.is_none() && effect.receiver_state.is_none() {
         return true;
     }
     let alive = |side| !matches!(effect.state_of(side), State::Closed | State::Listen | State::TimeWait);
-    !effect.contradicted && alive(effect.sender) || effect.accepted && alive(!effect.sender)
+    // Who goes on in the next stream has only refused what was none of its own.
+    let goes_on = hindsight.connection.answer_next(effect.sender) == Some(Answer::GoesOn);
+    !effect.contradicted && !goes_on && alive(effect.sender) || effect.accepted && alive(!effect.sender)
 }
 
 fn first_fin(hindsight: &Hindsight<'_>, side: Side) -> Option<Noted> {

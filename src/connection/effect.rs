@@ -4,6 +4,7 @@ use super::between::Between;
 use super::delivery::DETOUR_NS;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
+use super::predecessor::Answer;
 use super::reset::{Acceptance, ResetSeen};
 use super::state::State;
 use super::vantage::Tap;
@@ -137,8 +138,10 @@ impl Hindsight<'_> {
                 let seen = self.connection.resets.iter().find(|seen| seen.noted.frame == note.frame);
                 let acceptance = seen.map_or(Acceptance::Unknown, |seen| seen.acceptance());
                 let receiver = !note.side;
-                let receiver_goes_on =
-                    self.goes_on(receiver, index, self.arrivals.crossing_ns(receiver)) || self.is_asked_again(receiver);
+                let goes_on_next = |side: Side| self.connection.answer_next(side) == Some(Answer::GoesOn);
+                let receiver_goes_on = self.goes_on(receiver, index, self.arrivals.crossing_ns(receiver))
+                    || self.is_asked_again(receiver)
+                    || goes_on_next(receiver);
                 let lost = seen.is_some_and(|seen| self.went_nowhere(index, seen.before[note.side].unanswered_probes));
                 let accepted_next = self.is_accepted_next(index);
                 let echoes_no_syn = self.echoes_no_syn(index);
@@ -146,7 +149,8 @@ impl Hindsight<'_> {
                 let held_up_ns = (self.arrivals.rtt_ns[note.side].unwrap_or(0) / 2).clamp(REORDERING_NS, DETOUR_NS);
                 let goes_on = self.goes_on(note.side, index, held_up_ns)
                     || self.goes_on(note.side, index, REORDERING_NS) && self.goes_beyond(index, seen);
-                let contradicted = goes_on || accepted_next.is_some();
+                let refuses = self.refuses(index);
+                let contradicted = goes_on || accepted_next.is_some() || goes_on_next(note.side) && !refuses;
                 let withheld_fin = !contradicted && seen.is_some_and(|seen| self.withheld_fin(index, seen));
                 ResetEffect {
                     note: index,
@@ -158,7 +162,7 @@ impl Hindsight<'_> {
                     accepted: acceptance.resets()
                         && !receiver_goes_on
                         && !lost
-                        && !echoes_no_syn
+                        && !self.is_unheeded(index)
                         && !self.fell_short(index)
                         && !self.was_passed(index, acceptance),
                     contradicted,
@@ -166,17 +170,23 @@ impl Hindsight<'_> {
                     echoes_no_syn,
                     between: seen.filter(|_| !withheld_fin).and_then(|seen| self.made_between(index, seen)),
                     withheld_fin,
-                    refuses: (0..index).any(|at| {
-                        let earlier = &self.notes[at];
-                        let answered = earlier.side != note.side && earlier.acknowledges() && earlier.ack == note.seq;
-                        answered && (earlier.class.contains(Class::WILD) || self.echoes_no_syn(at))
-                    }),
+                    refuses,
                 }
             })
             .collect();
         self.spare_protected(&mut effects);
         self.follow_the_unheard(&mut effects);
         effects
+    }
+
+    /// The reset in note `index` refuses an acknowledgment before it that belongs to no connection of its sender's.
+    fn refuses(&self, index: usize) -> bool {
+        let reset = &self.notes[index];
+        (0..index).any(|at| {
+            let earlier = &self.notes[at];
+            let answered = earlier.side != reset.side && earlier.acknowledges() && earlier.ack == reset.seq;
+            answered && (earlier.class.contains(Class::WILD) || self.echoes_no_syn(at))
+        })
     }
 
     /// One reset behind another had the right number, and what they answered came again all the same: the way back is cut. The last

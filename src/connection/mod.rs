@@ -59,7 +59,7 @@ pub use lifecycle::{Hindsight, Lifecycle, Room, Surprise, is_hard};
 pub use noted::{Class, Noted};
 pub use opening::Opening;
 pub use orderly::{Abort, Circumstances, LastPayload, Orderly, Place, Sent, Sighting, Steps, Waking};
-pub use predecessor::{Leavings, PastHalf, Predecessor, Successor};
+pub use predecessor::{Answer, Leavings, PastHalf, Predecessor, Successor};
 pub use profile::{Profile, ProfileBasis, SYN_REPEATED_NS, UnreadData};
 pub use reset::{Acceptance, ResetSeen};
 pub use retries::{Retries, Schedule};

@@ -18,6 +18,8 @@ pub struct Opening {
     pub frames: Frames,
     /// SYN to ACK in ns, when neither SYN nor SYN-ACK was repeated.
     pub rtt_ns: Option<i64>,
+    /// The SYN-ACK that answers the SYN and begins the next stream, in which the client goes on.
+    pub continued: Option<u64>,
 }
 
 impl Opening {
@@ -50,7 +52,8 @@ impl Opening {
             (Some(syn), Some(ack)) if once => Some(ack.time.since(syn.time)),
             _ => None,
         };
-        Self { kind, frames, rtt_ns }
+        let continued = hindsight.connection.continued_in().filter(|_| kind == OpenKind::Aborted);
+        Self { kind, frames, rtt_ns, continued }
     }
 }
 
@@ -125,8 +128,8 @@ fn kind_unanswered(hindsight: &Hindsight<'_>) -> OpenKind {
             && client.isn.is_some_and(|isn| note.ack.after(isn))
     };
     let mut refusals = (0..hindsight.notes.len()).filter(|&index| refuses(index)).peekable();
-    if refusals.peek().is_some() && refusals.clone().all(|index| hindsight.echoes_no_syn(index)) {
-        // Somebody else refuses, and the client does not take it: nobody knows how it goes on.
+    if refusals.peek().is_some() && refusals.clone().all(|index| hindsight.is_unheeded(index)) {
+        // Somebody else refuses, and the client does not take it.
         return OpenKind::Aborted;
     }
     let refusal = refusals.peek().is_some();

@@ -5,6 +5,7 @@ use super::delivery::DETOUR_NS;
 use super::half::Half;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
+use super::predecessor::Answer;
 use super::profile::{Greeting, Profile, ProfileBasis};
 use super::reset::{Acceptance, ResetSeen};
 use super::vantage::Tap;
@@ -118,8 +119,20 @@ impl Hindsight<'_> {
         }
     }
 
+    /// The reset in note `index` refuses a SYN with a timestamp that this did not carry, and the SYN carried one: Linux in SYN-SENT takes
+    /// no other (`tcp_rcv_synsent_state_process`). Who sends none does not look at the peer's, and takes the reset. What it says in
+    /// the next stream tells more.
+    pub(super) fn is_unheeded(&self, index: usize) -> bool {
+        let side = self.notes[index].side;
+        let carries = |note: &Noted| note.side != side && note.is_syn() && note.timestamps.is_some();
+        match self.connection.answer_next(!side) {
+            Some(answer) => answer == Answer::GoesOn,
+            None => self.echoes_no_syn(index) && self.notes[..index].iter().any(carries),
+        }
+    }
+
     /// The RST or FIN in note `index` answers the peer's SYN with a timestamp that no copy of it carried: who had that SYN
-    /// echoes it (RFC 7323, section 3.2), and Linux in SYN-SENT takes no other (`tcp_rcv_synsent_state_process`).
+    /// echoes it (RFC 7323, section 3.2).
     pub(super) fn echoes_no_syn(&self, index: usize) -> bool {
         let note = &self.notes[index];
         let Some(echo) = note.timestamps.map(|stamps| stamps.echo).filter(|&echo| echo != 0) else { return false };

@@ -5,7 +5,7 @@ use super::lifecycle::Lifecycle;
 use super::profile::Profile;
 use super::state::State;
 use super::step::Connection;
-use crate::base::{Endpoint, Seq, Side, Timestamp};
+use crate::base::{Endpoint, Seq, Side, Sides, Timestamp};
 use crate::segment::{Flags, Segment};
 
 /// One end of the earlier incarnation.
@@ -74,13 +74,25 @@ pub struct Successor {
     pub ack: Option<Seq>,
     /// Its TSval.
     pub timestamp: Option<u32>,
+    /// What each end said to a SYN-ACK that answers the SYN of the incarnation before.
+    pub answers: Sides<Option<Answer>>,
+}
+
+/// What an end says in the next incarnation, which began with the answer to its own SYN or is that answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Answer {
+    /// It goes on, and so has a socket.
+    GoesOn,
+    /// It resets that: it has none any more.
+    Resets,
 }
 
 impl Successor {
     pub(super) fn of(opening: &Segment) -> Self {
         let ack = opening.flags.contains(Flags::ACK).then_some(opening.ack);
         let timestamp = opening.options.timestamps.map(|stamps| stamps.value);
-        Self { frame: opening.frame.0, time: opening.time, sender: opening.source, isn: opening.seq, ack, timestamp }
+        let (frame, time, sender) = (opening.frame.0, opening.time, opening.source);
+        Self { frame, time, sender, isn: opening.seq, ack, timestamp, answers: Sides::default() }
     }
 }
 

@@ -1,10 +1,11 @@
 //! What the next incarnation on the same addresses and ports tells of this one.
 
 use super::lifecycle::Hindsight;
-use super::predecessor::Successor;
+use super::predecessor::{Answer, Successor};
 use super::state::State;
 use super::step::Connection;
 use crate::base::{Seq, Side, Timestamp};
+use crate::segment::{Flags, Marks, Segment};
 
 /// Initial numbers go once round in 274 s (Linux `seq_scale`: one every 64 ns); what is older than half of that compares to
 /// nothing, ns.
@@ -13,6 +14,47 @@ const NUMBERS_COMPARE_NS: i64 = 120_000_000_000;
 const SYN_RTO_NS: i64 = 900_000_000;
 
 impl Connection {
+    /// The next incarnation began with a SYN-ACK to the SYN of this one, which only resets had answered or followed: what those did
+    /// shows by what the ends say there.
+    pub fn awaits_answer(&self) -> bool {
+        let Some(next) = &self.successor else { return false };
+        let answers_syn = self.halves.client.isn.is_some_and(|isn| next.ack == Some(isn + 1));
+        answers_syn && next.sender == self.server && self.halves.server.isn.is_none() && !self.resets.is_empty()
+    }
+
+    /// Hears `segment` of such an incarnation. True when no more is to be heard: where the client had sent a reset, what the server says
+    /// to the client's answer tells whether it took that.
+    pub fn hear_next(&mut self, segment: &Segment) -> bool {
+        let may_end_server = self.resets.iter().any(|seen| seen.noted.side == Side::Client);
+        let Some(next) = &mut self.successor else { return true };
+        if segment.marks.contains(Marks::HEADER_BAD) {
+            return false;
+        }
+        let answer = match segment.flags & (Flags::SYN | Flags::ACK | Flags::RST) {
+            flags if flags.contains(Flags::RST) => Some(Answer::Resets),
+            Flags::ACK => Some(Answer::GoesOn),
+            _ => None,
+        };
+        let (client, server) = (&mut next.answers.client, &mut next.answers.server);
+        if segment.source != self.server {
+            let is_answer = !segment.flags.contains(Flags::ACK) || segment.ack.after(next.isn);
+            *client = client.or(answer.filter(|_| is_answer));
+        } else if client.is_some() {
+            *server = server.or(answer);
+        }
+        *client == Some(Answer::Resets) || client.is_some() && (server.is_some() || !may_end_server)
+    }
+
+    /// What `side` says in the next incarnation, if that began with the answer to the SYN of this one.
+    pub fn answer_next(&self, side: Side) -> Option<Answer> {
+        self.successor.and_then(|next| next.answers[side])
+    }
+
+    /// The frame that answers the SYN of this incarnation and begins the next one, in which the client goes on.
+    pub(super) fn continued_in(&self) -> Option<u64> {
+        self.successor.filter(|next| next.answers.client == Some(Answer::GoesOn)).map(|next| next.frame)
+    }
+
     /// The side that opened the next incarnation with a SYN younger than this connection, by its sender's clock, else by its
     /// number: no old duplicate.
     fn opener_of(&self, next: &Successor) -> Option<Side> {

@@ -51,7 +51,7 @@ impl<'a> Gist<'a> {
             close: life.closing.kind,
             initiator: life.closing.initiator,
             is_one_ended: is_one_ended(life.closing.kind, states),
-            is_replaced: is_replaced(life.closing.kind, states),
+            is_replaced: is_replaced(life.closing.kind, life.opening.continued, states),
             is_reset_in_vain: is_reset_in_vain(life.closing.kind, resets, states),
             is_sampled_alone: connection.is_sampled_alone(),
             resets,
@@ -106,7 +106,7 @@ impl Verdict {
             close: self.close.kind,
             initiator: self.close.initiator,
             is_one_ended: is_one_ended(self.close.kind, states),
-            is_replaced: is_replaced(self.close.kind, states),
+            is_replaced: is_replaced(self.close.kind, self.open.continued, states),
             is_reset_in_vain: is_reset_in_vain(self.close.kind, &self.resets, states),
             is_sampled_alone: self.is_sampled_alone,
             resets: &self.resets,
@@ -123,9 +123,10 @@ fn is_one_ended(close: CloseKind, states: Sides<&[StateStep]>) -> bool {
     close == CloseKind::HalfClosed && !Side::BOTH.into_iter().all(is_finished)
 }
 
-fn is_replaced(close: CloseKind, states: Sides<&[StateStep]>) -> bool {
+fn is_replaced(close: CloseKind, continued: Option<u64>, states: Sides<&[StateStep]>) -> bool {
     let mut last = Side::BOTH.into_iter().filter_map(|side| states[side].last()).peekable();
-    close == CloseKind::None && last.peek().is_some() && last.all(|step| step.state == State::Closed)
+    let is_left = last.peek().is_some() && last.all(|step| step.state == State::Closed);
+    close == CloseKind::None && (is_left || continued.is_some())
 }
 
 fn is_reset_in_vain(close: CloseKind, resets: &[Reset], states: Sides<&[StateStep]>) -> bool {

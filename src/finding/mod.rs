@@ -100,6 +100,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
             kind: life.opening.kind,
             frames: life.opening.frames.to_vec(),
             rtt_ns: life.opening.rtt_ns,
+            continued: life.opening.continued,
             syn_count: halves.client.syns + halves.server.syns,
             syn_ack_count: halves.client.syn_acks + halves.server.syn_acks,
         },

@@ -122,8 +122,8 @@ pub fn conclude_orderly(orderly: &Orderly, thresholds: &Thresholds, verdict: &mu
 }
 
 fn write_open(orderly: &Orderly, open: &mut Open) {
-    let Open { kind, frames, rtt_ns, syn_count, syn_ack_count } = open;
-    (*kind, *rtt_ns) = (orderly.open, orderly.rtt_ns());
+    let Open { kind, frames, rtt_ns, continued, syn_count, syn_ack_count } = open;
+    (*kind, *rtt_ns, *continued) = (orderly.open, orderly.rtt_ns(), None);
     frames.clear();
     orderly.put_opening_frames(frames);
     (*syn_count, *syn_ack_count) = (1, orderly.syn_acks());
@@ -248,7 +248,14 @@ impl Verdict {
             through: None,
             also_through: None,
             is_sampled_alone: false,
-            open: Open { kind: OpenKind::Midstream, frames: Vec::new(), rtt_ns: None, syn_count: 0, syn_ack_count: 0 },
+            open: Open {
+                kind: OpenKind::Midstream,
+                frames: Vec::new(),
+                rtt_ns: None,
+                continued: None,
+                syn_count: 0,
+                syn_ack_count: 0,
+            },
             close: Close { kind: CloseKind::None, initiator: None, frames: Vec::new(), idle_ns: None },
             endpoints: Sides::default(),
             completeness: 0,

@@ -186,6 +186,8 @@ pub struct Open {
     /// SYN to the ACK that completes the handshake as the tap saw them, in ns; none when either is missing or the SYN
     /// or SYN-ACK was repeated (Karn's rule).
     pub rtt_ns: Option<i64>,
+    /// The SYN-ACK that answers the SYN and begins the next stream, in which the client goes on.
+    pub continued: Option<u64>,
     /// How many SYNs (without ACK) were seen.
     pub syn_count: u32,
     /// How many SYN-ACKs were seen.

@@ -35,6 +35,7 @@ pub fn ending(verdict: &Verdict) -> String {
         (_, CloseKind::TimedOut) => "timed out".to_owned(),
         (_, CloseKind::None) if verdict.is_sampled_alone => "not known".to_owned(),
         (_, CloseKind::None) if is_evicted(verdict) => "not followed further".to_owned(),
+        (_, CloseKind::None) if verdict.open.continued.is_some() => "goes on in the next".to_owned(),
         (_, CloseKind::None) if verdict.gist().is_replaced => "replaced".to_owned(),
         (_, CloseKind::None) => "still open".to_owned(),
     }
@@ -78,6 +79,9 @@ fn opened(verdict: &Verdict) -> String {
         _ => String::new(),
     };
     let way = match open.kind {
+        _ if let Some(frame) = open.continued => {
+            format!("not in this stream: frame {frame} answers its SYN, and begins the next one")
+        }
         OpenKind::ThreeWay => format!("by the three-way handshake{repeated}"),
         OpenKind::Simultaneous if Side::BOTH.into_iter().all(|side| !has_opened(verdict, side)) => {
             "not seen to be: both ends sent a SYN, and neither's was acknowledged".to_owned()
@@ -145,6 +149,7 @@ fn closed(verdict: &Verdict) -> String {
             OpenKind::HalfOpen => "never fully opened".to_owned(),
             _ if verdict.is_sampled_alone => "not known from sampled headers".to_owned(),
             _ if is_evicted(verdict) => "not known: it was followed no further, to make room for others".to_owned(),
+            _ if verdict.open.continued.is_some() => "out of sight: it goes on in the next stream".to_owned(),
             _ if verdict.gist().is_replaced => {
                 "out of sight: the same addresses and ports opened the next one".to_owned()
             }

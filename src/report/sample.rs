@@ -54,6 +54,7 @@ pub fn unread_data(stream: u64) -> Verdict {
             rtt_ns: Some(1_200_000),
             syn_count: 1,
             syn_ack_count: 1,
+            continued: None,
         },
         close: Close { kind: CloseKind::Reset, initiator: Some(Initiator::Server), frames: vec![7], idle_ns: None },
         endpoints: Sides {

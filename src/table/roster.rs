@@ -1,5 +1,6 @@
 //! The table: live connections, what is left of finished ones, and the order in which they leave.
 
+mod awaiting;
 mod leaving;
 mod overload;
 mod room;
@@ -25,6 +26,7 @@ use crate::base::{Endpoint, Side, Timestamp};
 use crate::connection::{Connection, Predecessor, Profile, completeness};
 use crate::segment::{Flags, IcmpError, Marks, Segment};
 
+use awaiting::Awaiting;
 use leaving::OVER_MAX;
 pub use room::Limits;
 
@@ -73,6 +75,8 @@ pub struct Table {
     /// Until this packet time nobody leaves, and no silence has been a pause: what goes on until then has nothing to ask.
     calm: Timestamp,
     past: Ring,
+    /// Connections that are over but for what their ends say in the next.
+    awaiting: Vec<Awaiting>,
     /// Packet times, in order, of which the first showed that somebody without a record was over: whoever is leaves
     /// [together](Table::let_go_over), as of then.
     over: Vec<Timestamp>,
@@ -160,6 +164,7 @@ impl Table {
             earliest: Timestamp(i64::MAX),
             calm: Timestamp(i64::MIN),
             past: Ring::default(),
+            awaiting: Vec::new(),
             over: Vec::with_capacity(OVER_MAX),
             over_until: Timestamp(i64::MIN),
             hand: 0,
@@ -479,11 +484,14 @@ impl Table {
                     self.slab[slot].exchange_ends();
                 }
                 self.let_go_over(leave);
-                let left = self.remove(slot, leave);
+                let left = self.replace(slot, &locator.key, leave);
                 let stream = self.number();
                 return self.open(&locator.opening(stream, predecessor, 0), left, segment, leave);
             }
             connection.step(segment);
+        }
+        if !self.awaiting.is_empty() {
+            self.hear(&locator.key, segment, leave);
         }
         let entry = Entry::Live(self.stepped(slot));
         if self.aside.whole > whole_before.max(self.limits.whole_max) {
@@ -673,6 +681,7 @@ impl Table {
     /// Takes a connection out and leaves its summary in its place. The connection goes to `leave`; returns the summary's number
     /// in the ring.
     fn remove(&mut self, slot: usize, leave: &mut impl FnMut(Left<'_>)) -> Option<u32> {
+        self.await_no_more_behind(slot, leave);
         let record = &self.slab[slot];
         let key = record.key.key(&self.aside.ends);
         let hash = key.hash(self.seed);

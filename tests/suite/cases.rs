@@ -4,6 +4,7 @@ mod between;
 mod crossed;
 mod half_closed;
 mod sentences;
+mod sequels;
 
 use lastack::analysis::{Analysis, Options};
 use lastack::base::Side;

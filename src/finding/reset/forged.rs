@@ -1,7 +1,7 @@
 //! Was the reset sent by the host whose address it carries? False alarms are worse than silence here.
 
 use super::{Inquiry, Judgement};
-use crate::connection::{Noted, Profile, State};
+use crate::connection::{Answer, Noted, Profile, State};
 use crate::finding::verdict::{Cause, Confidence, Family};
 use crate::segment::Flags;
 
@@ -20,9 +20,13 @@ pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Option<Jud
         return Some(Judgement::new(Cause::Injected, Confidence::High, &[], evidence));
     }
     if let Some(frame) = inquiry.effect.accepted_next {
-        let evidence = format!(
-            "it refuses a SYN that its supposed sender accepts in the next stream (frame {frame}), where the handshake goes on"
-        );
+        let then = match inquiry.connection.answer_next(!inquiry.from()) {
+            Some(Answer::GoesOn) => ", where the handshake goes on",
+            Some(Answer::Resets) => ", which its receiver resets: it had taken this for the answer",
+            None => "",
+        };
+        let evidence =
+            format!("it refuses a SYN that its supposed sender accepts in the next stream (frame {frame}){then}");
         return Some(Judgement::new(Cause::Injected, Confidence::High, &[], evidence));
     }
     let disagreements = disagreements(inquiry, family);

@@ -31,7 +31,9 @@ use super::catalogue::Entry;
 use super::phrase::count;
 use super::verdict::{Cause, Confidence, Family, Origin, Reset, Severity};
 use crate::base::{Endpoint, Side, Sides};
-use crate::connection::{Acceptance, Connection, Half, Lifecycle, Noted, Orderly, ResetEffect, ResetSeen, State};
+use crate::connection::{
+    Acceptance, Answer, Connection, Half, Lifecycle, Noted, Orderly, ResetEffect, ResetSeen, State,
+};
 use crate::segment::Flags;
 
 /// The findings of this group, in the order of a connection's life.
@@ -355,20 +357,25 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
         cause: judgement.cause,
         confidence: judgement.confidence,
         rivals: judgement.rivals,
-        // The numbers that it refuses are those of a socket from before, which it ends.
-        accepted: inquiry.effect.accepted || inquiry.effect.refuses,
+        accepted: inquiry.effect.accepted || ends_another(inquiry),
         client_bytes_lost: lost(Side::Client),
         server_bytes_lost: lost(Side::Server),
         echoes: 0,
-        evidence: judgement.evidence + acceptance_words(inquiry.effect),
+        evidence: judgement.evidence + acceptance_words(inquiry),
     }
 }
 
+/// It refuses numbers of another connection on the same ports, and ends what its receiver had left of that.
+fn ends_another(inquiry: &Inquiry<'_>) -> bool {
+    inquiry.effect.refuses && inquiry.connection.answer_next(!inquiry.from()) != Some(Answer::GoesOn)
+}
+
 /// What the receiver makes of it, when it is not simply reset.
-fn acceptance_words(effect: &ResetEffect) -> &'static str {
+fn acceptance_words(inquiry: &Inquiry<'_>) -> &'static str {
+    let effect = inquiry.effect;
     match (effect.accepted, effect.acceptance) {
         (true, _) => "",
-        (false, _) if effect.refuses => ", and ends what was left of that one",
+        (false, _) if ends_another(inquiry) => ", and ends what was left of that one",
         (false, Acceptance::Challenge) => {
             "; its number is inside the window but not the next one, so the receiver answers with a challenge ACK and goes on (RFC 5961)"
         }
@@ -376,11 +383,11 @@ fn acceptance_words(effect: &ResetEffect) -> &'static str {
         (false, _) if effect.receiver_state == Some(State::Closed) => {
             "; its receiver had closed before, so it ends nothing"
         }
-        (false, _) if effect.echoes_no_syn => {
-            "; a host that waits for the answer to its SYN takes none with a timestamp that this did not carry (Linux)"
-        }
         (false, _) if effect.receiver_goes_on => {
             "; the receiver went on afterwards, so it did not arrive or was not taken"
+        }
+        (false, _) if effect.echoes_no_syn => {
+            "; by its SYN its receiver checks timestamps, and takes no reset that echoes another than its own (Linux)"
         }
         (false, _) => "; nothing before it had been answered any more, so it will not have arrived either",
     }

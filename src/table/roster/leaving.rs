@@ -239,6 +239,7 @@ impl Table {
 
     /// The same, and SYNs alone leave together where no other connection stands between them.
     pub fn finish_together(&mut self, leave: &mut impl Leave) {
+        self.end_awaiting(|left| leave.one(left));
         // Nobody is looked for any more. What is told needs room in turn.
         self.index.clear();
         self.past.clear();

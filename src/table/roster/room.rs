@@ -121,6 +121,7 @@ impl Table {
 
     pub(super) fn drive_out(&mut self, slot: usize, leave: &mut impl FnMut(Left<'_>)) {
         self.counts.evicted += 1;
+        self.await_no_more_behind(slot, leave);
         self.remove(slot, &mut |left| leave(Left { evicted: true, ..left }));
     }
 }

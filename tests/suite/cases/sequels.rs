@@ -1,0 +1,70 @@
+//! A SYN-ACK after a reset begins the next stream: what the reset had done shows by what the ends say there.
+
+use lastack::finding::Verdict;
+use lastack::source::script::parse;
+
+use super::began_with;
+use crate::told::tell_items;
+
+const REFUSED: &str = "client > SYN\n+20ms server > RST ACK\nserver > SYN ACK\n";
+/// A client whose SYN carries a timestamp, or none, and somebody who knows neither.
+const STAMPED: &str = "client > SYN <mss 1460, sackOK, TS val 5000 ecr 0, wscale 7>\n";
+const BARE: &str = "client > SYN <mss 1460, wscale 2, sackOK>\n";
+const FORGED: &str = "+60ms server > RST ACK seq 1 win 64240 <TS val 100 ecr 100>\n";
+
+/// The first connection of `trace`.
+fn first(trace: &str) -> Verdict {
+    let told = tell_items(&parse(trace).expect("a readable trace"));
+    told.verdicts.into_iter().min_by_key(|verdict| verdict.stream).expect("a connection")
+}
+
+/// Who took which reset.
+fn accepted(trace: &str) -> Vec<bool> {
+    first(trace).resets.iter().map(|reset| reset.accepted).collect()
+}
+
+#[test]
+fn who_goes_on_with_the_handshake_had_not_taken_the_refusal() {
+    let rest = "client > ACK\nclient > data 100\n+20ms server > data 100\nclient > FIN ACK\n+20ms server > FIN ACK\nclient > ACK";
+    let trace = format!("{REFUSED}{rest}");
+    let life = [("open", "aborted"), ("close", "none"), ("client", "SYN-SENT"), ("client calls", "")];
+    began_with(&trace, &life);
+    let verdict = first(&trace);
+    assert_eq!((verdict.open.continued, accepted(&trace)), (Some(3), vec![false]));
+    assert!(verdict.gist().is_replaced);
+    assert!(verdict.resets[0].evidence.contains("where the handshake goes on"), "{}", verdict.resets[0].evidence);
+}
+
+#[test]
+fn who_resets_the_answer_had_taken_the_refusal() {
+    let trace = format!("{REFUSED}client > RST seq 1");
+    let refused = [("open", "refused"), ("close", "refused"), ("client calls", "connect=ECONNREFUSED")];
+    began_with(&trace, &refused);
+    let verdict = first(&trace);
+    assert_eq!((verdict.open.continued, accepted(&trace)), (None, vec![true]));
+    assert!(verdict.resets[0].evidence.contains("it had taken this"), "{}", verdict.resets[0].evidence);
+    // Without the client's word nobody knows how it goes on.
+    let evidence = &first(REFUSED).resets[0].evidence;
+    assert!(evidence.ends_with("accepts in the next stream (frame 3)"), "{evidence}");
+}
+
+#[test]
+fn a_server_that_goes_on_had_not_taken_what_the_client_refused_somebody_else_with() {
+    let forged = "server > FIN ACK seq 1 <TS val 100 ecr 100>\n+100us client > RST seq 1\n";
+    let next = "+2ms server > SYN ACK <mss 1460, sackOK, TS val 70 ecr 5000, wscale 7>\n+10us client > ACK seq 1\nclient > data 300\n";
+    let opened = format!("{STAMPED}{FORGED}{forged}{next}");
+    let goes_on = format!("{opened}+60ms server > ACK");
+    assert_eq!(accepted(&goes_on), [false, false]);
+    began_with(&goes_on, &[("close", "none"), ("client", "SYN-SENT")]);
+    let gone = format!("{opened}+60ms server > RST seq 1");
+    assert_eq!(accepted(&gone), [false, true]);
+}
+
+#[test]
+fn a_host_without_timestamps_does_not_look_at_those_of_a_reset() {
+    assert_eq!(accepted(&format!("{STAMPED}{FORGED}")), [false]);
+    assert_eq!(accepted(&format!("{BARE}{FORGED}")), [true]);
+    // It did not come, all the same.
+    let next = "+2ms server > SYN ACK\n+10us client > ACK\n";
+    assert_eq!(accepted(&format!("{BARE}{FORGED}{next}")), [false]);
+}
