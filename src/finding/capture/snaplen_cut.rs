@@ -70,11 +70,12 @@ fn detect(case: &Case<'_>, found: &mut Found) {
 
 fn tell((kind, cut): (&'static str, u64), first: Place, frames: u64, found: &mut Found) {
     let words = match kind {
-        "options" => "without all of their TCP options, which weakens what rests on them",
-        _ => "without all of their payload, which changes nothing here: the lengths are known",
+        "options" => "TCP options, which weakens what rests on them",
+        _ => "payload, which changes nothing here: the lengths are known",
     };
-    let are = if cut == 1 { "is" } else { "are" };
-    let message = format_args!("{cut} of {} {are} in the capture {words}", count(frames, "frame"));
+    let (are, their) = if cut == 1 { ("is", "its") } else { ("are", "their") };
+    let message =
+        format_args!("{cut} of {} {are} in the capture without all of {their} {words}", count(frames, "frame"));
     ENTRY.draft(Confidence::High, first.time, [first.frame], message).kind(kind).push(found);
 }
 
