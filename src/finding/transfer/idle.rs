@@ -17,7 +17,7 @@ finding! {
     /// # What it is
     ///
     /// Nothing was sent for a long time, and then something was. `outcome` says what: `data`, `keepalive`, `retransmission`,
-    /// `close`, `reset`, or `acknowledgment`. Only the longest silence of a connection is told of.
+    /// `close`, `reset`, or `acknowledgment`, which a SYN-ACK is, too. Only the longest silence of a connection is told of.
     ///
     /// # Why it matters
     ///
@@ -45,6 +45,7 @@ finding! {
     ///
     /// A silence up to the end of the capture: nobody knows what would have ended it (`ended-early`). `keepalive`, whose probes
     /// break the silence on the wire although the applications say nothing.
+    /// A SYN that waited so long for its answer: no timeout of an open connection is meant, and the message says that the SYN was answered.
     ///
     /// ```trace quiet
     /// client > SYN
@@ -75,7 +76,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let Some(end) = case.notes(|note| note.frame == frame).next() else { return };
     // Who sees nothing but openings and closes may have left out what was said between them.
     let confidence = if case.connection.has_controls_alone() { Confidence::Medium } else { Confidence::High };
-    const ENDS: Flags = Flags::FIN.union(Flags::RST);
+    const ENDS: Flags = Flags::SYN.union(Flags::FIN).union(Flags::RST);
     let waking = Waking { at: Place::of(end), side: end.side, ends: end.flags & ENDS, octets: end.len };
     tell((silence, confidence), (ended_by(end), &waking), case.connection.endpoint(end.side), found);
 }
@@ -92,6 +93,7 @@ fn tell(
         "keepalive" => f.write_str("sent a probe"),
         "retransmission" => f.write_str("sent again what it had sent before"),
         "data" => write!(f, "sent {}", count(u64::from(end.octets), "octet")),
+        _ if end.ends.contains(Flags::SYN) => f.write_str("answered the SYN"),
         _ => f.write_str("sent an acknowledgment"),
     });
     let owner = fmt::from_fn(|f| match (outcome, idle_timer(silence)) {
