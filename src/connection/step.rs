@@ -24,6 +24,8 @@ pub(super) const OPENING_SEGMENTS: u64 = 6;
 /// Two frames of one side this far apart in the wrong order are a clock that was set back; less are the queues of one
 /// network card, emptied in turn.
 const CLOCK_STEP_NS: i64 = 1_000_000;
+/// The same of frames of both sides: two interfaces hand over what they have in turn, once a second at the slowest.
+const CLOCK_STEP_ACROSS_NS: i64 = 2_000_000_000;
 /// A silence is worth remembering from the shortest idle timeouts in use on.
 pub(super) const SILENCE_NS: i64 = 4_500_000_000;
 
@@ -58,7 +60,7 @@ pub struct Connection {
     pub last_frame: u64,
     /// The longest silence between two segments, and the frame that ended it.
     pub longest_silence: (i64, u64),
-    /// How often a side's frame was dated before its earlier one, by more than the order of queues explains.
+    /// How often a frame was dated before an earlier one, by more than the order of queues explains.
     pub clock_steps_back: u32,
     /// Wireshark's `tcp.completeness`.
     pub completeness: u8,
@@ -228,7 +230,9 @@ impl Connection {
             let newest = self.halves[side].last.map_or(segment.time, |last| last.time);
             // A lone first fragment waited for the rest of its datagram, perhaps until the input ended.
             let was_held = segment.marks.contains(Marks::FRAGMENT_FIRST);
-            if segment.time.since(newest) <= -CLOCK_STEP_NS && !was_held {
+            let is_set_back =
+                segment.time.since(newest) <= -CLOCK_STEP_NS || self.is_long_before_the_last(segment.time);
+            if is_set_back && !was_held {
                 self.clock_steps_back += 1;
                 return Class::CLOCK_BACK;
             }
@@ -239,6 +243,12 @@ impl Connection {
             }
         }
         Class::empty()
+    }
+
+    /// Of whichever side the segment captured last is, `time` lies long before it.
+    fn is_long_before_the_last(&self, time: Timestamp) -> bool {
+        let newest = Side::BOTH.into_iter().filter_map(|side| self.halves[side].last).max_by_key(|last| last.frame);
+        newest.is_some_and(|last| time.since(last.time) <= -CLOCK_STEP_ACROSS_NS)
     }
 
     /// `opening` begins the next incarnation: nothing more comes of this one.

@@ -188,7 +188,7 @@ fn written(
 }
 
 /// Frames listed in one finding; a reader wants the first and the last.
-const FRAMES_MAX: usize = 16;
+pub(super) const FRAMES_MAX: usize = 16;
 
 fn bound(frames: &mut Vec<u64>) {
     frames.sort_unstable();

@@ -3,15 +3,15 @@
 use crate::connection::Class;
 use crate::finding::phrase::count;
 
-use crate::finding::case::{Case, Found};
+use crate::finding::case::{Case, FRAMES_MAX, Found};
 use crate::finding::catalogue::finding;
 use crate::finding::verdict::Confidence;
 
 finding! {
     /// # What it is
     ///
-    /// A frame is dated before an earlier frame of the same side, by a millisecond or more: the capturing host's clock was set
-    /// back, or files were put together in the wrong order.
+    /// A frame is dated before an earlier one of the same side by a millisecond or more, or before one of the other side by two
+    /// seconds or more: the capturing host's clock was set back, or files were put together in the wrong order.
     ///
     /// # Why it matters
     ///
@@ -30,6 +30,14 @@ finding! {
     ///       server > ACK
     /// -2s   client > data 100
     /// +1ms  server > ACK
+    /// ```
+    ///
+    /// A frame of the other side is enough where the step is of seconds:
+    ///
+    /// ```trace fires
+    ///       client > SYN
+    /// -600s server > SYN ACK
+    /// +600s client > ACK
     /// ```
     ///
     /// # Not to be confused with
@@ -56,11 +64,12 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let notes: Vec<_> = case.notes(|note| note.class.contains(Class::CLOCK_BACK)).collect();
     let Some(first) = notes.first().filter(|_| steps > 0) else { return };
     let message = format_args!(
-        "{} dated before an earlier one of the same side: the clock was set back, or the frames are out of order",
+        "{} dated before an earlier one{}: the clock was set back, or the frames are out of order",
         match steps {
             1 => "1 frame is".to_owned(),
             more => format!("{} are", count(u64::from(more), "frame")),
-        }
+        },
+        if steps as usize > notes.len().min(FRAMES_MAX) { ", of which some are named" } else { "" }
     );
     let frames = notes.iter().map(|note| note.frame);
     ENTRY.draft(Confidence::High, first.time, frames, message).push(found);

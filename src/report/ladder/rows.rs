@@ -79,7 +79,7 @@ pub fn rows<'a>(input: &LadderInput<'a>) -> Vec<Row<'a>> {
         if !shown[at] {
             let end = (at..segments.len()).find(|&next| shown[next]).unwrap_or(segments.len());
             rows.push(elided(input.verdict, &segments[at..end], previous));
-            previous = segments[at..end].last().map(|segment| segment.time);
+            previous = previous.max(segments[at..end].iter().map(|segment| segment.time).max());
             at = end;
             continue;
         }
@@ -88,7 +88,8 @@ pub fn rows<'a>(input: &LadderInput<'a>) -> Vec<Row<'a>> {
         {
             rows.push(Row::Silence { ns });
         }
-        previous = Some(segment.time);
+        // Whatever comes back from a clock that was set back, or from frames out of order, ends no silence.
+        previous = previous.max(Some(segment.time));
         push_segment(&mut rows, input.verdict, segment, &mut marks);
         at += 1;
     }
@@ -254,4 +255,30 @@ fn telling_frames(verdict: &Verdict) -> HashSet<u64> {
     frames.extend(verdict.resets.iter().map(|reset| reset.frame));
     frames.extend(&verdict.close.frames);
     frames
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{SegmentLog, sample};
+
+    #[test]
+    fn a_clock_that_comes_back_ends_no_silence() {
+        let verdict = sample::open_v6(0);
+        let silences = |times: [i64; 4]| -> Vec<i64> {
+            let mut log = SegmentLog::default();
+            for (segment, ms) in sample::segments(&verdict).iter().zip(times) {
+                log.push(&Segment { time: sample::at_ms(ms), ..*segment });
+            }
+            let rows = rows(&LadderInput { verdict: &verdict, log: &log, late: &[], detail: Detail::Full });
+            let silence = |row: &Row<'_>| match row {
+                Row::Silence { ns } => Some(ns / 1_000_000),
+                _ => None,
+            };
+            rows.iter().filter_map(silence).collect()
+        };
+        assert_eq!(silences([0, 10, 900, 910]), [890]);
+        assert_eq!(silences([0, -900_000, 10, 20]), [0; 0]);
+        assert_eq!(silences([0, -900_000, 1_000, 1_010]), [1_000]);
+    }
 }
