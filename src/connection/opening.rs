@@ -16,7 +16,7 @@ pub struct Opening {
     pub kind: OpenKind,
     /// The frames that show it.
     pub frames: Frames,
-    /// SYN to ACK in ns, when neither SYN nor SYN-ACK was repeated.
+    /// SYN to ACK in ns, when neither SYN nor SYN-ACK was repeated and the capture's clock was not set back between them.
     pub rtt_ns: Option<i64>,
     /// The SYN-ACK that answers the SYN and begins the next stream, in which the client goes on.
     pub continued: Option<u64>,
@@ -29,6 +29,7 @@ impl Opening {
         let syn = notes.iter().find(|note| note.is_syn());
         let syn_ack = notes.iter().find(|note| note.is_syn_ack());
         let ack = completing_ack(hindsight);
+        let goes_on = if kind == OpenKind::ThreeWay && ack.is_none() { going_on(hindsight) } else { None };
         let answer = match kind {
             OpenKind::Refused | OpenKind::Aborted => notes.iter().find(|note| note.is_rst()),
             _ => None,
@@ -37,7 +38,9 @@ impl Opening {
             notes.iter().filter(|note| note.is_syn()).find(|note| syn.is_some_and(|syn| note.side != syn.side));
         let mut frames: Frames = match kind {
             OpenKind::Midstream => smallvec![hindsight.connection.first_frame],
-            _ => [syn, second_syn, syn_ack, ack, answer].into_iter().flatten().map(|note| note.frame).collect(),
+            _ => {
+                [syn, second_syn, syn_ack, ack, goes_on, answer].into_iter().flatten().map(|note| note.frame).collect()
+            }
         };
         if kind == OpenKind::Rejected {
             frames.extend(hindsight.connection.icmp_errors.first().map(|error| error.frame.0));
@@ -49,7 +52,7 @@ impl Opening {
         let rtt_ns = match (syn, ack) {
             // A FIN in the place of the acknowledgment, which a filter left out, tells of no round trip.
             (Some(_), Some(ack)) if ack.is_fin() && hindsight.connection.shows_controls_alone() => None,
-            (Some(syn), Some(ack)) if once => Some(ack.time.since(syn.time)),
+            (Some(syn), Some(ack)) if once => Some(ack.time.since(syn.time)).filter(|&ns| ns >= 0),
             _ => None,
         };
         let continued = hindsight.connection.continued_in().filter(|_| kind == OpenKind::Aborted);
@@ -61,6 +64,13 @@ impl Opening {
 fn completing_ack<'a>(hindsight: &'a Hindsight<'_>) -> Option<&'a Noted> {
     let isn = hindsight.connection.halves.server.isn?;
     hindsight.notes.iter().find(|note| note.side == Side::Client && note.acknowledges() && note.ack.after(isn))
+}
+
+/// The first segment that only an open connection has, where nothing of the capture completes the handshake.
+fn going_on<'a>(hindsight: &'a Hindsight<'_>) -> Option<&'a Noted> {
+    let says = |note: &Noted| note.side == Side::Client || note.len > 0 || note.is_fin();
+    let goes_on = |note: &&Noted| !note.flags.intersects(Flags::SYN | Flags::RST) && note.acknowledges() && says(note);
+    hindsight.notes.iter().find(goes_on)
 }
 
 fn kind(hindsight: &Hindsight<'_>) -> OpenKind {
