@@ -17,6 +17,8 @@ const AT_ONCE_NS: i64 = 5_000_000;
 const IDLE_NS: i64 = 100_000_000;
 /// Few ways there and back are longer, ns.
 const PATH_NS_MAX: i64 = 250_000_000;
+/// Less than this part of the time before a reset is not worth a word.
+const WAY_OF_REST_MIN: i64 = 20;
 /// What one segment can carry when the handshake does not say, octets.
 const MSS_DEFAULT: u16 = 1_448;
 /// Of so many cases at least five in six must agree for a medium confidence.
@@ -29,8 +31,10 @@ struct Odds {
     unread: u32,
     linger: u32,
     sight: &'static str,
-    /// What came last, and how long before the reset, ns.
+    /// What came last, and how long before the reset it had reached the end that aborted, ns.
     last: Option<i64>,
+    /// How much sooner it was captured: the way there and back, ns.
+    way_ns: i64,
 }
 
 /// What the packets show of an abort.
@@ -228,20 +232,28 @@ fn judge_shaped(sight: &Sight<'_>, words: Words) -> Judgement {
 fn told<'a>(odds: &'a Odds, stack: &'a Profile, is_counted: bool) -> impl fmt::Display + 'a {
     fmt::from_fn(move |f| {
         f.write_str(odds.sight)?;
-        match odds.last {
-            None => {}
-            Some(0) => f.write_str(" at the same moment")?,
-            Some(ns) => write!(f, " {} before it", duration(ns))?,
+        match (odds.last, odds.way_worth_a_word()) {
+            (None, _) => {}
+            (Some(0), 0) => f.write_str(" at the same moment")?,
+            (Some(0), way) => {
+                write!(f, " {} before it, no more than the way to that end and back takes", duration(way))?
+            }
+            (Some(ns), 0) => write!(f, " {} before it", duration(ns + odds.way_ns))?,
+            (Some(ns), way) => {
+                let (captured, way) = (duration(ns + way), duration(way));
+                write!(f, " {captured} before it, {way} of which is the way to that end and back")?;
+            }
         }
         f.write_str(". SO_LINGER 0 and data left unread have one shape")?;
         match odds.unread.max(odds.linger) {
             0 => f.write_str("; none of the real programs that were recorded aborted so")?,
+            _ if !is_counted => {
+                write!(f, ", and nobody has counted which of them programs on {} abort by", stack.name)?
+            }
             _ => write!(
                 f,
-                ": of real programs aborting so{}, {} had left data unread and {} had set SO_LINGER 0",
-                if is_counted { "" } else { " on Linux" },
-                odds.unread,
-                odds.linger
+                ": of real programs aborting so, {} had left data unread and {} had set SO_LINGER 0",
+                odds.unread, odds.linger
             )?,
         }
         if odds.sight == WITH_NOTHING_LEFT && stack.is_known() && stack.name == Profile::WINDOWS.name {
@@ -256,6 +268,12 @@ const WITH_NOTHING_LEFT: &str =
     "everything that it had received was answered, and the peer had closed; its own payload came last,";
 
 impl Odds {
+    /// The way, ns; none where the rest is nearly all.
+    fn way_worth_a_word(&self) -> i64 {
+        let is_short = self.last.is_some_and(|ns| self.way_ns < ns / WAY_OF_REST_MIN);
+        if is_short { 0 } else { self.way_ns }
+    }
+
     /// Nothing that could lie unread was seen.
     fn is_guess_of_linger(&self) -> bool {
         self.unread == 0 && self.linger == 0 && self.sight == WITH_NOTHING_LEFT
@@ -288,7 +306,8 @@ fn has_received_nothing(inquiry: &Inquiry<'_>) -> bool {
 /// What the wire shows before the abort.
 fn odds(sight: &Sight<'_>) -> Odds {
     let received = sight.asked_ns.map(|ns| (ns - sight.rtt_ns.unwrap_or(0)).max(0));
-    let of = |unread, linger, what| Odds { unread, linger, sight: what, last: received };
+    let way_ns = sight.asked_ns.zip(received).map_or(0, |(asked, received)| asked - received);
+    let of = |unread, linger, what| Odds { unread, linger, sight: what, last: received, way_ns };
     let Some(own) = sight.said_ns else {
         return match sight.from {
             Side::Server => of(1, 48, "the server had received payload and never sent any, the last came"),
@@ -303,7 +322,7 @@ fn odds(sight: &Sight<'_>) -> Odds {
             (false, _, AT_ONCE_NS..IDLE_NS) => (0, 1, "its own payload came last,"),
             (false, ..) => (0, 18, "everything that it had received was answered; its own payload came last,"),
         };
-        return Odds { unread, linger, sight: what, last: Some(own) };
+        return Odds { unread, linger, sight: what, last: Some(own), way_ns: 0 };
     }
     if sight.peer_closed {
         return match sight.from {
