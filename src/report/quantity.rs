@@ -4,10 +4,11 @@ use jiff::tz::TimeZone;
 
 use crate::base::{SPAN_MAX_NS, Timestamp};
 
-/// A duration in the unit that keeps three or four digits: `87 µs`, `41.2 ms`, `12.00 s`, `3 min 20 s`, `2 h 05 min`.
+/// A duration in the unit that keeps three or four digits, rounded to them: `87 µs`, `41.2 ms`, `12.0 s`. Of minutes and more the
+/// rest is cut: `3 min 20 s`, `2 h 05 min`.
 pub fn duration(ns: i64) -> String {
     let sign = if ns < 0 { "-" } else { "" };
-    let ns = ns.unsigned_abs();
+    let ns = rounded(ns.unsigned_abs());
     let seconds = ns / 1_000_000_000;
     match ns {
         0..1_000 => format!("{sign}{ns} ns"),
@@ -23,8 +24,28 @@ pub fn duration(ns: i64) -> String {
     }
 }
 
-/// Octets with a decimal prefix: `512 B`, `1.4 kB`, `20.0 MB`.
+/// To the nearest of what is printed, before it is known in which unit that is.
+fn rounded(ns: u64) -> u64 {
+    let step = match ns {
+        0..1_000 | 120_000_000_000.. => 1,
+        1_000..1_000_000 => 1_000,
+        1_000_000..1_000_000_000 => 100_000,
+        1_000_000_000..10_000_000_000 => 1_000_000,
+        _ => 100_000_000,
+    };
+    (ns + step / 2) / step * step
+}
+
+/// Octets with a decimal prefix, rounded to the nearest tenth: `512 B`, `1.5 kB`, `20.0 MB`.
 pub fn octets(count: u64) -> String {
+    let step = match count {
+        0..1_000 => 1,
+        1_000..1_000_000 => 100,
+        1_000_000..1_000_000_000 => 100_000,
+        1_000_000_000..1_000_000_000_000 => 100_000_000,
+        _ => 100_000_000_000,
+    };
+    let count = count.saturating_add(step / 2) / step * step;
     match count {
         0..1_000 => format!("{count} B"),
         1_000..1_000_000 => tenths(count / 100, "kB"),
@@ -78,6 +99,15 @@ impl Clock {
         self.format(moment, "%H:%M:%S.%6f")
     }
 
+    /// `03:31:00.123456 to 03:32:00.000000`, with dates where they differ.
+    pub fn range(&self, from: Timestamp, to: Timestamp) -> String {
+        let date = |moment| self.format(moment, "%Y-%m-%d");
+        match date(from) == date(to) {
+            true => format!("{} to {}", self.time(from), self.time(to)),
+            false => format!("{} to {}", self.date_time(from), self.date_time(to)),
+        }
+    }
+
     fn format(&self, moment: Timestamp, pattern: &str) -> String {
         // 64 bits of nanoseconds lie well inside the range of the calendar, so the fallback is never printed.
         let moment = jiff::Timestamp::from_nanosecond(moment.0.into()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
@@ -101,7 +131,13 @@ mod tests {
         for (ns, text) in [
             (0, "0 ns"),
             (87_400, "87 µs"),
-            (41_270_000, "41.2 ms"),
+            (41_270_000, "41.3 ms"),
+            (999_500, "1.0 ms"),
+            (999_960_000, "1.000 s"),
+            (9_999_700_000, "10.0 s"),
+            (63_998_800_000, "64.0 s"),
+            (119_960_000_000, "2 min 00 s"),
+            (179_999_000_000, "2 min 59 s"),
             (-350_000_000, "-350.0 ms"),
             (1_004_000_000, "1.004 s"),
             (60_000_000_000, "60.0 s"),
@@ -118,7 +154,10 @@ mod tests {
     #[test]
     fn octets_and_counts_are_short_and_exact_enough() {
         assert_eq!(octets(999), "999 B");
-        assert_eq!(octets(1_460), "1.4 kB");
+        assert_eq!(octets(1_460), "1.5 kB");
+        assert_eq!(octets(1_994), "2.0 kB");
+        assert_eq!(octets(999_949), "999.9 kB");
+        assert_eq!(octets(999_950), "1.0 MB");
         assert_eq!(octets(u64::MAX), "18446744.0 TB");
         assert_eq!(count(0), "0");
         assert_eq!(count(1_234_567), "1,234,567");
@@ -132,5 +171,11 @@ mod tests {
         assert_eq!(Clock::default().date_time(moment), "2000-02-29 00:00:00.123456 UTC");
         let east = Clock::new(TimeZone::fixed(jiff::tz::offset(2)));
         assert_eq!(east.time(moment), "02:00:00.123456");
+        let later = moment.plus(79_200_000_000_000);
+        assert_eq!(Clock::default().range(moment, later), "00:00:00.123456 to 22:00:00.123456");
+        assert_eq!(
+            Clock::new(TimeZone::fixed(jiff::tz::offset(3))).range(moment, later),
+            "2000-02-29 03:00:00.123456 +03 to 2000-03-01 01:00:00.123456 +03"
+        );
     }
 }

@@ -336,8 +336,7 @@ impl Example {
             Place::Late { stream } => format!("stream {stream}, after its end"),
             Place::Host { host, to, streams } => {
                 let streams = counted(*streams as u64, "stream");
-                let (from, to) = (canvas.clock.time(self.rank.3), canvas.clock.time(*to));
-                format!("host {host}, {streams}, {from} to {to}")
+                format!("host {host}, {streams}, {}", canvas.clock.range(self.rank.3, *to))
             }
         };
         if !self.frames.is_empty() {

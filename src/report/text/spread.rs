@@ -57,7 +57,7 @@ impl Spread {
         let most = self.servers.most().filter(|_| self.servers.counts.len() > 1);
         let most = most.map_or_else(String::new, |(server, times)| format!(", most at {server} ({})", count(times)));
         let places = [clients, servers].into_iter().flatten().collect::<Vec<_>>().join(", ");
-        (!places.is_empty()).then(|| format!("{places}{most}; {} to {}", clock.time(from), clock.time(to)))
+        (!places.is_empty()).then(|| format!("{places}{most}; {}", clock.range(from, to)))
     }
 }
 
