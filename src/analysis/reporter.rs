@@ -303,7 +303,7 @@ impl<'a> Reporter<'a> {
         let is_known = finding::conclude_orderly(orderly, thresholds, &mut verdict);
         if is_known {
             self.weaken(&mut verdict, orderly.horizon);
-            self.ways.name(orderly.context, None, &mut verdict);
+            self.ways.name(orderly.context, orderly.context_back, None, &mut verdict);
             self.tell(&mut verdict);
         }
         self.verdict = Some(verdict);
@@ -383,7 +383,7 @@ impl<'a> Reporter<'a> {
     /// Says of `verdict` what other connections and the whole capture change.
     fn among_others(&self, connection: &Connection, life: &Lifecycle, mut verdict: Verdict) -> Verdict {
         self.weaken(&mut verdict, life.horizon);
-        self.ways.name(connection.context, connection.context_change, &mut verdict);
+        self.ways.name(connection.context, connection.context_back(), connection.context_change, &mut verdict);
         verdict
     }
 

@@ -246,7 +246,7 @@ impl Work<'_> {
         if circle.judge.in_short(&left, Departure::Over, circle.horizon, &mut orderly) {
             let thresholds = policy.thresholds(orderly.client, orderly.server);
             if finding::conclude_orderly(&orderly, &thresholds, verdict) {
-                circle.ways.name(orderly.context, None, verdict);
+                circle.ways.name(orderly.context, orderly.context_back, None, verdict);
                 circle.tell(verdict, sink, counts)?;
                 return Ok(Some(Life::Short(orderly)));
             }
@@ -256,7 +256,7 @@ impl Work<'_> {
         let Some((connection, life)) = lived else { return Ok(None) };
         let thresholds = policy.thresholds(connection.client, connection.server);
         let mut verdict = finding::conclude(&connection, &life, &thresholds);
-        circle.ways.name(connection.context, connection.context_change, &mut verdict);
+        circle.ways.name(connection.context, connection.context_back(), connection.context_change, &mut verdict);
         circle.tell(&mut verdict, sink, counts)?;
         Ok(Some(Life::Whole { connection, life: Box::new(life), made }))
     }

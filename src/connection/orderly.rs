@@ -67,8 +67,10 @@ pub struct Orderly {
     pub history: Letters,
     /// Frames show that they left the host that captured them.
     pub left_here: Sides<bool>,
-    /// The tunnel or VLAN that it was seen in.
+    /// The tunnel or VLAN that it was first seen in.
     pub context: u32,
+    /// That of the server's segments, if there are any.
+    pub context_back: Option<u32>,
     /// Not all frames of an end show the same of where they were captured, or came through the same tunnel or VLAN.
     pub is_mixed: bool,
     /// The SYN-ACK, if there was one.
@@ -268,6 +270,7 @@ impl Orderly {
             history: Letters::NONE,
             left_here: Sides { client: false, server: false },
             context: 0,
+            context_back: None,
             is_mixed: false,
             syn_ack: None,
             opened: None,
@@ -383,6 +386,7 @@ impl Orderly {
             history,
             left_here,
             context,
+            context_back,
             is_mixed,
             syn_ack,
             opened,
@@ -420,6 +424,7 @@ impl Orderly {
         *after_silence = pass.after_silence.map(|waking| Waking { at: pass.dated(waking.at), ..waking });
         *cut = pass.cut.map(|seen| pass.sighting_dated(seen));
         *large = pass.large.map(|seen| pass.sighting_dated(seen));
+        *context_back = (sent.server.frames > 0).then_some(pass.ways.server.context);
         *sends_large = pass.sends_large;
         // What not every life has.
         (*open, *close, *initiator, *idle_ns) = (OpenKind::Unanswered, CloseKind::None, None, None);

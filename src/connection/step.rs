@@ -271,6 +271,12 @@ impl Connection {
         Side::BOTH.iter().any(|&side| self.halves[side].isn.is_some())
     }
 
+    /// The tunnel or VLAN of the side that it was not first seen of, if that is another.
+    pub fn context_back(&self) -> Option<u32> {
+        let contexts = Side::BOTH.into_iter().filter_map(|side| self.halves[side].context);
+        contexts.into_iter().find(|&context| context != self.context)
+    }
+
     /// When nothing more is to come: closed and past TIME-WAIT, or never opened and given up. None while it may live:
     /// idleness ends no connection.
     pub fn ends_at(&self, profile: &Profile) -> Option<Timestamp> {

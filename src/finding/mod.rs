@@ -96,6 +96,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
         through: None,
         also_through: None,
         is_sampled_alone: connection.is_sampled_alone(),
+        through_back: None,
         open: Open {
             kind: life.opening.kind,
             frames: life.opening.frames.to_vec(),

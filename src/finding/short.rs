@@ -92,6 +92,7 @@ pub fn conclude_orderly(orderly: &Orderly, thresholds: &Thresholds, verdict: &mu
         last_frame,
         through,
         also_through,
+        through_back,
         is_sampled_alone,
         open,
         close,
@@ -105,7 +106,7 @@ pub fn conclude_orderly(orderly: &Orderly, thresholds: &Thresholds, verdict: &mu
     (*stream, *client, *server) = (orderly.stream, orderly.client, orderly.server);
     (*role_basis, *tap) = (RoleBasis::Syn, orderly.tap());
     (*start, *end, *first_frame, *last_frame) = (orderly.start, orderly.end, orderly.syn_frame, orderly.last_frame);
-    (*through, *also_through, *is_sampled_alone) = (None, None, false);
+    (*through, *through_back, *also_through, *is_sampled_alone) = (None, None, None, false);
     write_open(orderly, open);
     write_close(orderly, close);
     for side in Side::BOTH {
@@ -257,6 +258,7 @@ impl Verdict {
                 syn_ack_count: 0,
             },
             close: Close { kind: CloseKind::None, initiator: None, frames: Vec::new(), idle_ns: None },
+            through_back: None,
             endpoints: Sides::default(),
             completeness: 0,
             history: String::new(),

@@ -31,6 +31,8 @@ pub struct Verdict {
     /// Others that segments of a side came through later: perhaps a connection of another network with equal numbers.
     pub also_through: Option<String>,
     /// Only sampled headers of it are in the capture: how it opened and ended is not known.
+    /// The same of the end that did not send that segment, where it differs: each direction of a tunnel may have its own number.
+    pub through_back: Option<String>,
     pub is_sampled_alone: bool,
     /// How it began.
     pub open: Open,

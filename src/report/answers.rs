@@ -45,8 +45,8 @@ pub fn ending(verdict: &Verdict) -> String {
 pub fn answers(verdict: &Verdict) -> Vec<(&'static str, String)> {
     let mut answers = vec![("opened", opened(verdict)), ("closed", closed(verdict))];
     answers.extend(verdict.resets.iter().map(|reset| ("reset", reset_sentence(verdict, reset))));
-    if let Some(way) = &verdict.through {
-        answers.push(("through", way.clone()));
+    if let Some(way) = through(verdict) {
+        answers.push(("through", way));
     }
     if let Some(way) = &verdict.also_through {
         let mixed =
@@ -71,6 +71,11 @@ pub fn answers(verdict: &Verdict) -> Vec<(&'static str, String)> {
 }
 
 fn opened(verdict: &Verdict) -> String {
+fn through(verdict: &Verdict) -> Option<String> {
+    let Some(back) = &verdict.through_back else { return verdict.through.clone() };
+    Some(format!("{}; the other way {back}", verdict.through.as_deref().unwrap_or("no tunnel or VLAN")))
+}
+
     let open = &verdict.open;
     let repeated = match (open.syn_count, open.syn_ack_count) {
         (2.., 2..) => format!(" after {} SYNs and {} SYN-ACKs", open.syn_count, open.syn_ack_count),

@@ -29,6 +29,10 @@ pub(super) fn put<'a>(pen: Pen<'a>, clock: &mut Clock, verdict: &Verdict) -> Pen
         Some(through) => pen.literal(b",\"through\":").text(through),
         None => pen,
     };
+    let pen = match &verdict.through_back {
+        Some(through) => pen.literal(b",\"through_back\":").text(through),
+        None => pen,
+    };
     let pen = match &verdict.also_through {
         Some(through) => pen.literal(b",\"also_through\":").text(through),
         None => pen,
@@ -270,6 +274,7 @@ mod tests {
         let plain = [sample::unread_data(0), sample::final_ack_lost(41), sample::open_v6(123_456_789)];
         let mut odd = sample::final_ack_lost(7);
         odd.through = Some("VLAN \"7\"\n".to_owned());
+        odd.through_back = Some("GTP-U".to_owned());
         odd.also_through = Some("GRE \u{1f}\\".to_owned());
         odd.history = "ShA\"".to_owned();
         odd.open.rtt_ns = Some(-1_200);

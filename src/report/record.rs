@@ -132,6 +132,8 @@ struct Connection<'a, R, F> {
     #[serde(skip_serializing_if = "Option::is_none")]
     through: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    through_back: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     also_through: Option<&'a str>,
     open: Open<'a>,
     close: Close<'a>,
@@ -160,6 +162,7 @@ impl<'a> Connection<'a, (), ()> {
             first_frame: verdict.first_frame,
             last_frame: verdict.last_frame,
             through: verdict.through.as_deref(),
+            through_back: verdict.through_back.as_deref(),
             also_through: verdict.also_through.as_deref(),
             open: Open {
                 kind: verdict.open.kind.name(),

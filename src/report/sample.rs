@@ -47,6 +47,7 @@ pub fn unread_data(stream: u64) -> Verdict {
         last_frame: 7,
         through: None,
         also_through: None,
+        through_back: None,
         is_sampled_alone: false,
         open: Open {
             kind: OpenKind::ThreeWay,
