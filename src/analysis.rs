@@ -7,6 +7,7 @@ mod judge;
 mod onward;
 mod reading;
 mod reporter;
+mod setbacks;
 mod short;
 mod survivors;
 mod tracker;
@@ -261,12 +262,12 @@ impl<'a> Analysis<'a> {
 
     /// What is to be said of `connection` if nothing more comes of it.
     pub fn judge(&self, connection: &Connection) -> Verdict {
-        self.reporter.judge(connection, self.tracker.table.horizon())
+        self.reporter.judge(connection, self.tracker.now())
     }
 
     /// The same, and counts its sockets in `tally`, as if everything ended now.
     pub fn judge_among(&self, connection: &Connection, tally: &mut Tally) -> Verdict {
-        self.reporter.judge_among(connection, self.tracker.table.horizon(), tally)
+        self.reporter.judge_among(connection, self.tracker.now(), tally)
     }
 
     /// A tally like the one that finished connections are counted in, without any.
@@ -309,7 +310,7 @@ impl<'a> Analysis<'a> {
     /// Reports what is still open, what shows across connections, and the totals.
     pub fn finish(mut self, truncated: bool) -> io::Result<Finished> {
         self.tracker.finish(&mut self.reporter)?;
-        self.reporter.finish(self.tracker.table.counts(), self.tracker.watched, truncated)
+        self.reporter.finish(self.tracker.counts(), self.tracker.watched, truncated)
     }
 
     /// The same, and where many connections are still open, `scribes` write their records at the same time.
@@ -317,6 +318,6 @@ impl<'a> Analysis<'a> {
         if !survivors::tell(&mut self.tracker, &mut self.reporter, scribes)? {
             return self.finish(truncated);
         }
-        self.reporter.finish(self.tracker.table.counts(), self.tracker.watched, truncated)
+        self.reporter.finish(self.tracker.counts(), self.tracker.watched, truncated)
     }
 }

@@ -18,7 +18,7 @@ use super::judge::{Judge, Judged, Spares};
 use super::onward::{self, Parcels, There};
 use super::reading::Reading;
 use super::reporter::Reporter;
-use super::tracker::{Lost, Outlet, Tracker};
+use super::tracker::{Counts, Lost, Outlet, Tracker};
 use super::ways::Way;
 use super::{Filter, Finished, Observer, Options, Outcome, decoder};
 use crate::base::Timestamp;
@@ -28,7 +28,7 @@ use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Sink, Summary};
 use crate::segment::Segment;
 use crate::source::{CaptureSet, SourceError};
-use crate::table::{Flood, Kept, Left, Past, Table, TableCounts};
+use crate::table::{Flood, Kept, Left, Past, Table};
 
 /// What is passed on at a time.
 const LETTERS: usize = 64;
@@ -146,7 +146,7 @@ struct Read {
 /// What the tracking thread does.
 struct Tracked {
     streams: u64,
-    counts: TableCounts,
+    counts: Counts,
     watched: SegmentLog,
 }
 
@@ -204,7 +204,7 @@ fn track(parcels: Parcels<'_>, mut tracker: Tracker, mut courier: Courier<'_>) -
     let streams = tracker.table.streams();
     tracker.finish(&mut courier)?;
     courier.pause();
-    Ok(Tracked { streams, counts: tracker.table.counts(), watched: tracker.watched })
+    Ok(Tracked { streams, counts: tracker.counts(), watched: tracker.watched })
 }
 
 /// Judges what is on its way until nothing more comes.
@@ -401,7 +401,7 @@ mod tests {
             aside.floods.extend(mail.letters.iter().filter_map(flood));
         });
         tell(seen, &mut reporter, &spares, &emptied).unwrap();
-        (reporter.finish(tracker.table.counts(), tracker.watched, true).unwrap(), aside)
+        (reporter.finish(tracker.counts(), tracker.watched, true).unwrap(), aside)
     }
 
     /// The same on one thread.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::counter::{self, Counter};
 use super::judge::{Judge, Judged, Said, Spare};
 use super::survivors::Circle;
-use super::tracker::{Lost, Outlet, Witness};
+use super::tracker::{Counts, Lost, Outlet, Witness};
 use super::ways::{Way, Ways};
 use super::{Finished, Options};
 use crate::base::{Endpoint, Timestamp};
@@ -17,7 +17,7 @@ use crate::policy::Policy;
 use crate::population::{Crew, Departure, INTERVAL_NS, Population, SocketTable, Tally};
 use crate::report::{CaptureRecord, LateRecord, PopulationFinding, SegmentLog, Sink, Summary};
 use crate::segment::{Marks, Segment};
-use crate::table::{Flood, Left, Past, Table, TableCounts};
+use crate::table::{Flood, Left, Past, Table};
 
 /// Diagnoses what leaves the table and tells the sink.
 pub(super) struct Reporter<'a> {
@@ -224,14 +224,15 @@ impl<'a> Reporter<'a> {
     }
 
     /// The end of the input: what shows across connections, and the totals.
-    pub fn finish(mut self, counts: TableCounts, watched: SegmentLog, truncated: bool) -> io::Result<Finished> {
+    pub fn finish(mut self, counts: Counts, watched: SegmentLog, truncated: bool) -> io::Result<Finished> {
         self.so_far()?;
         let nobody = self.nobody();
         let population = std::mem::replace(self.tally(), nobody).finish();
         self.across(&population)?;
         let Self { sink, mut summary, sockets, .. } = self;
-        summary.evicted = counts.evicted;
-        summary.forgotten = counts.forgotten;
+        summary.evicted = counts.table.evicted;
+        summary.forgotten = counts.table.forgotten;
+        counts.setbacks.tell(&mut summary);
         summary.truncated = truncated;
         sink.summary(&summary)?;
         Ok(Finished { summary, watched, population, sockets })

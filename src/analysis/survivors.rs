@@ -113,7 +113,7 @@ pub(super) fn tell(tracker: &mut Tracker, reporter: &mut Reporter<'_>, scribes: 
     // Each is told with what is known of all.
     tracker.sweep(reporter, usize::MAX);
     reporter.so_far()?;
-    let Some(circle) = reporter.circle(tracker.table.horizon()) else { return Ok(false) };
+    let Some(circle) = reporter.circle(tracker.now()) else { return Ok(false) };
     let (tally, summary) = reporter.counts();
     let turn = Mutex::new(Turn { number: 0, tally, summary, failure: None });
     let (to, lots) = sync_channel(ON_THE_WAY);

@@ -4,15 +4,16 @@ use std::io;
 use std::net::IpAddr;
 
 use super::Options;
+use super::setbacks::Setbacks;
 use super::ways::Way;
 use crate::base::{Endpoint, Timestamp};
 use crate::decode::{Decoder, FrameKind, Item, Items};
 use crate::finding::{Loss, Sieve, Unheard};
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
-use crate::segment::Segment;
+use crate::segment::{Marks, Segment};
 use crate::source::Frame;
-use crate::table::{Entry, Finder, Flood, Leave, Left, Locator, Past, Table, Unplain};
+use crate::table::{Entry, Finder, Flood, Leave, Left, Locator, Past, Table, TableCounts, Unplain};
 
 /// What follows tracking, on the same thread or another one. It is told in the order of happening.
 pub(super) trait Outlet {
@@ -68,6 +69,14 @@ pub(super) struct Tracker {
     watch: Option<u64>,
     pub watched: SegmentLog,
     sieve: Sieve,
+    setbacks: Setbacks,
+}
+
+/// What the tracker counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    pub table: TableCounts,
+    pub setbacks: Setbacks,
 }
 
 /// Frames whose cache misses overlap.
@@ -150,7 +159,19 @@ impl Tracker {
             watch: options.watch,
             watched: SegmentLog::default(),
             sieve: Sieve::default(),
+            setbacks: Setbacks::default(),
         }
+    }
+
+    /// What is to be said of the whole input.
+    pub fn counts(&self) -> Counts {
+        Counts { table: self.table.counts(), setbacks: self.setbacks }
+    }
+
+    /// The packet time by which silence is measured.
+    #[inline]
+    pub fn now(&self) -> Timestamp {
+        self.setbacks.now(self.table.horizon())
     }
 
     /// Tracks a batch and leaves it empty. Where its connections lie is looked up for all of them first: with many
@@ -183,14 +204,14 @@ impl Tracker {
             for (item, locator) in items[from..to].iter().zip(&locators[from..to]) {
                 match item {
                     Item::Segment(segment) => {
-                        self.reach(segment.time, outlet);
+                        self.reach_segment(segment, outlet);
                         self.segment(locator, segment, outlet);
                     }
                     Item::IcmpError(_) => self.take(item, outlet)?,
                 }
             }
             if let Some(time) = time {
-                self.reach(time, outlet);
+                self.reach_or_return(time, outlet);
             }
             from = to;
         }
@@ -203,10 +224,11 @@ impl Tracker {
     /// Packet time has reached `time`: what ended before leaves.
     #[inline]
     pub fn advance(&mut self, time: Timestamp, outlet: &mut impl Outlet) -> io::Result<()> {
-        if time <= self.table.horizon() {
+        let is_newer = time > self.table.horizon();
+        self.reach_or_return(time, outlet);
+        if !is_newer {
             return Ok(());
         }
-        self.reach(time, outlet);
         self.catch_up(outlet);
         outlet.so_far()
     }
@@ -215,6 +237,7 @@ impl Tracker {
     #[inline]
     fn reach(&mut self, time: Timestamp, outlet: &mut impl Outlet) {
         if time > self.table.horizon() {
+            self.setbacks.catch_up();
             self.table.expire_together(time, |left| {
                 let at = left.over_at().unwrap_or(time);
                 outlet.left(left, Departure::Over, at);
@@ -222,10 +245,28 @@ impl Tracker {
         }
     }
 
+    /// The same, and the clock may have been set back to it.
+    #[inline]
+    fn reach_or_return(&mut self, time: Timestamp, outlet: &mut impl Outlet) {
+        if time < self.table.horizon() {
+            self.setbacks.take(time, self.table.horizon());
+        } else {
+            self.reach(time, outlet);
+        }
+    }
+
+    #[inline]
+    fn reach_segment(&mut self, segment: &Segment, outlet: &mut impl Outlet) {
+        // A lone first fragment waited for the rest of its datagram, perhaps until the input ended.
+        if !segment.marks.contains(Marks::FRAGMENT_FIRST) {
+            self.reach_or_return(segment.time, outlet);
+        }
+    }
+
     /// Who ended before leaves by now.
     #[inline]
     pub fn catch_up(&mut self, outlet: &mut impl Outlet) {
-        let horizon = self.table.horizon();
+        let horizon = self.now();
         self.table.let_go_over(&mut |left: Left<'_>| {
             let at = left.over_at().unwrap_or(horizon);
             outlet.left(left, Departure::Over, at);
@@ -249,7 +290,7 @@ impl Tracker {
 
     /// Makes room: among so many places of the table, who is out of the ordinary and silent for so long leaves.
     pub fn let_go_silent(&mut self, silence_ns: i64, places_max: usize, outlet: &mut impl Outlet) -> io::Result<()> {
-        let horizon = self.table.horizon();
+        let horizon = self.now();
         self.table.let_go_silent(silence_ns, places_max, |left| outlet.left(left, Departure::Over, horizon));
         outlet.so_far()
     }
@@ -269,7 +310,7 @@ impl Tracker {
                 outlet.so_far()
             }
             Item::IcmpError(error) => {
-                let (ends, horizon) = ((error.source, error.destination), self.table.horizon());
+                let (ends, horizon) = ((error.source, error.destination), self.now());
                 self.table.take_icmp(error, |left| {
                     let departure = departure(&left, ends, error.time);
                     outlet.left(left, departure, horizon);
@@ -308,7 +349,7 @@ impl Tracker {
         segment: &Segment,
         outlet: &mut impl Outlet,
     ) -> u64 {
-        let horizon = self.table.horizon();
+        let horizon = self.now();
         let entry = self.table.take_otherwise(unplain, locator, segment, |left| match left.over_at() {
             Some(time) => outlet.left(left, Departure::Over, time),
             None => {
@@ -341,7 +382,7 @@ impl Tracker {
     /// Lets leave what is still open.
     pub fn finish(&mut self, outlet: &mut impl Outlet) -> io::Result<()> {
         self.sweep(outlet, SWEEP_MAX);
-        let horizon = self.table.horizon();
+        let horizon = self.now();
         self.table.finish_together(&mut Ending { outlet, horizon });
         outlet.so_far()
     }

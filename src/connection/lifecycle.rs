@@ -65,6 +65,8 @@ pub struct Lifecycle {
     pub notes: Vec<Noted>,
     /// The newest packet time of the whole capture.
     pub horizon: Timestamp,
+    /// The capture's clock was set back to before its last segment: how long it was silent then is not known.
+    pub outlives_clock: bool,
     /// The stack of each end.
     pub profiles: Sides<Profile>,
     /// Where the capture was taken, if that shows.
@@ -124,9 +126,22 @@ impl Lifecycle {
             effect.accepted &= effect.receiver_state != Some(State::Closed);
         }
         let closing = Closing::of(&hindsight, &opening, &resets, &states);
-        let Hindsight { notes, arrivals, horizon, profiles, .. } = hindsight;
-        let tap = arrivals.tap;
-        Self { opening, closing, states, resets, surprises, arrivals, notes, horizon, profiles, tap, events }
+        let Hindsight { notes, arrivals, horizon: at, profiles, .. } = hindsight;
+        let (tap, outlives_clock) = (arrivals.tap, horizon < connection.end);
+        Self {
+            opening,
+            closing,
+            states,
+            resets,
+            surprises,
+            arrivals,
+            notes,
+            horizon: at,
+            outlives_clock,
+            profiles,
+            tap,
+            events,
+        }
     }
 
     /// The memory that it takes, for the next one.

@@ -149,7 +149,7 @@ pub struct Waking {
     pub at: Place,
     /// Who sent it.
     pub side: Side,
-    /// Of its control bits those that close or reset.
+    /// Of its control bits those that open, close or reset.
     pub ends: Flags,
     /// Its payload, octets.
     pub octets: u32,
@@ -409,9 +409,13 @@ impl Orderly {
         (*stream, *evicted) = (circumstances.stream, circumstances.evicted);
         (*client, *server) = (*circumstances.ends[0], *circumstances.ends[1]);
         let (syn, newest) = (pass.dated(pass.syn), pass.dated(pass.newest));
+        if circumstances.horizon < newest.time {
+            // The capture's clock was set back since.
+            return None;
+        }
         (*start, *syn_frame) = (syn.time, syn.frame);
         (*end, *last_frame) = (newest.time, newest.frame);
-        *horizon = circumstances.horizon.max(newest.time);
+        *horizon = circumstances.horizon;
         for side in Side::BOTH {
             profiles[side] = *circumstances.profile.of(pass.ways[side].greeting);
             sent[side] = pass.sent(side);
@@ -420,11 +424,11 @@ impl Orderly {
         let left = left.client.zip(left.server).map(|(client, server)| Sides { client, server });
         *left_here = left.unwrap_or_default();
         (*context, *is_mixed) = (pass.ways.client.context, pass.is_mixed || left.is_none());
+        *context_back = (sent.server.frames > 0).then_some(pass.ways.server.context);
         (*history, *syn_clock, *silence_ns) = (pass.course.history, pass.syn_clock, pass.silence_ns);
         *after_silence = pass.after_silence.map(|waking| Waking { at: pass.dated(waking.at), ..waking });
         *cut = pass.cut.map(|seen| pass.sighting_dated(seen));
         *large = pass.large.map(|seen| pass.sighting_dated(seen));
-        *context_back = (sent.server.frames > 0).then_some(pass.ways.server.context);
         *sends_large = pass.sends_large;
         // What not every life has.
         (*open, *close, *initiator, *idle_ns) = (OpenKind::Unanswered, CloseKind::None, None, None);

@@ -69,6 +69,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
             payload_bytes: half.payload_bytes,
             retransmitted_bytes: half.retransmitted_bytes,
             missing_bytes: half.missing_bytes,
+            unfilled_bytes: half.gaps.octets(),
             sequence: connection.sequence_counts(side),
             last_payload: half.last_payload().map(|data| Payload {
                 frame: data.frame,
@@ -91,12 +92,13 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
         tap: life.tap,
         start: connection.start,
         end: connection.end,
+        horizon: (!life.outlives_clock).then_some(life.horizon),
         first_frame: connection.first_frame,
         last_frame: connection.last_frame,
         through: None,
+        through_back: None,
         also_through: None,
         is_sampled_alone: connection.is_sampled_alone(),
-        through_back: None,
         open: Open {
             kind: life.opening.kind,
             frames: life.opening.frames.to_vec(),

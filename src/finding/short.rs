@@ -88,11 +88,12 @@ pub fn conclude_orderly(orderly: &Orderly, thresholds: &Thresholds, verdict: &mu
         tap,
         start,
         end,
+        horizon,
         first_frame,
         last_frame,
         through,
-        also_through,
         through_back,
+        also_through,
         is_sampled_alone,
         open,
         close,
@@ -105,7 +106,8 @@ pub fn conclude_orderly(orderly: &Orderly, thresholds: &Thresholds, verdict: &mu
     } = verdict;
     (*stream, *client, *server) = (orderly.stream, orderly.client, orderly.server);
     (*role_basis, *tap) = (RoleBasis::Syn, orderly.tap());
-    (*start, *end, *first_frame, *last_frame) = (orderly.start, orderly.end, orderly.syn_frame, orderly.last_frame);
+    (*start, *end, *horizon) = (orderly.start, orderly.end, Some(orderly.horizon));
+    (*first_frame, *last_frame) = (orderly.syn_frame, orderly.last_frame);
     (*through, *through_back, *also_through, *is_sampled_alone) = (None, None, None, false);
     write_open(orderly, open);
     write_close(orderly, close);
@@ -145,6 +147,7 @@ fn write_view(orderly: &Orderly, side: Side, resets: &[Reset], view: &mut Endpoi
         payload_bytes,
         retransmitted_bytes,
         missing_bytes,
+        unfilled_bytes,
         sequence,
         last_payload,
         calls,
@@ -155,7 +158,8 @@ fn write_view(orderly: &Orderly, side: Side, resets: &[Reset], view: &mut Endpoi
     states.clear();
     states.extend_from_slice(&orderly.states(side));
     (*frames, *payload_bytes) = (sent.frames, sent.payload_bytes);
-    (*retransmitted_bytes, *missing_bytes, *sequence) = (0, 0, SequenceCounts::default());
+    (*retransmitted_bytes, *missing_bytes, *unfilled_bytes) = (0, 0, 0);
+    *sequence = SequenceCounts::default();
     *last_payload = sent.last_payload.map(|last| Payload {
         frame: last.place.frame,
         time: last.place.time,
@@ -244,9 +248,11 @@ impl Verdict {
             tap: None,
             start: zero,
             end: zero,
+            horizon: None,
             first_frame: 0,
             last_frame: 0,
             through: None,
+            through_back: None,
             also_through: None,
             is_sampled_alone: false,
             open: Open {
@@ -258,7 +264,6 @@ impl Verdict {
                 syn_ack_count: 0,
             },
             close: Close { kind: CloseKind::None, initiator: None, frames: Vec::new(), idle_ns: None },
-            through_back: None,
             endpoints: Sides::default(),
             completeness: 0,
             history: String::new(),

@@ -22,17 +22,20 @@ pub struct Verdict {
     pub start: Timestamp,
     /// Time of the last segment.
     pub end: Timestamp,
+    /// Packet time when it was judged: that of the capture's end, if nothing ended the connection before. None where the
+    /// capture's clock was set back to before its last segment.
+    pub horizon: Option<Timestamp>,
     /// Frame of the first segment.
     pub first_frame: u64,
     /// Frame of the last segment.
     pub last_frame: u64,
     /// The VLANs and tunnels that its first segment came through, outermost first, as `vlan 100 / vxlan vni 42`.
     pub through: Option<String>,
+    /// The same of the end that did not send that segment, where it differs: each direction of a tunnel may have its own number.
+    pub through_back: Option<String>,
     /// Others that segments of a side came through later: perhaps a connection of another network with equal numbers.
     pub also_through: Option<String>,
     /// Only sampled headers of it are in the capture: how it opened and ended is not known.
-    /// The same of the end that did not send that segment, where it differs: each direction of a tunnel may have its own number.
-    pub through_back: Option<String>,
     pub is_sampled_alone: bool,
     /// How it began.
     pub open: Open,
@@ -250,6 +253,8 @@ pub struct EndpointView {
     pub retransmitted_bytes: u64,
     /// Octets that its peer acknowledged and that the capture never saw.
     pub missing_bytes: u64,
+    /// Octets before others that it sent which no frame carries and its peer, as far as captured, never acknowledged.
+    pub unfilled_bytes: u64,
     /// How often Wireshark's sequence analysis would have flagged its segments.
     pub sequence: SequenceCounts,
     /// The last frame with payload that it sent.

@@ -132,6 +132,8 @@ pub struct Summary {
     /// Frames that were lost while the capture was made, as far as it says so itself (pcapng interface statistics, drop
     /// counts in packets): gaps may be the capture's own.
     pub dropped: u64,
+    /// How often a frame was dated so long before the one before it that the capture's clock must have been set back.
+    pub setbacks: u64,
     /// pcapng blocks of unknown types, which were passed over.
     pub unknown_blocks: u64,
     /// What else is to be known of the input: files left out, overlaps, failures in one of several.

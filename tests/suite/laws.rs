@@ -68,6 +68,7 @@ fn told_later(mut told: Told, nanos: i64) -> Told {
         for time in [&mut verdict.start, &mut verdict.end] {
             *time = time.plus(nanos);
         }
+        verdict.horizon = verdict.horizon.map(|horizon| horizon.plus(nanos));
         for side in Side::BOTH {
             let view = &mut verdict.endpoints[side];
             for step in &mut view.states {

@@ -6,6 +6,7 @@ use crate::base::Side;
 use crate::connection::{CloseKind, OpenKind, Orderly, Place, State};
 use crate::finding::phrase::duration;
 
+use crate::finding::capture::one_sided::silent_side;
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
 use crate::finding::teardown::close_wait_stuck;
@@ -35,6 +36,13 @@ finding! {
     /// server > ACK
     /// ```
     ///
+    /// One direction alone is enough, where `one-sided` is not told:
+    ///
+    /// ```trace fires
+    /// client > data 100 ack 1
+    /// client > data 100 ack 1
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// `close-wait-stuck` and `dead-peer`, where an end had its time and did nothing. An idle connection that stays open is
@@ -49,6 +57,13 @@ finding! {
     /// client > FIN ACK
     /// server > FIN ACK
     /// client > ACK
+    /// ```
+    ///
+    /// Two SYNs of which neither was taken (`simultaneous-open`): nothing was open.
+    ///
+    /// ```trace quiet
+    /// client > SYN
+    /// server > SYN
     /// ```
     ///
     /// A filter that keeps resets alone leaves the end and nothing before it.
@@ -78,21 +93,25 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let closed = Side::BOTH.into_iter().find(|&side| fins[side].is_some());
     let had_its_time =
         closed.is_some_and(|side| quiet >= case.thresholds.close_wait_ns || close_wait_stuck::is_waiting(case, !side));
+    // Both sent a SYN, and neither took the other's: nothing was open.
+    let has_opened = Side::BOTH.into_iter().any(|side| case.life.final_state(side) != State::SynSent);
+    let is_told_otherwise = silent_side(connection).is_some() || !has_opened;
     let is_replaced = Side::BOTH.into_iter().all(|side| case.life.final_state(side) == State::Closed);
-    if !is_open || !is_unfinished || is_replaced || both || had_its_time || case.is_one_sided() {
+    if !is_open || !is_unfinished || is_replaced || both || had_its_time || is_told_otherwise {
         return;
     }
     let last = Place { time: connection.end, frame: connection.last_frame };
+    let quiet = (!case.life.outlives_clock).then_some(quiet);
     tell((quiet, closed), last, connection.evicted, found);
 }
 
-/// `quiet` ns after its last segment the capture ends, or it was `evicted`.
-fn tell((quiet, closed): (i64, Option<Side>), last: Place, evicted: bool, found: &mut Found) {
+/// `quiet` ns after its last segment the capture ends, or it was `evicted`; none where the clock was set back meanwhile.
+fn tell((quiet, closed): (Option<i64>, Option<Side>), last: Place, evicted: bool, found: &mut Found) {
     if evicted {
         let message = format_args!(
             "{} after its last segment it had to make room for others and was followed no further: its end is not known, and what came later \
              of it is only counted",
-            duration(quiet)
+            duration(quiet.unwrap_or(0))
         );
         ENTRY.draft(Confidence::High, last.time, [last.frame], message).kind("evicted").push(found);
         return;
@@ -103,10 +122,11 @@ fn tell((quiet, closed): (i64, Option<Side>), last: Place, evicted: bool, found:
         None => f.write_str("neither end had closed"),
     });
     let after = fmt::from_fn(|f| match quiet {
-        1.. => write!(f, "{} after", duration(quiet)),
-        _ => f.write_str("with"),
+        Some(ns @ 1..) => write!(f, "{} after", duration(ns)),
+        Some(_) => f.write_str("with"),
+        None => f.write_str("an unknown time (its clock was set back) after"),
     });
-    let confidence = weigh(quiet);
+    let confidence = weigh(quiet.unwrap_or(0));
     let doubt = if confidence == Confidence::High {
         ""
     } else {
@@ -133,5 +153,5 @@ pub(in crate::finding) fn of_orderly(orderly: &Orderly, found: &mut Found) {
     }
     let last = Place { time: orderly.end, frame: orderly.last_frame };
     let closed = waiting.map(|(waits, _)| !waits);
-    tell((orderly.horizon.since(orderly.end), closed), last, orderly.evicted, found);
+    tell((Some(orderly.horizon.since(orderly.end)), closed), last, orderly.evicted, found);
 }

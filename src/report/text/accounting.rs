@@ -104,9 +104,15 @@ impl Tally {
         }
     }
 
-    /// Prints what was read, when, and how it all ended. The capture has `all` connections; those that a selection left
-    /// out did not come here.
-    pub fn headline(&self, out: &mut impl Write, canvas: &Canvas, capture: &CaptureRecord, all: u64) -> io::Result<()> {
+    /// Prints what was read, when, and how it all ended. Connections of the `summary` that a selection left out did not
+    /// come here.
+    pub fn headline(
+        &self,
+        out: &mut impl Write,
+        canvas: &Canvas,
+        capture: &CaptureRecord,
+        summary: &Summary,
+    ) -> io::Result<()> {
         let files = match capture.files.as_slice() {
             [file] if file == "-" => "standard input".to_owned(),
             [file] => harmless(file),
@@ -121,10 +127,11 @@ impl Tally {
             lines.push(if span == 0 {
                 format!("TCP at {moment}")
             } else {
-                format!("{} of TCP from {moment}", duration(span))
+                let clock = if summary.setbacks > 0 { ", by a clock that was set back" } else { "" };
+                format!("{} of TCP from {moment}{clock}", duration(span))
             });
         }
-        lines.push(self.endings(all));
+        lines.push(self.endings(summary.connections));
         for (at, line) in lines.iter().enumerate() {
             for part in wrap(line, canvas.width.min(PROSE_WIDTH_MAX)) {
                 match at {

@@ -148,7 +148,7 @@ impl<W: Write> Sink for Text<W> {
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
-        self.tally.headline(&mut self.out, &self.canvas, &self.capture, summary.connections)?;
+        self.tally.headline(&mut self.out, &self.canvas, &self.capture, summary)?;
         self.findings.write(&mut self.out, &self.canvas, self.again.as_deref())?;
         if self.first.len() <= ANSWERED_IN_FULL_MAX {
             self.first.sort_by_key(|verdict| verdict.stream);
