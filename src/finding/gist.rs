@@ -28,6 +28,8 @@ pub struct Gist<'a> {
     pub is_one_ended: bool,
     /// No close was seen, and yet nothing is left of it: the next connection has taken its addresses and ports.
     pub is_replaced: bool,
+    /// Both ends sent a SYN, and neither took the other's.
+    pub is_unopened: bool,
     /// The reset that ended it at its sender's end was not taken at the other, which lives on.
     pub is_reset_in_vain: bool,
     /// Only sampled headers of it are in the capture.
@@ -52,6 +54,7 @@ impl<'a> Gist<'a> {
             initiator: life.closing.initiator,
             is_one_ended: is_one_ended(life.closing.kind, states),
             is_replaced: is_replaced(life.closing.kind, life.opening.continued, states),
+            is_unopened: is_unopened(life.opening.kind, states),
             is_reset_in_vain: is_reset_in_vain(life.closing.kind, resets, states),
             is_sampled_alone: connection.is_sampled_alone(),
             resets,
@@ -72,6 +75,7 @@ impl<'a> Gist<'a> {
             initiator,
             is_one_ended: false,
             is_replaced: false,
+            is_unopened: false,
             is_reset_in_vain: false,
             is_sampled_alone: false,
             resets,
@@ -107,6 +111,7 @@ impl Verdict {
             initiator: self.close.initiator,
             is_one_ended: is_one_ended(self.close.kind, states),
             is_replaced: is_replaced(self.close.kind, self.open.continued, states),
+            is_unopened: is_unopened(self.open.kind, states),
             is_reset_in_vain: is_reset_in_vain(self.close.kind, &self.resets, states),
             is_sampled_alone: self.is_sampled_alone,
             resets: &self.resets,
@@ -127,6 +132,11 @@ fn is_replaced(close: CloseKind, continued: Option<u64>, states: Sides<&[StateSt
     let mut last = Side::BOTH.into_iter().filter_map(|side| states[side].last()).peekable();
     let is_left = last.peek().is_some() && last.all(|step| step.state == State::Closed);
     close == CloseKind::None && (is_left || continued.is_some())
+}
+
+fn is_unopened(open: OpenKind, states: Sides<&[StateStep]>) -> bool {
+    let is_asking = |side: Side| states[side].iter().all(|step| step.state == State::SynSent);
+    open == OpenKind::Simultaneous && Side::BOTH.into_iter().all(is_asking)
 }
 
 fn is_reset_in_vain(close: CloseKind, resets: &[Reset], states: Sides<&[StateStep]>) -> bool {

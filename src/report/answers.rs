@@ -3,7 +3,7 @@
 
 use super::layout::UNBROKEN;
 use super::quantity::{count, counted, duration, octets};
-use crate::base::Side;
+use crate::base::{Side, Timestamp};
 use crate::finding::{
     Basis, CloseKind, Confidence, Culprit, Errno, Group, Initiator, OpenKind, Origin, Reset, RoleBasis, Severity,
     State, StateStep, Verdict,
@@ -37,6 +37,7 @@ pub fn ending(verdict: &Verdict) -> String {
         (_, CloseKind::None) if is_evicted(verdict) => "not followed further".to_owned(),
         (_, CloseKind::None) if verdict.open.continued.is_some() => "goes on in the next".to_owned(),
         (_, CloseKind::None) if verdict.gist().is_replaced => "replaced".to_owned(),
+        (_, CloseKind::None) if verdict.gist().is_unopened => "handshake unfinished".to_owned(),
         (_, CloseKind::None) => "still open".to_owned(),
     }
 }
@@ -70,12 +71,12 @@ pub fn answers(verdict: &Verdict) -> Vec<(&'static str, String)> {
     answers
 }
 
-fn opened(verdict: &Verdict) -> String {
 fn through(verdict: &Verdict) -> Option<String> {
     let Some(back) = &verdict.through_back else { return verdict.through.clone() };
     Some(format!("{}; the other way {back}", verdict.through.as_deref().unwrap_or("no tunnel or VLAN")))
 }
 
+fn opened(verdict: &Verdict) -> String {
     let open = &verdict.open;
     let repeated = match (open.syn_count, open.syn_ack_count) {
         (2.., 2..) => format!(" after {} SYNs and {} SYN-ACKs", open.syn_count, open.syn_ack_count),
@@ -88,7 +89,7 @@ fn through(verdict: &Verdict) -> Option<String> {
             format!("not in this stream: frame {frame} answers its SYN, and begins the next one")
         }
         OpenKind::ThreeWay => format!("by the three-way handshake{repeated}"),
-        OpenKind::Simultaneous if Side::BOTH.into_iter().all(|side| !has_opened(verdict, side)) => {
+        OpenKind::Simultaneous if verdict.gist().is_unopened => {
             "not seen to be: both ends sent a SYN, and neither's was acknowledged".to_owned()
         }
         OpenKind::Simultaneous => "by both ends at once: their SYNs crossed".to_owned(),
@@ -96,8 +97,15 @@ fn through(verdict: &Verdict) -> Option<String> {
         OpenKind::FastOpen => "by TCP Fast Open: data was accepted with the SYN".to_owned(),
         OpenKind::Refused => "not at all: a reset answered the SYN".to_owned(),
         OpenKind::Rejected => "not at all: an ICMP error answered the SYN".to_owned(),
+        OpenKind::Unanswered if let Some(end) = capture_end(verdict, verdict.end) => {
+            let syn = if open.syn_count <= 1 { "the SYN" } else { "the last SYN" };
+            format!("not within the capture: it ends {end} {syn}")
+        }
         OpenKind::Unanswered if open.syn_count <= 1 => "not at all: nobody answered the SYN".to_owned(),
         OpenKind::Unanswered => format!("not at all: nobody answered any of the {} SYNs", open.syn_count),
+        OpenKind::HalfOpen if let Some(end) = capture_end(verdict, verdict.end) => {
+            format!("only half within the capture: it ends {end} the SYN-ACK")
+        }
         OpenKind::HalfOpen => "only half: the SYN-ACK was never acknowledged".to_owned(),
         OpenKind::Aborted => "not at all: reset before the handshake was complete".to_owned(),
         OpenKind::Midstream if verdict.is_sampled_alone => "not known from sampled headers".to_owned(),
@@ -145,11 +153,18 @@ fn closed(verdict: &Verdict) -> String {
             Some(reset) if verdict.gist().is_reset_in_vain => {
                 format!("by a reset from the {}, which the {} did not take", reset.from, !reset.from)
             }
-            Some(reset) => format!("by a reset from the {}", reset.from),
+            Some(reset) => match fin_before(verdict, reset) {
+                Some(side) if side == reset.from => format!("by the {side} first, which then reset"),
+                Some(side) => format!("by the {side} first, then by a reset from the {}", reset.from),
+                None => format!("by a reset from the {}", reset.from),
+            },
             None => "by a reset".to_owned(),
         },
         CloseKind::TimedOut => timed_out(verdict),
         CloseKind::None => match verdict.open.kind {
+            OpenKind::Unanswered if capture_end(verdict, verdict.end).is_some() => {
+                "never opened within the capture".to_owned()
+            }
             OpenKind::Refused | OpenKind::Rejected | OpenKind::Unanswered => "never opened".to_owned(),
             OpenKind::HalfOpen => "never fully opened".to_owned(),
             _ if verdict.is_sampled_alone => "not known from sampled headers".to_owned(),
@@ -158,6 +173,7 @@ fn closed(verdict: &Verdict) -> String {
             _ if verdict.gist().is_replaced => {
                 "out of sight: the same addresses and ports opened the next one".to_owned()
             }
+            _ if verdict.gist().is_unopened => "never opened within the capture".to_owned(),
             _ => "not within the capture: still open at its end".to_owned(),
         },
         CloseKind::Refused => "never opened".to_owned(),
@@ -168,9 +184,28 @@ fn closed(verdict: &Verdict) -> String {
     format!("{way}{idle}{}", frame_list(" (frame", &close.frames))
 }
 
-/// The end got beyond opening.
-fn has_opened(verdict: &Verdict, side: Side) -> bool {
-    !verdict.endpoints[side].states.iter().all(|step| step.state == State::SynSent)
+/// Who had sent its FIN before the reset that ended the connection, if one of them had.
+fn fin_before(verdict: &Verdict, reset: &Reset) -> Option<Side> {
+    let fin = |side: Side| {
+        let fin = verdict.endpoints[side].states.iter().find(|step| step.state == State::FinWait1)?;
+        fin.frame.filter(|&frame| frame < reset.frame)
+    };
+    Side::BOTH.into_iter().filter(|&side| fin(side).is_some()).min_by_key(|&side| fin(side))
+}
+
+/// An answer is given this time at least before its absence means anything, ns.
+const ANSWER_NS_MIN: i64 = 200_000_000;
+
+/// `with`, or `5.0 ms after`: the capture ends so soon after what was captured at `last` that an answer to it may have been on its
+/// way. None where it goes on for longer, or something else ended the connection.
+fn capture_end(verdict: &Verdict, last: Timestamp) -> Option<String> {
+    let is_open = verdict.close.kind == CloseKind::None && !is_evicted(verdict) && !verdict.gist().is_replaced;
+    let quiet = verdict.horizon.filter(|_| is_open)?.since(last);
+    match quiet {
+        ..=0 => Some("with".to_owned()),
+        _ if quiet < verdict.open.rtt_ns.unwrap_or(0).max(ANSWER_NS_MIN) => Some(format!("{} after", duration(quiet))),
+        _ => None,
+    }
 }
 
 /// Nobody answered any more. That who waits gave up shows only in a capture that goes on for long enough.
@@ -194,7 +229,7 @@ const FAREWELL_OCTETS_MAX: u32 = 64;
 /// Whether the client's last payload had an answer.
 fn request(verdict: &Verdict) -> Option<String> {
     let (client, server) = (&verdict.endpoints.client, &verdict.endpoints.server);
-    if client.frames == 0 || server.frames == 0 {
+    if client.frames == 0 || server.frames == 0 || verdict.gist().is_unopened {
         return None;
     }
     match (client.last_payload, server.last_payload) {
@@ -203,17 +238,28 @@ fn request(verdict: &Verdict) -> Option<String> {
             said.frame, asked.frame
         )),
         (Some(asked), Some(said)) if said.frame > asked.frame => Some(format!(
-            "answered: the server spoke last (frame {}), {} after the client (frame {})",
+            "answered: the client's last payload is in frame {}, the server's in frame {}{}",
+            asked.frame,
             said.frame,
-            duration(said.time.since(asked.time)),
-            asked.frame
+            match said.time.since(asked.time) {
+                ns @ 0.. => format!(", {} later", duration(ns)),
+                // The capture's clock was set back.
+                _ => String::new(),
+            }
         )),
         (Some(asked), said) => {
             let taken = if asked.is_acknowledged { "acknowledged" } else { "not acknowledged" };
             let last = format!("frame {}, {}, {taken}", asked.frame, octets(asked.octets.into()));
+            let end = capture_end(verdict, asked.time);
             let is_short = asked.octets <= FAREWELL_OCTETS_MAX;
             Some(match (said, own_close(verdict)) {
-                (None, _) => format!("none was answered: only the client sent payload, last in {last}"),
+                (None, _) if server.missing_bytes > 0 => {
+                    format!("last in {last}; what the server said was not captured")
+                }
+                (None, _) => match &end {
+                    Some(end) => format!("not answered within the capture: it ends {end} the client's last ({last})"),
+                    None => format!("none was answered: only the client sent payload, last in {last}"),
+                },
                 (Some(_), Some(_)) if is_short => {
                     format!("the client spoke last ({last}) and closed: a farewell, if it wanted no answer")
                 }
@@ -242,12 +288,20 @@ fn request(verdict: &Verdict) -> Option<String> {
                             "not answered: the client spoke last ({last}), and the server closed {} later",
                             duration(fin.time.since(asked.time).max(0))
                         ),
-                        None => format!(
-                            "not answered: the client spoke last ({last}), and the server sent no payload after it"
-                        ),
+                        None => match end {
+                            Some(end) => {
+                                format!("not answered within the capture: it ends {end} the client's last ({last})")
+                            }
+                            None => format!(
+                                "not answered: the client spoke last ({last}), and the server sent no payload after it"
+                            ),
+                        },
                     }
                 }
             })
+        }
+        (None, Some(said)) if verdict.open.kind == OpenKind::Midstream || client.missing_bytes > 0 => {
+            Some(format!("not captured: in the capture only the server sends payload, last in frame {}", said.frame))
         }
         (None, Some(said)) => Some(format!("none: only the server sent payload, last in frame {}", said.frame)),
         (None, None) => None,
@@ -352,7 +406,8 @@ fn data(verdict: &Verdict) -> String {
     let mut parts = Vec::new();
     let is_smooth = |side: Side| {
         let view = &verdict.endpoints[side];
-        view.frames > 0 && view.retransmitted_bytes == 0 && view.missing_bytes == 0
+        let is_whole = view.missing_bytes == 0 && view.unfilled_bytes == 0;
+        view.frames > 0 && view.retransmitted_bytes == 0 && is_whole
     };
     for side in Side::BOTH {
         let view = &verdict.endpoints[side];
@@ -366,6 +421,15 @@ fn data(verdict: &Verdict) -> String {
             bytes => format!(" ({} of it again)", octets(bytes)),
         };
         parts.push(format!("the {side} sent {}{again}", octets(view.payload_bytes)));
+    }
+    for side in Side::BOTH {
+        let unfilled = verdict.endpoints[side].unfilled_bytes;
+        if unfilled > 0 {
+            let octets = octets(unfilled);
+            parts.push(format!(
+                "{octets} of the {side} before its last are neither in the capture nor acknowledged in it"
+            ));
+        }
     }
     let (client, server) = verdict
         .resets
@@ -381,7 +445,8 @@ fn data(verdict: &Verdict) -> String {
             parts.push(format!("{} of the {side} were not acknowledged when the reset came{fate}", octets(lost)));
         }
     }
-    if Side::BOTH.into_iter().all(is_smooth) && client == 0 && server == 0 {
+    let is_whole = client == 0 && server == 0 && !verdict.gist().is_unopened;
+    if Side::BOTH.into_iter().all(is_smooth) && is_whole {
         // Of a segment that was lost before the tap only the repetition was captured: no octet came twice.
         let fills_a_hole = verdict.findings.iter().any(|finding| finding.name == "retransmission");
         let smooth = match fills_a_hole {

@@ -1,5 +1,6 @@
 //! Small traces, each with the verdict that its packets decide: one case, one rule.
 
+mod answers;
 mod between;
 mod crossed;
 mod half_closed;

@@ -100,6 +100,7 @@ impl Tally {
             (_, CloseKind::TimedOut) => self.timed_out += 1,
             (_, CloseKind::None) if gist.is_sampled_alone => self.sampled += 1,
             (_, CloseKind::None) if gist.is_replaced => self.replaced += 1,
+            (_, CloseKind::None) if gist.is_unopened => self.half_open += 1,
             (_, CloseKind::None) => self.open += 1,
         }
     }

@@ -278,3 +278,55 @@ fn a_short_wait_for_the_second_close_is_a_guess() {
         assert_eq!((stuck.confidence, is_hedged), (confidence, confidence == Confidence::Low), "{length}");
     }
 }
+
+#[test]
+fn a_syn_that_waited_long_was_answered() {
+    says("client > SYN\n+100 server > SYN ACK", "idle", "answered the SYN");
+    says(&format!("{OPENED}client > data 10\n+100 server > ACK"), "idle", "sent an acknowledgment");
+}
+
+#[test]
+fn one_frame_lacks_its_payload_and_two_lack_theirs() {
+    let cut = |again: &str| format!("{OPENED}client > data 1000 payload-cut\nserver > ACK\n{again}");
+    says(&cut(""), "snaplen-cut", "1 of 5 frames is in the capture without all of its payload");
+    says(
+        &cut("client > data 1000 payload-cut\n"),
+        "snaplen-cut",
+        "2 of 6 frames are in the capture without all of their payload",
+    );
+}
+
+#[test]
+fn how_long_before_the_reset_is_what_the_capture_shows() {
+    let abort = |pause: &str| format!("{OPENED}client > data 10\nserver > data 10\n{pause} client > RST ACK");
+    says(&abort("+25ms"), "reset-unread-data", "25.0 ms before it, 20.0 ms of which is the way to that end and back");
+    says(&abort("+15ms"), "reset-linger-zero", "15.0 ms before it, no more than the way to that end and back takes");
+}
+
+#[test]
+fn programs_on_linux_say_nothing_of_windows() {
+    let trace = |options: &str| {
+        format!(
+            "client ttl 128\nclient > SYN {options}\n+20ms server > SYN ACK\n+20ms client > ACK\nclient > data 10\n\
+             server > data 10\n+10 client > RST ACK"
+        )
+    };
+    let windows = trace("<mss 1460, wscale 8, sackOK>");
+    let reset = told(&windows).resets.remove(0);
+    assert!(reset.evidence.contains("on windows") && !reset.evidence.contains("Linux"), "{}", reset.evidence);
+}
+
+#[test]
+fn of_many_frames_before_their_time_only_some_are_named() {
+    let back: String = (0..20).map(|_| "+1 client > data 10\n-500ms client > data 10\n").collect();
+    says(
+        &format!("{OPENED}{back}"),
+        "clock-stepped-back",
+        "20 frames are dated before an earlier one, of which some are named",
+    );
+    says(
+        &format!("{OPENED}client > data 10\n-500ms client > data 10"),
+        "clock-stepped-back",
+        "1 frame is dated before an earlier one:",
+    );
+}

@@ -1,0 +1,137 @@
+//! What the text says first of a connection: no more than the capture shows.
+
+use lastack::analysis::{Analysis, Options};
+use lastack::finding::Finding;
+use lastack::report::{Canvas, CaptureRecord, Palette, Rows, Text};
+use lastack::segment::Item;
+use lastack::source::script::parse;
+
+use crate::told::tell_items;
+
+const OPENED: &str = "client > SYN\n+20ms server > SYN ACK\n+20ms client > ACK\n";
+
+/// The whole report on `trace`, its lines joined.
+fn told(trace: &str) -> String {
+    let mut out = Vec::new();
+    let mut text = Text::new(&mut out, Canvas::new(200, Palette::Plain, jiff::tz::TimeZone::UTC), Rows::Few, None);
+    let mut analysis = Analysis::new(&Options::default(), &mut text);
+    analysis.begin(&CaptureRecord::default()).expect("a sink in memory");
+    for item in parse(trace).expect("a readable trace") {
+        analysis.advance(item.time()).expect("a sink in memory");
+        match item {
+            Item::Segment(segment) => analysis.segment(&segment),
+            Item::IcmpError(error) => analysis.icmp_error(&error),
+        }
+        .expect("a sink in memory");
+    }
+    analysis.finish(false).expect("a sink in memory");
+    drop(text);
+    let out = String::from_utf8(out).expect("text is UTF-8");
+    out.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn says(trace: &str, words: &str) {
+    let text = told(trace);
+    assert!(text.contains(words), "{words}\nnot in\n{text}");
+}
+
+fn says_not(trace: &str, words: &str) {
+    let text = told(trace);
+    assert!(!text.contains(words), "{words}\nin\n{text}");
+}
+
+#[test]
+fn a_hole_that_nobody_filled_is_something_missing() {
+    let trace =
+        |second: &str| format!("{OPENED}client > data 1:101\n+20ms server > ACK ack 101\nclient > data {second}");
+    says(&trace("101:201"), "nothing was sent again, nothing is missing");
+    let holed = trace("1101:1201");
+    says(&holed, "1.0 kB of the client before its last are neither in the capture nor acknowledged in it");
+    says_not(&holed, "nothing is missing");
+    // What the first acknowledgment is short of was sent before the capture or is missing in it.
+    says_not("client > data 25 seq 1 ack 1\nserver > data 111 seq 14 ack 26", "nothing is missing");
+}
+
+#[test]
+fn what_the_capture_was_too_short_to_show_did_not_fail() {
+    says(
+        "client > SYN",
+        "opened not within the capture: it ends with the SYN (frame 1) closed never opened within the capture",
+    );
+    let other = |ms: u32| format!("client > SYN\nb.client 10.0.0.9:4\n+{ms}ms b.client > SYN\n");
+    says(&other(50), "opened not within the capture: it ends 50.0 ms after the SYN");
+    says(&other(600), "opened not at all: nobody answered the SYN");
+    says("client > SYN\n+20ms server > SYN ACK", "only half within the capture: it ends with the SYN-ACK");
+    let asked = format!("{OPENED}client > data 300\n");
+    says(&asked, "request not answered within the capture: it ends with the client's last (frame 4");
+    let quiet = |ms: u32| format!("{asked}b.client 10.0.0.9:4\n+{ms}ms b.client > SYN\n");
+    says(&quiet(50), "not answered within the capture: it ends 50.0 ms after the client's last (frame 4");
+    says(&quiet(250), "none was answered: only the client sent payload");
+    let spoken = format!("{OPENED}server > data 30\nclient > ACK\nclient > data 300\n");
+    says(&spoken, "not answered within the capture: it ends with the client's last (frame 6");
+}
+
+#[test]
+fn two_syns_of_which_neither_was_taken_opened_nothing() {
+    let trace = "client > SYN data 9\nserver > SYN data 20\nclient > PSH ACK data 9 seq 0 ack 0";
+    says(trace, "closed never opened within the capture");
+    says(trace, "1 connection: with an unfinished handshake.");
+    for words in ["answered", "nothing was sent again", "ended-early"] {
+        says_not(trace, words);
+    }
+}
+
+#[test]
+fn who_had_closed_before_the_reset_is_said() {
+    let fin = format!("{OPENED}client > data 100\nserver > data 100\nclient > FIN ACK\nserver > ACK\n");
+    says(
+        &format!("{fin}server > RST ACK"),
+        "closed by the client first, then by a reset from the server (frames 6, 8)",
+    );
+    says(&format!("{OPENED}client > data 100\nserver > RST ACK"), "closed by a reset from the server (frame 5)");
+}
+
+#[test]
+fn what_was_said_before_the_capture_is_not_said_to_be_nothing() {
+    says(
+        "server > data 259 seq 1 ack 1\nclient > ACK seq 1 ack 260",
+        "request not captured: in the capture only the server",
+    );
+    says(&format!("{OPENED}server > data 20\nclient > ACK"), "request none: only the server sent payload");
+}
+
+#[test]
+fn the_last_words_are_no_request_and_its_answer() {
+    let trace =
+        format!("{OPENED}client > data 100\n+5ms server > data 100\nclient > ACK\n+10 server > data 10\nclient > ACK");
+    says(&trace, "answered: the client's last payload is in frame 4, the server's in frame 7, 10.0 s later");
+}
+
+#[test]
+fn an_opening_of_which_one_direction_was_captured_names_what_shows_it() {
+    says("client > SYN\n+20ms client > ACK ack 1", "by the three-way handshake (frames 1, 2)");
+}
+
+#[test]
+fn a_clock_that_was_set_back_tells_nothing_of_silence() {
+    let day = "client > SYN\n+1ms server > SYN ACK\n+1ms client > ACK\n\
+               b.client 10.0.0.9:4\n+86400s b.client > ACK seq 1 ack 1\n\
+               -86400s client > data 10\n+1ms server > ACK";
+    let told = tell_items(&parse(day).expect("a readable trace"));
+    let early = |finding: &&Finding| finding.name == "ended-early";
+    let found = told.verdicts.iter().flat_map(|verdict| verdict.findings.iter().find(early));
+    let words: Vec<&str> = found.map(|finding| finding.message.split(',').next().unwrap_or_default()).collect();
+    assert_eq!(
+        words,
+        [
+            "the capture ends with its last segment",
+            "the capture ends an unknown time (its clock was set back) after its last segment"
+        ]
+    );
+    says(day, "1 frame is dated 24 h 00 min before the one before it");
+    says(day, "of TCP from 1970-01-01 00:00:00.000000 UTC, by a clock that was set back");
+    says_not(day, "so this may be an excerpt");
+    // A handshake over the step takes no time that is known.
+    let step = "client > SYN\n-100s server > SYN ACK\n+1ms client > ACK";
+    says(step, "by the three-way handshake (frames 1, 2, 3)");
+}
