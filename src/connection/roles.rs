@@ -22,6 +22,9 @@ const RESERVED_SERVICE_PORTS: [u16; 26] = [
 /// The control bits that say whether a segment opens.
 const OPENING: Flags = Flags::SYN.union(Flags::ACK).union(Flags::RST);
 
+/// An FTP server opens connections from there (RFC 959, section 5.2).
+const FTP_DATA: u16 = 20;
+
 impl Connection {
     /// `opening`, the SYN or SYN-ACK of the next incarnation, tells who opens these four numbers: a client takes its port
     /// again, and a server stays at its own. Where the roles were a guess, and another one, the ends change places. True if
@@ -62,6 +65,7 @@ pub(super) fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
 fn likeness(port: u16) -> (u8, u16) {
     match port {
         512..1024 if RESERVED_SERVICE_PORTS.binary_search(&port).is_err() => (2, port),
+        FTP_DATA => (4, port),
         0..1024 => (0, port),
         _ if SERVICE_PORTS.binary_search(&port).is_ok() => (1, port),
         _ => (3, port),
@@ -136,7 +140,8 @@ mod tests {
             let trace = segments(&format!("{ends}client > data 100 seq 1 ack 1")).expect("a trace");
             roles(&trace[0]).1.port
         };
-        for (client, server, told) in [(1_023, 2_049, 2_049), (1_023, 514, 514), (700, 40_000, 700), (8_080, 993, 993)]
+        for (client, server, told) in
+            [(20, 50_000, 50_000), (1_023, 2_049, 2_049), (1_023, 514, 514), (700, 40_000, 700), (8_080, 993, 993)]
         {
             assert_eq!(server_of(&format!("client 10.0.0.1:{client}\nserver 10.0.0.2:{server}\n")), told);
             assert_eq!(server_of(&format!("client 10.0.0.1:{server}\nserver 10.0.0.2:{client}\n")), told);
