@@ -66,10 +66,14 @@ impl Connection {
 
     /// Every captured segment carries payload, and both sides sent some: a filter for what the applications said has left
     /// the acknowledgments out, and silence says nothing.
-    pub fn shows_payload_alone(&self) -> bool {
-        let carries = |half: &Half| half.fin.is_none() || half.last_data.is_some_and(|data| data.is_fin());
-        self.completeness | FIN == DATA | FIN
-            && Side::BOTH.iter().all(|&side| self.halves[side].frames > 0 && carries(&self.halves[side]))
+    pub(super) fn shows_payload_alone(&self) -> bool {
+        self.has_payload_throughout() && Side::BOTH.iter().all(|&side| self.halves[side].frames > 0)
+    }
+
+    /// Every captured segment carries payload, as far as FINs are remembered.
+    pub fn has_payload_throughout(&self) -> bool {
+        let carries = |half: &Half| half.fins == 0 || half.last_data.is_some_and(|data| data.is_fin());
+        self.completeness | FIN == DATA | FIN && Side::BOTH.iter().all(|&side| carries(&self.halves[side]))
     }
 
     /// A FIN or RST counts in the completeness, so the next SYN opens a new stream.

@@ -71,7 +71,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             Confidence::Low,
             "no SYN and no SYN-ACK, nor does any segment acknowledge, as all of an open connection do: a probe, perhaps",
         )
-    } else if connection.shows_payload_alone() {
+    } else if connection.has_payload_throughout() {
         (
             Confidence::Low,
             "no SYN and no SYN-ACK, nor any segment without payload: they may have been left out of the capture",
