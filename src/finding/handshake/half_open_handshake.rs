@@ -72,6 +72,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     };
     let end = fmt::from_fn(|f| {
         let Some(retries) = &retries else {
+            if case.connection.successor.is_some() {
+                let quiet = duration(quiet);
+                return write!(f, "; {quiet} later another connection began on the same addresses and ports");
+            }
             return match quiet {
                 0 => f.write_str("; the capture ends with it"),
                 ..=REPEATED_NS => write!(f, "; the capture ends {} later", duration(quiet)),

@@ -107,7 +107,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         } else if stopped {
             stopped_waiting(quiet).fmt(f)
         } else {
-            broke_off(quiet, last_one, case.connection.evicted).fmt(f)
+            let end = End::of(case.connection.evicted, case.connection.successor.is_some());
+            broke_off(quiet, last_one, end).fmt(f)
         }
     });
     let which = fmt::from_fn(|f| if syns == 1 { f.write_str("the SYN") } else { write!(f, "any of the {syns} SYNs") });
@@ -125,18 +126,42 @@ fn stopped_waiting(quiet: i64) -> impl Display {
     })
 }
 
-/// The capture ended too soon to say more, or the connection was let go.
-fn broke_off(quiet: i64, last_one: &str, is_evicted: bool) -> impl Display {
-    fmt::from_fn(move |f| match quiet {
-        _ if is_evicted => {
+/// Why no more of a connection is known.
+#[derive(Clone, Copy)]
+enum End {
+    /// The capture ended.
+    Capture,
+    /// The connection was let go.
+    Evicted,
+    /// The next one took its addresses and ports.
+    Replaced,
+}
+
+impl End {
+    fn of(is_evicted: bool, is_replaced: bool) -> Self {
+        match (is_evicted, is_replaced) {
+            (true, _) => Self::Evicted,
+            (false, true) => Self::Replaced,
+            (false, false) => Self::Capture,
+        }
+    }
+}
+
+/// Too soon for more to be said, `end` came.
+fn broke_off(quiet: i64, last_one: &str, end: End) -> impl Display {
+    fmt::from_fn(move |f| match (end, quiet) {
+        (End::Evicted, _) => {
             let quiet = duration(quiet);
             write!(
                 f,
                 "{quiet} after {last_one} the connection had to make room for others, and was followed no further"
             )
         }
-        0 => write!(f, "the capture ended with {last_one}"),
-        _ => write!(f, "the capture ended {} after {last_one}", duration(quiet)),
+        (End::Replaced, _) => {
+            write!(f, "{} after {last_one} another connection began on the same addresses and ports", duration(quiet))
+        }
+        (End::Capture, 0) => write!(f, "the capture ended with {last_one}"),
+        (End::Capture, _) => write!(f, "the capture ended {} after {last_one}", duration(quiet)),
     })
 }
 
@@ -147,7 +172,7 @@ pub(in crate::finding) fn alone(orderly: &Orderly, found: &mut Found) {
     let (confidence, severity) = weigh(has_stopped, false);
     let end = fmt::from_fn(|f| match has_stopped {
         true => stopped_waiting(quiet).fmt(f),
-        false => broke_off(quiet, "it", orderly.evicted).fmt(f),
+        false => broke_off(quiet, "it", End::of(orderly.evicted, false)).fmt(f),
     });
     let message = format_args!("nobody answered the SYN from {} to {}; {end}", orderly.client, orderly.server);
     let draft = ENTRY.draft(confidence, orderly.start, [orderly.syn_frame], message);

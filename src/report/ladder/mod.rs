@@ -146,6 +146,7 @@ impl<'a> Rails<'a> {
                     (Some(_), _) => "",
                     // Of what comes without a frame, all but timers is inferred.
                     (None, Basis::Inferred) => "ACK not captured",
+                    (None, _) if self.verdict.gist().is_replaced => "by the next one",
                     (None, _) => "by timer",
                 };
                 let middle = paint.paint(Role::Faint, self.beside(*side, why)).to_string();
