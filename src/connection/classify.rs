@@ -3,6 +3,7 @@
 
 use super::half::Half;
 use super::noted::{Class, Noted};
+use super::profile::Greeting;
 use super::step::Connection;
 use crate::base::{Seq, Side};
 use crate::segment::{Flags, Segment, Timestamps};
@@ -78,7 +79,9 @@ impl Connection {
         let probe = distance == -1
             && segment.payload_len <= 1
             && !segment.flags.intersects(Flags::SYN | Flags::FIN)
-            && own.acked.is_none_or(|acked| acked == own.nxt || peer.window == 0 && segment.payload_len > 0);
+            && own.acked.is_none_or(|acked| acked == own.nxt || peer.window == 0 && segment.payload_len > 0)
+            // What acknowledges less than before was sent before, and only late.
+            && peer.acked.is_none_or(|acked| segment.ack.at_or_after(acked));
         if probe {
             // Its octet is none of the payload.
             class -= Class::FIRST_DATA;
@@ -120,10 +123,17 @@ fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
     let newest = own.last.filter(is_newest).or(own.last_data).filter(|_| segment.seq_end() == own.nxt);
     match newest.map(|newest| (segment.time.since(newest.time), is_written_anew(segment, &newest))) {
         Some((..PROBE_NS_MIN, false)) => Class::COPY,
-        Some((..RTO_NS_MIN, _)) => Class::PROMPT,
+        Some((..RTO_NS_MIN, _)) if may_probe(own, peer, segment) => Class::PROMPT,
         _ if peer.last.is_some_and(|last| is_clocked_by(&last, segment)) => Class::FAST,
         _ => Class::empty(),
     }
+}
+
+/// It may be a probe for a lost tail (RFC 8985, section 7.2): that needs selective acknowledgments, and silence before it.
+fn may_probe(own: &Half, peer: &Half, segment: &Segment) -> bool {
+    let has_sack = [own, peer].into_iter().all(|half| half.greeting.is_none_or(Greeting::has_sack));
+    let is_answer = |last: Noted| is_clocked_by(&last, segment) && segment.time.since(last.time) < PROBE_NS_MIN;
+    has_sack && !peer.last.is_some_and(is_answer)
 }
 
 /// It follows a bare acknowledgment of less at once, as in recovery (RFC 6582, section 3.2): no timer does.

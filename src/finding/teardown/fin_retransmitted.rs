@@ -69,6 +69,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let end = match (half.fin_acked(), awaits_ack) {
             (true, false) => "it was acknowledged",
             (true, true) => "no acknowledgment reached it",
+            (false, _) if case.is_one_sided() => "what its peer answered was not captured",
             (false, _) => "it was never acknowledged",
         };
         let message = format_args!(

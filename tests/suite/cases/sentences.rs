@@ -177,6 +177,7 @@ fn a_beginning_that_a_filter_may_have_left_out_is_a_guess() {
     assert_eq!(begins(&format!("{spoken}client > FIN ACK data 10 ack 201")), Confidence::Low);
     assert_eq!(begins(&format!("{spoken}client > FIN ACK ack 201")), Confidence::High);
     assert_eq!(begins(&format!("{spoken}client > ACK ack 201")), Confidence::High);
+    assert_eq!(begins("client > data 100\nclient > data 100"), Confidence::Low, "one direction");
     says("client > none seq 1 data 10", "began-midstream", "nor does any segment acknowledge");
     says("client > ACK header-bad", "began-midstream", "that a receiver would not drop");
 }
@@ -329,4 +330,39 @@ fn of_many_frames_before_their_time_only_some_are_named() {
         "clock-stepped-back",
         "1 frame is dated before an earlier one:",
     );
+}
+
+#[test]
+fn what_made_a_side_repeat_itself() {
+    let kind = |trace: &str| found(trace, "retransmission").expect("sent again").kind.expect("a kind").to_owned();
+    let opened = |options: &str| {
+        OPENED.replace("SYN\n", &format!("SYN <{options}>\n")).replace("SYN ACK\n", &format!("SYN ACK <{options}>\n"))
+    };
+    let (sack, plain) = (opened("mss 1460, sackOK"), opened("mss 1460"));
+    let probed = "client > data 100\n+101ms client > again\n+20ms server > ACK";
+    assert_eq!(kind(&format!("{sack}{probed}")), "tail-loss-probe");
+    assert_eq!(kind(&format!("{plain}{probed}")), "timeout");
+    // The answer to what the timer sent moves the rest.
+    let recovered = "client > data 1:101\nclient > data 101:201\n+50ms client > data 1:101 <TS val 9 ecr 0>\n+20ms server > ACK ack 101\n\
+                     +100us client > data 101:201\n+20ms server > ACK ack 201";
+    let last = found(&format!("{sack}{recovered}"), "retransmission").expect("sent again");
+    assert!(last.message.contains("1 fast"), "{}", last.message);
+    // The newest segment, too, may have been acknowledged before.
+    assert_eq!(kind(&format!("{sack}client > data 100\n+20ms server > ACK\n+300ms client > again")), "spurious");
+}
+
+#[test]
+fn what_ends_when_its_ports_are_taken_is_not_said_to_end_with_the_capture() {
+    let next = "+100ms client > SYN seq 900000000\n+5 server > SYN ACK\n";
+    says(&format!("client > SYN\n{next}"), "syn-unanswered", "100 ms after it another connection began on the same");
+    let half = format!("client > SYN\nserver > SYN ACK\n{next}");
+    says(&half, "half-open-handshake", "100 ms later another connection began on the same");
+}
+
+#[test]
+fn an_acknowledgment_from_before_the_close_is_no_probe() {
+    let closed = format!("{OPENED}client > FIN ACK\n+20ms server > data 100\nserver > FIN ACK\n+20ms client > ACK\n");
+    let probes = |trace: &str| told(trace).findings.iter().any(|finding| finding.name == "keepalive");
+    assert!(!probes(&format!("{closed}+70ms client > ACK seq 1 ack 51")));
+    assert!(probes(&format!("{OPENED}+60 client > ACK seq 0\n+20ms server > ACK")));
 }
