@@ -49,47 +49,72 @@ pub(super) struct Member {
 /// A buffer that is enough to see a capture's first frame.
 const SURVEY_BUFFER_BYTES: usize = 64 << 10;
 
-/// The captures that `inputs` stand for, in the order of reading.
+/// What the user named.
+pub(super) struct Gathered {
+    /// The captures in the order of reading, one at least.
+    pub(super) members: Vec<Member>,
+    /// What of it cannot be read, beside these.
+    pub(super) failures: Vec<SourceError>,
+}
+
+/// The captures that `inputs` stand for.
+///
+/// # Errors
+/// Nothing of them can be read.
 pub(super) fn gather(
     inputs: Vec<Input>,
     options: &Options,
     notices: &mut Vec<Notice>,
-) -> Result<Vec<Member>, SourceError> {
-    let mut members = Vec::new();
+) -> Result<Gathered, SourceError> {
+    let (mut members, mut failures) = (Vec::new(), Vec::new());
     for input in inputs {
         match input {
             Input::Stdin => members.push(once("-".to_owned(), Box::new(io::stdin()))),
             Input::Reader(name, reader) => members.push(once(name, reader)),
-            Input::Path(path) => {
-                let name = path.display().to_string();
-                let meta = fs::metadata(&path).map_err(|error| SourceError::Io { file: name.clone(), error })?;
-                if meta.is_dir() {
-                    members.extend(captures_of_directory(&path, options, notices)?);
-                } else if meta.is_file() {
-                    members.push(Member { name, origin: Origin::Path(path), size: Some(meta.len()), first_time: None });
-                } else {
-                    // A pipe or a device with a name: once it is read, it is gone.
-                    let file = File::open(&path).map_err(|error| SourceError::Io { file: name.clone(), error })?;
-                    members.push(once(name, Box::new(file)));
-                }
-            }
+            Input::Path(path) => match members_at(path, options, notices, &mut failures) {
+                Ok(found) => members.extend(found),
+                Err(error) => failures.push(error),
+            },
         }
-    }
-    if members.is_empty() {
-        return Err(SourceError::NoInput);
     }
     // A single file needs no order, and looking at it would read its beginning twice.
     if members.len() > 1 {
-        for member in members.iter_mut().filter(|member| member.first_time.is_none()) {
-            if let Origin::Path(path) = &member.origin {
-                member.first_time =
-                    first_time(path, options).map_err(|fault| fault.at(&member.name, 0, FrameNumber(1)))?;
-            }
-        }
+        members.retain_mut(|member| survey(member, options).map_err(|error| failures.push(error)).is_ok());
         members = without_duplicates(members, notices)?;
         order(&mut members);
     }
-    Ok(members)
+    if members.is_empty() {
+        return Err(failures.into_iter().next().unwrap_or(SourceError::NoInput));
+    }
+    Ok(Gathered { members, failures })
+}
+
+/// What the file or directory at `path` gives.
+fn members_at(
+    path: PathBuf,
+    options: &Options,
+    notices: &mut Vec<Notice>,
+    failures: &mut Vec<SourceError>,
+) -> Result<Vec<Member>, SourceError> {
+    let name = path.display().to_string();
+    let meta = fs::metadata(&path).map_err(|error| SourceError::Io { file: name.clone(), error })?;
+    if meta.is_dir() {
+        return captures_of_directory(&path, options, notices, failures);
+    }
+    if meta.is_file() {
+        return Ok(vec![Member { name, origin: Origin::Path(path), size: Some(meta.len()), first_time: None }]);
+    }
+    // A pipe or a device with a name: once it is read, it is gone.
+    let file = File::open(&path).map_err(|error| SourceError::Io { file: name.clone(), error })?;
+    Ok(vec![once(name, Box::new(file))])
+}
+
+/// Looks at when `member` begins, where that is not known.
+fn survey(member: &mut Member, options: &Options) -> Result<(), SourceError> {
+    if let (Origin::Path(path), None) = (&member.origin, member.first_time) {
+        member.first_time = first_time(path, options).map_err(|fault| fault.at(&member.name, 0, FrameNumber(1)))?;
+    }
+    Ok(())
 }
 
 fn once(name: String, reader: Box<dyn Read + Send>) -> Member {
@@ -101,6 +126,7 @@ fn captures_of_directory(
     directory: &Path,
     options: &Options,
     notices: &mut Vec<Notice>,
+    failures: &mut Vec<SourceError>,
 ) -> Result<Vec<Member>, SourceError> {
     let shown = directory.display().to_string();
     let refused = |error| SourceError::Io { file: shown.clone(), error };
@@ -136,8 +162,11 @@ fn captures_of_directory(
             }
             Err(fault) => {
                 others += 1;
-                let why = fault.at(&name, 0, FrameNumber(1)).to_string();
-                notices.push(Notice::LeftOut { file: name, why });
+                match fault.at(&name, 0, FrameNumber(1)) {
+                    // Nobody knows whether it is a capture.
+                    refused @ SourceError::Io { .. } => failures.push(refused),
+                    other => notices.push(Notice::LeftOut { file: name, why: other.to_string() }),
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use super::capture::{Capture, Format, Run};
 use super::catalog::Catalog;
 use super::compression::Compression;
 use super::error::Fault;
-use super::inputs::{self, Input, Member, Origin};
+use super::inputs::{self, Gathered, Input, Member, Origin};
 use super::{Borrower, Frame, Gap, Interface, LinkType, Names, Notice, Record, Source, SourceError, limits};
 use crate::base::{FrameNumber, Timestamp};
 
@@ -134,11 +134,14 @@ pub struct CaptureSet {
 /// Files of several are ordered by the time of their first frame, and one whose bytes are those of another is left out.
 ///
 /// # Errors
-/// What was named and cannot be opened, or is no capture. Files in a directory that are none are left out with a notice.
+/// What was named cannot be opened, or is no capture; where there are others, that is said when they have been read. Files in a
+/// directory that are none are left out with a notice.
 pub fn open(inputs: Vec<Input>, options: Options) -> Result<CaptureSet, SourceError> {
     let mut notices = Vec::new();
-    let members = inputs::gather(inputs, &options, &mut notices)?;
-    CaptureSet::begin(members, options, notices)
+    let Gathered { members, failures } = inputs::gather(inputs, &options, &mut notices)?;
+    let mut set = CaptureSet::begin(members, options, notices)?;
+    failures.into_iter().for_each(|error| set.keep_failure(error));
+    Ok(set)
 }
 
 impl CaptureSet {
