@@ -21,6 +21,10 @@ pub struct Tally {
     pub connections: u64,
     /// How many have which word, by aspect.
     counts: BTreeMap<Aspect, BTreeMap<String, u64>>,
+    /// Frames that could not be read, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// What else was said of the input, in words.
+    pub notices: Vec<String>,
 }
 
 /// A capture, counted while it is analysed, so that no verdict is kept.
@@ -91,7 +95,12 @@ enum Record {
     Population {
         name: String,
     },
-    Summary {},
+    Summary {
+        #[serde(default)]
+        skipped: BTreeMap<String, u64>,
+        #[serde(default)]
+        notices: Vec<String>,
+    },
     #[serde(other)]
     Other,
 }
@@ -238,7 +247,10 @@ impl Tally {
                     findings.iter().for_each(|finding| named.insert(&finding.name, stream));
                 }
                 Record::Population { name } => tally.add(Aspect::Population, &name),
-                Record::Summary {} => is_whole = true,
+                Record::Summary { skipped, notices } => {
+                    is_whole = true;
+                    (tally.skipped, tally.notices) = (skipped, notices);
+                }
                 Record::Other => {}
             }
         }
@@ -315,7 +327,8 @@ impl Sink for Counting {
         Ok(())
     }
 
-    fn summary(&mut self, _: &Summary) -> io::Result<()> {
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        (self.tally.skipped, self.tally.notices) = (summary.skipped.clone(), summary.notices.clone());
         Ok(())
     }
 }

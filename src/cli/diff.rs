@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 
-use super::Outcome;
 use super::arguments::{AnalysisArguments, Talk};
 use super::input::input_of;
 use super::interrupt::Interrupt;
@@ -13,8 +12,9 @@ use super::output::{Buffering, Output, cannot_write};
 use super::progress::Watch;
 use super::sandbox::{self, Needs};
 use super::terminal::canvas;
+use super::{Outcome, say};
 use crate::check::{Tally, compare};
-use crate::report::{CompareFormat, write_compared};
+use crate::report::{CompareFormat, counted, write_compared};
 
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
@@ -66,6 +66,12 @@ pub fn run(arguments: &DiffArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Interrupted);
     }
     let names = [&arguments.before, &arguments.after].map(|path| path.display().to_string());
+    for (name, tally) in names.iter().zip([&before, &after]) {
+        for (reason, count) in &tally.skipped {
+            say(format_args!("{name}: skipped {}: {reason}", counted(*count, "frame")));
+        }
+        tally.notices.iter().for_each(|notice| say(format_args!("{name}: {notice}")));
+    }
     let compared = compare((&names[0], &before), (&names[1], &after));
     let file = arguments.file.as_deref();
     let mut out = Output::open(file, &inputs, Buffering::Blocks)?;
