@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-use super::arguments::{Format, Order, ReadArguments, Talk, meant_command};
+use super::arguments::{Format, Input, Order, ReadArguments, Talk, meant_command};
 use super::explain::meant;
 use super::input::{Skipped, analyse, conclude, needs, open, reads_stdin, say_unused};
 use super::interrupt::Interrupt;
@@ -43,7 +43,7 @@ pub fn run(arguments: ReadArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let sink: Box<dyn Sink + '_> = match format {
         Format::Text => {
             let rows = if all { Rows::All } else { Rows::Few };
-            Box::new(Text::new(&mut out, canvas(talk, file), rows, Some(again(&input.captures))))
+            Box::new(Text::new(&mut out, canvas(talk, file), rows, once_more(&input)))
         }
         Format::Ndjson => Box::new(Json::lines(&mut out)),
         Format::Json | Format::Csv | Format::Zeek => Box::new(Json::array(&mut out)),
@@ -77,15 +77,26 @@ pub fn refuse_later(format: Format) -> anyhow::Result<()> {
     }
 }
 
+/// What names the same connections once more, as a shell takes it: streams are numbered among the frames that pass the filter.
+/// None where standard input is gone.
+fn once_more(input: &Input) -> Option<String> {
+    let captures = Some(again(&input.captures)).filter(|_| !reads_stdin(input))?;
+    Some(match &input.filter {
+        Some(filter) => format!("-f {} {captures}", quoted(filter)),
+        None => captures,
+    })
+}
+
 /// The captures as a shell takes them, for hints how to see more.
 pub fn again(captures: &[PathBuf]) -> String {
-    let quoted: Vec<String> = captures
-        .iter()
-        .map(|capture| {
-            let name = capture.display().to_string();
-            let is_plain = name.chars().all(|c| c.is_alphanumeric() || "/._-+:@,%=".contains(c));
-            if is_plain { name } else { format!("'{}'", name.replace('\'', r"'\''")) }
-        })
-        .collect();
+    let names = captures.iter().map(|capture| capture.display().to_string());
+    // What looks like an option is a file of the working directory.
+    let quoted: Vec<String> =
+        names.map(|name| quoted(&if name.starts_with('-') { format!("./{name}") } else { name })).collect();
     quoted.join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain = word.chars().all(|c| c.is_alphanumeric() || "/._-+:@,%=".contains(c));
+    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

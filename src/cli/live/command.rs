@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use super::arguments::{CaptureArguments, LiveArguments, LiveFormat, LiveOutput, MetricsArguments, StampType};
 use super::clerk::Clerk;
@@ -59,6 +59,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     }
     let file = arguments.output.file.as_deref();
     let kept = arguments.keep.write.as_deref();
+    ensure!(kept != Some(Path::new("-")), "--write - is no file: what is kept cannot go to standard output; name one");
     let MetricsArguments { metrics: address, metrics_file } = &arguments.metrics;
     let metrics = Metrics::open(*address, metrics_file.as_deref()).context("--metrics")?;
     if let Some(address) = metrics.local_addr().filter(|_| !talk.quiet) {
