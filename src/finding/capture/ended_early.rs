@@ -102,12 +102,28 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     }
     let last = Place { time: connection.end, frame: connection.last_frame };
     let quiet = (!case.life.outlives_clock).then_some(quiet);
-    tell((quiet, closed), last, connection.evicted, found);
+    let end = match (connection.evicted, &connection.successor) {
+        (true, _) => End::Evicted,
+        (false, Some(_)) => End::Replaced,
+        (false, None) => End::Capture,
+    };
+    tell((quiet, closed), last, end, found);
 }
 
-/// `quiet` ns after its last segment the capture ends, or it was `evicted`; none where the clock was set back meanwhile.
-fn tell((quiet, closed): (Option<i64>, Option<Side>), last: Place, evicted: bool, found: &mut Found) {
-    if evicted {
+/// Why no more of a connection is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The capture ends.
+    Capture,
+    /// It had to make room.
+    Evicted,
+    /// The next one took its addresses and ports.
+    Replaced,
+}
+
+/// `quiet` ns after its last segment the `end` comes; none where the clock was set back meanwhile.
+fn tell((quiet, closed): (Option<i64>, Option<Side>), last: Place, end: End, found: &mut Found) {
+    if end == End::Evicted {
         let message = format_args!(
             "{} after its last segment it had to make room for others and was followed no further: its end is not known, and what came later \
              of it is only counted",
@@ -132,7 +148,11 @@ fn tell((quiet, closed): (Option<i64>, Option<Side>), last: Place, evicted: bool
     } else {
         "; in so long a time an application or a keepalive mostly speaks, so this may be an excerpt"
     };
-    let message = format_args!("the capture ends {after} its last segment, and {words}: its end is not known{doubt}");
+    let what = match end {
+        End::Replaced => "another connection began on the same addresses and ports",
+        End::Capture | End::Evicted => "the capture ends",
+    };
+    let message = format_args!("{what} {after} its last segment, and {words}: its end is not known{doubt}");
     ENTRY.draft(confidence, last.time, [last.frame], message).kind(kind).push(found);
 }
 
@@ -153,5 +173,6 @@ pub(in crate::finding) fn of_orderly(orderly: &Orderly, found: &mut Found) {
     }
     let last = Place { time: orderly.end, frame: orderly.last_frame };
     let closed = waiting.map(|(waits, _)| !waits);
-    tell((Some(orderly.horizon.since(orderly.end)), closed), last, orderly.evicted, found);
+    let end = if orderly.evicted { End::Evicted } else { End::Capture };
+    tell((Some(orderly.horizon.since(orderly.end)), closed), last, end, found);
 }

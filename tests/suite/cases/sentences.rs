@@ -357,6 +357,9 @@ fn what_ends_when_its_ports_are_taken_is_not_said_to_end_with_the_capture() {
     says(&format!("client > SYN\n{next}"), "syn-unanswered", "100 ms after it another connection began on the same");
     let half = format!("client > SYN\nserver > SYN ACK\n{next}");
     says(&half, "half-open-handshake", "100 ms later another connection began on the same");
+    let replaced = format!("{OPENED}client > data 10\n+100ms server > SYN ACK seq 900000000 ack 900000000\n");
+    let words = "another connection began on the same addresses and ports 100 ms after its last segment";
+    says(&replaced, "ended-early", words);
 }
 
 #[test]
