@@ -69,7 +69,7 @@ impl Connection {
             return class | Class::WILD;
         }
         let end = segment.seq_end();
-        if own.acked.is_some_and(|acked| end.at_or_before(acked)) && end.before(own.nxt) {
+        if own.acked.is_some_and(|acked| end.at_or_before(acked)) && segment.seq.before(own.nxt) {
             class |= Class::BELOW_ACK;
         }
         if own.fin.is_some_and(|fin| end.after(fin + 1)) {

@@ -81,6 +81,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
                     && note.len > 0
                     && Some(note.seq) != ignored
                     && note.class.intersects(Class::RETRANSMISSION | Class::FILLS_GAP)
+                    // That an answer was lost behind the tap is no silence here.
+                    && !note.class.contains(Class::BELOW_ACK)
             })
             .collect();
         // What is heard in between ends a silence.

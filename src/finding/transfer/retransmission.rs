@@ -125,13 +125,7 @@ impl Kind {
 
     fn of(case: &Case<'_>, note: &Noted) -> Self {
         let class = note.class;
-        let had_it = |other: &Noted| {
-            other.side != note.side
-                && other.frame < note.frame
-                && other.acknowledges()
-                && other.ack.at_or_after(note.end())
-        };
-        if class.contains(Class::BELOW_ACK) || case.notes(had_it).next().is_some() {
+        if class.contains(Class::BELOW_ACK) {
             Self::Spurious
         } else if was_too_large(case, note) {
             Self::PathMtu
