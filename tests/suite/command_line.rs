@@ -263,6 +263,42 @@ fn skipped_frames_are_counted_on_standard_error() {
     assert!(text(&output.stderr).starts_with("lastack: skipped 10 frames: "), "{}", text(&output.stderr));
     let skipped = records(&output.stdout).last().unwrap()["skipped"].as_object().unwrap().clone();
     assert_eq!(skipped.values().filter_map(Value::as_u64).sum::<u64>(), 10);
+
+    // What is missing there is not gone.
+    fs::write(folder.join("two.pcap"), capture_of(TWO)).unwrap();
+    fs::write(folder.join("odd.ndjson"), output.stdout).unwrap();
+    for after in ["odd.pcap", "odd.ndjson"] {
+        let said = run(&folder, &format!("diff two.pcap {after}"));
+        let words = format!("lastack: {after}: skipped 10 frames: ");
+        assert!(text(&said.stderr).contains(&words), "{}", text(&said.stderr));
+    }
+}
+
+#[test]
+fn of_several_captures_those_that_can_be_read_are() {
+    let folder = folder_with_capture("several");
+    fs::write(folder.join("empty.pcap"), b"").unwrap();
+    for named in ["two.pcap empty.pcap", "two.pcap missing.pcap"] {
+        let output = run(&folder, &format!("read {named} --format ndjson"));
+        assert_eq!(output.status.code(), Some(2), "{named}");
+        assert_eq!(records(&output.stdout).len(), 4, "{named}");
+    }
+}
+
+#[test]
+fn hints_name_the_same_connections() {
+    let folder = folder_with_capture("hints");
+    let hint = |line: &str| text(&run(&folder, line).stdout).contains("lastack show two.pcap --stream 0");
+    assert!(hint("two.pcap"));
+    if cfg!(feature = "live") {
+        let filtered = lastack(&folder, &["two.pcap", "-f", "port 40001"]).output().unwrap();
+        assert!(text(&filtered.stdout).contains("lastack show -f 'port 40001' two.pcap --stream 0"));
+    }
+    let stdin = File::open(folder.join("two.pcap")).unwrap();
+    let gone = lastack(&folder, &["-"]).stdin(stdin).output().unwrap();
+    assert!(!text(&gone.stdout).contains("lastack show"), "nobody can read it again");
+    fs::copy(folder.join("two.pcap"), folder.join("-two.pcap")).unwrap();
+    assert!(text(&run(&folder, "-- -two.pcap").stdout).contains("lastack show ./-two.pcap --stream 0"));
 }
 
 #[test]
