@@ -186,9 +186,9 @@ fn reply_to_payload(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     let waited = fin_acked_for(inquiry).filter(|&ns| ns >= inquiry.life.profiles[inquiry.from()].fin_wait_2_ns);
     if let Some(waited) = waited {
         let evidence = format!(
-            "its FIN had been acknowledged {} before {} octets came (frame {}), longer than FIN-WAIT-2 lasts",
+            "its FIN had been acknowledged {} before {} came (frame {}), longer than FIN-WAIT-2 lasts",
             duration(waited),
-            trigger.len,
+            count(u64::from(trigger.len), "octet"),
             trigger.frame
         );
         return Judgement::new(Cause::FinWait2Expired, Confidence::Medium, &[Cause::DataAfterClose], evidence);
@@ -506,8 +506,9 @@ fn active_after_fin(inquiry: &Inquiry<'_>) -> Judgement {
     match data {
         Some(data) if !live => {
             let evidence = format!(
-                "it had sent FIN, and {} octets came afterwards (frame {}), which nobody reads; the reset acknowledges, as stacks other than Linux answer data after close()",
-                data.len, data.frame
+                "it had sent FIN, and {} came afterwards (frame {}), which nobody reads; the reset acknowledges, as stacks other than Linux answer data after close()",
+                count(u64::from(data.len), "octet"),
+                data.frame
             );
             Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::UnreadData, Cause::LingerZero], evidence)
         }

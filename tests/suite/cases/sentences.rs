@@ -225,6 +225,8 @@ fn octets_that_are_acknowledged_after_the_reset_are_not_lost_with_it() {
     let acknowledged = format!("{reset}+5ms server > ACK ack 126");
     let words = "reset the connection: it had sent FIN, and 31 octets came afterwards (frame 8), which nobody reads";
     says(&acknowledged, "reset-data-after-close", words);
+    let acknowledging = format!("{OPENED}client > FIN ACK\n+20ms server > data 1\nclient > RST ACK win 0");
+    says(&acknowledging, "reset-data-after-close", "and 1 octet came afterwards (frame 5)");
 }
 
 #[test]
