@@ -7,10 +7,13 @@ use super::words::RoleBasis;
 use crate::base::{Endpoint, Sides};
 use crate::segment::{Flags, Segment};
 
-/// Ports from 1024 on that servers are commonly found at, in order: SQL Server, Oracle, NFS, Squid, MySQL, RDP, PostgreSQL, AMQP,
-/// VNC, Redis, HTTP and its alternatives, Kafka, Elasticsearch, memcached, MongoDB.
-const SERVICE_PORTS: [u16; 18] =
-    [1433, 1521, 2049, 3128, 3306, 3389, 5432, 5672, 5900, 6379, 8000, 8080, 8443, 8888, 9092, 9200, 11211, 27017];
+/// Ports from 1024 on that servers are commonly found at, in order: SQL Server, Oracle, MQTT, NFS, IEC 60870-5-104, Squid, MySQL,
+/// RDP, OPC UA, SIP, XMPP, PostgreSQL, AMQP, VNC, Redis, Kubernetes, HTTP and its alternatives, Cassandra, Kafka, Elasticsearch,
+/// memcached, DNP3, MongoDB, EtherNet/IP, Db2, ActiveMQ. The highest ones matter most: they lie where clients' ports do.
+const SERVICE_PORTS: [u16; 32] = [
+    1433, 1521, 1883, 2049, 2404, 3128, 3306, 3389, 4840, 5060, 5061, 5222, 5432, 5672, 5900, 6379, 6443, 8000, 8080,
+    8443, 8883, 8888, 9042, 9092, 9200, 11211, 20000, 27017, 44818, 50000, 61613, 61616,
+];
 
 /// Ports from 512 to 1023 that servers are found at, in order (IANA's registry): what is left of these is what a client of root's
 /// takes (`rresvport`: NFS, rsh, rlogin).
@@ -18,6 +21,10 @@ const RESERVED_SERVICE_PORTS: [u16; 26] = [
     512, 513, 514, 515, 543, 544, 548, 554, 563, 587, 593, 631, 636, 646, 691, 749, 853, 860, 873, 902, 989, 990, 992,
     993, 994, 995,
 ];
+
+/// From here on systems hand out ports to clients, and to services that ask for any (Linux; others from 49152 on, RFC 6335,
+/// section 6).
+const EPHEMERAL_MIN: u16 = 32_768;
 
 /// The control bits that say whether a segment opens.
 const OPENING: Flags = Flags::SYN.union(Flags::ACK).union(Flags::RST);
@@ -49,13 +56,20 @@ impl Connection {
 
 /// Who is the client: the sender of a SYN, the receiver of a SYN-ACK, else a guess. A well-known port is a server's
 /// (RFC 6335: below 1024), then a common service's is, then the lower number is, since ephemeral ranges are high; with
-/// equal ports the first speaker is taken for the client. Between 512 and 1023, where no service is known, is either. A SYN
+/// equal ports, or two out of those ranges and payload, the first speaker is taken for the client. Between 512 and 1023, where no service is known, is either. A SYN
 /// with RST opens nothing.
 pub(super) fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
     let (source, destination) = (first.source, first.destination);
     match first.flags & OPENING {
         Flags::SYN => (source, destination, RoleBasis::Syn),
         both if both == Flags::SYN | Flags::ACK => (destination, source, RoleBasis::SynAck),
+        // Between two ports that systems hand out, numbers tell nothing, and who asks speaks first.
+        _ if source.port.min(destination.port) >= EPHEMERAL_MIN
+            && likeness(source.port).0 == likeness(destination.port).0
+            && first.payload_len > 0 =>
+        {
+            (source, destination, RoleBasis::Guess)
+        }
         _ if likeness(source.port) < likeness(destination.port) => (destination, source, RoleBasis::Guess),
         _ => (source, destination, RoleBasis::Guess),
     }
@@ -117,11 +131,11 @@ mod tests {
 
     #[test]
     fn a_later_syn_corrects_the_guess_as_if_it_had_been_right() {
-        let (mut wrong, syn) = taken("10.0.0.1:40000", "10.0.0.2:50051");
+        let (mut wrong, syn) = taken("10.0.0.1:20000", "10.0.0.2:50051");
         assert_eq!((wrong.role_basis, wrong.client.port), (RoleBasis::Guess, 50_051), "ports mislead");
         assert!(wrong.learn_roles(&syn));
         let (right, _) = taken("10.0.0.1:60000", "10.0.0.2:50051");
-        assert_eq!((wrong.client.port, right.client.port), (40_000, 60_000));
+        assert_eq!((wrong.client.port, right.client.port), (20_000, 60_000));
         assert_eq!(wrong.history, right.history);
         assert_eq!(wrong.completeness, right.completeness);
         let lives = [&wrong, &right].map(|one| Lifecycle::of(one, Timestamp(1 << 40), Profile::LINUX));
@@ -140,9 +154,14 @@ mod tests {
             let trace = segments(&format!("{ends}client > data 100 seq 1 ack 1")).expect("a trace");
             roles(&trace[0]).1.port
         };
-        for (client, server, told) in
-            [(20, 50_000, 50_000), (1_023, 2_049, 2_049), (1_023, 514, 514), (700, 40_000, 700), (8_080, 993, 993)]
-        {
+        for (client, server, told) in [
+            (20, 50_000, 50_000),
+            (1_023, 2_049, 2_049),
+            (1_023, 514, 514),
+            (700, 40_000, 700),
+            (8_080, 993, 993),
+            (40_000, 44_818, 44_818),
+        ] {
             assert_eq!(server_of(&format!("client 10.0.0.1:{client}\nserver 10.0.0.2:{server}\n")), told);
             assert_eq!(server_of(&format!("client 10.0.0.1:{server}\nserver 10.0.0.2:{client}\n")), told);
         }
