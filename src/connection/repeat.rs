@@ -1,6 +1,7 @@
 //! Frames that were captured more than once, and input that stands twice in the input.
 
 use super::Connection;
+use super::noted::Noted;
 use crate::base::{Side, Timestamp};
 use crate::segment::{Flags, Segment};
 
@@ -32,7 +33,8 @@ impl Connection {
     fn is_copy(&self, side: Side, segment: &Segment, packet: u32) -> bool {
         // No timer sends a SYN again so soon, and nothing else repeats one that nobody has answered.
         let first_syn = segment.flags & (Flags::SYN | Flags::ACK) == Flags::SYN && self.halves[!side].frames == 0;
-        let marked = segment.ip_id != 0 || segment.options.timestamps.is_some() || first_syn;
+        let counts = segment.ip_id != 0 && !self.repeats_its_id(side, segment);
+        let marked = counts || segment.options.timestamps.is_some() || first_syn;
         let span = if marked { DUPLICATE_MARKED_NS } else { DUPLICATE_NS };
         let half = &self.halves[side];
         let is_same = |&&(digest, time): &&(u32, Timestamp)| digest == packet && segment.time.since(time).abs() <= span;
@@ -49,9 +51,19 @@ impl Connection {
         // Where each of its frames so far came twice, the next one begins the next pair.
         let begins_pair = half.frames - 1 == 2 * u64::from(half.duplicates);
         first.is_some_and(|first| {
-            let says = segment.seq_len() > 0 || marked && (segment.ip_id != 0 || !asked(first));
+            let says = segment.seq_len() > 0 || marked && (counts || !asked(first));
             if answers_each { comes_twice() && !begins_pair } else { says || comes_twice() }
         })
+    }
+
+    /// Another packet of `side` had the id of `segment`: the sender gives all the same.
+    fn repeats_its_id(&self, side: Side, segment: &Segment) -> bool {
+        let is_other = |noted: &Noted| {
+            let is_same = (noted.seq, noted.ack, noted.len) == (segment.seq, segment.ack, segment.payload_len);
+            noted.ip_id == segment.ip_id && !(is_same && noted.flags == segment.flags)
+        };
+        let first = self.journal.all().find(|noted| noted.side == side);
+        first.into_iter().chain(&self.halves[side].last).any(is_other)
     }
 
     /// It is dated among frames already seen and one of them, to the nanosecond, or it says nothing new in a stretch that

@@ -19,7 +19,7 @@ finding! {
     /// # How it is recognised
     ///
     /// Two frames with the same headers but for what forwarding changes (TTL, checksums), within 150 ms when an IP id or timestamp
-    /// tells a retransmission apart, else within 1 ms; or a stretch of the file that stands in it once more, with its old times.
+    /// tells a retransmission apart, else within 1 ms (an id that another packet of its sender has, too, tells nothing); or a stretch of the file that stands in it once more, with its old times.
     ///
     /// ```trace fires
     /// client > SYN
@@ -40,6 +40,17 @@ finding! {
     /// client > data 100
     /// +200ms client > again
     /// server > ACK
+    /// ```
+    ///
+    /// Nor sooner, by a sender that gives all its packets the same id:
+    ///
+    /// ```trace quiet
+    ///      client > SYN id 1
+    ///      server > SYN ACK id 1
+    ///      client > ACK id 1
+    ///      client > data 100 id 1
+    /// +2ms client > again id 1
+    ///      server > ACK id 1
     /// ```
     ///
     /// # What to do
