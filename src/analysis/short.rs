@@ -140,6 +140,8 @@ mod tests {
             let echo = if acks { self.heard[side] } else { 0 };
             segment.options.timestamps = self.has_clock.then_some(Timestamps { value: self.clock[side], echo });
             if flags.contains(Flags::SYN) {
+                // As Linux does, and as others do.
+                segment.ip_id = if acks && self.rng.bool() { 0 } else { self.id };
                 segment.options.mss = self.rng.choice([None, Some(536), Some(1_460)]).flatten();
                 segment.options.sack_permitted = self.rng.bool();
                 segment.options.window_scale = self.rng.bool().then_some(7);

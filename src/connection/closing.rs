@@ -225,6 +225,7 @@ impl Closing {
                     .map(|effect| &hindsight.notes[effect.note])
                     .map(|note| (note.frame, note.side));
                 let first = fins.chain(ending).min_by_key(|(frame, _)| *frame).map(|(_, side)| side);
+                let first = first.filter(|&side| self.fins[side].is_none_or(|fin| hindsight.precedes_peer_fin(&fin)));
                 let first = first.map(|side| self.earlier_at_its_end(hindsight, resets, side).unwrap_or(side));
                 // The FIN of who closed first stands in the stream before.
                 let first = hindsight.closed_in_stream_before().or(first);
@@ -243,6 +244,10 @@ impl Closing {
         };
         let begun = |side: Side| self.fins[side].as_ref().or(aborts(side));
         let (passed, other) = (begun(side)?, begun(!side)?);
+        // From one end of a host to the other there is no road.
+        if hindsight.connection.client.ip == hindsight.connection.server.ip {
+            return None;
+        }
         let rtt_ns = |side: Side| hindsight.arrivals.shortest_rtt_ns(&hindsight.notes, side);
         let half_path = |side: Side| rtt_ns(side).map(|rtt| rtt / 2);
         let sent = |note: &Noted| Some(note.time.since(hindsight.connection.start) - half_path(note.side)?);
@@ -299,7 +304,7 @@ impl Closing {
         let frames: Frames = hindsight
             .notes
             .iter()
-            .filter(|note| self.unanswered.is_none_or(|side| note.side == side))
+            .filter(|note| self.unanswered.is_none_or(|side| note.side == side) && !note.class.contains(Class::WILD))
             .filter(repeated)
             .map(|note| note.frame)
             .collect();
@@ -308,6 +313,13 @@ impl Closing {
 }
 
 impl Hindsight<'_> {
+    /// Nothing says that the peer's FIN had come before `fin`. Of a peer that the capture does not show that takes an acknowledgment
+    /// of more after it: a FIN is the last.
+    fn precedes_peer_fin(&self, fin: &Noted) -> bool {
+        let acks_more = |note: &Noted| note.side == fin.side && note.acknowledges() && note.ack.after(fin.ack);
+        self.connection.halves[!fin.side].frames > 0 || self.after_fin(fin.side).any(acks_more)
+    }
+
     /// The sender of `fin` had everything up to the end of `other`, a FIN of its peer: that acknowledges it, or, where it has no
     /// acknowledgment, one before it did.
     fn sees_end_of(&self, fin: &Noted, other: &Noted) -> bool {

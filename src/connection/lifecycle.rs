@@ -669,6 +669,10 @@ impl<'a> Machine<'a> {
         self.state = state;
         // An arrival is dated by its frame, but never before what the endpoint still did without it.
         let time = self.steps.last().map_or(time, |step| step.time.max(time));
+        // What follows from a state that is assumed is no surer than that; CLOSED follows from any, and open it was in any case.
+        let rests_on = self.steps.last().filter(|step| step.state != State::Established && state != State::Closed);
+        let is_assumed = basis == Basis::Inferred && rests_on.is_some_and(|step| step.basis == Basis::Assumed);
+        let basis = if is_assumed { Basis::Assumed } else { basis };
         self.steps.push(StateStep { state, time, frame, basis });
     }
 

@@ -513,8 +513,8 @@ impl Orderly {
             let is_prompt = pass.course.fin_acked.frame == pass.course.second_fin.frame;
             // It acknowledges payload that came after its FIN, or the peer's FIN later than its own was acknowledged, and not
             // as the mini socket would that Linux keeps of one that was closed, which has id 0.
-            let is_telling = !is_prompt && self.profiles[closer].tells_closed_by_id();
-            let is_full = is_telling && pass.course.first_fin_id != 0 && pass.course.last_id != 0;
+            let (fin_id, last_id) = (pass.course.first_fin_id, pass.course.last_id);
+            let is_full = !is_prompt && self.profiles[closer].tells_open_by_id(fin_id, last_id);
             self.reads_on = !pass.course.is_drained || is_full;
             self.close = if is_prompt { CloseKind::ThreeSegment } else { CloseKind::FourSegment };
             self.fins[answerer] = Some(pass.dated(pass.course.second_fin));
@@ -632,6 +632,9 @@ impl Orderly {
 
     /// Where on its path the capture was taken, if that shows.
     pub fn tap(&self) -> Option<Tap> {
+        if self.client.ip == self.server.ip {
+            return None;
+        }
         Tap::shown_by(self.left_here, Sides { client: self.path_ns(Side::Client), server: self.path_ns(Side::Server) })
     }
 

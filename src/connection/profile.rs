@@ -1,7 +1,7 @@
 //! The stacks that lastack knows: what the packets do not say and a verdict may rest on, and how a SYN tells them apart.
 
 use crate::base::words;
-use crate::segment::{OptionKind, OptionOrder, Segment, TcpOptions};
+use crate::segment::{Flags, OptionKind, OptionOrder, Segment, TcpOptions};
 
 const SECOND_NS: i64 = 1_000_000_000;
 
@@ -158,10 +158,14 @@ impl Profile {
         if self.is_known() { self.time_wait_ns } else { OF_ANY_NS }
     }
 
-    /// What answers with an IPv4 id is no closed socket's remains, for certain.
+    /// What answers with the IPv4 id `answer`, after a FIN with the id `fin`, is no closed socket's remains, for certain: these have
+    /// id 0, before Linux 4.19 one that nothing counts, and a socket's goes on.
     #[inline]
-    pub fn tells_closed_by_id(&self) -> bool {
-        self.keeps_mini_sockets && self.is_known()
+    pub fn tells_open_by_id(&self, fin: u16, answer: u16) -> bool {
+        /// A socket counts its packets one by one; of those that follow its FIN the capture may lack some.
+        const STEP_MAX: u16 = 16;
+        let goes_on = fin != 0 && answer != 0 && (1..=STEP_MAX).contains(&answer.wrapping_sub(fin));
+        self.keeps_mini_sockets && self.is_known() && goes_on
     }
 
     /// Its figures are that stack's for certain, and not only the likeliest.
@@ -185,24 +189,32 @@ pub struct Greeting {
     count: u8,
     /// As captured.
     ttl: u8,
+    /// A SYN-ACK with an IPv4 id, which Linux gives none that it does not let fragment (`ip_build_and_send_pkt`).
+    is_numbered: bool,
 }
 
 impl Greeting {
     pub(super) fn of(segment: &Segment) -> Self {
-        Self::with(&segment.options, segment.ttl)
+        Self::with(&segment.options, segment.ttl).numbered(segment.flags, segment.ip_id)
+    }
+
+    /// The same of a segment with these control bits and this IPv4 id.
+    #[inline]
+    pub(super) fn numbered(self, flags: Flags, ip_id: u16) -> Self {
+        Self { is_numbered: ip_id != 0 && flags.contains(Flags::SYN | Flags::ACK), ..self }
     }
 
     /// That of a segment with the options of `present`, a bit each as [`OptionKind`] counts them, in that order, and this hop limit.
     #[inline]
     pub(super) fn usual(present: u8, ttl: u8) -> Self {
         let (order, count) = OptionOrder::usual(present);
-        Self { order, count, ttl }
+        Self { order, count, ttl, is_numbered: false }
     }
 
     /// That of a segment with these options and this hop limit.
     pub(super) fn with(options: &TcpOptions, ttl: u8) -> Self {
         let (order, count) = options.order_and_count();
-        Self { order, count, ttl }
+        Self { order, count, ttl, is_numbered: false }
     }
 
     /// It permits selective acknowledgments.
@@ -231,7 +243,7 @@ impl Greeting {
         };
         let [linux, windows, macos, freebsd] = &STACKS;
         match (self.ttl, u16::from_be_bytes([self.order, self.count])) {
-            (1..=64, LINUX | LINUX_WITHOUT_CLOCK | LINUX_WITHOUT_SACK) => Some(linux),
+            (1..=64, LINUX | LINUX_WITHOUT_CLOCK | LINUX_WITHOUT_SACK) if !self.is_numbered => Some(linux),
             (1..=64, MACOS) => Some(macos),
             (1..=64, FREEBSD) => Some(freebsd),
             (65..=128, WINDOWS | WINDOWS_WITHOUT_SCALE | FREEBSD) => Some(windows),
@@ -257,7 +269,7 @@ mod tests {
 
     fn greeting(kinds: &[OptionKind], ttl: u8) -> Option<Greeting> {
         let order = kinds.iter().fold(0, |order, &kind| order << 2 | kind as u8);
-        Some(Greeting { order, count: kinds.len() as u8, ttl })
+        Some(Greeting { order, count: kinds.len() as u8, ttl, is_numbered: false })
     }
 
     #[test]
@@ -273,6 +285,25 @@ mod tests {
             let profile = *Profile::default().of(greeting(kinds, ttl));
             assert_eq!((profile.name, profile.basis), (name, ProfileBasis::Fingerprint));
         }
+    }
+
+    #[test]
+    fn linux_gives_its_syn_ack_no_id() {
+        let linux = greeting(&[MaximumSegmentSize, SackPermitted, Timestamps, WindowScale], 64).unwrap();
+        let basis = |flags, id| Profile::default().of(Some(linux.numbered(flags, id))).basis;
+        assert_eq!(basis(Flags::SYN | Flags::ACK, 0), ProfileBasis::Fingerprint);
+        assert_eq!(basis(Flags::SYN | Flags::ACK, 0x229b), ProfileBasis::Assumed);
+        assert_eq!(basis(Flags::SYN, 0x229b), ProfileBasis::Fingerprint);
+    }
+
+    #[test]
+    fn an_answer_of_an_open_socket_counts_on_from_its_fin() {
+        let linux = Profile::LINUX.known(ProfileBasis::Fingerprint);
+        assert!(linux.tells_open_by_id(u16::MAX, 1));
+        for (fin, answer) in [(31_593, 41_244), (31_593, 0), (0, 1), (7, 7)] {
+            assert!(!linux.tells_open_by_id(fin, answer), "{fin}, {answer}");
+        }
+        assert!(!Profile::LINUX.tells_open_by_id(7, 8), "nobody knows that it is Linux");
     }
 
     #[test]

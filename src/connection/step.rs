@@ -16,6 +16,9 @@ use crate::segment::{Flags, IcmpError, Marks, Segment};
 
 /// Resets remembered with the state of things before them; more are only counted.
 const RESETS_MAX: usize = 8;
+/// What is acknowledged within this after a capture began, and was not captured, may have been sent before, ns: few round trips are
+/// longer.
+const UNDER_WAY_NS_MAX: i64 = 1_000_000_000;
 /// ICMP errors remembered.
 const ICMP_MAX: usize = 8;
 /// Segments noted at the start of every connection, whatever they are: the handshake and what follows it.
@@ -340,6 +343,7 @@ impl Connection {
 
     fn step_segment(&mut self, side: Side, segment: &Segment, timing: Class) {
         let was_closing = self.is_closing();
+        self.begin_behind_what_was_under_way(side, segment);
         let class = self.classify(side, segment) | timing;
         // Perhaps behind a FIN.
         let skips_octet = segment.payload_len == 0 && segment.seq.since(self.halves[side].nxt) == 1;
@@ -365,6 +369,22 @@ impl Connection {
             self.journal.control(noted);
         } else {
             self.note(noted, was_closing);
+        }
+    }
+
+    /// Below the first that was captured of `side`, which says that it has heard of nothing captured, lies what it had sent before the
+    /// capture began, if an acknowledgment was captured sooner: that is not missing.
+    fn begin_behind_what_was_under_way(&mut self, side: Side, segment: &Segment) {
+        let is_soon = segment.time.since(self.start) <= UNDER_WAY_NS_MAX;
+        let has_heard = self.halves[!side].start.is_none_or(|start| segment.ack.after(start));
+        if self.halves[side].last.is_some() || self.began_in_capture() || !is_soon || has_heard {
+            return;
+        }
+        let half = &mut self.halves[side];
+        let ahead = segment.seq.since(half.nxt);
+        if half.is_known() && (0..=WILD_DISTANCE.cast_signed()).contains(&ahead) {
+            (half.start, half.nxt, half.unseen) = (Some(segment.seq), segment.seq, (segment.seq, segment.seq));
+            half.missing_bytes = 0;
         }
     }
 

@@ -32,8 +32,12 @@ impl Tap {
     }
 
     /// What tells: frames that only their own host can show (the checksum not yet filled in, or marked as outgoing), else
-    /// the halves of the handshake's round trip. None when neither does.
+    /// the halves of the handshake's round trip. None when neither does, and where one address is at both ends: the tap is beside
+    /// both, whatever one of them leaves to the card.
     pub(super) fn of(connection: &Connection, notes: &[Noted], rtt_ns: Sides<Option<i64>>) -> Option<Self> {
+        if connection.client.ip == connection.server.ip {
+            return None;
+        }
         let left_here = |side: Side| {
             let marks = Marks::CHECKSUM_PARTIAL | Marks::OUTBOUND;
             connection.halves[side].partial_checksums > 0

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::verdict::{Call, Cause, Errno, Family, ImpliedCall};
 use crate::base::{Seq, Side, Sides};
-use crate::connection::{CloseKind, Noted, OpenKind, ResetEffect, Retries, State, is_hard};
+use crate::connection::{CloseKind, Noted, OpenKind, Profile, ResetEffect, Retries, State, is_hard};
 use crate::segment::IcmpError;
 
 /// One application's view.
@@ -123,8 +123,8 @@ fn answers_fin_with_full_socket(case: &Case<'_>, side: Side, fin: &Noted) -> boo
     let answers = |note: &Noted| note.side == side && note.len == 0 && note.acknowledges() && note.ack.after(peer_fin);
     let answer = case.notes(move |note| answers(note) && !note.is_fin()).next();
     let waited = arrivals.fin[side].is_some_and(|arrived| acked.note < arrived.note);
-    let is_telling = case.life.profiles[side].tells_closed_by_id() && fin.ip_id != 0;
-    waited && is_telling && answer.is_some_and(|answer| answer.frame > fin.frame && answer.ip_id != 0)
+    let goes_on = |answer: &Noted| case.life.profiles[side].tells_open_by_id(fin.ip_id, answer.ip_id);
+    waited && answer.is_some_and(|answer| answer.frame > fin.frame && goes_on(answer))
 }
 
 fn errors(case: &Case<'_>, side: Side, view: &mut View) {
@@ -134,9 +134,13 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
             effect.sender == reset.from && effect.accepted && case.life.notes[effect.note].frame >= reset.frame
         };
         let Some(effect) = case.life.resets.iter().find(taken) else { continue };
-        // Linux tcp_reset(): by the state of the socket that is reset.
+        // Linux tcp_reset(): by the state of the socket that is reset. Elsewhere one that had opened is reset in any state (RFC 9293,
+        // section 3.10.7.4, second; BSD's tcp_input(), Winsock).
+        let stack = &case.life.profiles[side];
+        let is_other = stack.is_known() && stack.name != Profile::LINUX.name;
         let errno = match effect.state_of(side) {
             State::SynSent => Errno::ConnRefused,
+            State::CloseWait if is_other => Errno::ConnReset,
             State::CloseWait => Errno::Pipe,
             State::Established | State::FinWait1 | State::FinWait2 => Errno::ConnReset,
             State::SynReceived | State::Closed | State::Listen | State::Closing | State::LastAck | State::TimeWait => {

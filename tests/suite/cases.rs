@@ -6,6 +6,7 @@ mod crossed;
 mod half_closed;
 mod sentences;
 mod sequels;
+mod vantage;
 
 use lastack::analysis::{Analysis, Options};
 use lastack::base::Side;
@@ -587,7 +588,7 @@ fn a_fin_acknowledged_from_beyond_an_unseen_one_crossed_it() {
     let life = |options: &str| {
         format!(
             "client > SYN {options}
-             +20ms server > SYN ACK {options}
+             +20ms server > SYN ACK id 0 {options}
              client > ACK
              +1 client > FIN ACK
              +20ms server > ACK seq 2 ack 2
@@ -767,7 +768,7 @@ fn a_prober_whose_probes_the_tap_missed_may_have_given_up() {
 fn an_acknowledgment_that_reports_no_copy_answers_the_first_that_came() {
     let trace = |sack: &str| {
         format!(
-            "client > SYN <mss 1460, sackOK, wscale 7>\n+20ms server > SYN ACK <mss 1460, sackOK, wscale 7>\n\
+            "client > SYN <mss 1460, sackOK, wscale 7>\n+20ms server > SYN ACK id 0 <mss 1460, sackOK, wscale 7>\n\
              +1us client > ACK\n+1 client > FIN ACK\n+300ms client > FIN ACK seq 1\n+20ms server > ACK seq 2 ack 2{sack}\n\
              +300ms server > FIN ACK seq 1 ack 2\nclient > ACK seq 2 ack 2"
         )

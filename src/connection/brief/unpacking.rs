@@ -227,13 +227,13 @@ impl<'a> Unpacking<'a> {
         let kinds =
             KINDS[usize::from(octets as u8)] | u8::from(syn.timestamps.is_some()) << OptionKind::Timestamps as u8;
         let mss = if has(USUAL_MSS) { Some(MSS_OF_MOST) } else { has(MSS).then_some((octets >> 8) as u16) };
-        (mss, Greeting::usual(kinds, syn.ttl))
+        (mss, Greeting::usual(kinds, syn.ttl).numbered(syn.flags, syn.ip_id))
     }
 
     #[inline(never)]
     fn other_greeting(&self, syn: &Unpacked) -> (Option<u16>, Greeting) {
         let options = self.options(syn);
-        (options.mss, Greeting::with(&options, syn.ttl))
+        (options.mss, Greeting::with(&options, syn.ttl).numbered(syn.flags, syn.ip_id))
     }
 
     /// Goes on to what lies behind the record; false when there is nothing, or it has been there.

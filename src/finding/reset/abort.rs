@@ -80,6 +80,8 @@ pub(super) enum Place {
     Beyond(u64),
     /// So many octets before the next one.
     Before(u64),
+    /// Wherever it stands, it acknowledges so many octets beyond its receiver's FIN, which nobody can have sent.
+    Unsent(u64),
     /// Nothing else of its sender's data was captured.
     Unknown,
 }
@@ -87,6 +89,10 @@ pub(super) enum Place {
 impl Place {
     fn of(inquiry: &Inquiry<'_>) -> Self {
         let (sender, seq) = (inquiry.sender(), inquiry.noted.seq);
+        let beyond_fin = inquiry.receiver().fin.map_or(0, |fin| inquiry.noted.ack.since(fin + 1));
+        if inquiry.noted.flags.contains(Flags::ACK) && beyond_fin > 0 {
+            return Self::Unsent(u64::from(beyond_fin.unsigned_abs()));
+        }
         if !sender.is_known() || inquiry.connection.shows_controls_alone() {
             return Self::Unknown;
         }
@@ -113,6 +119,11 @@ impl Place {
             Self::Before(octets) => write!(
                 f,
                 "it acknowledges as an abort does, though it stands {} before its sender's next number",
+                count(octets, "octet")
+            ),
+            Self::Unsent(octets) => write!(
+                f,
+                "it acknowledges {} beyond its receiver's FIN, which no socket of this connection can have received",
                 count(octets, "octet")
             ),
             Self::Unknown => {
@@ -171,11 +182,15 @@ pub(super) fn judge_by(sight: &Sight<'_>, words: Words) -> Judgement {
             let rivals = judgement.rivals.into_iter().chain([Cause::Injected]).collect();
             Judgement { confidence: Confidence::Low, rivals, ..judgement }
         }
-        Place::Next | Place::Beyond(_) | Place::Unknown => judgement,
+        Place::Next | Place::Beyond(_) | Place::Unsent(_) | Place::Unknown => judgement,
     }
 }
 
 fn judge_shaped(sight: &Sight<'_>, words: Words) -> Judgement {
+    if let Place::Unsent(_) = sight.place {
+        let evidence = words.say(format_args!("{}", sight.place.words()));
+        return Judgement::new(Cause::Unknown, Confidence::Low, &[Cause::Injected], evidence);
+    }
     let shape = fmt::from_fn(|f| {
         match sight.acknowledges {
         true => write!(f, "{}: a live socket was aborted", sight.place.words()),

@@ -61,7 +61,7 @@ fn a_host_that_lost_its_state_answers_in_its_own_time() {
 #[test]
 fn an_application_of_fast_open_may_close_before_the_handshake_is_over() {
     let asked = "client > SYN data 50 <mss 1460, sackOK, TS val 1 ecr 0, wscale 7, fastopen>\n\
-                 server > SYN ACK ack 51 <mss 1460, sackOK, TS val 9 ecr 1, wscale 7>\n";
+                 server > SYN ACK ack 51 id 0 <mss 1460, sackOK, TS val 9 ecr 1, wscale 7>\n";
     let closed = asked.to_owned()
         + "server > data 100\nserver > FIN ACK\n+20ms client > ACK ack 1\nclient > ACK\nclient > FIN ACK\n\
            server > ACK";
