@@ -120,7 +120,8 @@ fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
         }
     }
     let is_newest = |last: &Noted| last.end() == own.nxt && last.end() != last.seq;
-    let newest = own.last.filter(is_newest).or(own.last_data).filter(|_| segment.seq_end() == own.nxt);
+    let newest =
+        own.last.filter(is_newest).or(own.last_data.filter(is_newest)).filter(|_| segment.seq_end() == own.nxt);
     match newest.map(|newest| (segment.time.since(newest.time), is_written_anew(segment, &newest))) {
         Some((..PROBE_NS_MIN, false)) => Class::COPY,
         Some((..RTO_NS_MIN, _)) if may_probe(own, peer, segment) => Class::PROMPT,

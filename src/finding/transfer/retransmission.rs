@@ -1,8 +1,10 @@
 //! `retransmission`: payload was sent again.
 
+use std::fmt;
+
 use crate::base::Side;
 use crate::connection::{Class, Noted};
-use crate::finding::phrase::count;
+use crate::finding::phrase::{count, duration};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -59,12 +61,26 @@ finding! {
     ///        server > ACK
     /// ```
     ///
-    /// Why is not told where all has one and the same time, as in captures that were made by hand:
+    /// Why is not told where all has one and the same time, or lies within less than a timer takes, as in captures that were made by
+    /// hand:
     ///
     /// ```trace fires
     /// +0s client > data 1:101
     /// +0s client > data 101:201
     /// +0s client > data 1:101
+    /// ```
+    ///
+    /// A segment that is sent again behind another one counts, too, when it was the newest of all and long ago:
+    ///
+    /// ```trace fires
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        client > data 1:1001
+    ///        client > data 1001:2001
+    /// +400ms client > data 1:1001
+    /// +1ms   client > data 1001:2001
+    ///        server > ACK ack 2001
     /// ```
     ///
     /// # Not to be confused with
@@ -109,6 +125,9 @@ finding! {
     /// a gap that is filled later that it is before it.
     "retransmission", Transfer, Note, [REPETITION], detect
 }
+
+/// Nobody's retransmission timer is shorter, ns: those of hosts are 30 ms and more, and tuned ones still milliseconds.
+const TIMEOUT_NS_MIN: i64 = 1_000_000;
 
 /// What made a side repeat itself, the costliest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,9 +209,13 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             if kinds.len() as u64 == total { String::new() } else { format!("{} of them remembered: ", kinds.len()) };
         let what = format!("{} sent {} again", case.name(side), count(total, "segment"));
         let frames = notes.iter().map(|note| note.frame);
-        if kinds.contains(&Kind::Timeout) && case.connection.end == case.connection.start {
-            // No timer runs out in no time.
-            let message = format_args!("{what}; all of it has one and the same time, so that nothing tells why");
+        let lasted_ns = case.connection.end.since(case.connection.start);
+        if kinds.contains(&Kind::Timeout) && lasted_ns < TIMEOUT_NS_MIN {
+            let when = fmt::from_fn(|f| match lasted_ns {
+                0 => f.write_str("has one and the same time"),
+                ns => write!(f, "lies within {}, in which no timer runs out", duration(ns)),
+            });
+            let message = format_args!("{what}; all of it {when}, so that nothing tells why");
             ENTRY.draft(Confidence::Medium, first.time, frames, message).endpoint(side).push(found);
             continue;
         }
