@@ -167,6 +167,7 @@ impl SocketTable {
             stays(connection, life, side, Departure::Over, self.dating(), &mut scratch);
             self.succeed(key, connection, life, side, &scratch);
             if let Some(stay) = self.stay(&scratch) {
+                let stay = self.reached.map_or(stay, |(at, _)| stay.known_at(at, life, side, self.dating()));
                 let place = self.sockets.entry(key).or_insert((connection.stream, stay, side));
                 if place.0 <= connection.stream {
                     *place = (connection.stream, stay, side);

@@ -33,6 +33,17 @@ pub struct Stay {
 }
 
 impl Stay {
+    /// The same as its endpoint has it at `by`, which knows nothing of what comes later.
+    pub fn known_at(self, by: Timestamp, life: &Lifecycle, side: Side, dating: Dating) -> Self {
+        match self.state {
+            State::TimeWait => {
+                let way_ns = Road::to(life, side, dating).way_ns;
+                Self { runs_out: Some(time_wait_runs_out(life, side, (self.from, way_ns), by)), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// How long it lasted, at least until `horizon`, ns.
     pub fn lasted_ns(&self, horizon: Timestamp) -> i64 {
         self.until.unwrap_or(horizon).since(self.from).max(0)
@@ -152,17 +163,21 @@ fn runs_out(
     (from, way_ns): (Timestamp, i64),
 ) -> Option<Timestamp> {
     match step.state {
-        State::TimeWait => {
-            let repeated = life.notes.iter().rfind(|note| note.side != side && note.is_fin());
-            let began = repeated.map_or(from, |fin| fin.time.plus(way_ns).max(from));
-            Some(began.plus(life.profiles[side].time_wait_ns))
-        }
+        State::TimeWait => Some(time_wait_runs_out(life, side, (from, way_ns), Timestamp(i64::MAX))),
         State::FinWait2 if life.profiles[side].fin_wait_2_ns < i64::MAX => {
             let is_reading = connection.halves[!side].last_payload().is_some_and(|data| data.time > step.time);
             (!is_reading).then(|| from.plus(life.profiles[side].fin_wait_2_ns))
         }
         _ => None,
     }
+}
+
+/// When a TIME-WAIT that began at `from` runs out by what its endpoint, `way_ns` from the tap, knows at `by`: a FIN that comes again
+/// restarts it.
+fn time_wait_runs_out(life: &Lifecycle, side: Side, (from, way_ns): (Timestamp, i64), by: Timestamp) -> Timestamp {
+    let repeated = life.notes.iter().rev().filter(|note| note.side != side && note.is_fin());
+    let newest = repeated.map(|fin| fin.time.plus(way_ns)).find(|&came| came <= by);
+    newest.map_or(from, |came| came.max(from)).plus(life.profiles[side].time_wait_ns)
 }
 
 /// The endpoint's address sent nothing but one SYN, did not repeat it when that was due, and did not answer the SYN-ACK
@@ -208,6 +223,25 @@ mod tests {
         assert_eq!(client(&gone, 90, |_| Departure::Over), [(State::FinWait2, Some(60))]);
         let there = format!("{CLOSED_BY_CLIENT}+70 server > FIN ACK\nclient > ACK");
         assert_eq!(client(&there, 90, |_| Departure::Over), [(State::FinWait2, Some(70)), (State::TimeWait, None)]);
+    }
+
+    #[test]
+    fn a_time_wait_knows_nothing_of_copies_to_come() {
+        let closed = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > FIN ACK\nserver > FIN ACK\nclient > ACK\n";
+        let segments = segments(&format!("{closed}+10 server > FIN ACK seq 1 ack 2\nclient > ACK")).unwrap();
+        let mut connection = Connection::new(0, &segments[0], None);
+        segments.iter().for_each(|segment| connection.step(segment));
+        let life = Lifecycle::of(&connection, connection.end, Profile::LINUX);
+        let mut found = Vec::new();
+        stays(&connection, &life, Side::Client, Departure::Over, Dating::AtTap, &mut found);
+        let last = *found.last().unwrap();
+        let left_s = |after_s: i64| {
+            let by = last.from.plus(after_s * SECOND_NS);
+            let known = last.known_at(by, &life, Side::Client, Dating::AtTap);
+            known.runs_out.map(|at| (at.since(by) as f64 / SECOND_NS as f64).round())
+        };
+        assert_eq!(last.state, State::TimeWait);
+        assert_eq!([1, 9, 11].map(left_s), [Some(59.0), Some(51.0), Some(59.0)]);
     }
 
     #[test]
