@@ -274,7 +274,7 @@ mod tests {
         let (mut orderly, mut lone, mut open, mut half_closed, mut large, mut all) = (0, 0, 0, 0, 0, 0);
         let (mut whole, mut reading, mut placed, mut refused, mut aborted, mut closed) = (0, 0, 0, 0, 0, 0);
         let mut later = fastrand::Rng::with_seed(1);
-        for seed in 0..8_000 {
+        for seed in 0..16_000 {
             let mut segments = Peers::new(seed).live();
             let newest = segments.iter().map(|segment| segment.time).max().unwrap_or_default();
             let wait = [0, 1_000, 3_000, 3_500, 5_000, 60_000, 127_000, 400_000, 8_000_000][later.usize(0..9)] * MS;

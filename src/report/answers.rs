@@ -468,6 +468,7 @@ fn states(verdict: &Verdict) -> String {
             };
             format!("{side} {}{basis}", step.state)
         }
+        None if verdict.endpoints[side].frames > 0 => format!("{side} not known"),
         None => format!("{side} not seen"),
     };
     format!("at the end: {}, {}", last(Side::Client), last(Side::Server))

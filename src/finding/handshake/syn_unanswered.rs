@@ -3,8 +3,8 @@
 use std::fmt::{self, Display};
 
 use crate::base::Side;
-use crate::connection::{OpenKind, Orderly, Retries, SYN_REPEATED_NS};
-use crate::finding::phrase::duration;
+use crate::connection::{Class, Noted, OpenKind, Orderly, Retries, SYN_REPEATED_NS};
+use crate::finding::phrase::{count, duration};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -33,6 +33,15 @@ finding! {
     ///    client > SYN
     /// +1 client > SYN
     /// +2 client > SYN
+    /// ```
+    ///
+    /// What comes from there and belongs to an older connection is no answer:
+    ///
+    /// ```trace fires
+    ///    client > SYN
+    /// +1 client > SYN
+    /// +1 server > FIN ACK seq 90000 ack 70000
+    /// +1 client > SYN
     /// ```
     ///
     /// # Not to be confused with
@@ -69,7 +78,10 @@ finding! {
 }
 
 fn detect(case: &Case<'_>, found: &mut Found) {
-    if case.life.opening.kind != OpenKind::Unanswered || case.connection.halves.server.frames > 0 {
+    // A FIN may come again of an older connection on the same addresses and ports; an acknowledgment of one answers the SYN.
+    let is_stray = |note: &Noted| note.side == Side::Server && note.is_fin() && note.class.contains(Class::WILD);
+    let strays = case.notes(is_stray).count() as u64;
+    if case.life.opening.kind != OpenKind::Unanswered || case.connection.halves.server.frames > strays {
         return;
     }
     let mut syns = case.notes(|note| note.side == Side::Client && note.is_syn());
@@ -112,8 +124,12 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         }
     });
     let which = fmt::from_fn(|f| if syns == 1 { f.write_str("the SYN") } else { write!(f, "any of the {syns} SYNs") });
-    let message =
-        format_args!("nobody answered {which} from {} to {}; {end}", case.connection.client, case.connection.server);
+    let of_another = fmt::from_fn(|f| match strays {
+        0 => Ok(()),
+        _ => write!(f, "; what came from there ({}) belongs to another connection", count(strays, "segment")),
+    });
+    let (client, server) = (case.connection.client, case.connection.server);
+    let message = format_args!("nobody answered {which} from {client} to {server}; {end}{of_another}");
     ENTRY.draft(confidence, first.time, frames, message).endpoint(Side::Client).severity(severity).push(found);
 }
 

@@ -118,8 +118,13 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             "recovered" => "it was acknowledged again: TIME-WAIT did its work",
             _ => "no answer reached it: LAST-ACK lasts until its retries run out",
         };
+        // Nothing shows that there was one.
+        let what = match answers.is_empty() && outcome == "unanswered" {
+            true => "the last ACK of the close never came (lost, or the FIN was, or nobody is there any more)",
+            false => "the last ACK of the close was lost",
+        };
         let message = format_args!(
-            "the last ACK of the close was lost: {} repeated its FIN {} and {end}",
+            "{what}: {} repeated its FIN {} and {end}",
             case.name(side),
             phrase::times(u64::from(times - 1))
         );

@@ -371,3 +371,17 @@ fn an_acknowledgment_from_before_the_close_is_no_probe() {
     assert!(!probes(&format!("{closed}+70ms client > ACK seq 1 ack 51")));
     assert!(probes(&format!("{OPENED}+60 client > ACK seq 0\n+20ms server > ACK")));
 }
+
+#[test]
+fn a_tail_that_is_sent_again_behind_another_repetition_is_counted() {
+    let spoken = format!("{OPENED}client > data 1:1001\nclient > data 1001:2001\n");
+    let again = "+400ms client > data 1:1001\n+1ms client > data 1001:2001\nserver > ACK ack 2001";
+    says(&format!("{spoken}{again}"), "retransmission", "sent 2 segments again");
+}
+
+#[test]
+fn a_last_acknowledgment_that_nobody_saw_is_not_said_to_be_lost() {
+    let closed = format!("{OPENED}client > FIN ACK\n+20ms server > FIN ACK\n");
+    let again = "+300ms server > again\n+600ms server > again";
+    says(&format!("{closed}{again}"), "final-ack-lost", "never came (lost, or the FIN was");
+}
