@@ -5,6 +5,7 @@ mod channel;
 mod counter;
 mod judge;
 mod onward;
+mod passing;
 mod reading;
 mod reporter;
 mod setbacks;
@@ -66,7 +67,7 @@ pub struct Options {
     pub alone: bool,
 }
 
-/// Decides which frames are analysed. It may be asked on another thread.
+/// Decides which frames are analysed; streams are numbered over all. It may be asked on another thread.
 pub trait Filter: Send {
     /// Whether `frame` passes.
     fn passes(&mut self, frame: &Frame<'_>) -> bool;
@@ -110,7 +111,7 @@ pub struct Outcome {
     pub source_error: Option<SourceError>,
     /// The observer wanted to stop.
     pub interrupted: bool,
-    /// Streams numbered: every connection, and what ICMP errors quote of others.
+    /// Streams numbered: every connection, and what ICMP errors quote of others; up to the last one that passed a filter.
     pub streams: u64,
     /// The segments of the watched stream.
     pub watched: SegmentLog,
@@ -140,8 +141,8 @@ pub fn analyse(
     }
     let mut analysis = Analysis::new(options, sink);
     let Analysis { tracker, reporter, .. } = &mut analysis;
-    let (source_error, interrupted) = Reading { source, filter, observer, names: options.names }
-        .read(&mut decoder(options), &mut Here { tracker, outlet: reporter })?;
+    let (source_error, interrupted) =
+        Reading { source, filter, observer, options }.read(&mut Here { tracker, outlet: reporter })?;
     let truncated = source_error.is_some() || interrupted;
     let streams = analysis.tracker.table.streams();
     let Finished { summary, watched, population, sockets } = analysis.finish(truncated)?;

@@ -20,7 +20,7 @@ use super::reading::Reading;
 use super::reporter::Reporter;
 use super::tracker::{Counts, Lost, Outlet, Tracker};
 use super::ways::Way;
-use super::{Filter, Finished, Observer, Options, Outcome, decoder};
+use super::{Filter, Finished, Observer, Options, Outcome};
 use crate::base::Timestamp;
 use crate::connection::Orderly;
 use crate::finding::Sieve;
@@ -173,9 +173,8 @@ pub(super) fn analyse(
         let tracking = start("tracking")
             .spawn_scoped(scope, move || track(parcels, tracker, Courier::new(to, helpers, judge, spares, emptied)));
         let Ok(tracking) = tracking else { return Ok(None) };
-        let reading = start("reading").spawn_scoped(scope, move || {
-            read(Reading { source, filter, observer, names: options.names }, options, there)
-        });
+        let reading =
+            start("reading").spawn_scoped(scope, move || read(Reading { source, filter, observer, options }, there));
         let Ok(reading) = reading else { return Ok(None) };
         for _ in 2..options.threads.min(THREADS_MAX) {
             // Whoever cannot be had leaves more to the others.
@@ -194,9 +193,9 @@ pub(super) fn analyse(
     })
 }
 
-fn read(reading: Reading<'_, '_, '_>, options: &Options, mut there: There<'_>) -> io::Result<Read> {
-    let (source_error, interrupted) = reading.read(&mut decoder(options), &mut there)?;
-    Ok(Read { source_error, interrupted, summary: there.into_summary() })
+fn read(reading: Reading<'_, '_, '_>, mut there: There<'_>) -> io::Result<Read> {
+    let (source_error, interrupted) = reading.read(&mut there)?;
+    Ok(Read { source_error, interrupted, summary: there.finish() })
 }
 
 fn track(parcels: Parcels<'_>, mut tracker: Tracker, mut courier: Courier<'_>) -> io::Result<Tracked> {

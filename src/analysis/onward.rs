@@ -8,7 +8,7 @@ use super::channel::{Receiver, Sender, channel};
 use super::tracker::{BATCH, Batch, Lost, Outlet, Tracker, Witness};
 use super::ways::Way;
 use crate::base::Timestamp;
-use crate::decode::{FrameKind, Item};
+use crate::decode::FrameKind;
 use crate::report::{CaptureRecord, Summary};
 use crate::table::Finder;
 
@@ -31,8 +31,6 @@ pub(super) trait Onward {
     fn before(&mut self, number: u64, time: Timestamp);
     /// Takes what some frames held, and leaves `batch` empty.
     fn batch(&mut self, batch: &mut Batch) -> io::Result<()>;
-    /// Takes what no frame gave by itself.
-    fn leftover(&mut self, item: &Item) -> io::Result<()>;
     /// The input has nothing more at hand: what was read should not wait for it.
     fn pause(&mut self);
     /// The capture says that it lost frames, here or any time.
@@ -89,10 +87,6 @@ impl<O: Outlet + Witness> Onward for Here<'_, O> {
         self.tracker.take_batch(batch, self.outlet)
     }
 
-    fn leftover(&mut self, item: &Item) -> io::Result<()> {
-        self.tracker.take(item, self.outlet)
-    }
-
     fn pause(&mut self) {
         self.tracker.catch_up(self.outlet);
         self.outlet.pause();
@@ -117,7 +111,6 @@ enum Parcel {
     Capture(CaptureRecord),
     Way(Way),
     Load(Load),
-    Leftover(Box<Item>),
     Pause,
     Lost(Lost),
     Silence(Timestamp),
@@ -162,8 +155,9 @@ pub(super) fn apart(streams: &AtomicU64, finder: Finder) -> (There<'_>, Parcels<
 }
 
 impl There<'_> {
-    /// Frames as they were counted here.
-    pub fn into_summary(self) -> Summary {
+    /// Sends what waits, and gives the frames as they were counted here.
+    pub fn finish(mut self) -> Summary {
+        self.send_load();
         self.summary
     }
 
@@ -223,12 +217,6 @@ impl Onward for There<'_> {
         self.so_far()
     }
 
-    fn leftover(&mut self, item: &Item) -> io::Result<()> {
-        self.send_load();
-        self.send(Parcel::Leftover(Box::new(*item)));
-        self.so_far()
-    }
-
     fn pause(&mut self) {
         self.send_load();
         self.send(Parcel::Pause);
@@ -269,7 +257,6 @@ impl Parcels<'_> {
                     let _ = emptied.try_send(load);
                     streams.store(tracker.table.streams(), Ordering::Relaxed);
                 }
-                Parcel::Leftover(item) => tracker.take(&item, outlet)?,
                 Parcel::Pause => {
                     tracker.catch_up(outlet);
                     outlet.pause();

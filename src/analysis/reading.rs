@@ -3,9 +3,10 @@
 use std::io;
 
 use super::onward::{Onward, count_frame};
+use super::passing::Passing;
 use super::tracker::{Batch, Lost};
 use super::ways::Ways;
-use super::{Filter, Observer, View};
+use super::{Filter, Observer, Options, View, decoder};
 use crate::base::Timestamp;
 use crate::decode::{Decoder, FragmentCounts, FrameKind};
 use crate::finding::Loss;
@@ -20,14 +21,13 @@ pub(super) struct Reading<'a, 'f, 'o> {
     pub source: &'a mut CaptureSet,
     pub filter: Option<&'f mut (dyn Filter + 'f)>,
     pub observer: &'o mut (dyn Observer + 'o),
-    /// The names that the capture has for addresses are wanted.
-    pub names: bool,
+    pub options: &'a Options,
 }
 
 /// Where frames go.
 struct Work<'a, 'f, O> {
-    filter: Option<&'f mut (dyn Filter + 'f)>,
-    decoder: &'a mut Decoder,
+    passing: Option<Passing<'f>>,
+    decoder: Decoder,
     onward: &'a mut O,
     batch: Batch,
     /// Frames that may wait in the batch.
@@ -43,10 +43,12 @@ impl<'f> Reading<'_, 'f, '_> {
     ///
     /// # Errors
     /// Only those of who takes what was read.
-    pub fn read<O: Onward>(self, decoder: &mut Decoder, onward: &mut O) -> io::Result<(Option<SourceError>, bool)> {
-        let Self { source, filter, observer, names } = self;
+    pub fn read<O: Onward>(self, onward: &mut O) -> io::Result<(Option<SourceError>, bool)> {
+        let Self { source, filter, observer, options } = self;
+        let decoder = decoder(options);
+        let passing = filter.map(|filter| Passing::new(filter, options, &decoder));
         let (batch_max, batch) = (onward.batch_max(), Batch::default());
-        let mut work = Work { filter, decoder, onward, batch, batch_max, announced: false, frames: 0, ways: 0 };
+        let mut work = Work { passing, decoder, onward, batch, batch_max, announced: false, frames: 0, ways: 0 };
         let mut source_error = None;
         let mut interrupted = false;
         loop {
@@ -94,8 +96,9 @@ impl<'f> Reading<'_, 'f, '_> {
         if let Some(until) = source.interfaces().iter().filter_map(|interface| interface.counted_at).max() {
             work.onward.silence(until)?;
         }
-        let Work { onward, decoder, .. } = work;
-        account_for(onward.summary(), source, decoder, names);
+        let Work { onward, decoder, passing, .. } = work;
+        account_for(onward.summary(), source, &decoder, options.names);
+        onward.summary().notices.extend(passing.and_then(|passing| passing.notice()));
         Ok((source_error, interrupted))
     }
 }
@@ -103,9 +106,11 @@ impl<'f> Reading<'_, 'f, '_> {
 impl<O: Onward> Borrower for &mut Work<'_, '_, O> {
     #[inline(always)]
     fn take(&mut self, frame: &Frame<'_>) {
-        let passes = self.filter.as_mut().is_none_or(|filter| filter.passes(frame));
         // A closure would be called.
-        let kind = if passes { Some(self.batch.decode(frame, self.decoder)) } else { None };
+        let kind = match self.passing {
+            None => Some(self.batch.decode(frame, &mut self.decoder)),
+            Some(_) => self.decode_passing(frame),
+        };
         self.count(frame.time, kind);
     }
 }
@@ -118,10 +123,24 @@ impl<O: Onward> Work<'_, '_, O> {
 
     /// Takes a frame that was not at hand.
     fn take_first(&mut self, frame: &Frame<'_>) {
-        let passes = self.filter.as_mut().is_none_or(|filter| filter.passes(frame));
-        let kind = passes.then(|| self.batch.decode_apart(frame, self.decoder));
+        let kind = match self.passing {
+            None => Some(self.batch.decode_apart(frame, &mut self.decoder)),
+            Some(_) => self.decode_passing(frame),
+        };
         self.count(frame.time, kind);
         self.frames += 1;
+    }
+
+    /// Decodes a frame if it passes the filter that there is.
+    #[inline(never)]
+    fn decode_passing(&mut self, frame: &Frame<'_>) -> Option<FrameKind> {
+        let passing = self.passing.as_mut()?;
+        if !passing.passes(frame) {
+            return None;
+        }
+        let kind = self.batch.decode_apart(frame, &mut self.decoder);
+        passing.number(&mut self.batch);
+        Some(kind)
     }
 
     /// Frames that gave a segment are counted by the batch, and all of them where they come from.
@@ -156,10 +175,11 @@ impl<O: Onward> Work<'_, '_, O> {
         self.decoder.finish(|item| {
             items.add(*item);
         });
-        for item in std::mem::take(&mut self.batch.items).iter() {
-            self.onward.leftover(item)?;
+        if let Some(passing) = &mut self.passing {
+            passing.end();
+            passing.number(&mut self.batch);
         }
-        Ok(())
+        self.track()
     }
 
     /// The capture record, once: after the first frame, when the headers have been read.

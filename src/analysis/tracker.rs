@@ -11,7 +11,7 @@ use crate::decode::{Decoder, FrameKind, Item, Items};
 use crate::finding::{Loss, Sieve, Unheard};
 use crate::population::Departure;
 use crate::report::{CaptureRecord, SegmentLog, Summary};
-use crate::segment::{Marks, Segment};
+use crate::segment::{IcmpError, Marks, Segment};
 use crate::source::Frame;
 use crate::table::{Entry, Finder, Flood, Leave, Left, Locator, Past, Table, TableCounts, Unplain};
 
@@ -99,6 +99,9 @@ pub(super) struct Batch {
     locators: Vec<Locator>,
     /// That is known already.
     is_located: bool,
+    /// Of each item the number of its stream where [`super::passing::Passing`] gives it, and else nothing; none of an ICMP error that
+    /// quotes no stream.
+    pub numbers: Vec<Option<u64>>,
 }
 
 impl Batch {
@@ -131,6 +134,14 @@ impl Batch {
     #[inline]
     pub fn segments(&self) -> u64 {
         (self.plain + self.otherwise) as u64
+    }
+
+    /// What was tracked waits no more.
+    fn clear(&mut self) {
+        self.items.clear();
+        self.others.clear();
+        self.numbers.clear();
+        (self.plain, self.otherwise, self.is_located) = (0, 0, false);
     }
 
     /// Finds out where the connections of its segments are looked for: what of tracking needs no table.
@@ -178,7 +189,11 @@ impl Tracker {
     /// connections open that is a miss of the cache each, and so they are waited for together. Who was over may leave with a later batch,
     /// if not [caught up](Tracker::catch_up) with.
     pub fn take_batch(&mut self, batch: &mut Batch, outlet: &mut impl Outlet) -> io::Result<()> {
-        let Batch { items, plain, otherwise, others, locators, is_located } = batch;
+        if !batch.numbers.is_empty() {
+            self.take_numbered(batch, outlet);
+            return outlet.so_far();
+        }
+        let Batch { items, others, locators, is_located, .. } = batch;
         let (locators, finder) = (room(locators, items.len()), self.table.finder());
         for (item, locator) in items.iter().zip(&mut *locators) {
             match item {
@@ -215,10 +230,41 @@ impl Tracker {
             }
             from = to;
         }
-        items.clear();
-        others.clear();
-        (*plain, *otherwise, *is_located) = (0, 0, false);
+        batch.clear();
         outlet.so_far()
+    }
+
+    /// The same of a batch whose streams have numbers already, one item after the other.
+    #[inline(never)]
+    fn take_numbered(&mut self, batch: &mut Batch, outlet: &mut impl Outlet) {
+        let mut others = batch.others.iter().peekable();
+        for (at, (item, number)) in batch.items.iter().zip(&batch.numbers).enumerate() {
+            while let Some(&(_, time)) = others.next_if(|&&(before, _)| before <= at) {
+                self.reach_or_return(time, outlet);
+            }
+            match (item, *number) {
+                (Item::Segment(segment), Some(stream)) => {
+                    self.reach_segment(segment, outlet);
+                    self.catch_up(outlet);
+                    self.sieve(segment, outlet);
+                    let horizon = self.now();
+                    let entry = self.table.take_numbered(stream, segment, |left| leave(left, segment, horizon, outlet));
+                    entered(&entry, segment, outlet);
+                    if self.watch == Some(stream) {
+                        self.watched.push(segment);
+                    }
+                }
+                (Item::IcmpError(error), Some(stream)) => {
+                    self.catch_up(outlet);
+                    let horizon = self.now();
+                    self.table.take_icmp_numbered(stream, error, |left| leave_quoted(left, error, horizon, outlet));
+                }
+                // Too little was quoted to tell of what.
+                (_, None) => {}
+            }
+        }
+        others.for_each(|&(_, time)| self.reach_or_return(time, outlet));
+        batch.clear();
     }
 
     /// Packet time has reached `time`: what ended before leaves.
@@ -310,11 +356,8 @@ impl Tracker {
                 outlet.so_far()
             }
             Item::IcmpError(error) => {
-                let (ends, horizon) = ((error.source, error.destination), self.now());
-                self.table.take_icmp(error, |left| {
-                    let departure = departure(&left, ends, error.time);
-                    outlet.left(left, departure, horizon);
-                });
+                let horizon = self.now();
+                self.table.take_icmp(error, |left| leave_quoted(left, error, horizon, outlet));
                 outlet.so_far()
             }
         }
@@ -327,10 +370,7 @@ impl Tracker {
 
     #[inline(always)]
     fn segment(&mut self, locator: &Locator, segment: &Segment, outlet: &mut impl Outlet) {
-        if self.sieve.pass(segment) {
-            self.catch_up(outlet);
-            outlet.kept(self.sieve);
-        }
+        self.sieve(segment, outlet);
         let other = match self.table.take_plainly(locator, segment) {
             Ok(()) => None,
             Err(unplain) => Some(self.segment_otherwise(unplain, locator, segment, outlet)),
@@ -350,19 +390,16 @@ impl Tracker {
         outlet: &mut impl Outlet,
     ) -> u64 {
         let horizon = self.now();
-        let entry = self.table.take_otherwise(unplain, locator, segment, |left| match left.over_at() {
-            Some(time) => outlet.left(left, Departure::Over, time),
-            None => {
-                let departure = departure(&left, (segment.source, segment.destination), segment.time);
-                outlet.left(left, departure, horizon);
-            }
-        });
-        match entry {
-            Entry::Live(stream) => stream,
-            Entry::Late(past) => {
-                outlet.late(&past, segment);
-                past.summary.stream
-            }
+        let entry = self.table.take_otherwise(unplain, locator, segment, |left| leave(left, segment, horizon, outlet));
+        entered(&entry, segment, outlet)
+    }
+
+    /// Sees of what kind `segment` is.
+    #[inline(always)]
+    fn sieve(&mut self, segment: &Segment, outlet: &mut impl Outlet) {
+        if self.sieve.pass(segment) {
+            self.catch_up(outlet);
+            outlet.kept(self.sieve);
         }
     }
 
@@ -402,6 +439,36 @@ impl<O: Outlet> Leave for Ending<'_, O> {
 
     fn flood(&mut self, flood: Flood) {
         self.outlet.flood(flood, self.horizon);
+    }
+}
+
+/// Tells who leaves for `segment`.
+#[inline]
+fn leave(left: Left<'_>, segment: &Segment, horizon: Timestamp, outlet: &mut impl Outlet) {
+    match left.over_at() {
+        Some(time) => outlet.left(left, Departure::Over, time),
+        None => {
+            let departure = departure(&left, (segment.source, segment.destination), segment.time);
+            outlet.left(left, departure, horizon);
+        }
+    }
+}
+
+/// Tells who leaves for what `error` quotes.
+fn leave_quoted(left: Left<'_>, error: &IcmpError, horizon: Timestamp, outlet: &mut impl Outlet) {
+    let departure = departure(&left, (error.source, error.destination), error.time);
+    outlet.left(left, departure, horizon);
+}
+
+/// Tells what came late. Returns the stream number of `segment`.
+#[inline]
+fn entered(entry: &Entry, segment: &Segment, outlet: &mut impl Outlet) -> u64 {
+    match entry {
+        Entry::Live(stream) => *stream,
+        Entry::Late(past) => {
+            outlet.late(past, segment);
+            past.summary.stream
+        }
     }
 }
 

@@ -323,8 +323,7 @@ pub struct Input {
     pub captures: Vec<PathBuf>,
     /// Only frames that pass this capture filter, in tcpdump's language (pcap-filter(7)): 'host 10.0.0.1 and port 443'
     ///
-    /// The others are counted as filtered; frame numbers stay those of the whole input, and streams are numbered among
-    /// the frames that pass.
+    /// The others are counted as filtered; the numbers of frames and streams stay those of the whole input.
     #[arg(short = 'f', long, value_name = "BPF")]
     pub filter: Option<String>,
 }

@@ -77,7 +77,7 @@ pub fn refuse_later(format: Format) -> anyhow::Result<()> {
     }
 }
 
-/// What names the same connections once more, as a shell takes it: streams are numbered among the frames that pass the filter.
+/// What shows the same connections once more, as a shell takes it: only of the frames that pass the filter.
 /// None where standard input is gone.
 fn once_more(input: &Input) -> Option<String> {
     let captures = Some(again(&input.captures)).filter(|_| !reads_stdin(input))?;

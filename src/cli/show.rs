@@ -59,6 +59,7 @@ pub fn run(arguments: &ShowArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let outcome = conclude(analysed, &interrupt, Skipped::ToBeSaid)?;
     match streams {
         _ if is_shown => Ok(outcome),
+        _ if input.filter.is_some() => bail!("no stream {stream} among the frames that pass the filter"),
         _ if connections == 0 => bail!("no stream {stream}: no TCP connection in what was read"),
         some if *stream >= some => bail!("no stream {stream}: the streams are 0 to {}", some - 1),
         _ => bail!("stream {stream} has no segment of its own: only ICMP errors quote it"),

@@ -90,6 +90,11 @@ impl Decoder {
         Self { walk: Walk::new(options), items: Items::default() }
     }
 
+    /// One for other frames of the same input: it has seen nothing yet, and what is to be told apart has the same realms in both.
+    pub fn beside(&self) -> Self {
+        Self { walk: self.walk.beside(), items: Items::default() }
+    }
+
     /// Decodes `frame` and hands every segment and ICMP error in it to `each`, in the order of the frame's bytes.
     pub fn decode(&mut self, frame: &Frame<'_>, each: impl FnMut(&Item)) -> FrameKind {
         let mut items = std::mem::take(&mut self.items);

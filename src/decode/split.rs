@@ -1,6 +1,7 @@
 //! Connections kept apart by what they came through, when the user asks for it.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
 
@@ -45,11 +46,15 @@ impl SplitBy {
     }
 }
 
+/// By what told apart came through, and the interface.
+type Realms = HashMap<(Box<[Encapsulation]>, u32), u16, RandomState>;
+
 /// Gives each way through that is to be told apart its realm.
 #[derive(Debug, Default)]
 pub(super) struct Splits {
     by: SplitBy,
-    realms: HashMap<(Box<[Encapsulation]>, u32), u16, RandomState>,
+    /// Asked only when a segment came another way than the one before.
+    realms: Arc<Mutex<Realms>>,
     /// The context and interface of the segment before, and its realm.
     recent: Option<((u32, u32), u16)>,
 }
@@ -57,6 +62,11 @@ pub(super) struct Splits {
 impl Splits {
     pub(super) fn new(by: SplitBy) -> Self {
         Self { by, ..Self::default() }
+    }
+
+    /// The same realms, for who sees other frames of the same input.
+    pub(super) fn shared(&self) -> Self {
+        Self { by: self.by, realms: Arc::clone(&self.realms), recent: None }
     }
 
     /// Nothing is told apart.
@@ -75,13 +85,14 @@ impl Splits {
         let path = contexts.path(context).iter().filter(|encapsulation| self.by.tells_apart(encapsulation)).copied();
         let interface_told = if self.by.contains(SplitBy::INTERFACE) { interface } else { 0 };
         let key: (Box<[Encapsulation]>, u32) = (path.collect(), interface_told);
+        let mut realms = self.realms.lock().unwrap_or_else(PoisonError::into_inner);
         // 0 is for what came through nothing; beyond the limit everything shares the last one.
         let realm = if key.0.is_empty() && interface_told == 0 {
             0
-        } else if let Some(&realm) = self.realms.get(&key) {
+        } else if let Some(&realm) = realms.get(&key) {
             realm
-        } else if let Ok(realm) = u16::try_from(self.realms.len() + 1) {
-            self.realms.insert(key, realm);
+        } else if let Ok(realm) = u16::try_from(realms.len() + 1) {
+            realms.insert(key, realm);
             realm
         } else {
             u16::MAX

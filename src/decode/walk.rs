@@ -51,6 +51,11 @@ impl Walk {
         Self { checksums: options.checksums, splits: Splits::new(options.split_by), ..Self::default() }
     }
 
+    /// For other frames of the same input, with the same realms.
+    pub fn beside(&self) -> Self {
+        Self { checksums: self.checksums, splits: self.splits.shared(), ..Self::default() }
+    }
+
     /// Forgets the frame before.
     #[inline]
     pub fn restart(&mut self) {

@@ -19,3 +19,8 @@ pub struct Known {
 pub fn opens_new_stream(flags: Flags, seq: Seq, known: Known) -> bool {
     flags.contains(Flags::SYN) && known.base.is_some_and(|base| base != seq || known.closing)
 }
+
+/// The same where another table numbers the streams: which one the segment belongs to there decides, and else the rule.
+pub fn opens_another_stream(given: Option<u64>, stream: u64, flags: Flags, seq: Seq, known: Known) -> bool {
+    given.map_or_else(|| opens_new_stream(flags, seq, known), |given| given != stream)
+}

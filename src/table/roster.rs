@@ -2,6 +2,7 @@
 
 mod awaiting;
 mod leaving;
+mod numbered;
 mod overload;
 mod room;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use super::index::Index;
 use super::key::Key;
 use super::left::Left;
 use super::locator::{Finder, Locator, NOWHERE, Opening};
-use super::numbering::{Known, opens_new_stream};
+use super::numbering::{Known, opens_another_stream};
 use super::past::{Past, Ring, Trace};
 use super::record::{Aside, Record, Taken, Timers};
 use super::resting::Resting;
@@ -88,6 +89,8 @@ pub struct Table {
     /// The same of [`Table::settle_silent`].
     settled: usize,
     next_stream: u64,
+    /// The number of the next segment's stream, where [another table](Table::take_numbered) gives it.
+    given: Option<u64>,
     counts: TableCounts,
     /// The newest packet time.
     seen: Timestamp,
@@ -171,6 +174,7 @@ impl Table {
             sweep: 0,
             settled: 0,
             next_stream: 0,
+            given: None,
             counts: TableCounts::default(),
             seen: Timestamp(i64::MIN),
             clock: Clock::default(),
@@ -470,23 +474,11 @@ impl Table {
     ) -> Entry {
         let whole_before = self.aside.whole;
         if let Some(connection) = self.slab[slot].expand(&mut self.aside) {
-            let opens = segment.flags.contains(Flags::SYN)
-                && opens_new_stream(segment.flags, segment.seq, known(connection, segment.source));
-            if opens {
-                let past = Predecessor::before(connection, segment, self.profile);
-                let predecessor = Some(&past).filter(|past| past.is_known());
-                // Its number is Wireshark's; no host takes such a SYN, so that it says nothing of what was there.
-                let is_heard = !segment.marks.contains(Marks::HEADER_BAD);
-                if is_heard {
-                    connection.succeed(segment);
+            if segment.flags.contains(Flags::SYN) {
+                let known = known(connection, segment.source);
+                if opens_another_stream(self.given, connection.stream, segment.flags, segment.seq, known) {
+                    return self.take_next_stream(slot, locator, segment, leave);
                 }
-                if is_heard && connection.learn_roles(segment) {
-                    self.slab[slot].exchange_ends();
-                }
-                self.let_go_over(leave);
-                let left = self.replace(slot, &locator.key, leave);
-                let stream = self.number();
-                return self.open(&locator.opening(stream, predecessor, 0), left, segment, leave);
             }
             connection.step(segment);
         }
@@ -500,6 +492,32 @@ impl Table {
         entry
     }
 
+    /// The first segment of the next stream of the four-tuple whose connection is in `slot`.
+    fn take_next_stream(
+        &mut self,
+        slot: usize,
+        locator: &Locator,
+        segment: &Segment,
+        leave: &mut impl FnMut(Left<'_>),
+    ) -> Entry {
+        let mut past = None;
+        if let Some(connection) = self.slab[slot].expand(&mut self.aside) {
+            past = Some(Predecessor::before(connection, segment, self.profile)).filter(Predecessor::is_known);
+            // Its number is Wireshark's; no host takes such a SYN, so that it says nothing of what was there.
+            let is_heard = segment.flags.contains(Flags::SYN) && !segment.marks.contains(Marks::HEADER_BAD);
+            if is_heard {
+                connection.succeed(segment);
+            }
+            if is_heard && connection.learn_roles(segment) {
+                self.slab[slot].exchange_ends();
+            }
+        }
+        self.let_go_over(leave);
+        let left = self.replace(slot, &locator.key, leave);
+        let stream = self.number();
+        self.open(&locator.opening(stream, past.as_ref(), 0), left, segment, leave)
+    }
+
     /// A segment whose four-tuple has no live connection.
     fn take_first(
         &mut self,
@@ -511,7 +529,8 @@ impl Table {
         let trace = left.and_then(|number| self.past.get(number));
         let (stream, predecessor, quoted) = match &trace {
             Some(Trace::Past(past)) => {
-                if !opens_new_stream(segment.flags, segment.seq, past.known(segment.source)) {
+                let (stream, known) = (past.summary.stream, past.known(segment.source));
+                if !opens_another_stream(self.given, stream, segment.flags, segment.seq, known) {
                     if let Some(number) = left {
                         self.past.count_late(number);
                     }
@@ -519,8 +538,10 @@ impl Table {
                 }
                 (self.number(), Some(&past.summary).filter(|past| past.is_known()), 0)
             }
-            &Some(Trace::Numbered(stream, completeness)) => (stream, None, completeness),
-            None => (self.number(), None, 0),
+            &Some(Trace::Numbered(stream, completeness)) if self.given.is_none_or(|given| given == stream) => {
+                (stream, None, completeness)
+            }
+            Some(Trace::Numbered(..)) | None => (self.number(), None, 0),
         };
         self.open(&locator.opening(stream, predecessor, quoted), left, segment, leave)
     }
@@ -532,7 +553,10 @@ impl Table {
         self.make_room_for(1, &mut leave);
         let key = Key::new(error.source, error.destination).within(error.realm);
         let hash = key.hash(self.seed);
-        let opens = |known: Known| error.flags.is_some_and(|flags| opens_new_stream(flags, error.seq, known));
+        let given = self.given;
+        let opens = |stream: u64, known: Known| {
+            error.flags.is_some_and(|flags| opens_another_stream(given, stream, flags, error.seq, known))
+        };
         let mut left = None;
         let mut numbered = None;
         let found = match self.find(&key, hash) {
@@ -550,7 +574,7 @@ impl Table {
         match found {
             Some(Place::Slot(slot)) => {
                 if let Some(connection) = self.slab[slot].expand(&mut self.aside)
-                    && !opens(known(connection, error.source))
+                    && !opens(connection.stream, known(connection, error.source))
                 {
                     connection.step_icmp(error);
                     return;
@@ -560,7 +584,7 @@ impl Table {
             Some(Place::Left(number)) => {
                 left = Some(number);
                 match self.past.get(number) {
-                    Some(Trace::Past(past)) if !opens(past.known(error.source)) => return,
+                    Some(Trace::Past(past)) if !opens(past.summary.stream, past.known(error.source)) => return,
                     Some(Trace::Numbered(stream, completeness)) => numbered = Some((stream, completeness)),
                     Some(Trace::Past(_)) | None => {}
                 }
@@ -570,7 +594,9 @@ impl Table {
         // Too little was quoted for Wireshark to see a stream in it.
         let Some(flags) = error.flags else { return };
         let added = completeness(flags, 0, None);
-        if let (Some((_, quoted)), Some(number)) = (numbered, left) {
+        if let (Some((stream, quoted)), Some(number)) = (numbered, left)
+            && given.is_none_or(|given| given == stream)
+        {
             self.past.complete(number, quoted | added);
             return;
         }
@@ -613,8 +639,8 @@ impl Table {
     }
 
     fn number(&mut self) -> u64 {
-        let stream = self.next_stream;
-        self.next_stream += 1;
+        let stream = self.given.unwrap_or(self.next_stream);
+        self.next_stream = self.next_stream.max(stream + 1);
         stream
     }
 
@@ -632,6 +658,8 @@ impl Table {
         if left.is_none()
             && opening.is_plain()
             && self.free.is_empty()
+            // They are kept in the order of their streams, which others may have numbered.
+            && opening.stream + 1 == self.next_stream
             && let Some(number) = self.asked.push(segment, opening.stream, self.clock.lag())
         {
             self.index.insert(hash, number | ASKED);

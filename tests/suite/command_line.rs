@@ -292,7 +292,7 @@ fn hints_name_the_same_connections() {
     assert!(hint("two.pcap"));
     if cfg!(feature = "live") {
         let filtered = lastack(&folder, &["two.pcap", "-f", "port 40001"]).output().unwrap();
-        assert!(text(&filtered.stdout).contains("lastack show -f 'port 40001' two.pcap --stream 0"));
+        assert!(text(&filtered.stdout).contains("lastack show -f 'port 40001' two.pcap --stream 1"));
     }
     let stdin = File::open(folder.join("two.pcap")).unwrap();
     let gone = lastack(&folder, &["-"]).stdin(stdin).output().unwrap();

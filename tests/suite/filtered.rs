@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use lastack::base::Timestamp;
+use lastack::source::script::Script;
 use lastack::source::write::{InterfaceOptions, PacketOptions, PcapngWriter};
-use lastack::source::{ByteOrder, LinkType};
+use lastack::source::{ByteOrder, LinkType, Source};
 use serde_json::Value;
+
+use crate::threads;
 
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("filtered").join(name);
@@ -81,13 +84,84 @@ fn what_does_not_pass_is_counted_and_each_link_type_has_its_own_program() {
     }
 }
 
+/// The connections of `capture`, as far as they pass.
+fn connections(capture: &Path, arguments: &[&str]) -> Vec<Value> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lastack"));
+    let output = command.arg("read").arg(capture).args(["--format", "ndjson"]).args(arguments).output().unwrap();
+    let records = String::from_utf8(output.stdout).unwrap();
+    let records = records.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    records.filter(|record| record["type"] == "connection").collect()
+}
+
 #[test]
-fn frame_numbers_stay_those_of_the_whole_input() {
+fn frame_and_stream_numbers_stay_those_of_the_whole_input() {
     let capture = two_link_types(&folder("numbers"));
-    let output = read(&capture, "greater 1000");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let connection: Value = serde_json::from_str(text.lines().nth(1).unwrap()).unwrap();
-    assert_eq!((&connection["stream"], &connection["first_frame"]), (&Value::from(0), &Value::from(5)));
+    let [connection] = &connections(&capture, &["-f", "greater 1000"])[..] else { panic!() };
+    assert_eq!((&connection["stream"], &connection["first_frame"]), (&Value::from(3), &Value::from(5)));
+}
+
+/// A capture of a text trace.
+fn traced(folder: &Path, trace: &str) -> PathBuf {
+    let mut writer = PcapngWriter::new(Vec::new(), ByteOrder::Little, "test").unwrap();
+    writer.interface(LinkType::ETHERNET, &InterfaceOptions::default()).unwrap();
+    let mut frames = Script::parse(trace).unwrap();
+    while let Some(frame) = frames.next_frame().unwrap() {
+        writer.frame(0, frame.time, frame.bytes, frame.original_len, PacketOptions::default()).unwrap();
+    }
+    let path = folder.join("trace.pcapng");
+    fs::write(&path, writer.finish().unwrap()).unwrap();
+    path
+}
+
+#[test]
+fn a_port_that_comes_again_begins_another_stream_though_its_syn_does_not_pass() {
+    let life = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > data 200\nserver > ACK\n\
+                client > FIN ACK\nserver > FIN ACK\nclient > ACK\n";
+    let again = format!("client 10.0.0.1:40000 isn 900000\nserver 10.0.0.2:80 isn 7000000\n+1s {life}");
+    let capture = traced(&folder("again"), &format!("{life}{again}"));
+    // Data alone, FINs alone, one direction, and what begins with the second stream.
+    for filter in ["greater 200", "tcp[13] & 1 = 1", "src port 80", "tcp[13] & 2 = 0"] {
+        let told = connections(&capture, &["-f", filter]);
+        let streams: Vec<_> = told.iter().map(|connection| connection["stream"].as_u64().unwrap()).collect();
+        assert_eq!(streams, [0, 1], "{filter}");
+        assert!(told[0]["last_frame"].as_u64() <= Some(8) && told[1]["first_frame"].as_u64() > Some(8), "{filter}");
+    }
+}
+
+#[test]
+fn every_connection_that_passes_has_the_number_of_its_stream_in_the_whole_input() {
+    let (mut passed, mut moved) = (0, 0);
+    let mut captures = Vec::new();
+    threads::captures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), &mut captures);
+    for capture in captures {
+        let whole = connections(&capture, &[]);
+        if whole.len() < 2 {
+            continue;
+        }
+        let port = &whole[whole.len() / 2]["client"]["port"];
+        let port = format!("tcp port {port}");
+        for filter in [port.as_str(), "tcp[13] & 5 != 0", "greater 150"] {
+            let told = connections(&capture, &["-f", filter]);
+            assert_eq!(told, connections(&capture, &["-f", filter, "--threads", "2"]));
+            for (at, connection) in told.iter().enumerate() {
+                let stream = &connection["stream"];
+                let same = whole.iter().find(|same| same["stream"] == *stream).unwrap();
+                let ends = |record: &Value| {
+                    let mut ends = [record["client"].to_string(), record["server"].to_string()];
+                    ends.sort();
+                    ends
+                };
+                let of = format!("{}, {filter}, {stream}", capture.display());
+                assert_eq!(ends(connection), ends(same), "{of}");
+                assert!(connection["first_frame"].as_u64() >= same["first_frame"].as_u64(), "{of}");
+                assert!(connection["last_frame"].as_u64() <= same["last_frame"].as_u64(), "{of}");
+                assert!(told[at + 1..].iter().all(|other| other["stream"] != *stream), "{of}");
+                passed += 1;
+                moved += usize::from(stream.as_u64() != Some(at as u64));
+            }
+        }
+    }
+    assert!(passed > 200 && moved > 50, "{passed} passed, {moved} of them with another number than their place");
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! However many threads share the work, every byte that is told is the same.
 
 use std::fs;
-use std::io;
+use std::io::{self, Cursor};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use lastack::analysis::{Options, analyse};
+use lastack::base::Timestamp;
 use lastack::finding::Verdict;
 use lastack::report::{CaptureRecord, Json, LateRecord, PopulationFinding, Sink, Summary};
-use lastack::source::{self, Input};
+use lastack::source::write::{InterfaceOptions, PacketOptions, PcapngWriter};
+use lastack::source::{self, ByteOrder, Input, LinkType};
 use lastack::table::Limits;
 
-fn captures(folder: &Path, found: &mut Vec<PathBuf>) {
+pub fn captures(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("fixtures are readable") {
         let path = entry.expect("fixtures are readable").path();
         if path.is_dir() {
@@ -50,6 +52,28 @@ fn many_threads_say_what_one_says() {
         }
     }
     assert_ne!(told(1, few), told(1, Limits::default()));
+}
+
+/// The first fragment of a datagram with a SYN, whose rest never comes: 192.0.2.1:4660 to 192.0.2.2:80.
+#[rustfmt::skip]
+const LONE_FRAGMENT: [u8; 44] = [
+    0x45, 0, 0, 44, 0, 7, 0x20, 0, 64, 6, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2,
+    0x12, 0x34, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 0x02, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 5, 0xb4,
+];
+
+#[test]
+fn what_came_of_no_frame_is_told_on_any_number_of_threads() {
+    let mut writer = PcapngWriter::new(Vec::new(), ByteOrder::Little, "test").unwrap();
+    writer.interface(LinkType::RAW, &InterfaceOptions::default()).unwrap();
+    writer.frame(0, Timestamp(0), &LONE_FRAGMENT, 44, PacketOptions::default()).unwrap();
+    let capture = writer.finish().unwrap();
+    for threads in [1, 2, 4] {
+        let input = Input::Reader("fragment".to_owned(), Box::new(Cursor::new(capture.clone())));
+        let mut set = source::open(vec![input], source::Options::default()).unwrap();
+        let options = Options { threads, ..Options::default() };
+        let outcome = analyse(&mut set, &options, None, &mut Json::lines(io::sink()), &mut ()).unwrap();
+        assert_eq!(outcome.summary.connections, 1, "{threads} threads");
+    }
 }
 
 #[test]
