@@ -29,7 +29,7 @@ impl PortUse {
     pub fn of(population: &Population, pile: &Pile) -> Option<Self> {
         let range = population.ports();
         let peak = pile.series().peak();
-        let at_peak = pile.series().levels().find(|level| level.from == peak.at);
+        let at_peak = pile.series().levels().find(|level| level.to == peak.at);
         let stretch = pile.series().densest(population.profile.time_wait_ns, Event::Born)?;
         let held_ns = pile.held_ns().unwrap_or(population.profile.time_wait_ns).max(1);
         let is_too_fast = stretch.per_second() * (held_ns as f64 / 1e9) >= range as f64;

@@ -75,7 +75,7 @@ impl Level {
 pub struct Peak {
     /// How many.
     pub sockets: u64,
-    /// Since when.
+    /// When they are counted: the end of the first interval that ended with so many, as [`Level::to`].
     pub at: Timestamp,
 }
 
@@ -265,7 +265,7 @@ impl Series {
         })
     }
 
-    /// The most sockets at once, and since when; the first of equals.
+    /// The most sockets at once, and when; the first of equals.
     pub fn peak(&self) -> Peak {
         let mut levels = [0_i64; State::OF_SOCKETS.len()];
         self.highest(|at| {
@@ -284,7 +284,7 @@ impl Series {
         })
     }
 
-    /// The highest of what `level` makes of one place after the other, and since when; the first of equals.
+    /// The highest of what `level` makes of one place after the other, and when; the first of equals.
     fn highest(&self, mut level: impl FnMut(usize) -> i64) -> Peak {
         let mut highest = (0, 0);
         for (number, at) in self.order() {
@@ -295,7 +295,7 @@ impl Series {
         }
         match highest {
             (0, _) => Peak { sockets: 0, at: Timestamp(0) },
-            (level, number) => Peak { sockets: level as u64, at: self.begin(number) },
+            (level, number) => Peak { sockets: level as u64, at: self.begin(number.saturating_add(1)) },
         }
     }
 
@@ -406,7 +406,7 @@ mod tests {
         series.stay(State::TimeWait, at(5), Some(at(65)));
         series.stay(State::TimeWait, at(20), None);
         assert_eq!(waits(&series), [(5, 1), (10, 2), (20, 3), (65, 2), (70, 1)]);
-        assert_eq!(series.peak_of(State::TimeWait), Peak { sockets: 3, at: at(20) });
+        assert_eq!(series.peak_of(State::TimeWait), Peak { sockets: 3, at: at(21) });
     }
 
     #[test]
@@ -501,7 +501,7 @@ mod tests {
             let highest = |count: &dyn Fn(&Level) -> u64| {
                 let levels = series.levels().filter(|level| count(level) > 0);
                 levels.fold(Peak { sockets: 0, at: Timestamp(0) }, |peak, level| match count(&level) {
-                    sockets if sockets > peak.sockets => Peak { sockets, at: level.from },
+                    sockets if sockets > peak.sockets => Peak { sockets, at: level.to },
                     _ => peak,
                 })
             };

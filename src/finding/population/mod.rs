@@ -88,6 +88,9 @@ pub fn across(population: &Population, thresholds: &PopulationThresholds) -> Vec
         for finding in &mut found {
             finding.from = finding.from.clamp(began, ended);
             finding.to = finding.to.clamp(finding.from, ended.max(finding.from));
+            if let Some(peak) = &mut finding.peak {
+                peak.at = peak.at.clamp(began, ended.max(began));
+            }
         }
     }
     found
