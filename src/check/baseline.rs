@@ -87,7 +87,7 @@ impl Baseline {
             for (case, fingerprints) in capture.cases.iter_mut().zip(fingerprints) {
                 for (problem, fingerprint) in case.problems.iter_mut().zip(fingerprints) {
                     let known = self.0.get(&fingerprint).copied().unwrap_or(0);
-                    if known >= problem.connections.max(1) {
+                    if known >= problem.occurrences() {
                         problem.standing = Standing::Known;
                     } else if known > 0 {
                         problem.message +=

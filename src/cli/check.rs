@@ -118,10 +118,11 @@ pub fn run(arguments: &CheckArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     });
     progress.finish();
     captures.extend(errors.iter().map(CheckedCapture::from));
-    let mut checked = Checked { captures, findings_max: arguments.max_findings };
+    let mut checked = Checked { captures, findings_max: 0 };
     if let Some(baseline) = &baseline {
         baseline.apply(&mut checked);
     }
+    checked.let_pass(arguments.max_findings);
     write_all(arguments, talk, &found, &checked)?;
     if !talk.quiet {
         options.analysis.policy.unused().iter().for_each(|unused| say(format_args!("{unused}")));

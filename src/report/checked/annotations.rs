@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Checked, Place, Standing};
+use super::{Checked, LET_PASS, Place, Standing};
 use crate::finding::Severity;
 
 /// Writes one command a line.
@@ -12,15 +12,18 @@ pub fn annotations(out: &mut dyn Write, checked: &Checked) -> io::Result<()> {
             let place = placed(&error.file, error.place);
             command(out, "error", &place, "cannot check", &error.message)?;
         }
-        for (_, problem) in capture.problems().filter(|(_, problem)| problem.standing == Standing::New) {
+        for (_, problem) in capture.problems().filter(|(_, problem)| problem.standing != Standing::Known) {
             let (file, _) = capture.location(problem);
+            let is_let_pass = problem.standing == Standing::LetPass;
             let kind = match problem.severity {
+                _ if is_let_pass => "notice",
                 Severity::Error => "error",
                 Severity::Warning => "warning",
                 Severity::Note => "notice",
             };
+            let title = if is_let_pass { format!("{} ({LET_PASS})", problem.rule) } else { problem.rule.clone() };
             let message = super::described(capture, problem);
-            command(out, kind, &placed(file, problem.place), &problem.rule, &message)?;
+            command(out, kind, &placed(file, problem.place), &title, &message)?;
         }
     }
     Ok(())

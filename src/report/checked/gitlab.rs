@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Checked, Standing};
+use super::{Checked, LET_PASS, Standing};
 use crate::finding::Severity;
 
 #[derive(Serialize)]
@@ -41,13 +41,16 @@ pub fn write(out: &mut dyn Write, checked: &Checked) -> io::Result<()> {
                 location: Location { path: &error.file, lines: Lines { begin: line } },
             });
         }
-        for (_, problem) in capture.problems().filter(|(_, problem)| problem.standing == Standing::New) {
+        for (_, problem) in capture.problems().filter(|(_, problem)| problem.standing != Standing::Known) {
+            let is_let_pass = problem.standing == Standing::LetPass;
+            let pass = if is_let_pass { format!(" ({LET_PASS})") } else { String::new() };
             let (path, place) = capture.location(problem);
             issues.push(Issue {
-                description: format!("{}: {}", problem.rule, problem.message),
+                description: format!("{}{pass}: {}", problem.rule, problem.message),
                 check_name: &problem.rule,
                 fingerprint: problem.fingerprint(capture),
                 severity: match problem.severity {
+                    _ if is_let_pass => "info",
                     Severity::Error => "major",
                     Severity::Warning => "minor",
                     Severity::Note => "info",

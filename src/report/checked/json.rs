@@ -16,6 +16,7 @@ struct Document<'a> {
     captures: Vec<Capture<'a>>,
     problems: u64,
     known: u64,
+    let_pass: u64,
     errors: u64,
     passed: bool,
 }
@@ -45,6 +46,7 @@ struct Found<'a> {
     rule: &'a str,
     fingerprint: String,
     known: bool,
+    let_pass: bool,
     severity: &'static str,
     message: &'a str,
     expected: Option<&'a str>,
@@ -61,16 +63,14 @@ struct Found<'a> {
 
 /// Writes the document.
 pub fn write(out: &mut dyn Write, checked: &Checked) -> io::Result<()> {
-    let count = |standing: Standing| {
-        let all = checked.captures.iter().flat_map(CheckedCapture::problems);
-        all.filter(|(_, problem)| problem.standing == standing).count() as u64
-    };
+    let count = |standing: Standing| checked.problems_that_are(standing).count() as u64;
     let document = Document {
         r#type: "check",
         schema: SCHEMA,
         captures: checked.captures.iter().map(capture).collect(),
         problems: count(Standing::New),
         known: count(Standing::Known),
+        let_pass: count(Standing::LetPass),
         errors: checked.captures.iter().map(|capture| capture.errors.len() as u64).sum(),
         passed: !checked.has_errors() && !checked.has_violations(),
     };
@@ -108,6 +108,7 @@ fn found<'a>(capture: &'a CheckedCapture, problem: &'a Problem) -> Found<'a> {
         rule: &problem.rule,
         fingerprint: problem.fingerprint(capture),
         known: problem.standing == Standing::Known,
+        let_pass: problem.standing == Standing::LetPass,
         severity: problem.severity.name(),
         message: &problem.message,
         expected: problem.expected.as_deref(),

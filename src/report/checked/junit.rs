@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Checked, CheckedCapture, CheckedCase, Standing};
+use super::{Checked, CheckedCapture, CheckedCase, LET_PASS, Standing};
 
 /// Writes the report.
 pub fn write(out: &mut dyn Write, checked: &Checked) -> io::Result<()> {
@@ -31,15 +31,23 @@ fn suite(capture: &CheckedCapture) -> TestSuite {
 }
 
 fn of_case(capture: &CheckedCapture, case: &CheckedCase) -> TestCase {
+    let described = |standing: Standing| {
+        let problems = case.problems.iter().filter(move |problem| problem.standing == standing);
+        problems.map(|problem| super::described(capture, problem))
+    };
+    let passing: Vec<String> = described(Standing::LetPass).collect();
     let failing: Vec<_> = case.problems.iter().filter(|problem| problem.standing == Standing::New).collect();
     let Some(first) = failing.first() else {
-        return named(capture, &case.name, TestCaseStatus::success());
+        let mut passed = named(capture, &case.name, TestCaseStatus::success());
+        if !passing.is_empty() {
+            passed.set_system_out(format!("{LET_PASS}:\n{}", passing.join("\n")));
+        }
+        return passed;
     };
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     let more = if failing.len() > 1 { format!(" (and {} more)", failing.len() - 1) } else { String::new() };
     status.set_message(format!("{}{more}", first.message)).set_type(&first.rule);
-    let described: Vec<String> = failing.iter().map(|problem| super::described(capture, problem)).collect();
-    status.set_description(described.join("\n"));
+    status.set_description(described(Standing::New).collect::<Vec<_>>().join("\n"));
     named(capture, &case.name, status)
 }
 

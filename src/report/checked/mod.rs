@@ -56,7 +56,7 @@ impl fmt::Display for Place {
 pub struct Checked {
     /// The captures.
     pub captures: Vec<CheckedCapture>,
-    /// Findings beyond the policy that are let pass (`--max-findings`).
+    /// As many findings beyond the policy may pass ([`Checked::let_pass`]).
     pub findings_max: u64,
 }
 
@@ -109,6 +109,8 @@ pub enum Standing {
     New,
     /// The baseline has it.
     Known,
+    /// A finding that no rule lists, among as few as may pass ([`Checked::let_pass`]).
+    LetPass,
 }
 
 /// One thing that does not hold, on one connection or on several alike.
@@ -159,9 +161,14 @@ impl Example {
 }
 
 impl Problem {
-    /// It breaks a limit on findings that no rule speaks of, which `--max-findings` may let pass.
+    /// It breaks a limit on findings that no rule speaks of, some of which may pass.
     pub fn is_unlisted_finding(&self) -> bool {
         self.place.is_none() && self.rule.starts_with(FINDING)
+    }
+
+    /// How often it is there: on each of its connections, or once on the capture.
+    pub fn occurrences(&self) -> u64 {
+        self.connections.max(1)
     }
 
     /// What names the problem across recordings, in 40 hexadecimal digits.
@@ -174,6 +181,9 @@ fn fingerprint(path: &str, rule: &str, identity: &str) -> String {
     let digest = Sha1::digest(format!("{path}\n{rule}\n{identity}"));
     digest.iter().map(|octet| format!("{octet:02x}")).collect()
 }
+
+/// What the forms call a problem that may pass.
+const LET_PASS: &str = "let pass";
 
 /// A problem in lines of plain text, for forms that have one field for everything.
 fn described(capture: &CheckedCapture, problem: &Problem) -> String {
@@ -201,14 +211,19 @@ fn described(capture: &CheckedCapture, problem: &Problem) -> String {
 pub const FINDING: &str = "finding/";
 
 impl CheckedCapture {
-    /// The problems that count, each with its case.
+    /// All problems, each with its case.
     pub fn problems(&self) -> impl Iterator<Item = (&CheckedCase, &Problem)> {
         self.cases.iter().flat_map(|case| case.problems.iter().map(move |problem| (case, problem)))
     }
 
+    /// Its problems that stand so, each with its case.
+    pub fn problems_that_are(&self, standing: Standing) -> impl Iterator<Item = (&CheckedCase, &Problem)> {
+        self.problems().filter(move |(_, problem)| problem.standing == standing)
+    }
+
     /// It was checked and nothing is wrong that counts.
     pub fn passes(&self) -> bool {
-        self.errors.is_empty() && self.problems().all(|(_, problem)| problem.standing == Standing::Known)
+        self.errors.is_empty() && self.problems_that_are(Standing::New).next().is_none()
     }
 
     /// Where a problem is to be looked up: the rule in its file, else the capture.
@@ -222,13 +237,9 @@ impl CheckedCapture {
 }
 
 impl Checked {
-    /// All problems that count.
-    pub fn new_problems(&self) -> impl Iterator<Item = (&CheckedCapture, &CheckedCase, &Problem)> {
-        let all = self
-            .captures
-            .iter()
-            .flat_map(|capture| capture.problems().map(move |(case, problem)| (capture, case, problem)));
-        all.filter(|(_, _, problem)| problem.standing == Standing::New)
+    /// All problems that stand so.
+    pub fn problems_that_are(&self, standing: Standing) -> impl Iterator<Item = &Problem> {
+        self.captures.iter().flat_map(move |capture| capture.problems_that_are(standing).map(|(_, problem)| problem))
     }
 
     /// Something could not be checked.
@@ -236,16 +247,24 @@ impl Checked {
         self.captures.iter().any(|capture| !capture.errors.is_empty())
     }
 
-    /// How often findings break the policy, all captures together.
-    pub fn unlisted_findings(&self) -> u64 {
-        let unlisted = self.new_problems().filter(|(_, _, problem)| problem.is_unlisted_finding());
-        unlisted.map(|(_, _, problem)| problem.connections.max(1)).sum()
+    /// Findings that no rule lists count no more, if they are no more than `findings_max` in all captures together.
+    pub fn let_pass(&mut self, findings_max: u64) {
+        self.findings_max = findings_max;
+        let unlisted = self.problems_that_are(Standing::New).filter(|problem| problem.is_unlisted_finding());
+        if unlisted.map(Problem::occurrences).sum::<u64>() > findings_max {
+            return;
+        }
+        let cases = self.captures.iter_mut().flat_map(|capture| &mut capture.cases);
+        for problem in cases.flat_map(|case| &mut case.problems) {
+            if problem.standing == Standing::New && problem.is_unlisted_finding() {
+                problem.standing = Standing::LetPass;
+            }
+        }
     }
 
-    /// Something does not hold that counts, and the limit on findings does not let it pass.
+    /// Something does not hold that counts.
     pub fn has_violations(&self) -> bool {
-        let excess = self.unlisted_findings() > self.findings_max;
-        self.new_problems().any(|(_, _, problem)| excess || !problem.is_unlisted_finding())
+        self.problems_that_are(Standing::New).next().is_some()
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::{CheckError, Checked, CheckedCapture, Place, Problem, Standing};
+use super::{CheckError, Checked, CheckedCapture, LET_PASS, Place, Problem, Standing};
 use crate::finding::{self, Severity};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -98,6 +98,9 @@ fn result(capture: &CheckedCapture, problem: &Problem, index: usize) -> Value {
         "baselineState": if problem.standing == Standing::Known { "unchanged" } else { "new" },
         "properties": { "connections": problem.connections },
     });
+    if problem.standing == Standing::LetPass {
+        result["suppressions"] = json!([{ "kind": "external", "justification": LET_PASS }]);
+    }
     if path != capture.path {
         result["relatedLocations"] = json!([{
             "id": 1,

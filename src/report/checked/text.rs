@@ -2,33 +2,37 @@
 
 use std::io::{self, Write};
 
-use super::{Checked, CheckedCapture, Example, Problem, Standing};
+use super::{Checked, CheckedCapture, Example, LET_PASS, Problem, Standing};
 use crate::report::answers::{frames_after_noun, sentence};
 use crate::report::layout::{Canvas, harmless, wrap};
 use crate::report::quantity::counted;
 use crate::report::style::Role;
 use crate::report::text::PROSE_WIDTH_MAX;
 
-/// Writes what fails, then how many captures passed.
+/// Writes what fails and which findings are let pass, then how many captures passed.
 pub fn write(out: &mut dyn Write, canvas: &Canvas, checked: &Checked) -> io::Result<()> {
     for capture in &checked.captures {
-        if !capture.passes() {
-            failed(out, canvas, capture)?;
+        if !capture.passes() || capture.problems_that_are(Standing::LetPass).next().is_some() {
+            told(out, canvas, capture)?;
         }
     }
     totals(out, canvas, checked)
 }
 
-fn failed(out: &mut dyn Write, canvas: &Canvas, capture: &CheckedCapture) -> io::Result<()> {
+fn told(out: &mut dyn Write, canvas: &Canvas, capture: &CheckedCapture) -> io::Result<()> {
     let paint = canvas.palette;
-    let word = if capture.errors.is_empty() { "FAILED" } else { "ERROR" };
-    writeln!(out, "{} {}", paint.paint(Role::Error, word), paint.paint(Role::Heading, harmless(&capture.path)))?;
+    let (word, role) = match capture.errors.as_slice() {
+        [] if capture.passes() => ("PASSED", Role::Heading),
+        [] => ("FAILED", Role::Error),
+        [..] => ("ERROR", Role::Error),
+    };
+    writeln!(out, "{} {}", paint.paint(role, word), paint.paint(Role::Heading, harmless(&capture.path)))?;
     for error in &capture.errors {
         prose(out, canvas, 2, &error.message)?;
     }
     let mut case_before = None;
     let mut shown = None;
-    for (case, problem) in capture.problems().filter(|(_, problem)| problem.standing == Standing::New) {
+    for (case, problem) in capture.problems().filter(|(_, problem)| problem.standing != Standing::Known) {
         if case_before != Some(&case.name) {
             let place = match (&capture.expectations, case.place) {
                 (Some(file), Some(place)) => format!("  {file}:{place}"),
@@ -59,7 +63,8 @@ fn write_problem(out: &mut dyn Write, canvas: &Canvas, capture: &CheckedCapture,
         _ => String::new(),
     };
     let rule = paint.paint(Role::from(problem.severity), &problem.rule);
-    writeln!(out, "    {rule}{}", paint.paint(Role::Faint, harmless(&place)))?;
+    let pass = if problem.standing == Standing::LetPass { format!(" ({LET_PASS})") } else { String::new() };
+    writeln!(out, "    {rule}{pass}{}", paint.paint(Role::Faint, harmless(&place)))?;
     // A message that begins with the key says what the two lines below say.
     if problem.expected.is_none() || !problem.message.starts_with(&problem.rule) {
         prose(out, canvas, 6, &sentence(&problem.message))?;
@@ -102,8 +107,7 @@ fn totals(out: &mut dyn Write, canvas: &Canvas, checked: &Checked) -> io::Result
     let broken = checked.captures.iter().filter(|capture| !capture.errors.is_empty()).count() as u64;
     let failed = checked.captures.iter().filter(|capture| !capture.passes()).count() as u64 - broken;
     let passed = checked.captures.len() as u64 - broken - failed;
-    let known = checked.captures.iter().flat_map(CheckedCapture::problems);
-    let known = known.filter(|(_, problem)| problem.standing == Standing::Known).count() as u64;
+    let known = checked.problems_that_are(Standing::Known).count() as u64;
     let connections = checked.captures.iter().map(|capture| capture.connections).sum();
     let mut parts = vec![format!("{passed} passed")];
     if failed > 0 {
@@ -118,10 +122,10 @@ fn totals(out: &mut dyn Write, canvas: &Canvas, checked: &Checked) -> io::Result
     if known > 0 {
         writeln!(out, "{} known from the baseline", counted(known, "problem"))?;
     }
-    let unlisted = checked.unlisted_findings();
-    if unlisted > 0 && unlisted <= checked.findings_max {
+    let passing: u64 = checked.problems_that_are(Standing::LetPass).map(Problem::occurrences).sum();
+    if passing > 0 {
         let limit = counted(checked.findings_max, "finding");
-        writeln!(out, "{} beyond the policy, let pass: the limit is {limit}", counted(unlisted, "finding"))?;
+        writeln!(out, "{} beyond the policy, {LET_PASS}: the limit is {limit}", counted(passing, "finding"))?;
     }
     Ok(())
 }

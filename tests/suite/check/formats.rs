@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use quick_junit::{NonSuccessKind, Report, TestCaseStatus};
 use serde_json::Value;
 
-use super::{LEAK, check, folder, text, write};
+use super::{LEAK, check, folder, leak_only, text, write};
 
 /// A folder with a capture that passes, one that fails, one whose expectations are broken and one that is none.
 fn mixed(name: &str) -> PathBuf {
@@ -64,6 +64,41 @@ fn sarif_is_read_by_types_made_from_its_schema() {
     let invocation = &run.invocations.as_ref().unwrap()[0];
     assert!(!invocation.execution_successful);
     assert_eq!(invocation.tool_execution_notifications.as_ref().unwrap().len(), 2);
+}
+
+#[test]
+fn findings_that_are_let_pass_are_told_in_every_form_and_fail_in_none() {
+    let folder = folder("let_pass");
+    write(&folder, "leak", &leak_only(), "");
+    for (findings_max, code) in [(1, 0), (0, 1)] {
+        let result = |format: &str| {
+            let output = check(&folder, &format!("leak.pcap --max-findings {findings_max} --format {format}"));
+            assert_eq!(output.status.code(), Some(code), "{format}: {}", text(&output.stderr));
+            text(&output.stdout)
+        };
+        let is_let_pass = code == 0;
+        for format in ["text", "junit", "sarif", "github", "gitlab", "tap"] {
+            let told = result(format);
+            assert_eq!(told.contains("let pass"), is_let_pass, "{told}");
+            assert!(told.contains("finding/close-wait-stuck") || format == "junit", "{told}");
+        }
+        assert_eq!(result("text").contains("FAILED"), !is_let_pass);
+        let suites = Report::deserialize_from_str(&result("junit")).unwrap();
+        assert_eq!(suites.failures, usize::from(!is_let_pass));
+        assert_eq!(result("github").starts_with("::notice "), is_let_pass);
+        assert!(tap_points(&result("tap")).iter().all(|(is_ok, ..)| *is_ok == is_let_pass));
+        let document: Value = serde_json::from_str(&result("json")).unwrap();
+        let counts = (document["problems"].as_u64(), document["let_pass"].as_u64());
+        assert_eq!(counts, if is_let_pass { (Some(0), Some(1)) } else { (Some(1), Some(0)) });
+        for passed in [&document["passed"], &document["captures"][0]["passed"]] {
+            assert_eq!(passed, is_let_pass, "{document}");
+        }
+        assert_eq!(document["captures"][0]["cases"][0]["problems"][0]["let_pass"], is_let_pass);
+        let sarif: Value = serde_json::from_str(&result("sarif")).unwrap();
+        assert_eq!(sarif["runs"][0]["results"][0]["suppressions"].is_array(), is_let_pass);
+        let gitlab: Value = serde_json::from_str(&result("gitlab")).unwrap();
+        assert_eq!(gitlab[0]["severity"] == "info", is_let_pass);
+    }
 }
 
 #[test]
