@@ -60,7 +60,7 @@ pub fn run(arguments: &DiffArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     sandbox::enter(talk.sandbox, &Needs::new(&inputs, arguments.file.as_deref()))?;
     let interrupt = Interrupt::listen()?;
     let mut watch = Watch(&interrupt);
-    let mut tally = |path| Tally::read(input_of(path, &interrupt), &options, &mut watch);
+    let mut tally = |path| interrupt.or_pressed(Tally::read(input_of(path, &interrupt), &options, &mut watch));
     let (before, after) = (tally(&arguments.before)?, tally(&arguments.after)?);
     if interrupt.is_pressed() {
         return Ok(Outcome::Interrupted);

@@ -90,7 +90,7 @@ pub fn input_of(argument: &Path, interrupt: &Interrupt) -> source::Input {
 /// Opens the captures.
 ///
 /// # Errors
-/// What [`source::open`] says; the capture filter is none.
+/// What [`source::open`] says; the capture filter is none; Ctrl-C.
 pub fn open(input: &Input, threads: usize, interrupt: &Interrupt) -> anyhow::Result<Captures> {
     let inputs = input.captures.iter().map(|capture| input_of(capture, interrupt)).collect();
     let ahead = match cores() {
@@ -99,7 +99,8 @@ pub fn open(input: &Input, threads: usize, interrupt: &Interrupt) -> anyhow::Res
         _ => ReadAhead::Long,
     };
     heap::share();
-    let set = source::open(inputs, source::Options { ahead, ..source::Options::default() })?;
+    let options = source::Options { ahead, ..source::Options::default() };
+    let set = interrupt.or_pressed(source::open(inputs, options))?;
     let filter = input.filter.as_deref().map(|filter| CaptureFilter::new(filter, &set.link_types())).transpose()?;
     Ok(Captures { set, filter })
 }

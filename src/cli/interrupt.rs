@@ -7,6 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The exit code of a command that Ctrl-C ended.
 pub const EXIT_CODE: u8 = 130;
 
+/// Ctrl-C was pressed before there was anything to report.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("ended by Ctrl-C before anything was read")]
+pub struct Pressed;
+
 /// Whether Ctrl-C was pressed.
 #[derive(Debug)]
 pub struct Interrupt {
@@ -49,6 +54,14 @@ impl Interrupt {
     /// It was pressed.
     pub fn is_pressed(&self) -> bool {
         self.pressed.load(Ordering::Relaxed)
+    }
+
+    /// What came of reading; a failure after Ctrl-C is [`Pressed`], since a read that waits fails then.
+    ///
+    /// # Errors
+    /// As `result`.
+    pub fn or_pressed<T>(&self, result: Result<T, impl Into<anyhow::Error>>) -> anyhow::Result<T> {
+        result.map_err(|error| if self.is_pressed() { Pressed.into() } else { error.into() })
     }
 
     /// Somebody asked the process to terminate (SIGTERM). Never before [`Interrupt::listen_to_termination`].

@@ -62,6 +62,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Outcome::Unchecked) => ExitCode::from(EXIT_FAILURE),
         Ok(Outcome::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<interrupt::Pressed>() => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) => {
             say(format_args!("{error:#}"));
             ExitCode::from(EXIT_FAILURE)

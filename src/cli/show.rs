@@ -58,6 +58,7 @@ pub fn run(arguments: &ShowArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     }
     let outcome = conclude(analysed, &interrupt, Skipped::ToBeSaid)?;
     match streams {
+        _ if outcome == Outcome::Interrupted => Ok(outcome),
         _ if is_shown => Ok(outcome),
         _ if input.filter.is_some() => bail!("no stream {stream} among the frames that pass the filter"),
         _ if connections == 0 => bail!("no stream {stream}: no TCP connection in what was read"),

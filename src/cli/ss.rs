@@ -11,7 +11,7 @@ use super::census::with_unit_ns;
 use super::input::{Ready, Skipped, analyse, conclude, ready};
 use super::output::cannot_write;
 use super::progress::Progress;
-use super::read::refuse_later;
+use super::read::{again, refuse_later};
 use super::terminal::canvas;
 use crate::base::Timestamp;
 use crate::connection::State;
@@ -56,8 +56,10 @@ pub fn run(arguments: &SsArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     let ((), mut analysed) = analyse(&mut captures, &options, (), &place, progress)?;
     let Some(table) = analysed.sockets.take() else { bail!("no moment was reached") };
     let Some((at, frame)) = table.reached().filter(|_| analysed.summary.frames > 0) else {
-        conclude(analysed, &interrupt, Skipped::ToBeSaid)?;
-        bail!("no frame in what was read");
+        return match conclude(analysed, &interrupt, Skipped::ToBeSaid)? {
+            Outcome::Interrupted => Ok(Outcome::Interrupted),
+            _ => bail!("{}: no frame in what was read", again(&input.captures)),
+        };
     };
     if let Moment::Frame(wanted) = arguments.at
         && wanted > frame

@@ -428,6 +428,49 @@ fn a_pattern_that_no_shell_expanded_stands_for_its_files_and_each_has_its_frames
     assert_eq!(run(&folder, "read x*.pcap").status.code(), Some(2));
 }
 
+/// Ctrl-C is listened to and the process waits for something.
+#[cfg(target_os = "linux")]
+fn waits(process: u32) -> bool {
+    let of = |name: &str| fs::read_to_string(format!("/proc/{process}/{name}")).unwrap_or_default();
+    let (status, stat) = (of("status"), of("stat"));
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let is_asleep = stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('S'));
+    caught.is_some_and(|mask| mask & 1 << 1 != 0) && is_asleep
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_before_the_first_octet_of_a_pipe_is_no_failure() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let folder = folder_with_capture("interrupt_early");
+    for line in ["read -", "diff - two.pcap", "ss -", "show - --stream 0", "census -"] {
+        let args: Vec<&str> = line.split_whitespace().collect();
+        let mut child = lastack(&folder, &args);
+        let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let _stdin = child.stdin.take();
+        let begun = std::time::Instant::now();
+        while !waits(child.id()) {
+            assert!(begun.elapsed().as_secs() < 60, "{line} never waits");
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{line}: {}", text(&output.stderr));
+        assert_eq!(text(&output.stderr), "", "{line}");
+    }
+}
+
+#[test]
+fn a_name_with_escapes_stays_on_its_line() {
+    let folder = folder_with_capture("escapes");
+    let output = lastack(&folder, &["read", "two\u{1b}[31m\nlastack: all is well.pcap"]).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.lines().count() == 1 && said.contains("two\\u{1b}[31m\\nlastack"), "{said}");
+}
+
 #[test]
 fn how_it_ended_does_not_depend_on_which_findings_are_told() {
     let folder = folder("in_vain");
