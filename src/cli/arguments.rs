@@ -452,7 +452,8 @@ pub struct SelectionArguments {
     /// Only these streams, numbered as Wireshark's tcp.stream
     #[arg(long = "stream", value_name = "N", value_delimiter = ',')]
     streams: Vec<u64>,
-    /// Only connections with one of these findings (lastack explain lists them)
+    /// Only connections with one of these findings: names, causes of resets, groups (lastack explain lists them); 'syn-*' stands for
+    /// all that begin so
     #[arg(long = "finding", value_name = "NAME", value_delimiter = ',')]
     findings: Vec<String>,
     /// Only connections with an end whose last state is one of these

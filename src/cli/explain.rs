@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 
 use super::Outcome;
 use super::arguments::{CatalogueFormat, ExplainArguments, Talk};
@@ -70,6 +70,30 @@ pub fn meant(name: &str) -> anyhow::Result<&'static Entry> {
         Some(entry) => Ok(entry),
         None => bail!("no finding {name}{}", suggestion(name, names())),
     }
+}
+
+/// The names of all findings that a user means by `words`: by its name, by the cause of a reset, by a group's name, and where a `*` is
+/// at the end, all that begin so.
+///
+/// # Errors
+/// One of them stands for nothing; the message has the nearest name.
+pub fn all_meant(words: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut meant = Vec::new();
+    for word in words {
+        match word.strip_suffix('*') {
+            Some(stem) => {
+                let stem = stem.to_ascii_lowercase();
+                let before = meant.len();
+                meant.extend(CATALOGUE.iter().map(|entry| entry.name).filter(|name| name.starts_with(&stem)));
+                ensure!(meant.len() > before, "no finding begins with {stem}; lastack explain lists them");
+            }
+            None => match wanted(word)? {
+                Wanted::Page(entry) => meant.push(entry.name),
+                Wanted::Group(entries) => meant.extend(entries.iter().map(|entry| entry.name)),
+            },
+        }
+    }
+    Ok(meant.into_iter().map(str::to_owned).collect())
 }
 
 /// What may be written for a finding, and its name: that name, or the cause of a reset.

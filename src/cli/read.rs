@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 
 use super::arguments::{Format, Input, Order, ReadArguments, Talk, meant_command};
-use super::explain::meant;
+use super::explain::all_meant;
 use super::input::{Skipped, analyse, conclude, needs, open, reads_stdin, say_unused};
 use super::interrupt::Interrupt;
 use super::output::{Buffering, Output, is_terminal};
@@ -29,9 +29,7 @@ pub fn run(arguments: ReadArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         bail!("{}: no such file, nor is it a command; did you mean {command}?", word.display());
     }
     let mut selection = Selection::from(selection);
-    for name in &mut selection.findings {
-        *name = meant(name)?.name.to_owned();
-    }
+    selection.findings = all_meant(&selection.findings)?;
     let options = timers.options()?;
     sandbox::enter(talk.sandbox, &needs(&input, output.file.as_deref()))?;
     let interrupt = Interrupt::listen()?;

@@ -23,7 +23,7 @@ use super::watch::{Events, Telling, Told, Watcher};
 use crate::analysis::{Analysis, Scribes, decoder};
 use crate::cli::arguments::Talk;
 use crate::cli::charset::{Ascii, lacks_utf8};
-use crate::cli::explain::meant;
+use crate::cli::explain::all_meant;
 use crate::cli::heap::Heap;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{cannot_write, is_terminal, named};
@@ -44,9 +44,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let mut selection = Selection::from(arguments.selection);
-    for name in &mut selection.findings {
-        *name = meant(name)?.name.to_owned();
-    }
+    selection.findings = all_meant(&selection.findings)?;
     let options = arguments.timers.live_options()?;
     let mut interrupt = Interrupt::listen()?;
     interrupt.listen_to_termination()?;
