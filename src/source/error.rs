@@ -62,6 +62,19 @@ pub enum SourceError {
         /// Which variant.
         what: String,
     },
+    /// The input ends inside its own header.
+    #[error(
+        "{file}: cut short in its header: there should be {need} bytes and are {have}; the capturing program was killed, or the \
+         file was not copied in full"
+    )]
+    HeaderCut {
+        /// Which input.
+        file: String,
+        /// Bytes that the header has.
+        need: u64,
+        /// Bytes that are there.
+        have: u64,
+    },
     /// The input ends inside a record.
     #[error(
         "{file}: cut short in the middle of frame {frame}: from byte {offset} on there should be {need} bytes and are \
@@ -209,6 +222,7 @@ impl Fault {
             Fault::Foreign { what, cure } => SourceError::Foreign { file, what, cure },
             Fault::Trace(error) => SourceError::Trace { file, error },
             Fault::Unsupported(what) => SourceError::Unsupported { file, what },
+            Fault::Truncated { need, have } if offset == 0 => SourceError::HeaderCut { file, need, have },
             Fault::Truncated { need, have } => SourceError::Truncated { file, offset, frame, need, have },
             Fault::AbsurdLength { length, limit } => SourceError::AbsurdLength { file, offset, frame, length, limit },
             Fault::Damaged(what) => SourceError::Damaged { file, offset, frame, what },
