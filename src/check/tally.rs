@@ -74,6 +74,14 @@ pub enum TallyError {
         /// What is wrong with it.
         error: String,
     },
+    /// It is JSON, and none of its records is one of `lastack read`.
+    #[error(
+        "{file}: not a result of lastack read --format ndjson or json: it has no record of a capture or a connection"
+    )]
+    Foreign {
+        /// Which file.
+        file: String,
+    },
     /// A result that has no end.
     #[error(
         "{file}: this result has no summary: the program that wrote it was stopped, and what is missing would be taken for gone"
@@ -87,6 +95,7 @@ pub enum TallyError {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Record {
+    Capture,
     Connection(Connection),
     Late {
         stream: u64,
@@ -230,7 +239,7 @@ impl Tally {
     fn of_result(file: &str, lines: impl BufRead) -> Result<Self, TallyError> {
         let mut tally = Self::default();
         let mut named = Findings::default();
-        let mut is_whole = false;
+        let (mut is_whole, mut is_foreign) = (false, true);
         for (at, line) in lines.lines().enumerate() {
             let line = line.map_err(|error| TallyError::Io { file: file.to_owned(), error })?;
             let line = line.trim_start_matches(['[', ',']).trim();
@@ -238,7 +247,9 @@ impl Tally {
                 continue;
             }
             let wrong = |error: String| TallyError::Record { file: file.to_owned(), line: at + 1, error };
-            match serde_json::from_str(line).map_err(|error| wrong(error.to_string()))? {
+            let record = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+            is_foreign &= matches!(record, Record::Other);
+            match record {
                 Record::Connection(connection) => {
                     tally.of_record(&connection);
                     connection.findings.iter().for_each(|finding| named.insert(&finding.name, connection.stream));
@@ -251,8 +262,11 @@ impl Tally {
                     is_whole = true;
                     (tally.skipped, tally.notices) = (skipped, notices);
                 }
-                Record::Other => {}
+                Record::Capture | Record::Other => {}
             }
+        }
+        if is_foreign {
+            return Err(TallyError::Foreign { file: file.to_owned() });
         }
         if !is_whole {
             return Err(TallyError::Cut { file: file.to_owned() });

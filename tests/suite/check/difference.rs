@@ -91,9 +91,11 @@ fn results_are_compared_like_the_captures_that_they_came_from() {
     let whole = fs::read_to_string(folder.join("a.ndjson")).unwrap();
     let summary = whole.lines().last().unwrap();
     fs::write(folder.join("cut.ndjson"), whole.replace(summary, "")).unwrap();
+    assert_eq!(lastack(&folder, "census a.pcap --format ndjson -o census.ndjson").0, 0);
     fs::write(folder.join("odd.ndjson"), "{\"type\":\"connection\"}\n").unwrap();
     for (line, words) in [
         ("cut.ndjson a.pcap", "cut.ndjson: this result has no summary"),
+        ("census.ndjson a.pcap", "census.ndjson: not a result of lastack read"),
         ("odd.ndjson a.pcap", "odd.ndjson:1: not a result of lastack read"),
         ("a.pcap missing.pcap", "missing.pcap"),
         ("a.pcap", "AFTER"),
