@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use self::arguments::{Arguments, Command};
+use crate::report::harmless;
 
 /// How a command ended without an error of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +107,10 @@ fn help(name: Option<&str>) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// A word to people. Nobody hears it when standard error is closed, and that is no error either.
+/// A word to people, on one line whatever is in names of files. Nobody hears it when standard error is closed, and that is no
+/// error either.
 fn say(words: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "lastack: {words}");
+    let _ = writeln!(io::stderr(), "lastack: {}", harmless(&words.to_string()));
 }
 
 /// Whoever read the results has seen enough, as `head` has: that is an end and no failure. The one place where this is

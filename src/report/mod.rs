@@ -42,7 +42,7 @@ pub use explain::{catalogue, catalogue_json, page};
 pub use flow_id::{community_id, connection_id};
 pub use json::Json;
 pub use ladder::{Detail, LadderInput, SegmentLog, excerpt, ladder};
-pub use layout::{Canvas, clip as clipped, clip_middle as clipped_in_middle, wrap as wrapped};
+pub use layout::{Canvas, clip as clipped, clip_middle as clipped_in_middle, harmless, wrap as wrapped};
 pub use quantity::{Clock, count, counted, duration as spoken_duration, octets};
 pub use record::{Filter, Record, SCHEMA};
 pub use select::{Selected, Selection};
