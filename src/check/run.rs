@@ -69,7 +69,7 @@ pub fn check(found: &Found, options: &CheckOptions, observer: &mut dyn Observer)
             }
             checked.connections = seen.connections.len() as u64;
             checked.frames = seen.summary.frames;
-            checked.skipped = seen.summary.skipped.values().sum();
+            checked.skipped = seen.summary.skipped;
         }
         Err(error) => checked.errors.push(unreadable(&checked.path, &error)),
     }

@@ -184,8 +184,10 @@ fn write_all(arguments: &CheckArguments, talk: &Talk, found: &[Found], checked: 
 }
 
 fn say_skipped(checked: &Checked) {
-    for capture in checked.captures.iter().filter(|capture| capture.skipped > 0) {
-        say(format_args!("{}: skipped {}", capture.path, counted(capture.skipped, "frame")));
+    for capture in &checked.captures {
+        for (reason, count) in &capture.skipped {
+            say(format_args!("{}: skipped {}: {reason}", capture.path, counted(*count, "frame")));
+        }
     }
 }
 

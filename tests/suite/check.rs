@@ -196,6 +196,19 @@ fn without_expectations_the_policy_holds() {
 }
 
 #[test]
+fn frames_that_were_skipped_have_their_reason() {
+    let folder = folder("skipped");
+    write(&folder, "leak", &leak_only(), "");
+    let mut cut = fs::read(folder.join("leak.pcap")).unwrap();
+    // An IP version that does not exist.
+    let (header, record, ethernet) = (24, 16, 14);
+    cut[header + record + ethernet] = 0x95;
+    fs::write(folder.join("cut.pcap"), cut).unwrap();
+    let (_, shown) = outcome(&folder, "cut.pcap");
+    assert!(shown.contains("cut.pcap: skipped 1 frame: "), "{shown}");
+}
+
+#[test]
 fn what_cannot_be_checked_is_never_a_pass() {
     let folder = folder("unchecked");
     write(&folder, "good", LEAK, "[capture]\nconnections = 3");

@@ -175,7 +175,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     }
     let summary = finished.with_context(|| cannot_write(&place))?.summary;
     companions.out.flush().with_context(|| cannot_write(&place))?;
-    companions.model.with(|model| companions.metrics.write(&summary, model)).context("cannot write the metrics")?;
+    companions.model.with(|model| companions.metrics.write(&summary, model))?;
     say_what_is_missing(&summary);
     if shown != Shown::Ndjson && !is_kept && !talk.quiet && io::stderr().is_terminal() {
         say(format_args!(

@@ -107,14 +107,16 @@ impl Metrics {
     /// Writes the file, whole under its name.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// It cannot be written; the error names it.
     pub fn write(&mut self, summary: &Summary, model: &Model) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let mut partial = file.file_name().unwrap_or_default().to_owned();
         partial.push(".partial");
         let partial = file.with_file_name(partial);
-        fs::write(&partial, render(summary, model, Dialect::Prometheus))?;
-        fs::rename(&partial, file)
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: cannot write: {error}", file.display()));
+        fs::write(&partial, render(summary, model, Dialect::Prometheus)).map_err(named)?;
+        fs::rename(&partial, file).map_err(named)
     }
 }
 
@@ -266,6 +268,13 @@ mod tests {
         assert_eq!(families.len(), count);
         let file = render(&summary, &Model::new("eth0"), Dialect::Prometheus);
         assert!(file.contains("# TYPE lastack_frames_total counter\n") && !file.contains("EOF"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let mut metrics = Metrics::open(None, Some(Path::new("/no/such/folder/lastack.prom"))).unwrap();
+        let refused = metrics.write(&Summary::default(), &Model::new("eth0")).unwrap_err();
+        assert!(refused.to_string().starts_with("/no/such/folder/lastack.prom: cannot write: "), "{refused}");
     }
 
     #[test]

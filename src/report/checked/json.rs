@@ -84,7 +84,7 @@ fn capture(capture: &CheckedCapture) -> Capture<'_> {
         path: &capture.path,
         expectations: capture.expectations.as_deref(),
         frames: capture.frames,
-        skipped: capture.skipped,
+        skipped: capture.skipped.values().sum(),
         connections: capture.connections,
         passed: capture.passes(),
         errors: capture.errors.iter().map(|error| error.message.as_str()).collect(),

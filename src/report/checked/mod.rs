@@ -9,6 +9,7 @@ mod sarif;
 mod tap;
 mod text;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -71,8 +72,8 @@ pub struct CheckedCapture {
     pub connections: u64,
     /// Frames in it.
     pub frames: u64,
-    /// Frames that could not be decoded.
-    pub skipped: u64,
+    /// Frames that could not be decoded, by reason.
+    pub skipped: BTreeMap<String, u64>,
     /// Everything that was checked, passed or not.
     pub cases: Vec<CheckedCase>,
     /// Why it could not be checked.
