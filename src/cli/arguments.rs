@@ -33,22 +33,19 @@ Exit codes:
   0    done; a pipe that the reader closed counts as done
   2    could not do it: usage, unreadable or unsupported input, output not written.
        What could be read of a damaged capture is reported all the same
-  130  ended by Ctrl-C, after reporting what was read until then
-
-Environment:
-  NO_COLOR  no colour unless --color always is given
-  COLUMNS   width of text output; else that of the terminal, else 80";
+  130  ended by Ctrl-C, after reporting what was read until then";
 
 const DIFF_EXIT_CODES: &str = "\
 Exit codes:
   0    done, whatever differs
   1    with --exit-code: something is new, or has changed by more than chance
   2    could not do it: usage, unreadable or unsupported input, output not written
-  130  ended by Ctrl-C
+  130  ended by Ctrl-C";
 
-Environment:
-  NO_COLOR  no colour unless --color always is given
-  COLUMNS   width of text output; else that of the terminal, else 80";
+const EXPLAIN_EXIT_CODES: &str = "\
+Exit codes:
+  0    done; a pipe that the reader closed counts as done
+  2    could not do it: no finding or group has that name, output not written";
 
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
@@ -56,9 +53,14 @@ Exit codes:
   1    something does not hold
   2    something could not be checked: a capture that cannot be read, a file of expectations
        that is not understood or has no capture, a directory without captures, output not written
-  130  ended by Ctrl-C, after reporting what was checked until then
+  130  ended by Ctrl-C, after reporting what was checked until then";
 
+const ENVIRONMENT: &str = "\
 Environment:
+  NO_COLOR  no colour unless --color always is given
+  COLUMNS   width of text output; else that of the terminal, else 80";
+
+const CHECK_ENVIRONMENT: &str = "\
   GITHUB_ACTIONS  when it is true, annotations go to standard error besides";
 
 const EXAMPLES: &str = "\
@@ -86,7 +88,7 @@ application saw, in which state each socket was, with the frames that prove it a
     max_term_width = 100,
     override_usage = "lastack [OPTIONS] CAPTURE...\n       lastack COMMAND ...",
     after_help = EXAMPLES,
-    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}\n\n{ENVIRONMENT}"),
 )]
 pub struct Arguments {
     /// What to do.
@@ -173,52 +175,53 @@ pub enum Command {
     /// The text report says first what matters: the findings, grouped and counted, with the worst examples; then the
     /// connections (all when they are few, else those with findings); then where every frame of the capture went.
     /// `lastack CAPTURE` is short for `lastack read CAPTURE`.
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = format!("{EXIT_CODES}\n\n{ENVIRONMENT}"))]
     Read(ReadArguments),
     /// Show one connection in full, segment by segment
     ///
     /// A ladder of the connection's segments, the client's states on the left and the server's on the right, with the
     /// calls of the applications and the findings where they happened, and the evidence below. The steady middle of a
     /// long connection is summed up in one line.
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = format!("{EXIT_CODES}\n\n{ENVIRONMENT}"))]
     Show(ShowArguments),
     /// Explain a finding, or list them all
     ///
     /// Prints what a finding is, why it matters, how it is recognised, what it must not be confused with and what to
     /// do about it. Without a name, lists the catalogue; with that of a group (handshake, teardown, reset, after-close,
     /// transfer, population, capture), the part of it.
+    #[command(after_long_help = format!("{EXPLAIN_EXIT_CODES}\n\n{ENVIRONMENT}"))]
     Explain(ExplainArguments),
     /// List the sockets of every host at a moment, as ss would have
     ///
     /// Both ends of every connection, in the states that later packets bear out: State, Recv-Q and Send-Q as far as
     /// packets tell, addresses, and the timer as `ss -o` has it. Listening sockets are in no capture.
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = format!("{EXIT_CODES}\n\n{ENVIRONMENT}"))]
     Ss(SsArguments),
     /// Count the sockets in every state over time
     ///
     /// By host, by service or by destination: how many sockets were in each state, who closed first, which ports were in
     /// use and when they run out. Only intervals in which something changed have a row; a pause has none. They grow when
     /// there are too many.
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = format!("{EXIT_CODES}\n\n{ENVIRONMENT}"))]
     Census(CensusArguments),
     /// Analyse a running interface
     ///
     /// The same analysis on frames as they come, by tcpdump's means and with its rights: connections are told as they
     /// end, and what is open when it is ended. -D lists the interfaces.
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = format!("{EXIT_CODES}\n\n{ENVIRONMENT}"))]
     Live(Box<LiveArguments>),
     /// Check captures against what is expected of them, for CI
     ///
     /// Beside a capture NAME.pcap, NAME.expect.toml says what must hold of its connections: how they open and close, who
     /// begins the close, causes of resets, findings, durations, states. A capture without such a file must be free of
     /// findings that are a warning or an error.
-    #[command(after_long_help = CHECK_EXIT_CODES)]
+    #[command(after_long_help = format!("{CHECK_EXIT_CODES}\n\n{ENVIRONMENT}\n{CHECK_ENVIRONMENT}"))]
     Check(CheckArguments),
     /// Compare two captures or results: findings gone and new, how connections open and close
     ///
     /// Shares of connections are compared by Fisher's exact test, which holds also where counts are small: a difference is
     /// named more or fewer only when chance would hardly make it.
-    #[command(after_long_help = DIFF_EXIT_CODES)]
+    #[command(after_long_help = format!("{DIFF_EXIT_CODES}\n\n{ENVIRONMENT}"))]
     Diff(DiffArguments),
     /// A page with charts.
     #[command(hide = true, disable_help_flag = true)]

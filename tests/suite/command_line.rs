@@ -220,6 +220,10 @@ fn help_names_what_there_is_and_nothing_else() {
     assert!(read.contains("130"), "exit codes: {read}");
     let diff = text(&run(&folder, "diff --help").stdout);
     assert!(diff.contains("1    with --exit-code"), "exit codes: {diff}");
+    for command in ["read", "show", "ss", "census", "live", "explain", "check", "diff"] {
+        let help = text(&run(&folder, &format!("{command} --help")).stdout);
+        assert!(help.contains("Exit codes:") && help.contains("  NO_COLOR"), "{command}: {help}");
+    }
 }
 
 #[test]
