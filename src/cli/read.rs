@@ -85,13 +85,15 @@ fn once_more(input: &Input) -> Option<String> {
     })
 }
 
-/// The captures as a shell takes them, for hints how to see more.
+/// The captures as a shell takes them, for hints how to see more; a word for them where they fill a screen.
 pub fn again(captures: &[PathBuf]) -> String {
+    const LENGTH_MAX: usize = 400;
     let names = captures.iter().map(|capture| capture.display().to_string());
     // What looks like an option is a file of the working directory.
     let quoted: Vec<String> =
         names.map(|name| quoted(&if name.starts_with('-') { format!("./{name}") } else { name })).collect();
-    quoted.join(" ")
+    let all = quoted.join(" ");
+    if quoted.len() > 1 && all.len() > LENGTH_MAX { "CAPTURE...".to_owned() } else { all }
 }
 
 fn quoted(word: &str) -> String {

@@ -298,6 +298,15 @@ fn hints_name_the_same_connections() {
         let filtered = lastack(&folder, &["two.pcap", "-f", "port 40001"]).output().unwrap();
         assert!(text(&filtered.stdout).contains("lastack show -f 'port 40001' two.pcap --stream 1"));
     }
+    let names: Vec<String> = (0..60).map(|at| format!("a-capture-with-a-long-name-{at}.pcap")).collect();
+    for (at, name) in names.iter().enumerate() {
+        fs::write(folder.join(name), capture_of(&format!("start 2026-01-01T00:{at:02}:00Z\n{TWO}"))).unwrap();
+    }
+    let many: Vec<&str> = ["read"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let many = text(&lastack(&folder, &many).output().unwrap().stdout);
+    let hints: Vec<&str> = many.lines().filter(|line| line.contains(": lastack ")).collect();
+    assert!(hints.iter().any(|line| line.contains("lastack read CAPTURE... --all")), "{hints:?}");
+    assert!(hints.iter().all(|line| line.len() <= 80), "{hints:?}");
     let stdin = File::open(folder.join("two.pcap")).unwrap();
     let gone = lastack(&folder, &["-"]).stdin(stdin).output().unwrap();
     assert!(!text(&gone.stdout).contains("lastack show"), "nobody can read it again");
