@@ -267,7 +267,7 @@ pub struct ShowArguments {
     #[command(flatten)]
     pub input: Input,
     /// Number of the connection, as in the reports and as Wireshark's tcp.stream
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = stream)]
     pub stream: u64,
     /// Where the results go and how.
     #[command(flatten)]
@@ -453,7 +453,7 @@ pub struct Output {
 #[command(next_help_heading = "Selection (repeat or separate by commas; the summary stays that of the whole input)")]
 pub struct SelectionArguments {
     /// Only these streams, numbered as Wireshark's tcp.stream
-    #[arg(long = "stream", value_name = "N", value_delimiter = ',')]
+    #[arg(long = "stream", value_name = "N", value_delimiter = ',', value_parser = stream)]
     streams: Vec<u64>,
     /// Only connections with one of these findings: names, causes of resets, groups (lastack explain lists them); 'syn-*' stands for
     /// all that begin so
@@ -463,10 +463,10 @@ pub struct SelectionArguments {
     #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = state)]
     states: Vec<State>,
     /// Only connections with one of these addresses
-    #[arg(long = "host", value_name = "IP", value_delimiter = ',')]
+    #[arg(long = "host", value_name = "IP", value_delimiter = ',', value_parser = host)]
     hosts: Vec<IpAddr>,
     /// Only connections with one of these ports
-    #[arg(long = "port", value_name = "PORT", value_delimiter = ',')]
+    #[arg(long = "port", value_name = "PORT", value_delimiter = ',', value_parser = port)]
     ports: Vec<u16>,
 }
 
@@ -547,6 +547,18 @@ pub enum Color {
     Always,
     /// Never
     Never,
+}
+
+fn stream(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "the number of a connection in the reports, such as 0 or 17".to_owned())
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "a number from 0 to 65535, such as 443".to_owned())
+}
+
+pub(super) fn host(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "an address, such as 10.0.0.1 or 2001:db8::1; names are not resolved".to_owned())
 }
 
 pub(super) fn state(name: &str) -> Result<State, String> {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::arguments::{AnalysisArguments, Input, Talk};
+use super::arguments::{AnalysisArguments, Input, Talk, host};
 use super::input::{Ready, Skipped, analyse, conclude, ready};
 use super::output::cannot_write;
 use super::progress::Progress;
@@ -28,7 +28,7 @@ pub struct CensusArguments {
     #[arg(long, value_enum, value_name = "GROUP", default_value_t = Grouping::Host)]
     pub by: Grouping,
     /// Only groups with one of these addresses
-    #[arg(long = "host", value_name = "IP", value_delimiter = ',')]
+    #[arg(long = "host", value_name = "IP", value_delimiter = ',', value_parser = host)]
     pub hosts: Vec<IpAddr>,
     /// Form of the results
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CensusFormat::Text, help_heading = "Output")]

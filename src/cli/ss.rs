@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::Outcome;
-use super::arguments::{AnalysisArguments, Format, Input, Output as OutputArguments, Talk, seconds_ns, state};
+use super::arguments::{AnalysisArguments, Format, Input, Output as OutputArguments, Talk, host, seconds_ns, state};
 use super::census::with_unit_ns;
 use super::input::{Ready, Skipped, analyse, conclude, ready};
 use super::output::cannot_write;
@@ -28,7 +28,7 @@ pub struct SsArguments {
     #[arg(long, value_name = "TIME", value_parser = moment, default_value = "end", allow_hyphen_values = true)]
     pub at: Moment,
     /// Only sockets of these hosts
-    #[arg(long = "host", value_name = "IP", value_delimiter = ',')]
+    #[arg(long = "host", value_name = "IP", value_delimiter = ',', value_parser = host)]
     pub hosts: Vec<IpAddr>,
     /// Only sockets in these states
     #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = state)]
@@ -110,16 +110,39 @@ fn moment(text: &str) -> Result<Moment, String> {
         (_, Some(offset), _) => with_unit_ns(offset).or_else(|| seconds_ns(offset).ok()).map(Moment::Offset),
         (_, _, Some(number)) => frame(number),
         // The reports' own way of writing a time ends so.
-        _ => text.replace(" UTC", "Z").parse::<jiff::Timestamp>().ok().and_then(|time| {
-            i64::try_from(time.as_nanosecond()).ok().map(|nanoseconds| Moment::Time(Timestamp(nanoseconds)))
-        }),
+        _ => match text.replace(" UTC", "Z").parse::<jiff::Timestamp>() {
+            Ok(time) => {
+                i64::try_from(time.as_nanosecond()).ok().map(|nanoseconds| Moment::Time(Timestamp(nanoseconds)))
+            }
+            Err(_) if is_local(text) => {
+                let words = "which offset from UTC is that? 2026-11-21T04:31:00+01:00 has one, and Z stands for none";
+                return Err(words.to_owned());
+            }
+            Err(_) => None,
+        },
     };
     moment.ok_or_else(|| "a time such as 2026-11-21T03:31:00Z, +3.2s, frame:1200, or end".to_owned())
+}
+
+/// A date and a time of day begin it.
+fn is_local(text: &str) -> bool {
+    const SECONDS_END: usize = "2026-11-21T03:31:00".len();
+    text.get(..SECONDS_END).is_some_and(|time| time.parse::<jiff::civil::DateTime>().is_ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_without_an_offset_is_asked_for_it() {
+        for text in ["2026-11-21T04:31:00", "2026-11-21 04:31:00 CET", "2026-11-21 04:31:00.000000 +01"] {
+            assert!(moment(text).unwrap_err().contains("which offset from UTC"), "{text}");
+        }
+        for text in ["2026-11-21", "soon", "9999-01-01T00:00:00Z"] {
+            assert!(moment(text).unwrap_err().contains("a time such as"), "{text}");
+        }
+    }
 
     #[test]
     fn a_moment_is_a_time_an_offset_a_frame_or_the_end() {

@@ -92,6 +92,8 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
     fs::write(folder.join("noise"), b"this is no capture at all").unwrap();
     fs::write(folder.join("empty"), b"").unwrap();
     fs::create_dir(folder.join("hollow")).unwrap();
+    fs::write(folder.join("cut"), &capture_of(TWO)[..20]).unwrap();
+    fs::write(folder.join("bare"), &capture_of(TWO)[..24]).unwrap();
     // Arguments, exit code, words on standard output, words on standard error. No words: nothing at all.
     let table: &[(&str, i32, &str, &str)] = &[
         ("two.pcap", 0, "2 connections", ""),
@@ -128,6 +130,17 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
         ("read two.pcap --max-connections 0", 2, "", "from 1 on"),
         ("read two.pcap --profile beos", 2, "", "linux, windows"),
         ("read two.pcap --finding final-ack-lots", 2, "", "did you mean final-ack-lost?"),
+        ("read two.pcap --finding connection-*", 0, "1 of 2 connections, as asked for: refused", ""),
+        ("read two.pcap --finding handshake --format ndjson", 0, "\"kind\":\"refused\"", ""),
+        ("read two.pcap --finding ends-*", 2, "", "no finding begins with ends-"),
+        ("read two.pcap --stream x", 2, "", "such as 0 or 17"),
+        ("show two.pcap --stream=-1", 2, "", "such as 0 or 17"),
+        ("read two.pcap --port 70000", 2, "", "from 0 to 65535, such as 443"),
+        ("read two.pcap --host example.com", 2, "", "an address, such as 10.0.0.1"),
+        ("census two.pcap --host example.com", 2, "", "names are not resolved"),
+        ("cut", 2, "", "cut: cut short in its header: there should be 24 bytes and are 20"),
+        ("ss bare", 2, "", "bare: no frame in what was read"),
+        ("ss two.pcap --at 2026-11-21T04:31:00", 2, "", "which offset from UTC is that?"),
         ("show two.pcap", 2, "", "--stream"),
         ("show two.pcap --stream 2", 2, "", "the streams are 0 to 1"),
         ("explain no-such-thing", 2, "", "no finding or group no-such-thing"),
@@ -224,6 +237,18 @@ fn help_names_what_there_is_and_nothing_else() {
         let help = text(&run(&folder, &format!("{command} --help")).stdout);
         assert!(help.contains("Exit codes:") && help.contains("  NO_COLOR"), "{command}: {help}");
     }
+}
+
+#[cfg(feature = "live")]
+#[test]
+fn a_limit_on_files_wants_several() {
+    let refused = run(&folder("one_file"), "live -i lo --write kept.pcapng --rotate-keep 3");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        text(&refused.stderr).contains("add --rotate-size, --rotate-time or --trigger"),
+        "{}",
+        text(&refused.stderr)
+    );
 }
 
 #[test]
@@ -425,22 +450,6 @@ fn ctrl_c_gives_what_was_read_so_far() {
     assert_eq!(summary["connections"], records.iter().filter(|record| record["type"] == "connection").count());
 }
 
-#[test]
-fn a_pattern_that_no_shell_expanded_stands_for_its_files_and_each_has_its_frames() {
-    let folder = folder_with_capture("pattern");
-    fs::copy(folder.join("two.pcap"), folder.join("tw[o.pcap")).unwrap();
-    fs::write(folder.join("three.pcap"), capture_of(&format!("start 1970-01-02T00:00:00Z\n{TWO}"))).unwrap();
-    let output = run(&folder, "read t*.pcap --format ndjson");
-    let summary = records(&output.stdout).pop().unwrap();
-    let files = summary["file_frames"].as_array().unwrap().clone();
-    let of = |index: usize| (files[index]["file"].clone(), files[index]["first"].clone(), files[index]["last"].clone());
-    assert_eq!(files.len(), 2, "the copy is left out: {summary}");
-    assert_eq!((of(0).1, of(0).2, of(1).1, of(1).2), (1.into(), 10.into(), 11.into(), 20.into()), "{summary}");
-    // A file of that very name is no pattern.
-    assert!(run(&folder, "read tw[o.pcap").status.success());
-    assert_eq!(run(&folder, "read x*.pcap").status.code(), Some(2));
-}
-
 /// Ctrl-C is listened to and the process waits for something.
 #[cfg(target_os = "linux")]
 fn waits(process: u32) -> bool {
@@ -482,6 +491,22 @@ fn a_name_with_escapes_stays_on_its_line() {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.lines().count() == 1 && said.contains("two\\u{1b}[31m\\nlastack"), "{said}");
+}
+
+#[test]
+fn a_pattern_that_no_shell_expanded_stands_for_its_files_and_each_has_its_frames() {
+    let folder = folder_with_capture("pattern");
+    fs::copy(folder.join("two.pcap"), folder.join("tw[o.pcap")).unwrap();
+    fs::write(folder.join("three.pcap"), capture_of(&format!("start 1970-01-02T00:00:00Z\n{TWO}"))).unwrap();
+    let output = run(&folder, "read t*.pcap --format ndjson");
+    let summary = records(&output.stdout).pop().unwrap();
+    let files = summary["file_frames"].as_array().unwrap().clone();
+    let of = |index: usize| (files[index]["file"].clone(), files[index]["first"].clone(), files[index]["last"].clone());
+    assert_eq!(files.len(), 2, "the copy is left out: {summary}");
+    assert_eq!((of(0).1, of(0).2, of(1).1, of(1).2), (1.into(), 10.into(), 11.into(), 20.into()), "{summary}");
+    // A file of that very name is no pattern.
+    assert!(run(&folder, "read tw[o.pcap").status.success());
+    assert_eq!(run(&folder, "read x*.pcap").status.code(), Some(2));
 }
 
 #[test]

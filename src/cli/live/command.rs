@@ -10,7 +10,9 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 
-use super::arguments::{CaptureArguments, LiveArguments, LiveFormat, LiveOutput, MetricsArguments, StampType};
+use super::arguments::{
+    CaptureArguments, KeepArguments, LiveArguments, LiveFormat, LiveOutput, MetricsArguments, StampType,
+};
 use super::clerk::Clerk;
 use super::companions::{Both, Companions, Numbers, Out};
 use super::keep::Keeper;
@@ -45,6 +47,12 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
     }
     let mut selection = Selection::from(arguments.selection);
     selection.findings = all_meant(&selection.findings)?;
+    let KeepArguments { rotate_size, rotate_time, rotate_keep, triggers, .. } = &arguments.keep;
+    let is_one_file = rotate_size.is_none() && rotate_time.is_none() && triggers.is_empty();
+    ensure!(
+        rotate_keep.is_none() || !is_one_file,
+        "--rotate-keep deletes the oldest of several files, and this is one: add --rotate-size, --rotate-time or --trigger"
+    );
     let options = arguments.timers.live_options()?;
     let mut interrupt = Interrupt::listen()?;
     interrupt.listen_to_termination()?;
