@@ -40,8 +40,8 @@ impl Default for CheckOptions {
     }
 }
 
-/// Columns of the ladders in results, which do not know the reader's terminal.
-const LADDER_WIDTH: usize = 90;
+/// Columns of the ladders in results, which do not know the reader's terminal: with the margin of the text form they are 80.
+const LADDER_WIDTH: usize = 74;
 
 /// Checks one capture against the expectations beside it, or against the policy when there are none. The observer may
 /// stop the reading; the capture has not been checked then.

@@ -196,6 +196,14 @@ fn without_expectations_the_policy_holds() {
 }
 
 #[test]
+fn results_fit_a_terminal_of_80_columns() {
+    let folder = folder("narrow");
+    write(&folder, "leak", &leak_only(), "");
+    let wide = outcome(&folder, "leak.pcap").1.lines().map(|line| line.chars().count()).max();
+    assert!(wide <= Some(80), "{wide:?}");
+}
+
+#[test]
 fn frames_that_were_skipped_have_their_reason() {
     let folder = folder("skipped");
     write(&folder, "leak", &leak_only(), "");

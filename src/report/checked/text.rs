@@ -85,7 +85,8 @@ fn write_example(out: &mut dyn Write, canvas: &Canvas, problem: &Problem, exampl
         0 | 1 => String::new(),
         several => format!(", and {} more like it", several - 1),
     };
-    writeln!(out, "      stream {}, {} → {}{frames}{others}", example.stream, example.client, example.server)?;
+    let line = format!("stream {}, {} → {}{frames}{others}", example.stream, example.client, example.server);
+    prose(out, canvas, 6, &line)?;
     for line in &example.ladder {
         writeln!(out, "      {line}")?;
     }

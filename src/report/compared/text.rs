@@ -3,12 +3,37 @@
 use std::io::{self, Write};
 
 use super::{Aspect, Change, Compared, Row, Share};
-use crate::report::layout::{Canvas, clip_middle, harmless, left, right};
+use crate::report::layout::{Canvas, clip_middle, columns, harmless, left, right, wrap};
 use crate::report::quantity::{count, counted};
 use crate::report::style::Role;
 
-const WORD_WIDTH: usize = 28;
+const WORD_WIDTH_MAX: usize = 28;
 const NAME_WIDTH_MAX: usize = 60;
+/// A share in percent, with the space before it.
+const PERCENT_WIDTH: usize = 8;
+/// How likely chance is.
+const CHANCE_WIDTH: usize = 10;
+
+/// Columns of the table.
+struct Widths {
+    word: usize,
+    number: usize,
+    change: usize,
+}
+
+impl Widths {
+    /// As wide as `rows` need, and the word gets what is left.
+    fn fitting(canvas: &Canvas, rows: &[Row]) -> Self {
+        let digits = rows.iter().flat_map(|row| [row.before.count, row.after.count]).map(|number| count(number).len());
+        let number = 1 + digits.max().unwrap_or(0);
+        let change = 1 + rows.iter().map(|row| row.change.name().len()).max().unwrap_or(0);
+        let fixed = INDENT + 2 * (number + PERCENT_WIDTH) + INDENT + change + CHANCE_WIDTH;
+        Self { word: canvas.width.saturating_sub(fixed).clamp(1, WORD_WIDTH_MAX), number, change }
+    }
+}
+
+/// Before a row, and between its numbers and what became of them.
+const INDENT: usize = 2;
 
 /// Writes the rows whose shares differ.
 pub fn write(out: &mut dyn Write, canvas: &Canvas, compared: &Compared) -> io::Result<()> {
@@ -18,6 +43,7 @@ pub fn write(out: &mut dyn Write, canvas: &Canvas, compared: &Compared) -> io::R
         let name = clip_middle(&harmless(name), NAME_WIDTH_MAX);
         writeln!(out, "{} {name}: {}", paint.paint(Role::Heading, lead), counted(connections, "connection"))?;
     }
+    let widths = Widths::fitting(canvas, &compared.rows);
     let mut is_first = true;
     for aspect in Aspect::ALL {
         let differs = |row: &&Row| {
@@ -28,23 +54,27 @@ pub fn write(out: &mut dyn Write, canvas: &Canvas, compared: &Compared) -> io::R
         if rows.is_empty() {
             continue;
         }
-        let head = format!("{}{}{}", left(heading(*aspect), WORD_WIDTH + 2), right("before", 17), right("after", 17));
+        let share = widths.number + PERCENT_WIDTH;
+        let word = left(heading(*aspect), INDENT + widths.word);
+        let head = format!("{word}{}{}", right("before", share), right("after", share));
         writeln!(out, "\n{}", paint.paint(Role::Heading, head))?;
         is_first = false;
         for row in rows {
-            write_row(out, canvas, compared, row)?;
+            write_row(out, canvas, &widths, compared, row)?;
         }
     }
     if is_first {
         return writeln!(out, "\nNo share differs.");
     }
-    writeln!(out, "\np: how often chance alone puts shares so far apart (Fisher's exact test, corrected for all rows).")
+    let note = "p: how often chance alone puts shares so far apart (Fisher's exact test, corrected for all rows).";
+    writeln!(out)?;
+    wrap(note, canvas.width).iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
 fn heading(aspect: Aspect) -> &'static str {
     match aspect {
         Aspect::Finding => "findings",
-        Aspect::Population => "findings across connections",
+        Aspect::Population => "across connections",
         Aspect::Reset => "causes of resets",
         Aspect::Open => "opened",
         Aspect::Close => "closed",
@@ -53,7 +83,7 @@ fn heading(aspect: Aspect) -> &'static str {
     }
 }
 
-fn write_row(out: &mut dyn Write, canvas: &Canvas, compared: &Compared, row: &Row) -> io::Result<()> {
+fn write_row(out: &mut dyn Write, canvas: &Canvas, widths: &Widths, compared: &Compared, row: &Row) -> io::Result<()> {
     let is_finding = matches!(row.aspect, Aspect::Finding | Aspect::Population | Aspect::Reset);
     let role = match row.change {
         Change::New if is_finding => Role::Error,
@@ -64,14 +94,20 @@ fn write_row(out: &mut dyn Write, canvas: &Canvas, compared: &Compared, row: &Ro
     let cell = |share: Share| {
         let percent =
             if is_share && share.count > 0 { format!("{:.1} %", share.ratio() * 100.0) } else { String::new() };
-        format!("{}{}", right(&count(share.count), 9), right(&percent, 8))
+        format!("{}{}", right(&count(share.count), widths.number), right(&percent, PERCENT_WIDTH))
     };
     let chance = match row.chance {
         _ if !is_share => String::new(),
         chance if chance < 0.0001 => "p < 0.0001".to_owned(),
         chance => format!("p {chance:.4}"),
     };
-    let change = canvas.palette.paint(role, left(row.change.name(), 14)).to_string();
-    let line = format!("  {}{}{}  {change}{chance}", left(&row.word, WORD_WIDTH), cell(row.before), cell(row.after));
+    let change = canvas.palette.paint(role, left(row.change.name(), widths.change)).to_string();
+    let mut word = row.word.as_str();
+    if columns(word) > widths.word {
+        // Names are not shortened: the numbers stand below.
+        writeln!(out, "  {word}")?;
+        word = "";
+    }
+    let line = format!("  {}{}{}  {change}{chance}", left(word, widths.word), cell(row.before), cell(row.after));
     writeln!(out, "{}", line.trim_end())
 }

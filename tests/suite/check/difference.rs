@@ -49,6 +49,14 @@ fn a_difference_names_what_is_new_gone_and_changed_by_more_than_chance() {
     assert_eq!(line(&shown, "reset "), "reset 0 20 33.3 % new p < 0.0001");
     assert_eq!(line(&shown, "three-segment"), "three-segment 60 100.0 % 40 66.7 % fewer p < 0.0001");
     assert!(shown.contains("TIME-WAIT held by"), "{shown}");
+    let widths = [80, 72].map(|width| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lastack"));
+        command.current_dir(&folder).args(["diff", "clean.pcap", "many.pcap"]).env("COLUMNS", width.to_string());
+        let shown = text(&command.output().unwrap().stdout);
+        assert!(shown.contains("reset-linger-zero"), "names are whole: {shown}");
+        shown.lines().map(|line| line.chars().count()).max() <= Some(width)
+    });
+    assert_eq!(widths, [true, true]);
     let (_, back) = lastack(&folder, "diff many.pcap clean.pcap");
     assert_eq!(line(&back, "reset "), "reset 20 33.3 % 0 gone p < 0.0001");
     // One of sixty against one of thirty is nothing.
