@@ -87,6 +87,7 @@ fn draw_title(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let time = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     let rate = model.trend.back().map_or(0, |sample| sample.frames);
     let dropped = model.counters.dropped_by_kernel + model.counters.dropped_by_interface;
+    let over = model.census.over.min(model.live);
     let pause = if model.is_paused { "  PAUSED" } else { "" };
     let title = format!(
         " lastack {}  {time}{pause}  {} frames, {}/s  {} dropped  {} open, {} ended",
@@ -94,8 +95,8 @@ fn draw_title(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         count(model.frames),
         count(rate),
         count(dropped),
-        count(model.live),
-        count(model.ended),
+        count(model.live - over),
+        count(model.ended + over),
     );
     frame.render_widget(Paragraph::new(title).style(Modifier::REVERSED), area);
 }

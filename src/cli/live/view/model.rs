@@ -74,6 +74,8 @@ pub struct Sample {
 pub struct Census {
     /// How many ends are in each state, in the order of [`State::ALL`].
     pub states: Sides<[u64; State::ALL.len()]>,
+    /// Connections that are over at both ends and still tracked, since more may come of them.
+    pub over: u64,
     /// Client ports in use toward one server, of the fullest pair.
     pub ports: u64,
     pub fullest: Option<(IpAddr, Endpoint)>,
@@ -93,6 +95,7 @@ impl Census {
                 self.states[side][at] += 1;
             }
         }
+        self.over += u64::from(Side::BOTH.iter().all(|&side| states[side] == State::Closed));
         // A port that the client has left is free, whatever the server still holds.
         if states.client != State::Closed {
             let ports = self.toward.entry((client.ip, server)).or_default();

@@ -162,6 +162,12 @@ fn standing(name: &'static str, severity: Severity, message: &str) -> Population
 }
 
 #[test]
+fn a_connection_that_was_reset_is_open_no_more_though_more_may_come_of_it() {
+    let title = with_model(|model, _| screen(model, 80, 24).lines().next().unwrap_or_default().to_owned());
+    assert!(title.contains("2 open, 2 ended"), "{title}");
+}
+
+#[test]
 fn what_holds_now_comes_first_and_a_page_has_the_whole_sentences() {
     with_model(|model, _| {
         let ports = "27,702 of 28,232 ports (98 %) toward 10.0.0.2:80 were in use at 2026-11-21T03:31:00Z, 27,001 of them in \
