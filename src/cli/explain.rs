@@ -61,23 +61,12 @@ fn find(name: &str) -> Option<&'static Entry> {
     crate::finding::find(&name).or_else(|| crate::finding::find(&format!("reset-{name}")))
 }
 
-/// The entry that a user means by `name`.
-///
-/// # Errors
-/// There is none; the message has the nearest one.
-pub fn meant(name: &str) -> anyhow::Result<&'static Entry> {
-    match find(name) {
-        Some(entry) => Ok(entry),
-        None => bail!("no finding {name}{}", suggestion(name, names())),
-    }
-}
-
 /// The names of all findings that a user means by `words`: by its name, by the cause of a reset, by a group's name, and where a `*` is
 /// at the end, all that begin so.
 ///
 /// # Errors
 /// One of them stands for nothing; the message has the nearest name.
-pub fn all_meant(words: &[String]) -> anyhow::Result<Vec<String>> {
+pub fn all_meant(words: &[String]) -> anyhow::Result<Vec<&'static str>> {
     let mut meant = Vec::new();
     for word in words {
         match word.strip_suffix('*') {
@@ -93,7 +82,7 @@ pub fn all_meant(words: &[String]) -> anyhow::Result<Vec<String>> {
             },
         }
     }
-    Ok(meant.into_iter().map(str::to_owned).collect())
+    Ok(meant)
 }
 
 /// What may be written for a finding, and its name: that name, or the cause of a reset.

@@ -29,7 +29,7 @@ pub fn run(arguments: ReadArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         bail!("{}: no such file, nor is it a command; did you mean {command}?", word.display());
     }
     let mut selection = Selection::from(selection);
-    selection.findings = all_meant(&selection.findings)?;
+    selection.findings = all_meant(&selection.findings)?.into_iter().map(str::to_owned).collect();
     let options = timers.options()?;
     sandbox::enter(talk.sandbox, &needs(&input, output.file.as_deref()))?;
     let interrupt = Interrupt::listen()?;

@@ -127,7 +127,7 @@ pub struct KeepArguments {
     /// Delete the oldest beyond so many files
     #[arg(long, value_name = "N", requires = "write", value_parser = at_least_one)]
     pub rotate_keep: Option<usize>,
-    /// Keep only what is around these findings, a file for each time (repeat or separate by commas)
+    /// Keep only what is around these findings, named as for --finding, a file for each time (repeat or separate by commas)
     #[arg(long = "trigger", value_name = "FINDING", requires = "write", value_delimiter = ',')]
     pub triggers: Vec<String>,
     /// With --trigger: seconds kept from before the finding is known, as far as 64 MiB of memory reach

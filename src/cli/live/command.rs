@@ -46,7 +46,7 @@ pub fn run(arguments: LiveArguments, talk: &Talk) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let mut selection = Selection::from(arguments.selection);
-    selection.findings = all_meant(&selection.findings)?;
+    selection.findings = all_meant(&selection.findings)?.into_iter().map(str::to_owned).collect();
     let KeepArguments { rotate_size, rotate_time, rotate_keep, triggers, .. } = &arguments.keep;
     let is_one_file = rotate_size.is_none() && rotate_time.is_none() && triggers.is_empty();
     ensure!(

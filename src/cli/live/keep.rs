@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use super::arguments::KeepArguments;
 use crate::base::Timestamp;
-use crate::cli::explain::meant;
+use crate::cli::explain::all_meant;
 use crate::finding::Loss;
 use crate::source::live::Counters;
 use crate::source::write::{InterfaceOptions, PacketOptions, PcapngWriter};
@@ -101,8 +101,7 @@ impl Keeper {
         snaplen: u32,
     ) -> anyhow::Result<Option<Self>> {
         let Some(path) = &arguments.write else { return Ok(None) };
-        let triggers: Vec<&'static str> =
-            arguments.triggers.iter().map(|name| Ok(meant(name)?.name)).collect::<anyhow::Result<_>>()?;
+        let triggers = all_meant(&arguments.triggers)?;
         let nanos = |time: std::time::Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
         let plan = Plan {
             path: path.clone(),
