@@ -313,11 +313,11 @@ impl Closing {
 }
 
 impl Hindsight<'_> {
-    /// Nothing says that the peer's FIN had come before `fin`. Of a peer that the capture does not show that takes an acknowledgment
-    /// of more after it: a FIN is the last.
+    /// The peer's FIN had not come before `fin`. Of a peer that may have closed unseen that takes an acknowledgment of more after it:
+    /// a FIN is the last.
     fn precedes_peer_fin(&self, fin: &Noted) -> bool {
         let acks_more = |note: &Noted| note.side == fin.side && note.acknowledges() && note.ack.after(fin.ack);
-        self.connection.halves[!fin.side].frames > 0 || self.after_fin(fin.side).any(acks_more)
+        !self.connection.may_have_closed_unseen(!fin.side) || self.after_fin(fin.side).any(acks_more)
     }
 
     /// The sender of `fin` had everything up to the end of `other`, a FIN of its peer: that acknowledges it, or, where it has no

@@ -10,6 +10,7 @@ use super::handshake::accepts_fast_open;
 use super::noted::{Class, Noted};
 use super::opening::Opening;
 use super::profile::{Profile, SYN_REPEATED_NS};
+use super::reset::ResetSeen;
 use super::retries::Retries;
 use super::state::State;
 use super::step::Connection;
@@ -326,9 +327,7 @@ impl Hindsight<'_> {
     }
 
     fn basis_of_sent(&self, cue: Cue, note: &Noted) -> Basis {
-        // Of a peer that the capture does not show, nothing says that its FIN had not come first.
-        let unheard = cue == Cue::SendFin && self.connection.halves[!note.side].frames == 0;
-        match unheard {
+        match cue == Cue::SendFin && self.connection.may_have_closed_unseen(!note.side) {
             true => Basis::Assumed,
             false if self.connection.is_missed(note) => Basis::Inferred,
             false => Basis::Seen,
@@ -359,7 +358,11 @@ impl Hindsight<'_> {
             receipt.before = Some(latest).filter(|&latest| latest != usize::MAX);
         }
         for (receipt, cue, rank, shown) in receipts {
-            let basis = if receipt.arrival == Arrival::Shown { shown } else { Basis::Inferred };
+            let basis = match receipt.arrival {
+                _ if cue == Cue::Fin && self.connection.may_have_closed_unseen(side) => Basis::Assumed,
+                Arrival::Shown => shown,
+                _ => Basis::Inferred,
+            };
             events.push(self.event(self.arrival(side, &receipt, rank), cue, receipt.note, basis));
         }
         if self.arrivals.fin[side].is_none()
@@ -751,6 +754,19 @@ impl Connection {
         }
         let path_ns = notes[ack].time.since(asked.time);
         answer.time.since(syn.time) >= path_ns - path_ns / 4
+    }
+
+    /// Nothing says that the FIN of `side` had not come before the peer's: no frame shows anything of it, or, of a connection
+    /// that the capture begins in, not one octet. What it takes of its peer shows that it is still read at least; its
+    /// acknowledgments alone may be those of TIME-WAIT.
+    pub fn may_have_closed_unseen(&self, side: Side) -> bool {
+        let (own, peer) = (&self.halves[side], &self.halves[!side]);
+        let taken = peer.acked.map(|acked| peer.fin.filter(|fin| acked.after(*fin)).unwrap_or(acked));
+        let has_taken = matches!((peer.start, taken), (Some(start), Some(taken)) if taken.after(start));
+        // Who has no socket any more resets without an acknowledgment, and TIME-WAIT by no decision of its own.
+        let aborts = |seen: &ResetSeen| seen.noted.side == side && seen.noted.flags.contains(Flags::ACK);
+        let said_nothing = own.start == Some(own.nxt) && own.fin.is_none() && !self.resets.iter().any(aborts);
+        own.frames == 0 || !self.began_in_capture() && said_nothing && !has_taken
     }
 
     /// The side whose FIN or RST was seen first.

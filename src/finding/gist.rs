@@ -3,7 +3,7 @@
 
 use super::verdict::{CloseKind, Finding, Initiator, OpenKind, Origin, Reset, StateStep, Verdict};
 use crate::base::{Endpoint, Side, Sides, Timestamp};
-use crate::connection::{Connection, Lifecycle, Orderly, State};
+use crate::connection::{Basis, Connection, Lifecycle, Orderly, State};
 
 /// The gist of one verdict.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,9 @@ pub struct Gist<'a> {
     pub is_one_ended: bool,
     /// No close was seen, and yet nothing is left of it: the next connection has taken its addresses and ports.
     pub is_replaced: bool,
+    /// Nothing shows how it ended, nor that it was open: one end closed, and the other may have before, unseen; or no segment can be
+    /// right.
+    pub is_end_unknown: bool,
     /// Both ends sent a SYN, and neither took the other's.
     pub is_unopened: bool,
     /// The reset that ended it at its sender's end was not taken at the other, which lives on.
@@ -54,6 +57,7 @@ impl<'a> Gist<'a> {
             initiator: life.closing.initiator,
             is_one_ended: is_one_ended(life.closing.kind, states),
             is_replaced: is_replaced(life.closing.kind, life.opening.continued, states),
+            is_end_unknown: is_end_unknown(life.closing.kind, states),
             is_unopened: is_unopened(life.opening.kind, states),
             is_reset_in_vain: is_reset_in_vain(life.closing.kind, resets, states),
             is_sampled_alone: connection.is_sampled_alone(),
@@ -75,6 +79,7 @@ impl<'a> Gist<'a> {
             initiator,
             is_one_ended: false,
             is_replaced: false,
+            is_end_unknown: false,
             is_unopened: false,
             is_reset_in_vain: false,
             is_sampled_alone: false,
@@ -111,6 +116,7 @@ impl Verdict {
             initiator: self.close.initiator,
             is_one_ended: is_one_ended(self.close.kind, states),
             is_replaced: is_replaced(self.close.kind, self.open.continued, states),
+            is_end_unknown: is_end_unknown(self.close.kind, states),
             is_unopened: is_unopened(self.open.kind, states),
             is_reset_in_vain: is_reset_in_vain(self.close.kind, &self.resets, states),
             is_sampled_alone: self.is_sampled_alone,
@@ -132,6 +138,13 @@ fn is_replaced(close: CloseKind, continued: Option<u64>, states: Sides<&[StateSt
     let mut last = Side::BOTH.into_iter().filter_map(|side| states[side].last()).peekable();
     let is_left = last.peek().is_some() && last.all(|step| step.state == State::Closed);
     close == CloseKind::None && (is_left || continued.is_some())
+}
+
+fn is_end_unknown(close: CloseKind, states: Sides<&[StateStep]>) -> bool {
+    let may_be_second = |step: &StateStep| step.state == State::FinWait1 && step.basis == Basis::Assumed;
+    let is_doubtful = |side: Side| states[side].iter().any(may_be_second);
+    let lacks_states = Side::BOTH.into_iter().all(|side| states[side].is_empty());
+    close == CloseKind::None && (lacks_states || Side::BOTH.into_iter().any(is_doubtful))
 }
 
 fn is_unopened(open: OpenKind, states: Sides<&[StateStep]>) -> bool {

@@ -38,6 +38,7 @@ pub fn ending(verdict: &Verdict) -> String {
         (_, CloseKind::None) if verdict.open.continued.is_some() => "goes on in the next".to_owned(),
         (_, CloseKind::None) if verdict.gist().is_replaced => "replaced".to_owned(),
         (_, CloseKind::None) if verdict.gist().is_unopened => "handshake unfinished".to_owned(),
+        (_, CloseKind::None) if verdict.gist().is_end_unknown => "not known".to_owned(),
         (_, CloseKind::None) => "still open".to_owned(),
     }
 }
@@ -110,7 +111,10 @@ fn opened(verdict: &Verdict) -> String {
         OpenKind::Aborted => "not at all: reset before the handshake was complete".to_owned(),
         OpenKind::Midstream if verdict.is_sampled_alone => "not known from sampled headers".to_owned(),
         OpenKind::Midstream if Side::BOTH.iter().all(|&side| verdict.endpoints[side].states.is_empty()) => {
-            "not known: nothing but resets was captured".to_owned()
+            match verdict.resets.is_empty() {
+                true => "not known: no header that was captured can be right".to_owned(),
+                false => "not known: nothing but resets was captured".to_owned(),
+            }
         }
         OpenKind::Midstream => "before the capture began".to_owned(),
     };
@@ -174,6 +178,12 @@ fn closed(verdict: &Verdict) -> String {
                 "out of sight: the same addresses and ports opened the next one".to_owned()
             }
             _ if verdict.gist().is_unopened => "never opened within the capture".to_owned(),
+            _ if verdict.gist().is_end_unknown => match closer(verdict) {
+                Some(side) => {
+                    format!("not known: the {side} closed; whether the {} had before was not captured", !side)
+                }
+                None => "not known".to_owned(),
+            },
             _ => "not within the capture: still open at its end".to_owned(),
         },
         CloseKind::Refused => "never opened".to_owned(),
@@ -182,6 +192,12 @@ fn closed(verdict: &Verdict) -> String {
     let idle = close.idle_ns.filter(|&ns| is_talk && ns >= IDLE_NS_MIN);
     let idle = idle.map_or_else(String::new, |ns| format!(", after {} without payload", duration(ns)));
     format!("{way}{idle}{}", frame_list(" (frame", &close.frames))
+}
+
+/// Whose FIN was captured, of two ends that did not both close.
+fn closer(verdict: &Verdict) -> Option<Side> {
+    let closes = |step: &StateStep| step.state == State::FinWait1;
+    Side::BOTH.into_iter().find(|&side| verdict.endpoints[side].states.iter().any(closes))
 }
 
 /// Who had sent its FIN before the reset that ended the connection, if one of them had.
@@ -510,6 +526,9 @@ fn blame(verdict: &Verdict) -> Option<String> {
     }
 }
 
+/// Fewer than these are told to the last one.
+const EXACT_OCTETS_MAX: u64 = 1_000;
+
 fn missing(verdict: &Verdict) -> Option<String> {
     if is_controls_alone(verdict) {
         return None;
@@ -517,9 +536,12 @@ fn missing(verdict: &Verdict) -> Option<String> {
     if let Some(side) = Side::BOTH.into_iter().find(|&side| verdict.endpoints[side].frames == 0)
         && verdict.endpoints[side].missing_bytes > 0
     {
+        let missing = verdict.endpoints[side].missing_bytes;
+        // Nobody sees whether the last of them is a FIN.
+        let fin = if missing < EXACT_OCTETS_MAX { " (a FIN would be one of them)" } else { "" };
         return Some(format!(
-            "shows one side only: of the {side} nothing was captured, though {} of it were acknowledged",
-            octets(verdict.endpoints[side].missing_bytes)
+            "shows one side only: of the {side} nothing was captured, though {} of it were acknowledged{fin}",
+            octets(missing)
         ));
     }
     let missing: Vec<String> = Side::BOTH

@@ -107,7 +107,11 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         (false, Some(_)) => End::Replaced,
         (false, None) => End::Capture,
     };
-    tell((quiet, closed), last, end, found);
+    let unseen = match closed {
+        Some(side) => Some(!side).filter(|&side| connection.may_have_closed_unseen(side)),
+        None => Side::BOTH.into_iter().find(|&side| connection.halves[side].frames == 0),
+    };
+    tell(Known { quiet, closed, unseen }, last, end, found);
 }
 
 /// Why no more of a connection is known.
@@ -121,8 +125,18 @@ enum End {
     Replaced,
 }
 
-/// `quiet` ns after its last segment the `end` comes; none where the clock was set back meanwhile.
-fn tell((quiet, closed): (Option<i64>, Option<Side>), last: Place, end: End, found: &mut Found) {
+/// What is known of a connection when it is followed no more.
+struct Known {
+    /// So many ns after its last segment; none where the clock was set back meanwhile.
+    quiet: Option<i64>,
+    /// Who had sent its FIN.
+    closed: Option<Side>,
+    /// Of whom no frame shows whether it had closed, too.
+    unseen: Option<Side>,
+}
+
+fn tell(known: Known, last: Place, end: End, found: &mut Found) {
+    let Known { quiet, closed, unseen } = known;
     if end == End::Evicted {
         let message = format_args!(
             "{} after its last segment it had to make room for others and was followed no further: its end is not known, and what came later \
@@ -133,9 +147,11 @@ fn tell((quiet, closed): (Option<i64>, Option<Side>), last: Place, end: End, fou
         return;
     }
     let kind = if closed.is_some() { "closing" } else { "open" };
-    let words = fmt::from_fn(|f| match closed {
-        Some(side) => write!(f, "the {side} had closed and the {} not yet", !side),
-        None => f.write_str("neither end had closed"),
+    let words = fmt::from_fn(|f| match (closed, unseen) {
+        (Some(side), Some(_)) => write!(f, "the {side} had closed, while no frame shows whether the {} had", !side),
+        (Some(side), None) => write!(f, "the {side} had closed and the {} not yet", !side),
+        (None, Some(side)) => write!(f, "the {} had not closed, while nothing of the {side} was captured", !side),
+        (None, None) => f.write_str("neither end had closed"),
     });
     let after = fmt::from_fn(|f| match quiet {
         Some(ns @ 1..) => write!(f, "{} after", duration(ns)),
@@ -174,5 +190,6 @@ pub(in crate::finding) fn of_orderly(orderly: &Orderly, found: &mut Found) {
     let last = Place { time: orderly.end, frame: orderly.last_frame };
     let closed = waiting.map(|(waits, _)| !waits);
     let end = if orderly.evicted { End::Evicted } else { End::Capture };
-    tell((Some(orderly.horizon.since(orderly.end)), closed), last, end, found);
+    let known = Known { quiet: Some(orderly.horizon.since(orderly.end)), closed, unseen: None };
+    tell(known, last, end, found);
 }

@@ -24,7 +24,7 @@ finding! {
     ///
     /// The peer's FIN is acknowledged, and to the end of the capture no FIN, no reset and no payload of this side follow,
     /// for at least as long as the threshold. Of a shorter wait at the end of the capture it is a guess, and says so: nobody knows
-    /// whether the close comes yet.
+    /// whether the close comes yet. So it is where the capture begins so late that this side may have closed first, and nothing shows it.
     ///
     /// ```trace fires
     /// client > SYN
@@ -67,6 +67,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
         let Some(waiting) = waiting(case, side) else { continue };
         let Waiting { since, fin, quiet } = waiting;
+        let may_have_closed = case.connection.may_have_closed_unseen(side);
         let ack = case.notes(|note| note.side == side && note.acknowledges() && note.ack.at_or_after(fin.end())).next();
         let frames = [Some(fin.frame), ack.map(|ack| ack.frame)];
         let stuck = Stuck {
@@ -74,8 +75,15 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             endpoint: case.connection.endpoint(side),
             since,
             lasted: case.life.horizon.since(since),
-            weight: weigh(quiet, case.thresholds),
-            evicted: case.connection.evicted,
+            weight: match may_have_closed {
+                true => (Confidence::Low, Severity::Note),
+                false => weigh(quiet, case.thresholds),
+            },
+            doubt: match (may_have_closed, case.connection.evicted) {
+                (true, _) => Doubt::ClosedBefore,
+                (false, true) => Doubt::Evicted,
+                (false, false) => Doubt::Brief,
+            },
         };
         stuck.tell(frames, found);
     }
@@ -88,16 +96,30 @@ struct Stuck {
     since: Timestamp,
     lasted: i64,
     weight: (Confidence, Severity),
-    evicted: bool,
+    /// With low confidence.
+    doubt: Doubt,
+}
+
+/// Why it may be no leak.
+enum Doubt {
+    /// It may have closed before its peer did, and the capture begins after that.
+    ClosedBefore,
+    /// It had to make room for others.
+    Evicted,
+    /// The capture ends soon.
+    Brief,
 }
 
 impl Stuck {
     /// `frames` are its peer's FIN and the acknowledgment of that.
     fn tell(self, frames: [Option<u64>; 2], found: &mut Found) {
-        let Self { side, endpoint, since, lasted, weight: (confidence, severity), evicted } = self;
-        let doubt = match (confidence, evicted) {
-            (Confidence::Low, true) => "; it was followed too short to tell a leak from a slow close",
-            (Confidence::Low, false) => "; the capture ends too soon to tell a leak from a slow close",
+        let Self { side, endpoint, since, lasted, weight: (confidence, severity), doubt } = self;
+        let doubt = match (confidence, doubt) {
+            (Confidence::Low, Doubt::ClosedBefore) => {
+                "; or it had closed before the capture began, and this is the end of that close"
+            }
+            (Confidence::Low, Doubt::Evicted) => "; it was followed too short to tell a leak from a slow close",
+            (Confidence::Low, Doubt::Brief) => "; the capture ends too soon to tell a leak from a slow close",
             _ => "",
         };
         let message = format_args!(
@@ -117,7 +139,8 @@ pub(in crate::finding) fn of_orderly(orderly: &Orderly, thresholds: &Thresholds,
         return;
     }
     let weight = weigh(lasted, thresholds);
-    let stuck = Stuck { side, endpoint: orderly.endpoint(side), since, lasted, weight, evicted: orderly.evicted };
+    let doubt = if orderly.evicted { Doubt::Evicted } else { Doubt::Brief };
+    let stuck = Stuck { side, endpoint: orderly.endpoint(side), since, lasted, weight, doubt };
     stuck.tell([orderly.closing_frame(), orderly.fin_acked.map(|ack| ack.frame)], found);
 }
 

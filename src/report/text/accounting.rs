@@ -28,6 +28,7 @@ pub struct Tally {
     timed_out: u64,
     sampled: u64,
     replaced: u64,
+    end_unknown: u64,
     open: u64,
 }
 
@@ -101,6 +102,7 @@ impl Tally {
             (_, CloseKind::None) if gist.is_sampled_alone => self.sampled += 1,
             (_, CloseKind::None) if gist.is_replaced => self.replaced += 1,
             (_, CloseKind::None) if gist.is_unopened => self.half_open += 1,
+            (_, CloseKind::None) if gist.is_end_unknown => self.end_unknown += 1,
             (_, CloseKind::None) => self.open += 1,
         }
     }
@@ -166,6 +168,7 @@ impl Tally {
             plain(self.half_open, "with an unfinished handshake"),
             plain(self.timed_out, "timed out"),
             plain(self.replaced, "replaced by the next on the same addresses and ports"),
+            plain(self.end_unknown, "with an end that is not known"),
             plain(self.open, "still open at the end"),
             plain(self.sampled, "known only by sampled headers"),
         ]

@@ -1,6 +1,7 @@
 //! What a capture cannot show, because of where and when it was made.
 
-use lastack::connection::Basis;
+use lastack::connection::{Basis, State};
+use lastack::finding::Confidence;
 use lastack::source::script::parse;
 
 use super::holds;
@@ -78,4 +79,42 @@ fn an_acknowledgment_beyond_the_peers_fin_is_no_abort_of_a_live_socket() {
     let closed = "server > FIN ACK\nclient > ACK\n";
     holds(&format!("{OPENED}{closed}client > RST ACK"), &[("resets", "unread-data medium")]);
     holds(&format!("{OPENED}{closed}client > RST ACK ack 4000"), &[("resets", "unknown low")]);
+}
+
+/// The last two segments of a close.
+const LAST_TWO: &str = "server > FIN ACK seq 501 ack 83\n+1ms client > ACK seq 83 ack 502\n";
+
+#[test]
+fn a_capture_that_begins_in_a_close_does_not_say_who_closed_first() {
+    let basis = |trace: &str| {
+        let told = tell_items(&parse(trace).expect("a readable trace"));
+        told.verdicts[0].endpoints.client.states.last().map(|step| (step.state, step.basis))
+    };
+    holds(LAST_TWO, &[("by", "nobody"), ("close", "none")]);
+    assert_eq!(basis(LAST_TWO), Some((State::CloseWait, Basis::Assumed)));
+    // Who says more, takes more, or aborts, had not closed.
+    for shown in [
+        format!("client > data 20 seq 63 ack 501\n{LAST_TWO}"),
+        format!("server > data 100 seq 401 ack 83\nclient > ACK seq 83 ack 501\n{LAST_TWO}"),
+        format!("{LAST_TWO}+9 client > RST ACK seq 83 ack 502"),
+    ] {
+        holds(&shown, &[("by", "server")]);
+    }
+    let talked = format!("client > data 20 seq 63 ack 501\n{LAST_TWO}");
+    assert_eq!(basis(&talked), Some((State::CloseWait, Basis::Seen)));
+}
+
+#[test]
+fn a_close_wait_that_may_be_the_end_of_a_close_is_no_leak() {
+    let idle = "idle 1h\nb.client 10.0.0.1:40001\nb.client > SYN\n";
+    let stuck = |trace: &str| {
+        let told = tell_items(&parse(trace).expect("a readable trace"));
+        let findings = told.verdicts.into_iter().flat_map(|verdict| verdict.findings);
+        findings
+            .filter(|finding| finding.name == "close-wait-stuck")
+            .map(|finding| finding.confidence)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(stuck(&format!("{LAST_TWO}{idle}")), [Confidence::Low]);
+    assert_eq!(stuck(&format!("client > data 20 seq 63 ack 501\n{LAST_TWO}{idle}")), [Confidence::High]);
 }
