@@ -492,7 +492,9 @@ impl Connection {
         let shift = if segment.flags.contains(Flags::SYN) { 0 } else { self.halves[side].window_shift };
         let window = u32::from(segment.window) << shift;
         let own = &mut self.halves[side];
-        if window == 0 && own.window > 0 && own.last.is_some() && !segment.flags.intersects(Flags::SYN | Flags::FIN) {
+        // What was shut before it was first seen counts, too.
+        let was_open = own.window > 0 || own.zero_windows == 0;
+        if window == 0 && was_open && !segment.flags.intersects(Flags::SYN | Flags::FIN) {
             own.zero_windows += 1;
         }
         own.window = window;

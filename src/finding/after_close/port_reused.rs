@@ -78,20 +78,26 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         (Some(now), Some(then)) => Seq(now.value).after(Seq(then)),
         _ => false,
     };
-    let never_opened = old.syn_unanswered && past.half(connection.endpoint(!syn.side)).base.is_none();
-    let legal = beyond || newer || gap >= time_wait || never_opened;
-    let server_old = past.half(connection.endpoint(!syn.side)).nxt;
+    let peer = past.half(connection.endpoint(!syn.side));
+    let was_refused = past.was_refused(connection.endpoint(syn.side));
+    let never_opened = old.syn_unanswered && peer.base.is_none() || was_refused;
+    // Who sends one keeps nothing, nor does who takes it (RFC 9293, section 3.10.7.4).
+    let was_reset = old.rst || peer.rst;
+    let leaves_nothing = never_opened || was_reset;
+    let legal = beyond || newer || gap >= time_wait || leaves_nothing;
+    let server_old = peer.nxt;
     let proof = case
         .notes(|note| note.is_syn_ack() && server_old.is_some_and(|nxt| note.seq == nxt + LINUX_TIME_WAIT_OFFSET))
         .next();
     let words = match (proof, legal) {
         _ if never_opened => "; that had never opened, and nothing is left of it",
         (Some(_), _) => "; the SYN-ACK's number proves that it replaced a TIME-WAIT",
+        _ if was_reset => ", by a reset, which leaves no TIME-WAIT",
         (None, true) => "; its number or timestamp allows it",
         (None, false) => "; neither its number nor its timestamp allows it",
     };
     let within = if gap < time_wait { "within" } else { "after" };
-    let wait = fmt::from_fn(|f| match never_opened {
+    let wait = fmt::from_fn(|f| match leaves_nothing && proof.is_none() {
         true => Ok(()),
         false => write!(f, " ({within} TIME-WAIT of the {} profile)", stack.name),
     });
@@ -101,7 +107,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         duration(gap)
     );
     // Only the length of TIME-WAIT allows it, and that is another with another stack.
-    let rests_on_time = proof.is_none() && !beyond && !newer && !never_opened && legal;
+    let rests_on_time = proof.is_none() && !beyond && !newer && !leaves_nothing && legal;
     let confidence = if rests_on_time && !stack.is_known() { Confidence::Medium } else { Confidence::High };
     let frames = [Some(syn.frame), proof.map(|note| note.frame)].into_iter().flatten();
     ENTRY

@@ -260,18 +260,19 @@ fn told<'a>(odds: &'a Odds, stack: &'a Profile, is_counted: bool) -> impl fmt::D
             }
         }
         f.write_str(". SO_LINGER 0 and data left unread have one shape")?;
+        let is_windows = stack.is_known() && stack.name == Profile::WINDOWS.name;
+        let is_service = odds.sight == WITH_NOTHING_LEFT && is_windows;
         match odds.unread.max(odds.linger) {
-            0 => f.write_str("; none of the real programs that were recorded aborted so")?,
-            _ if !is_counted => {
-                write!(f, ", and nobody has counted which of them programs on {} abort by", stack.name)?
-            }
+            0 if is_service => {}
+            0 => f.write_str("; no real program that was recorded for comparison aborted so")?,
+            _ if !is_counted => write!(f, ", and which of them is more common on {} is not known", stack.name)?,
             _ => write!(
                 f,
                 ": of real programs aborting so, {} had left data unread and {} had set SO_LINGER 0",
                 odds.unread, odds.linger
             )?,
         }
-        if odds.sight == WITH_NOTHING_LEFT && stack.is_known() && stack.name == Profile::WINDOWS.name {
+        if is_service {
             f.write_str(". Windows' own services (Kerberos, SMB) end connections so when the client has closed")?;
         }
         Ok(())

@@ -71,6 +71,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             Acceptance::Challenge => {
                 "its number lies inside the window but is not the next one, which asks for a challenge ACK"
             }
+            Acceptance::Outside if effect.receiver_state == Some(State::SynSent) => {
+                "one that does not acknowledge its SYN means nothing to a socket in SYN-SENT"
+            }
             Acceptance::Outside => "its numbers are not of this connection, or not any more",
             _ if effect.echoes_no_syn => {
                 "its number would do, so it did not arrive, or was seen through by its timestamp, which is none of the SYN's"

@@ -134,6 +134,7 @@ pub fn judge(connection: &Connection, life: &Lifecycle) -> Vec<Reset> {
         let family = family::of(&inquiry);
         if let Some(earlier) = earlier.filter(|_| !effect.contradicted) {
             echo(&mut resets[earlier], effect, noted);
+            multipath::explain_earlier(&mut resets[earlier], &inquiry, family);
             continue;
         }
         resets.push(Reset { echoes: std::mem::take(&mut waiting[noted.side]), ..verdict(&inquiry, family) });
@@ -220,7 +221,8 @@ impl Told<'_> {
         });
         let echoes = fmt::from_fn(|f| match reset.echoes {
             0 => Ok(()),
-            echoes => write!(f, " ({echoes} more followed)"),
+            1 => f.write_str(" (1 more reset followed)"),
+            echoes => write!(f, " ({echoes} more resets followed)"),
         });
         let message = format_args!("{who}{losing}{echoes}: {}", reset.evidence);
         let draft = entry.draft(reset.confidence, reset.time, [reset.frame], message).endpoint(reset.from);
@@ -378,6 +380,9 @@ fn acceptance_words(inquiry: &Inquiry<'_>) -> &'static str {
         (false, _) if ends_another(inquiry) => ", and ends what was left of that one",
         (false, Acceptance::Challenge) => {
             "; its number is inside the window but not the next one, so the receiver answers with a challenge ACK and goes on (RFC 5961)"
+        }
+        (false, Acceptance::Outside) if effect.receiver_state == Some(State::SynSent) => {
+            "; in SYN-SENT its receiver takes only a reset that acknowledges its SYN, so it is ignored"
         }
         (false, Acceptance::Outside) => "; its numbers lie outside the receiver's window, so it is ignored",
         (false, _) if effect.receiver_state == Some(State::Closed) => {

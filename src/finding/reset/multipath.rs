@@ -1,7 +1,7 @@
 //! What a Multipath TCP stack says itself of why it resets (RFC 8684, sections 3.5 and 3.6).
 
 use super::{Inquiry, Judgement};
-use crate::finding::verdict::{Cause, Confidence, Family};
+use crate::finding::verdict::{Cause, Confidence, Family, Reset};
 use crate::segment::MultipathEnd;
 
 /// An abort of the whole connection, told in so many words: MP_FASTCLOSE carries the receiver's key, which nobody else knows.
@@ -43,6 +43,16 @@ pub(super) fn of_path(inquiry: &Inquiry<'_>, family: Option<Family>) -> Option<J
         "its Multipath TCP says why it gives up this path (MP_TCPRST): {reason}; the connection may go on over others"
     );
     Some(Judgement::new(Cause::Unknown, Confidence::Medium, &[Cause::LingerZero], evidence))
+}
+
+/// A guess at why the application aborted, where a later reset of the same end says that its stack gave up the path.
+pub(super) fn explain_earlier(earlier: &mut Reset, later: &Inquiry<'_>, family: Option<Family>) {
+    let is_guess =
+        earlier.confidence < Confidence::High && matches!(earlier.cause, Cause::LingerZero | Cause::UnreadData);
+    if let Some(Judgement { cause, confidence, rivals, evidence }) = of_path(later, family).filter(|_| is_guess) {
+        let evidence = format!("in frame {} {evidence}", later.noted.frame);
+        *earlier = Reset { cause, confidence, rivals, evidence, ..earlier.clone() };
+    }
 }
 
 /// What MP_TCPRST adds to the evidence of an answer.

@@ -67,13 +67,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::Refused, case, found);
 }
 
-/// Why that is the cause: the SYN in `frame` was answered so long after it.
-pub(super) fn evidence(frame: u64, answered_ns: i64, port: u16) -> impl fmt::Display {
+/// Why that is the cause: the SYN in `frame`, with so many octets of payload, was answered so long after it.
+pub(super) fn evidence(frame: u64, octets: u32, answered_ns: i64, port: u16) -> impl fmt::Display {
     fmt::from_fn(move |f| {
         write!(
             f,
-            "it answers the SYN (frame {frame}) {} later with ACK and the SYN's number + 1: nothing listens on port {port}, or a firewall rejects with a reset, which looks the same",
-            duration(answered_ns)
+            "it answers the SYN (frame {frame}) {} later with ACK and the SYN's number + {}: nothing listens on port {port}, or a firewall rejects with a reset, which looks the same",
+            duration(answered_ns),
+            u64::from(octets) + 1
         )
     })
 }
@@ -94,6 +95,6 @@ pub(super) fn of_orderly(orderly: &Orderly, refusal: Place, words: Words) -> Res
         client_bytes_lost: 0,
         server_bytes_lost: 0,
         echoes: 0,
-        evidence: words.say(format_args!("{}", evidence(orderly.syn_frame, answered_ns, orderly.server.port))),
+        evidence: words.say(format_args!("{}", evidence(orderly.syn_frame, 0, answered_ns, orderly.server.port))),
     }
 }

@@ -1,5 +1,7 @@
 //! `zero-window`: a receiver closed its window.
 
+use std::fmt;
+
 use crate::base::Side;
 use crate::connection::Class;
 use crate::finding::phrase::times;
@@ -28,6 +30,16 @@ finding! {
     ///    client > data 100
     ///    server > ACK win 0
     /// +1 server > ACK win 1000
+    /// ```
+    ///
+    /// One that was shut before the capture began counts.
+    ///
+    /// ```trace fires
+    ///    server > ACK win 0
+    ///    client > data 1 seq 0
+    ///    server > ACK win 0
+    /// +1 client > data 1 seq 0
+    ///    server > ACK win 0
     /// ```
     ///
     /// # Not to be confused with
@@ -60,12 +72,24 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         }
         let closed: Vec<_> = case.notes(|note| note.side == side && note.class.contains(Class::ZERO_WINDOW)).collect();
         let Some(first) = closed.first() else { continue };
-        let message = format_args!(
-            "{} closed its window {}; its application did not read",
-            case.name(side),
-            times(u64::from(half.zero_windows))
-        );
+        let was_open =
+            case.notes(|note| note.side == side && note.frame < first.frame && note.window > 0).next().is_some();
+        if !was_open && closed.len() < SHUT_MIN {
+            continue;
+        }
+        let name = case.name(side);
+        let closings = times(u64::from(half.zero_windows));
+        let words = fmt::from_fn(|f| match (was_open, half.zero_windows) {
+            (true, _) => write!(f, "{name} closed its window {closings}"),
+            (false, 1) => write!(f, "{name} had its window closed when first seen"),
+            (false, _) => write!(f, "{name} had its window closed when first seen, and {closings} in all"),
+        });
+        let message = format_args!("{words}; its application did not read");
         let frames = closed.iter().map(|note| note.frame);
-        ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
+        let confidence = if was_open { Confidence::High } else { Confidence::Medium };
+        ENTRY.draft(confidence, first.time, frames, message).endpoint(side).push(found);
     }
 }
+
+/// A window that nobody saw open is shut for so many segments before it is told: one may be of a scanner, which never means to read.
+const SHUT_MIN: usize = 2;

@@ -385,3 +385,55 @@ fn a_last_acknowledgment_that_nobody_saw_is_not_said_to_be_lost() {
     let again = "+300ms server > again\n+600ms server > again";
     says(&format!("{closed}{again}"), "final-ack-lost", "never came (lost, or the FIN was");
 }
+
+#[test]
+fn a_window_that_was_shut_from_the_first_is_told() {
+    let probes = "+1 client > data 1 seq 0\nserver > ACK win 0\n";
+    let shut = format!("server > ACK win 0\n{probes}{probes}");
+    says(&shut, "zero-window", "had its window closed when first seen; its application");
+    assert_eq!(found(&shut, "zero-window").map(|finding| finding.confidence), Some(Confidence::Medium));
+    let offered = format!("client > SYN\nserver > SYN ACK win 0\nclient > ACK\n{probes}{probes}");
+    says(&offered, "zero-window", "had its window closed when first seen");
+    let reopened = format!("{shut}server > ACK win 900\nclient > data 900\nserver > ACK win 0");
+    says(&reopened, "zero-window", "closed when first seen, and 2 times in all");
+    assert_eq!(found("server > ACK win 0", "zero-window"), None);
+}
+
+#[test]
+fn what_a_reset_has_ended_leaves_no_time_wait() {
+    let again = "client isn 1000\nserver isn 7000\n+1ms client > SYN\nserver > SYN ACK\nclient > ACK\n";
+    let first = |rest: &str| format!("client isn 900000\nclient > SYN\n{rest}{again}");
+    let kind = |trace: &str| found(trace, "port-reused").and_then(|finding| finding.kind);
+    for refused in ["server > RST ACK\n", "server > RST seq 500\n"] {
+        says(&first(refused), "port-reused", "that had never opened, and nothing is left of it");
+        assert_eq!(kind(&first(refused)), Some("legal"));
+    }
+    let reset = first("server > SYN ACK\nclient > ACK\nclient > data 5\nserver > RST ACK\n");
+    says(&reset, "port-reused", "after that ended, by a reset, which leaves no TIME-WAIT");
+    assert_eq!(kind(&reset), Some("legal"));
+    let closed = first("server > SYN ACK\nclient > ACK\nserver > FIN ACK\nclient > FIN ACK\nserver > ACK\n");
+    assert_eq!(kind(&closed), Some("illegal"));
+}
+
+#[test]
+fn in_syn_sent_no_window_decides_about_a_reset() {
+    let bare = "client > SYN\n+1ms server > RST seq 2222";
+    says(bare, "reset-unknown", "takes only a reset that acknowledges its SYN, so it is ignored");
+    says(bare, "reset-ignored", "one that does not acknowledge its SYN means nothing to a socket in SYN-SENT");
+}
+
+#[test]
+fn a_refusal_is_said_to_acknowledge_what_it_does() {
+    says("client > SYN data 1200\nserver > RST ACK seq 0 ack 1201", "reset-refused", "the SYN's number + 1201:");
+    says("client > SYN\nserver > RST ACK", "reset-refused", "the SYN's number + 1:");
+}
+
+#[test]
+fn a_later_reset_says_why_the_path_was_given_up() {
+    let resets = |reason: u8| {
+        format!("{OPENED}client > data 10\n+9 server > RST ACK <tcprst 0>\nserver > RST ACK <tcprst {reason}>")
+    };
+    says(&resets(1), "reset-unknown", "reset the connection (1 more reset followed)");
+    says(&resets(1), "reset-unknown", "in frame 6 its Multipath TCP says why");
+    assert_eq!(found(&resets(0), "reset-unknown"), None);
+}
