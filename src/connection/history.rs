@@ -127,5 +127,27 @@ impl Connection {
 /// A letter in [`Half::letters`](super::Half).
 #[inline]
 const fn bit(letter: char) -> u16 {
-    1 << ((letter as u32 - 'A' as u32) & 15)
+    1 << match letter {
+        'A' => 0,
+        'D' => 1,
+        'S' => 2,
+        'H' => 3,
+        'F' => 4,
+        'R' => 5,
+        'C' => 6,
+        'W' => 7,
+        'I' => 8,
+        _ => 9,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bit;
+
+    #[test]
+    fn no_letter_takes_the_place_of_another() {
+        let all = "SHADFRCWIQ".chars().fold(0, |all, letter| all | bit(letter));
+        assert_eq!(all.count_ones(), 10);
+    }
 }
