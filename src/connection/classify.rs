@@ -122,8 +122,13 @@ fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
     let is_newest = |last: &Noted| last.end() == own.nxt && last.end() != last.seq;
     let newest =
         own.last.filter(is_newest).or(own.last_data.filter(is_newest)).filter(|_| segment.seq_end() == own.nxt);
-    match newest.map(|newest| (segment.time.since(newest.time), is_written_anew(segment, &newest))) {
-        Some((..PROBE_NS_MIN, false)) => Class::COPY,
+    // A FIN that overtook what stands before it may be there twice.
+    let is_fin = segment.flags.contains(Flags::FIN);
+    let since = |newest: Noted| (segment.time.since(newest.time), segment.seq == newest.seq || is_fin);
+    match newest.map(since) {
+        Some((..PROBE_NS_MIN, true)) if newest.is_some_and(|newest| !is_written_anew(segment, &newest)) => Class::COPY,
+        // No network makes one segment of two.
+        Some((..PROBE_NS_MIN, false)) => Class::FAST,
         Some((..RTO_NS_MIN, _)) if may_probe(own, peer, segment) => Class::PROMPT,
         _ if peer.last.is_some_and(|last| is_clocked_by(&last, segment)) => Class::FAST,
         _ => Class::empty(),

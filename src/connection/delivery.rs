@@ -252,8 +252,12 @@ impl Arrivals {
         let is_dropped = since.iter().position(|note| reports(&note)).is_some_and(|reported| {
             since[reported..].iter().any(|note| note.side == side && note.acknowledges() && note.ack == fin)
         });
+        // An own FIN without it was sent before it came.
+        let lacks =
+            |note: &Noted| note.side == side && note.is_fin() && note.acknowledges() && note.ack.at_or_before(fin);
+        let after = notes.iter().rposition(lacks).filter(|&own| own > copy);
         (quiet_after && !aborts_without && !is_ignored && !waits && !is_dropped && !without(copy))
-            .then(|| Receipt::of(copy, Arrival::Presumed, 0))
+            .then(|| Receipt { after, ..Receipt::of(copy, Arrival::Presumed, 0) })
     }
 
     /// Which of `copies` the answer at `answer` answers: the newest whose timestamp it echoes or could echo, and of those that

@@ -272,6 +272,9 @@ fn request(verdict: &Verdict) -> Option<String> {
                 (None, _) if server.missing_bytes > 0 => {
                     format!("last in {last}; what the server said was not captured")
                 }
+                (None, _) if verdict.open.kind == OpenKind::Midstream => {
+                    format!("not known: in the capture only the client sends payload, last in {last}")
+                }
                 (None, _) => match &end {
                     Some(end) => format!("not answered within the capture: it ends {end} the client's last ({last})"),
                     None => format!("none was answered: only the client sent payload, last in {last}"),

@@ -12,7 +12,8 @@ finding! {
     /// # What it is
     ///
     /// Segments larger than the receiver's MSS: the capture was taken on one of the hosts, before its network card cut them (TSO,
-    /// GSO) or after the kernel had put them together (GRO, LRO).
+    /// GSO) or after the kernel had put them together (GRO, LRO). A router, bridge or firewall that forwards joins them, too, and cuts
+    /// them again.
     ///
     /// # Why it matters
     ///
@@ -64,7 +65,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
 
 fn tell((segments, is_of): (u64, Sides<bool>), first: Place, found: &mut Found) {
     let message = format_args!(
-        "{} larger than the receiver's MSS or without a length: captured on one of the hosts, with segmentation offload",
+        "{} larger than the receiver's MSS or without a length: captured where segments are joined or not yet cut: on a host with segmentation offload, or a router that joins them (GRO)",
         match segments {
             1 => "1 segment is".to_owned(),
             more => format!("{} are", count(more, "segment")),

@@ -109,13 +109,20 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         Some(timer) => write!(f, "{timer}"),
         None => f.write_str("its pauses fit no single timer"),
     });
+    // It was due before: whoever sends it no more gave up by no stack's rule.
+    let late_ns = retries.due().since(last.time) / 8;
+    let outlived = given_up.filter(|&at| !stopped || retries.due().plus(late_ns) >= at);
     let end = fmt::from_fn(|f| {
-        if let Some(at) = given_up {
+        if let Some(at) = outlived {
             let limit = duration(at.since(first.time));
             write!(f, "the give-up time of the {} profile ({limit}; pauses: {timer}) passed", stack.name)
         } else if stopped && retried {
             let due = duration(retries.due().since(last.time));
-            write!(f, "it stopped trying: the next was due {due} after the last ({timer})")
+            write!(f, "it stopped trying: the next was due {due} after the last ({timer})")?;
+            match given_up {
+                Some(_) => write!(f, ", before the {} profile gives up", stack.name),
+                None => Ok(()),
+            }
         } else if stopped {
             stopped_waiting(quiet).fmt(f)
         } else {

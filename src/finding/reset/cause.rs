@@ -523,6 +523,17 @@ fn active_after_fin(inquiry: &Inquiry<'_>) -> Judgement {
 
 fn unknown(inquiry: &Inquiry<'_>) -> Judgement {
     let sender = inquiry.sender();
+    // Who has no socket resets with ACK and number 0 what has no ACK itself (RFC 9293, section 3.10.7.1).
+    let noted = inquiry.noted;
+    if !sender.is_known() && inquiry.receiver().frames == 0 && noted.flags.contains(Flags::ACK) && noted.seq == Seq(0) {
+        let evidence = "it has number 0 and acknowledges, as what refuses a SYN; no SYN was captured";
+        return Judgement::new(
+            Cause::Unknown,
+            Confidence::Low,
+            &[Cause::Refused, Cause::Injected],
+            evidence.to_owned(),
+        );
+    }
     if sender.frames == 0 && inquiry.receiver().frames == 0 {
         let evidence = "nothing but the reset was captured".to_owned();
         return Judgement::new(Cause::Unknown, Confidence::Low, &[], evidence);

@@ -81,3 +81,11 @@ fn a_fin_without_acknowledgment_comes_after_the_one_that_its_sender_had_acknowle
         &[("close", "four-segment"), ("by", "server"), ("client", "SYN-SENT ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED")],
     );
 }
+
+#[test]
+fn a_fin_that_lacks_the_peers_was_sent_before_that_came_though_a_reset_follows() {
+    let opened = "client > SYN\n+1ms server > SYN ACK\n+1ms client > ACK\nclient > data 100\n+1ms server > ACK\n";
+    let closed = "+9 client > FIN ACK\n+500us server > data 50 ack 101\n+5ms client > RST seq 102\n+10us server > FIN ACK ack 101\n";
+    let trace = format!("{opened}{closed}");
+    holds(&trace, &[("server", "SYN-RECEIVED ESTABLISHED FIN-WAIT-1 CLOSING CLOSED")]);
+}

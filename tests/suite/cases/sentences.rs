@@ -1,6 +1,6 @@
 //! What a sentence claims has to be in the packets.
 
-use lastack::finding::{Confidence, Culprit, Finding, RoleBasis, Verdict};
+use lastack::finding::{Cause, Confidence, Culprit, Finding, RoleBasis, Verdict};
 use lastack::source::script::parse;
 
 use super::{began_with, holds};
@@ -436,4 +436,43 @@ fn a_later_reset_says_why_the_path_was_given_up() {
     says(&resets(1), "reset-unknown", "reset the connection (1 more reset followed)");
     says(&resets(1), "reset-unknown", "in frame 6 its Multipath TCP says why");
     assert_eq!(found(&resets(0), "reset-unknown"), None);
+}
+
+#[test]
+fn what_is_cut_otherwise_is_no_copy_of_the_network() {
+    let opened =
+        OPENED.replace("SYN\n", "SYN <mss 1460, sackOK>\n").replace("SYN ACK\n", "SYN ACK <mss 1460, sackOK>\n");
+    let trace = |again: &str| {
+        format!(
+            "{opened}server > data 1:401\nserver > data 401:801\n+300us server > data {again}\nclient > ACK ack 801"
+        )
+    };
+    assert_eq!(found(&trace("201:801"), "retransmission").and_then(|finding| finding.kind), Some("fast"));
+    assert_eq!(found(&trace("401:801"), "retransmission"), None);
+}
+
+#[test]
+fn who_stops_before_its_stack_gives_up_is_not_said_to_have_waited_for_that() {
+    let syns = "client > SYN\n+1s client > again\n+2s client > again\n+4s client > again\n";
+    let later = "idle 10min\nb.client 10.0.0.1:40001\nb.client > SYN\n";
+    says(
+        &format!("{syns}{later}"),
+        "syn-unanswered",
+        "it stopped trying: the next was due 8.00 s after the last (doubling from 1 s), before the linux profile gives up",
+    );
+    let all = format!("{syns}+8s client > again\n+16s client > again\n+32s client > again\n{later}");
+    says(&all, "syn-unanswered", "the give-up time of the linux profile (2 min 7 s; pauses: doubling from 1 s) passed");
+}
+
+#[test]
+fn the_answer_to_a_syn_that_was_not_captured_may_be_a_refusal() {
+    let reset = told("server isn 0\nserver > RST ACK seq 0 ack 1 win 0").resets.remove(0);
+    assert_eq!((reset.cause, reset.rivals), (Cause::Unknown, vec![Cause::Refused, Cause::Injected]));
+}
+
+#[test]
+fn a_host_beside_the_tap_that_answers_no_fin_is_in_no_time_wait() {
+    let opened = "client > SYN\n+20ms server > SYN ACK\n+10us client > ACK\nclient > data 100\n+20ms server > ACK\n";
+    let closed = "+1 client > FIN ACK\n+20ms server > ACK\n+1ms server > FIN ACK\n+200ms server > again\n+400ms server > again\n+800ms server > again";
+    holds(&format!("{opened}{closed}"), &[("client", "SYN-SENT ESTABLISHED FIN-WAIT-1 FIN-WAIT-2")]);
 }
