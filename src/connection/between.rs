@@ -1,9 +1,12 @@
 //! Resets that something on the way made, in the name of a host that lives on.
 
 use super::delivery::exchanges;
+use super::half::Half;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
+use super::profile::Profile;
 use super::reset::ResetSeen;
+use super::step::Connection;
 use crate::segment::Flags;
 
 /// A path that took less does not tell an answer of the host from one on the way, ns: an exchange may have waited for addresses to be
@@ -13,7 +16,12 @@ const PATH_MIN_NS: i64 = 10_000_000;
 const EXCHANGES_MIN: usize = 2;
 /// So long after its supposed sender was heard, what the reset answers is no acknowledgment of that, which may wait for 200 ms
 /// (RFC 9293, section 3.8.6.3: no more than 500), ns.
-const SILENCE_MIN_NS: i64 = 1_000_000_000;
+pub(super) const SILENCE_MIN_NS: i64 = 1_000_000_000;
+
+/// An IPv4 id this far above the sender's last one still counts as its counter going on.
+const ID_STEP_MAX: u16 = 2_048;
+/// What belongs together of several forged resets, ns.
+pub const BURST_NS: i64 = 100_000_000;
 
 /// What hosts and routers begin to count hops from.
 const INITIAL_TTLS: [u8; 3] = [64, 128, u8::MAX];
@@ -35,34 +43,97 @@ pub enum Between {
         /// The TTL of all else of its supposed sender.
         usual: u8,
     },
+    /// Its TTL and something more in its header are not those of its supposed sender.
+    OtherHeader,
+}
+
+/// What of a reset's header does not fit the other segments of its supposed sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unlike {
+    /// The TTL of all others, which is not its own.
+    pub ttl: Option<u8>,
+    /// The IPv4 id of the one before, from which no counter comes to its own.
+    pub ip_id: Option<u16>,
+    /// It has no timestamps, and the connection uses them.
+    pub lacks_timestamps: bool,
+}
+
+impl Unlike {
+    /// `own` is what its supposed sender had sent before, and `stack` that of it. Windows and some appliances drop the timestamps from
+    /// their own resets, with a window of 0; a live socket of Linux never does (`tcp_send_active_reset`).
+    pub fn of(reset: &Noted, own: &Half, stack: &Profile) -> Self {
+        let Some(last) = own.last else { return Self::default() };
+        let is_linux = stack.is_known() && stack.name == Profile::LINUX.name;
+        let step = reset.ip_id.wrapping_sub(last.ip_id);
+        Self {
+            ttl: own.ttl.filter(|&ttl| ttl != reset.ttl && last.ttl == ttl),
+            ip_id: Some(last.ip_id).filter(|&id| reset.ip_id != 0 && id != 0 && step > ID_STEP_MAX),
+            lacks_timestamps: own.timestamps
+                && last.timestamps.is_some()
+                && reset.timestamps.is_none()
+                && (reset.window != 0 || is_linux),
+        }
+    }
+}
+
+/// The frame of another reset of the same moment in the name of `reset`'s sender, with a number that this never reached: forgers
+/// send several, to meet one that the receiver takes. A host stands at its own next number, and answers with what was acknowledged.
+/// `own` is what its supposed sender had sent before.
+pub fn beyond_all(connection: &Connection, notes: &[Noted], reset: &Noted, own: &Half) -> Option<u64> {
+    let half = &connection.halves[reset.side];
+    let is_beyond = |note: &&Noted| {
+        let at_once = note.time.since(reset.time).abs() < BURST_NS;
+        let is_other = note.side == reset.side && note.is_rst() && note.frame != reset.frame;
+        is_other && at_once && note.seq.after(half.nxt)
+    };
+    let is_whole = own.is_known() && half.missing_bytes == 0 && !connection.shows_controls_alone();
+    notes.iter().find(is_beyond).filter(|_| is_whole).map(|note| note.frame)
 }
 
 impl Hindsight<'_> {
-    /// The bare reset in note `index` answers in the name of a host that shows no close and was not heard since what it answers was
-    /// sent, and comes from nearer than that host. An answer by the host itself takes as long as any, and has the TTL of all that it
-    /// sends without an application's wish (RFC 1122, section 3.2.1.7).
+    /// The reset in note `index` was made by somebody else than the host in whose name it comes.
     pub(super) fn made_between(&self, index: usize, seen: &ResetSeen) -> Option<Between> {
+        self.answered_for(index, seen).or_else(|| self.has_other_header(index, seen).then_some(Between::OtherHeader))
+    }
+
+    /// What a live socket sends has the header of all that it sends. An answer without a socket has its own window and no
+    /// timestamps, so that only its TTL tells, and others of the same moment.
+    fn has_other_header(&self, index: usize, seen: &ResetSeen) -> bool {
+        let reset = &self.notes[index];
+        let own = &seen.before[reset.side];
+        let unlike = Unlike::of(reset, own, &self.profiles[reset.side]);
+        let is_of_socket = reset.flags.contains(Flags::ACK) && own.is_known();
+        let more = is_of_socket && (unlike.lacks_timestamps || unlike.ip_id.is_some());
+        unlike.ttl.is_some() && (more || beyond_all(self.connection, &self.notes, reset, own).is_some())
+    }
+
+    /// It answers in the name of a host that shows no close and was not heard since what it answers was sent, and comes from nearer
+    /// than that host. An answer by the host itself takes as long as any, and has the TTL of all that it sends without an
+    /// application's wish (RFC 1122, section 3.2.1.7). One that aborts acknowledges only what has come to it.
+    fn answered_for(&self, index: usize, seen: &ResetSeen) -> Option<Between> {
         let reset = &self.notes[index];
         let (own, peer) = (&seen.before[reset.side], &seen.before[!reset.side]);
         let last = own.last?;
         let lives = own.fin.is_none() && own.rsts == 0 && peer.rsts == 0 && own.start.is_some();
-        if !lives || reset.flags.contains(Flags::ACK) {
+        if !lives {
             return None;
         }
+        let has_seen = reset.flags.contains(Flags::ACK);
         let answered = |note: &&Noted| {
             let is_other = note.side != reset.side && note.frame < reset.frame && !note.is_rst() && !note.is_syn();
-            is_other && note.acknowledges() && note.ack == reset.seq && note.frame > last.frame
+            let is_acked = !has_seen || note.len > 0 && note.end() == reset.ack;
+            is_other && is_acked && note.acknowledges() && note.ack == reset.seq && note.frame > last.frame
         };
         let noted = self.notes[..index].iter().rev().find(answered);
         let trigger = peer.last.as_ref().filter(answered).or(noted)?;
         let answered_ns = reset.time.since(trigger.time);
-        let path_ns = self.arrivals.shortest_rtt_ns(&self.notes, reset.side).unwrap_or(0);
+        let path_ns = self.arrivals.shortest_rtt_ns(&self.notes[..index], reset.side).unwrap_or(0);
         // What is behind others says nothing of how soon the first of them was answered.
         let is_alone = trigger.time.since(last.time) >= SILENCE_MIN_NS
             && peer.in_flight() <= u64::from(trigger.len)
             && !trigger.class.intersects(Class::RETRANSMISSION | Class::WINDOW_PROBE)
             && peer.unanswered_probes <= 1
-            && exchanges(&self.notes, reset.side).count() >= EXCHANGES_MIN;
+            && exchanges(&self.notes[..index], reset.side).count() >= EXCHANGES_MIN;
         if is_alone && path_ns >= PATH_MIN_NS && answered_ns < path_ns / 3 {
             return Some(Between::TooSoon { answered_ns, path_ns });
         }

@@ -1,6 +1,6 @@
 //! What each reset did: acceptable by its numbers, and borne out by what both ends did next.
 
-use super::between::Between;
+use super::between::{BURST_NS, Between};
 use super::delivery::DETOUR_NS;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
@@ -174,6 +174,7 @@ impl Hindsight<'_> {
                 }
             })
             .collect();
+        self.follow_the_foreign(&mut effects);
         self.spare_protected(&mut effects);
         self.follow_the_unheard(&mut effects);
         effects
@@ -222,6 +223,21 @@ impl Hindsight<'_> {
             if in_vain >= IN_VAIN_MIN && self.horizon.since(note.time) < 2 * pause_ns + crossing_ns {
                 effect.accepted = false;
             }
+        }
+    }
+
+    /// What comes with a reset that was made on the way, in the same name and over as many hops, was made there, too.
+    fn follow_the_foreign(&self, effects: &mut [ResetEffect]) {
+        for at in 1..effects.len() {
+            let (earlier, later) = effects.split_at_mut(at);
+            let effect = &mut later[0];
+            let note = &self.notes[effect.note];
+            let is_same = |earlier: &&ResetEffect| {
+                let other = &self.notes[earlier.note];
+                earlier.sender == effect.sender && other.ttl == note.ttl && note.time.since(other.time) < BURST_NS
+            };
+            let maker = earlier.iter().rev().find(is_same).and_then(|earlier| earlier.between);
+            effect.between = effect.between.or(maker);
         }
     }
 

@@ -45,7 +45,7 @@ mod transition;
 mod vantage;
 mod words;
 
-pub use between::Between;
+pub use between::{BURST_NS, Between, Unlike, beyond_all};
 pub use brief::{Brief, Head, Packed, Rest, Shelves};
 pub use closing::Closing;
 pub use cue::Cue;

@@ -4,6 +4,7 @@ use super::super::brief::{Plain, TakeUsual, Unpacked, Unpacking, Usual};
 use super::course::{Course, Stage, Turn};
 use super::{Abort, LastPayload, Letters, Place, Sent, Sighting, Waking};
 use crate::base::{SPAN_MAX_NS, Seq, Side, Sides, Timestamp};
+use crate::connection::between::SILENCE_MIN_NS;
 use crate::connection::profile::Greeting;
 use crate::connection::step::SILENCE_NS;
 use crate::segment::{Flags, Marks, Segment};
@@ -554,6 +555,9 @@ impl Pass {
         let is_due =
             segment.seq == own.nxt && segment.ack.at_or_after(own.count.ack) && segment.ack.at_or_before(peer.nxt);
         let is_own = segment.ttl == own.first_ttl && own.window != 0;
+        // What its sender had long said nothing before, somebody nearer may have answered.
+        let is_old = now.time.since(self.syn.time) >= SILENCE_MIN_NS;
+        let may_be_another = is_old && segment.ack == peer.nxt && segment.ack != own.count.ack;
         self.is_mixed |= own.context != segment.context;
         let octets = |to: Seq, from: Seq| u64::try_from(to.since(from)).unwrap_or(0);
         let (own_lost, peer_lost) = (octets(own.nxt, peer.count.ack), octets(peer.nxt, segment.ack));
@@ -570,7 +574,7 @@ impl Pass {
             mss: peer.len_max,
         });
         // A server that shows no sign of it may not have had the end of the handshake.
-        is_due && is_clocked && is_own && (side == Side::Client || self.is_server_heard())
+        is_due && is_clocked && is_own && !may_be_another && (side == Side::Client || self.is_server_heard())
     }
 
     #[inline(always)]

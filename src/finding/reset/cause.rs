@@ -381,6 +381,7 @@ fn made_between(clue: Between, trigger: &Noted, silence: i64) -> Judgement {
             format!("within {}, and its supposed sender is {} away", duration(answered_ns), duration(path_ns))
         }
         Between::OtherTtl { usual } => format!("with another TTL than the {usual} of all else of its supposed sender"),
+        Between::OtherHeader => "with a header that is not that of its supposed sender".to_owned(),
     };
     let is_idle = silence >= MIDDLEBOX_SILENCE_MIN_NS;
     let evidence = format!(
@@ -399,6 +400,11 @@ fn made_between(clue: Between, trigger: &Noted, silence: i64) -> Judgement {
 
 fn active(inquiry: &Inquiry<'_>) -> Judgement {
     let sender = inquiry.sender();
+    if let (Some(clue), Some(last)) = (inquiry.effect.between, sender.last)
+        && let Some(asked) = inquiry.receiver().last
+    {
+        return made_between(clue, &asked, asked.time.since(last.time));
+    }
     if carries_text(inquiry) {
         let evidence = format!(
             "it carries {} of payload: a reset may say so why it was sent (RFC 9293, section 3.5.3), which balancers and proxies do, and no kernel of Linux, BSD or Windows",

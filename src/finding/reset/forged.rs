@@ -1,12 +1,9 @@
 //! Was the reset sent by the host whose address it carries? False alarms are worse than silence here.
 
 use super::{Inquiry, Judgement};
-use crate::connection::{Answer, Noted, Profile, State};
+use crate::connection::{Answer, Noted, State, Unlike, beyond_all};
 use crate::finding::verdict::{Cause, Confidence, Family};
 use crate::segment::Flags;
-
-/// An IPv4 id this far above the sender's last one still counts as its counter going on.
-const ID_STEP_MAX: u16 = 2_048;
 
 /// Sooner than this no SYN is sent again (RFC 6298, section 2.1), ns.
 const SYN_RTO_NS: i64 = 900_000_000;
@@ -64,21 +61,6 @@ fn accepted_same_syn(inquiry: &Inquiry<'_>) -> Option<u64> {
     inquiry.life.notes.iter().find(accepts).map(|note| note.frame)
 }
 
-/// Another reset of the same moment in its sender's name has a number that this never reached: forgers send several, to meet
-/// one that the receiver takes. A host stands at its own next number, and answers with what was acknowledged.
-fn beyond_all(inquiry: &Inquiry<'_>) -> Option<u64> {
-    let half = &inquiry.connection.halves[inquiry.from()];
-    let is_beyond = |note: &&Noted| {
-        let at_once = note.time.since(inquiry.noted.time).abs() < BURST_NS;
-        note.side == inquiry.from() && note.is_rst() && at_once && note.seq.after(half.nxt)
-    };
-    let is_whole = inquiry.sender().is_known() && half.missing_bytes == 0 && !inquiry.connection.shows_controls_alone();
-    inquiry.life.notes.iter().find(is_beyond).filter(|_| is_whole).map(|note| note.frame)
-}
-
-/// What belongs together of several forged resets, ns.
-const BURST_NS: i64 = 100_000_000;
-
 /// Header fields that do not fit the sender's other segments.
 fn disagreements(inquiry: &Inquiry<'_>, family: Option<Family>) -> Vec<String> {
     let (noted, sender) = (inquiry.noted, inquiry.sender());
@@ -89,11 +71,14 @@ fn disagreements(inquiry: &Inquiry<'_>, family: Option<Family>) -> Vec<String> {
             found.push(format!("window {} in a refusal, which has none", noted.window));
         }
     }
-    let Some(last) = sender.last else { return found };
-    if let Some(ttl) = sender.ttl.filter(|&ttl| ttl != noted.ttl && last.ttl == ttl) {
+    if sender.last.is_none() {
+        return found;
+    }
+    let unlike = Unlike::of(noted, sender, &inquiry.life.profiles[inquiry.from()]);
+    if let Some(ttl) = unlike.ttl {
         found.push(format!("TTL {} where its other segments have {ttl}", noted.ttl));
     }
-    if let Some(frame) = beyond_all(inquiry) {
+    if let Some(frame) = beyond_all(inquiry.connection, &inquiry.life.notes, noted, sender) {
         found.push(format!("another in the same name (frame {frame}) is beyond all that it ever sent"));
     }
     let reply = family == Some(Family::Reply);
@@ -103,18 +88,11 @@ fn disagreements(inquiry: &Inquiry<'_>, family: Option<Family>) -> Vec<String> {
         }
         return found;
     }
-    let step = noted.ip_id.wrapping_sub(last.ip_id);
-    if noted.ip_id != 0 && last.ip_id != 0 && step > ID_STEP_MAX {
-        found.push(format!("IPv4 id {:#06x} after {:#06x}", noted.ip_id, last.ip_id));
+    if let Some(id) = unlike.ip_id {
+        found.push(format!("IPv4 id {:#06x} after {id:#06x}", noted.ip_id));
     }
-    if family == Some(Family::Active) && sender.timestamps && last.timestamps.is_some() && noted.timestamps.is_none() {
-        // Windows and some appliances drop the option from their own resets, with a window of 0; a live socket of Linux
-        // never does (`tcp_send_active_reset`).
-        let stack = &inquiry.life.profiles[inquiry.from()];
-        let is_linux = stack.is_known() && stack.name == Profile::LINUX.name;
-        if noted.window != 0 || is_linux {
-            found.push("no timestamps, which this connection uses".to_owned());
-        }
+    if family == Some(Family::Active) && unlike.lacks_timestamps {
+        found.push("no timestamps, which this connection uses".to_owned());
     }
     if family.is_none() && inquiry.receiver().is_known() && sender.is_known() && noted.seq != sender.nxt {
         found.push("it answers no segment and is not at its supposed sender's next number".to_owned());

@@ -32,7 +32,7 @@ use super::phrase::count;
 use super::verdict::{Cause, Confidence, Family, Origin, Reset, Severity};
 use crate::base::{Endpoint, Side, Sides};
 use crate::connection::{
-    Acceptance, Answer, Connection, Half, Lifecycle, Noted, Orderly, ResetEffect, ResetSeen, State,
+    Acceptance, Answer, BURST_NS, Connection, Half, Lifecycle, Noted, Orderly, ResetEffect, ResetSeen, State,
 };
 use crate::segment::Flags;
 
@@ -128,7 +128,10 @@ pub fn judge(connection: &Connection, life: &Lifecycle) -> Vec<Reset> {
             waiting[noted.side] += 1;
             continue;
         }
-        let earlier = resets.iter().rposition(|reset| reset.from == noted.side && reset.origin != Origin::Middlebox);
+        let earlier = resets.iter().rposition(|reset| {
+            let is_own = reset.origin != Origin::Middlebox || is_of_same_maker(life, effect, reset);
+            reset.from == noted.side && is_own
+        });
         let trigger = trigger::find(life, seen);
         let inquiry = Inquiry { connection, life, effect, seen, noted, trigger };
         let family = family::of(&inquiry);
@@ -152,6 +155,18 @@ fn echo(earlier: &mut Reset, effect: &ResetEffect, noted: &Noted) {
     }
 }
 
+/// What had forgotten the flow when it made `reset` made that of `effect` with it: it answers every segment.
+fn is_of_same_maker(life: &Lifecycle, effect: &ResetEffect, reset: &Reset) -> bool {
+    let noted = &life.notes[effect.note];
+    effect.between.is_some()
+        && reset.cause == Cause::IdleExpired
+        && life.resets.iter().any(|earlier| {
+            let other = &life.notes[earlier.note];
+            let is_there = other.frame == reset.frame && earlier.between == effect.between;
+            is_there && other.ttl == noted.ttl && noted.time.since(other.time) < BURST_NS
+        })
+}
+
 /// A bare reset that passed the tap before the abort which had taken its sender's socket: that is the cause of both.
 fn is_overtaken_echo(life: &Lifecycle, effect: &ResetEffect) -> bool {
     let bare = &life.notes[effect.note];
@@ -161,7 +176,11 @@ fn is_overtaken_echo(life: &Lifecycle, effect: &ResetEffect) -> bool {
         && life.notes[effect.note + 1..].iter().any(|note| {
             let aborts = note.side == bare.side && note.flags.contains(Flags::RST | Flags::ACK);
             let is_live = note.window != 0 || note.timestamps.is_some();
-            aborts && is_live && note.seq.at_or_after(bare.seq) && note.time.since(bare.time) <= OVERTAKEN_NS
+            aborts
+                && is_live
+                && note.ttl == bare.ttl
+                && note.seq.at_or_after(bare.seq)
+                && note.time.since(bare.time) <= OVERTAKEN_NS
         })
 }
 

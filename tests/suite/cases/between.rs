@@ -95,3 +95,57 @@ fn who_asks_again_took_no_error_for_the_last_word() {
                  icmp 10.0.0.2 > client port-unreachable";
     holds(again, &[("open", "rejected"), ("client", "SYN-SENT CLOSED"), ("client calls", "connect=ECONNREFUSED")]);
 }
+
+const STAMPED: &str = "client > SYN <mss 1460, sackOK, TS val 1000 ecr 0, wscale 7>\n\
+                       +20ms server > SYN ACK <mss 1460, sackOK, TS val 7000 ecr 1000, wscale 7> id 0 ttl 52\n\
+                       +500us client > ACK win 502\nclient > data 100\n";
+
+#[test]
+fn a_box_that_resets_both_ends_ends_both() {
+    let both = format!(
+        "server ttl 52\n{STAMPED}+20ms server > data 1000 win 502\n+300us client > ACK\n+1s client > data 200\n\
+         +1ms server > RST ACK win 0 id 0 ttl 255 <>\n+50us client > RST ACK win 0 id 0 ttl 255 <>"
+    );
+    let ends = [
+        ("resets", "injected medium, injected medium"),
+        ("client", "SYN-SENT ESTABLISHED CLOSED"),
+        ("server", "SYN-RECEIVED ESTABLISHED CLOSED"),
+        ("client error", "ECONNRESET"),
+        ("server error", "ECONNRESET"),
+    ];
+    holds(&both, &ends);
+}
+
+#[test]
+fn of_a_burst_of_forged_resets_the_one_that_was_taken_is_told() {
+    let burst = format!(
+        "server ttl 52\n{STAMPED}+5ms server > RST win 100 id 300 ttl 45\n+100us server > RST ACK win 5000 id 3000 ttl 90 <>\n\
+         +100us server > RST ACK seq next+1460 win 6460 id 4460 ttl 90 <>"
+    );
+    let told = [
+        ("resets", "injected high, injected high, injected medium"),
+        ("client error", "ECONNRESET"),
+        ("server", "SYN-RECEIVED ESTABLISHED"),
+    ];
+    holds(&burst, &told);
+}
+
+#[test]
+fn a_box_that_has_forgotten_the_flow_answers_every_segment() {
+    let twice = far_away(20)
+        + "idle 1h\nclient > data 100\n+50us client > data 100\n+1ms server > RST ttl 255 seq next\n\
+                                +50us server > RST ttl 255 seq next";
+    holds(&twice, &[("resets", "idle-expired high"), ("server", "SYN-RECEIVED ESTABLISHED")]);
+    // An abort acknowledges what has come to its sender, and this could not have.
+    let aborts = far_away(20) + "idle 1h\nclient > data 100\n+1ms server > RST ACK";
+    holds(&aborts, &[("resets", "idle-expired medium"), ("server", "SYN-RECEIVED ESTABLISHED")]);
+    let own = far_away(20) + "idle 1h\nclient > data 100\n+20ms server > RST ACK";
+    holds(&own, &[("server", "SYN-RECEIVED ESTABLISHED CLOSED")]);
+}
+
+#[test]
+fn one_reset_is_no_second_witness_against_itself() {
+    let lost = "client > SYN\n+20ms server > SYN ACK\n+20ms client > ACK\nclient > data 100\n+20ms server > data 200\nclient > ACK\n\
+                +9 server > RST seq 1001";
+    holds(lost, &[("resets", "unknown low")]);
+}
