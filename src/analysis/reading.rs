@@ -314,7 +314,8 @@ mod tests {
     #[test]
     fn what_rests_on_silence_is_less_sure_where_the_capture_lost_frames() {
         let silent = "client > SYN\nserver > SYN ACK\nclient > ACK\nclient > data 100\nserver > ACK\n\
-                      +300ms client > data 100\n+300ms client > again\n+600ms client > again\n+1 client > again\n";
+                      +300ms client > data 100\n+300ms client > again\n+600ms client > again\n+1 client > again\n\
+                      b.client 10.0.0.9:40000\n+3 b.client > SYN\n";
         let lost = |count| Drops { by_interface: Some(count), ..Drops::default() };
         let told = |count| told(silent, 0, lost(count), Checksums::Control).1;
         assert!(told(0).contains(&("dead-peer", Confidence::High)));

@@ -8,11 +8,15 @@ use super::predecessor::Answer;
 use super::retries::Retries;
 use super::state::State;
 use super::words::{CloseKind, Frames, Initiator, OpenKind, StateStep};
-use crate::base::{Seq, Side, Sides};
+use crate::base::{Seq, Side, Sides, Timestamp};
 use crate::segment::Flags;
 
 /// So many transmissions without an answer at the end mean that their sender was talking to nobody.
 const UNANSWERED_MIN: u32 = 3;
+/// The same where the capture ends before the next one is due.
+const UNANSWERED_ROW: u32 = 5;
+/// An outage that has lasted less when the capture ends is one of many that pass, ns: a lost tail is repaired within a few timeouts.
+const UNANSWERED_NS_MIN: i64 = 1_000_000_000;
 /// Nobody's timer repeats sooner, ns: FreeBSD's shortest is 30 ms, Linux's 200.
 const REPEATED_NS_MIN: i64 = 20_000_000;
 /// Payload sent after the peer's FIN makes a half-close only when it is more than a farewell in one segment (a TLS
@@ -44,6 +48,8 @@ pub struct Closing {
     pub reset: Option<usize>,
     /// The side that was talking to nobody at the end.
     pub unanswered: Option<Side>,
+    /// The next repetition was due then, and did not come: it had given up for certain.
+    pub has_stopped: bool,
     /// Both ends sent a FIN, and neither had the other's.
     pub fins_crossed: bool,
     /// For how long neither side had sent payload when the first FIN or the reset that ended it came, ns; none when
@@ -70,6 +76,7 @@ impl Closing {
             half_closed: Sides::default(),
             reset: resets.iter().position(|effect| ends_connection(hindsight, effect)),
             unanswered: None,
+            has_stopped: false,
             fins_crossed: false,
             idle_ns: None,
         };
@@ -77,7 +84,9 @@ impl Closing {
             closing.half_closed[side] = closing.is_half_close(hindsight, side);
         }
         closing.fins_crossed = closing.has_crossed(hindsight);
-        closing.unanswered = unanswered(hindsight, &closing);
+        let unanswered = unanswered(hindsight, &closing);
+        closing.unanswered = unanswered.map(|(side, _)| side);
+        closing.has_stopped = unanswered.is_some_and(|(_, has_stopped)| has_stopped);
         closing.kind = closing.decide(hindsight, opening, states);
         closing.initiator = closing.initiator(hindsight, opening, resets);
         closing.frames = closing.evidence(hindsight, opening, resets);
@@ -280,7 +289,7 @@ impl Closing {
                 let fins = [self.fins.client, self.fins.server].into_iter().flatten().map(|note| note.frame);
                 fins.chain(reset).collect()
             }
-            CloseKind::TimedOut => self.frames_unanswered(hindsight),
+            CloseKind::TimedOut => self.frames_unanswered(hindsight, opening),
             _ => {
                 let mut frames = Frames::new();
                 for side in Side::BOTH {
@@ -295,10 +304,11 @@ impl Closing {
         frames
     }
 
-    fn frames_unanswered(&self, hindsight: &Hindsight<'_>) -> Frames {
+    fn frames_unanswered(&self, hindsight: &Hindsight<'_>, opening: &Opening) -> Frames {
+        let never_opened = matches!(opening.kind, OpenKind::Unanswered | OpenKind::HalfOpen);
         let repeated = |note: &&Noted| {
             note.is_fin()
-                || note.is_syn()
+                || note.is_syn() && never_opened
                 || note.class.intersects(Class::RETRANSMISSION | Class::KEEPALIVE | Class::WINDOW_PROBE)
         };
         let frames: Frames = hindsight
@@ -381,24 +391,41 @@ fn octets_after_fin(hindsight: &Hindsight<'_>, side: Side) -> u64 {
     u64::try_from(end.since(first)).unwrap_or(0)
 }
 
-/// The side that repeated itself to the end without an answer.
-fn unanswered(hindsight: &Hindsight<'_>, closing: &Closing) -> Option<Side> {
+/// The side that repeated itself to the end without an answer, and whether it had stopped by then. Where the capture ends before, the row
+/// has to be longer than those that a lost tail makes.
+fn unanswered(hindsight: &Hindsight<'_>, closing: &Closing) -> Option<(Side, bool)> {
     if closing.reset.is_some() || hindsight.connection.shows_payload_alone() {
         return None;
     }
-    Side::BOTH.into_iter().find(|&side| {
+    Side::BOTH.into_iter().find_map(|side| {
         let (half, peer) = (&hindsight.connection.halves[side], &hindsight.connection.halves[!side]);
         if peer.frames == 0 && peer.acked.is_some() {
             // It answers somebody of whom nothing was captured.
-            return false;
+            return None;
         }
         let repeats = half.retransmissions + half.fins + half.syn_acks > 0 || half.unanswered_probes > 0;
-        half.unanswered >= UNANSWERED_MIN && repeats && is_repeating(hindsight, side)
+        if half.unanswered < UNANSWERED_MIN || !repeats {
+            return None;
+        }
+        let [last, before] = last_repetitions(hindsight, side)?;
+        let since = half.unanswered_since.unwrap_or(before.time);
+        let has_stopped = is_overdue(last, before, hindsight.horizon);
+        let is_long = half.unanswered >= UNANSWERED_ROW && last.time.since(since) >= UNANSWERED_NS_MIN;
+        (has_stopped || is_long).then_some((side, has_stopped))
     })
 }
 
-/// The last transmissions of `side` are repetitions of one segment, not a burst cut off by the end of the capture.
-fn is_repeating(hindsight: &Hindsight<'_>, side: Side) -> bool {
+/// What repeats `before` in `last` would have come once more by `horizon`. A timer at most doubles (RFC 6298, section 5.5), that of
+/// keepalives does not.
+fn is_overdue(last: &Noted, before: &Noted, horizon: Timestamp) -> bool {
+    let pause_ns = last.time.since(before.time);
+    let due_ns = if last.class.contains(Class::KEEPALIVE) { pause_ns } else { pause_ns.saturating_mul(2) };
+    horizon.since(last.time) >= due_ns - due_ns / 8
+}
+
+/// The last transmissions of `side`, where they are repetitions of one segment and not a burst cut off by the end of the capture; the
+/// newest first.
+fn last_repetitions<'a>(hindsight: &'a Hindsight<'_>, side: Side) -> Option<[&'a Noted; 2]> {
     let newest: Vec<&Noted> = hindsight
         .notes
         .iter()
@@ -411,8 +438,8 @@ fn is_repeating(hindsight: &Hindsight<'_>, side: Side) -> bool {
     match newest.as_slice() {
         [last, before, ..] => {
             let is_same = last.end() == before.end() || last.seq == before.seq;
-            is_same && last.time.since(before.time) >= REPEATED_NS_MIN
+            (is_same && last.time.since(before.time) >= REPEATED_NS_MIN).then_some([*last, *before])
         }
-        _ => false,
+        _ => None,
     }
 }

@@ -3,11 +3,10 @@
 use crate::base::Side;
 use crate::connection::{Class, OpenKind};
 use crate::finding::phrase::{count, duration};
-use crate::finding::verdict::Cause;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
-use crate::finding::verdict::Confidence;
+use crate::finding::verdict::{Cause, Confidence, Severity};
 
 finding! {
     /// # What it is
@@ -23,7 +22,8 @@ finding! {
     /// # How it is recognised
     ///
     /// At least three transmissions in a row without anything from the peer, which had spoken before, to the end of the
-    /// capture.
+    /// capture, where that shows that the next one was due and did not come. Where the capture ends before that, it is less sure, for the
+    /// outage may have passed, and takes five of them and a second.
     ///
     /// ```trace fires
     ///         client > SYN
@@ -86,15 +86,24 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             })
             .collect();
         let (Some(first), Some(last)) = (tries.first(), tries.last()) else { continue };
+        // The first of them may have been one of many, of which no note was taken.
+        let since = half.unanswered_since.unwrap_or(first.time).min(first.time);
+        let (confidence, severity, doubt) = match given_up || case.life.closing.has_stopped {
+            true => (Confidence::High, Severity::Error, ""),
+            false => (
+                Confidence::Medium,
+                Severity::Warning,
+                "; the capture ends before the next one was due, so it may have passed",
+            ),
+        };
         let message = format_args!(
-            "{} sent {} within {} and nothing came back; its peer was last heard {} before",
+            "{} sent {} within {} and nothing came back; its peer was last heard {} before{doubt}",
             case.name(side),
-            count(tries.len() as u64, "segment"),
-            duration(last.time.since(first.time)),
-            peer.last
-                .map_or_else(|| "some time".to_owned(), |heard| duration(first.time.since(heard.time)).to_string())
+            count(u64::from(half.unanswered).max(tries.len() as u64), "segment"),
+            duration(last.time.since(since)),
+            peer.last.map_or_else(|| "some time".to_owned(), |heard| duration(since.since(heard.time)).to_string())
         );
         let frames = tries.iter().map(|note| note.frame);
-        ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
+        ENTRY.draft(confidence, first.time, frames, message).endpoint(side).severity(severity).push(found);
     }
 }

@@ -86,7 +86,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         });
         let message = format_args!("{words}; its application did not read");
         let frames = closed.iter().map(|note| note.frame);
-        let confidence = if was_open { Confidence::High } else { Confidence::Medium };
+        let confidence = if was_open || half.zero_windows > 1 { Confidence::High } else { Confidence::Medium };
         ENTRY.draft(confidence, first.time, frames, message).endpoint(side).push(found);
     }
 }

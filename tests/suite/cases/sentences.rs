@@ -476,3 +476,20 @@ fn a_host_beside_the_tap_that_answers_no_fin_is_in_no_time_wait() {
     let closed = "+1 client > FIN ACK\n+20ms server > ACK\n+1ms server > FIN ACK\n+200ms server > again\n+400ms server > again\n+800ms server > again";
     holds(&format!("{opened}{closed}"), &[("client", "SYN-SENT ESTABLISHED FIN-WAIT-1 FIN-WAIT-2")]);
 }
+
+#[test]
+fn an_outage_that_the_capture_cuts_off_is_no_dead_peer() {
+    let spoken = format!("{OPENED}client > data 100\n+20ms server > data 200\nclient > ACK\n+1s client > data 30\n");
+    let lost = format!("{spoken}+45ms client > again\n+225ms client > again\n");
+    assert_eq!(found(&lost, "dead-peer"), None);
+    holds(&lost, &[("close", "none"), ("client calls", "connect")]);
+    // Here the next one was due.
+    let later = "b.client 10.0.0.1:40001\n+3 b.client > SYN";
+    let stopped = found(&format!("{lost}{later}"), "dead-peer").expect("it stopped");
+    assert_eq!(stopped.confidence, Confidence::High);
+    assert!(stopped.message.contains("sent 3 segments within 270 ms"), "{}", stopped.message);
+    let on = format!("{lost}+450ms client > again\n+900ms client > again\n");
+    assert_eq!(found(&on, "dead-peer").map(|finding| finding.confidence), Some(Confidence::Medium));
+    let verdict = told(&on);
+    assert_eq!(verdict.close.frames, [8, 9, 10, 11]);
+}
