@@ -181,6 +181,9 @@ impl Closing {
     /// `side` went on sending after it had acknowledged the peer's FIN, and that was more than a farewell.
     fn is_half_close(&self, hindsight: &Hindsight<'_>, side: Side) -> bool {
         let octets = self.octets_after_fin[side];
+        if octets > 0 && !is_read_after_fin(hindsight, side) {
+            return false;
+        }
         let (Some(peer_fin), Some(own_fin)) = (self.fins[!side], self.fins[side]) else {
             return octets > FAREWELL_OCTETS_MAX;
         };
@@ -381,14 +384,26 @@ fn first_fin(hindsight: &Hindsight<'_>, side: Side) -> Option<Noted> {
 /// New payload of `side` in segments that acknowledge the peer's FIN.
 fn octets_after_fin(hindsight: &Hindsight<'_>, side: Side) -> u64 {
     let half = &hindsight.connection.halves[side];
-    let Some(peer_fin) = hindsight.connection.halves[!side].fin else { return 0 };
-    let first = hindsight
-        .after_fin(!side)
-        .find(|note| note.side == side && note.acknowledges() && note.ack.after(peer_fin))
-        .map(|note| note.seq);
-    let Some(first) = first else { return 0 };
+    let Some(first) = first_after_fin(hindsight, side) else { return 0 };
     let end = half.fin.unwrap_or(half.nxt);
     u64::try_from(end.since(first)).unwrap_or(0)
+}
+
+/// Where `side` stood when it had the peer's FIN.
+fn first_after_fin(hindsight: &Hindsight<'_>, side: Side) -> Option<Seq> {
+    let peer_fin = hindsight.connection.halves[!side].fin?;
+    let has_it = |note: &&Noted| note.side == side && note.acknowledges() && note.ack.after(peer_fin);
+    hindsight.after_fin(!side).find(has_it).map(|note| note.seq)
+}
+
+/// The peer, which had closed, acknowledges what `side` said after that: it had shut down sending alone. Nobody knows where
+/// its acknowledgments are not in the capture.
+fn is_read_after_fin(hindsight: &Hindsight<'_>, side: Side) -> bool {
+    let (half, peer) = (&hindsight.connection.halves[side], &hindsight.connection.halves[!side]);
+    let acked = half.acked.zip(first_after_fin(hindsight, side));
+    peer.frames == 0
+        || hindsight.connection.has_payload_throughout()
+        || acked.is_some_and(|(acked, first)| acked.after(first))
 }
 
 /// The side that repeated itself to the end without an answer, and whether it had stopped by then. Where the capture ends before, the row

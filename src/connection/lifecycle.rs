@@ -502,12 +502,12 @@ impl Hindsight<'_> {
     /// that: the tap misses the answers, or there are none. With nothing of this side after it that still lacks it, the
     /// FIN is taken to have arrived, and said to be assumed. Returns the index of the copy.
     fn presumed_last_fin(&self, side: Side) -> Option<usize> {
-        if self.arrivals.tap == Some(Tap::beside(side)) {
-            // Its answers would have been captured.
-            return None;
-        }
         let is_copy = |note: &Noted| note.side != side && note.is_fin();
         let met_nobody = self.notes.iter().position(|note| note.side == side && note.is_rst());
+        if met_nobody.is_none() && self.arrivals.tap == Some(Tap::beside(side)) {
+            // Its answers would have been captured, and nothing shows that it is there.
+            return None;
+        }
         let seen = &self.notes[..met_nobody.unwrap_or(self.notes.len())];
         let without = seen.iter().rposition(|note| note.side == side && note.acknowledges())?;
         let own_fin = seen.iter().position(|note| note.side == side && note.is_fin())?;

@@ -50,8 +50,9 @@ impl Opening {
         let halves = &hindsight.connection.halves;
         let once = halves.client.syns == 1 && halves.server.syn_acks == 1 && halves.server.syns == 0;
         let rtt_ns = match (syn, ack) {
-            // A FIN in the place of the acknowledgment, which a filter left out, tells of no round trip.
+            // A FIN or a reset in the place of the acknowledgment, which a filter left out, tells of no round trip.
             (Some(_), Some(ack)) if ack.is_fin() && hindsight.connection.shows_controls_alone() => None,
+            (Some(_), Some(ack)) if notes.iter().any(|note| note.is_rst() && note.frame == ack.frame) => None,
             (Some(syn), Some(ack)) if once => Some(ack.time.since(syn.time)).filter(|&ns| ns >= 0),
             _ => None,
         };

@@ -3,7 +3,7 @@
 use super::half::Half;
 use super::noted::Noted;
 use super::state::State;
-use crate::base::{Seq, Sides, Timestamp, words};
+use crate::base::{Seq, Side, Sides, Timestamp, words};
 use crate::segment::Flags;
 
 words! {
@@ -107,16 +107,23 @@ impl ResetSeen {
     }
 
     /// Payload octets that a side had sent and that its peer had not acknowledged.
-    pub fn lost(&self, side: crate::base::Side) -> u64 {
+    pub fn lost(&self, side: Side) -> u64 {
         self.before[side].in_flight()
     }
 
     /// The same, when the RST's own acknowledgment counts.
-    pub fn lost_but_for_its_ack(&self, side: crate::base::Side) -> u64 {
+    pub fn lost_but_for_its_ack(&self, side: Side) -> u64 {
         if side == self.noted.side || !self.noted.flags.contains(Flags::ACK) {
             return self.lost(side);
         }
         self.lost(side).min(self.before[side].in_flight_beyond(self.noted.ack))
+    }
+
+    /// It belongs to an abort, and acknowledges `side` up to `end`.
+    pub fn acknowledges(&self, side: Side, end: Seq) -> bool {
+        let Noted { flags, seq, ack, .. } = self.noted;
+        let is_abort = flags.contains(Flags::ACK) && self.sender_nxt() == Some(seq);
+        self.noted.side != side && is_abort && ack.at_or_after(end)
     }
 
     /// SND.NXT of the RST's sender as far as it was seen.

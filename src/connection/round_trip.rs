@@ -22,6 +22,12 @@ pub(super) fn handshake_rtt(connection: &Connection, notes: &[Noted]) -> Sides<O
     let ack = notes[syn_ack..]
         .iter()
         .position(|note| note.side == Side::Client && isn.is_some_and(|isn| acknowledges_beyond(note, isn)));
+    // What only a reset tells came any time before it.
+    let is_of_reset = |ack: &usize| {
+        let frame = notes[syn_ack + ack].frame;
+        notes.iter().any(|note| note.is_rst() && note.frame == frame)
+    };
+    let ack = ack.filter(|ack| !is_of_reset(ack));
     // A probe comes by its timer and answers nothing; what follows it may answer a SYN-ACK that came after it.
     let ack = ack.and_then(|ack| after_probes(&notes[syn_ack..], ack));
     let last_syn_ack = ack.and_then(|ack| {

@@ -319,8 +319,14 @@ impl Connection {
 
     fn step_reset(&mut self, side: Side, segment: &Segment, timing: Class) {
         if self.tells_of_unseen(side, segment) {
-            // What an acknowledgment right before it would have told.
-            self.step_segment(side, &Segment { flags: Flags::ACK, payload_len: 0, ..*segment }, Class::empty());
+            // What an acknowledgment right before it would have told; the window of a reset is nobody's.
+            let own = &self.halves[side];
+            let unscaled = |last: Noted| {
+                if last.flags.contains(Flags::SYN) { last.window >> own.window_shift } else { last.window }
+            };
+            let window = own.last.map_or(segment.window, unscaled);
+            let told = Segment { flags: Flags::ACK, payload_len: 0, window, ..*segment };
+            self.step_segment(side, &told, Class::empty());
         }
         let noted = Noted::new(segment, side, timing);
         // The first of each side, and its first abort, matter however many replies the other side sent.

@@ -139,6 +139,8 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
         let stack = &case.life.profiles[side];
         let is_other = stack.is_known() && stack.name != Profile::LINUX.name;
         let errno = match effect.state_of(side) {
+            // Who had the SYN-ACK was open, and only what shows that is not in the capture.
+            State::SynSent if has_syn_ack(case, side) => Errno::ConnReset,
             State::SynSent => Errno::ConnRefused,
             State::CloseWait if is_other => Errno::ConnReset,
             State::CloseWait => Errno::Pipe,
@@ -178,6 +180,13 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
         view.error = Some(errno);
         view.calls.push(ImpliedCall { call: Call::Write, errno: Some(errno), frame });
     }
+}
+
+/// A SYN-ACK came to `side`, as far as that shows: it did not ask again.
+fn has_syn_ack(case: &Case<'_>, side: Side) -> bool {
+    let newest = |wanted: &dyn Fn(&Noted) -> bool| case.notes(wanted).next_back().map(|note| note.frame);
+    let answered = newest(&|note| note.side != side && note.is_syn_ack());
+    answered > newest(&|note| note.side == side && note.is_syn())
 }
 
 /// The last ICMP error about what `side` had sent since its peer was heard: an open connection goes on, and when it gives up, that is

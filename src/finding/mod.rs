@@ -76,7 +76,8 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
                 time: data.time,
                 octets: data.len,
                 is_repeated: data.class.contains(Class::RETRANSMISSION),
-                is_acknowledged: half.has_payload_acked(),
+                is_acknowledged: half.has_payload_acked()
+                    || connection.resets.iter().any(|reset| reset.acknowledges(side, data.seq + data.len)),
             }),
             calls: applications[side].calls.clone(),
             error: applications[side].error,

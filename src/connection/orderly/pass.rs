@@ -485,7 +485,9 @@ impl Pass {
         let count = &way.count;
         let has_payload = count.octets > 0;
         let last_end = way.nxt - u32::from(count.has_fin);
-        let is_acknowledged = self.ways[!side].count.ack.at_or_after(last_end);
+        let by_reset = self.abort.filter(|abort| abort.side != side).map(|abort| way.first + abort.had.cast_unsigned());
+        let is_acknowledged =
+            self.ways[!side].count.ack.at_or_after(last_end) || by_reset.is_some_and(|ack| ack.at_or_after(last_end));
         let last = LastPayload { place: self.dated(count.last_payload), octets: count.last_octets, is_acknowledged };
         Sent {
             frames: count.frames,

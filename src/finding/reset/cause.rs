@@ -183,10 +183,20 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
 
 /// Payload came after the FIN: nobody reads it any more.
 fn reply_to_payload(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
-    let waited = fin_acked_for(inquiry).filter(|&ns| ns >= inquiry.life.profiles[inquiry.from()].fin_wait_2_ns);
-    if let Some(waited) = waited {
+    let lasts = inquiry.life.profiles[inquiry.from()].fin_wait_2_ns;
+    if let Some(waited) = fin_acked_for(inquiry).filter(|&ns| ns >= lasts) {
         let evidence = format!(
             "its FIN had been acknowledged {} before {} came (frame {}), longer than FIN-WAIT-2 lasts",
+            duration(waited),
+            count(u64::from(trigger.len), "octet"),
+            trigger.frame
+        );
+        return Judgement::new(Cause::FinWait2Expired, Confidence::Medium, &[Cause::DataAfterClose], evidence);
+    }
+    let sent = inquiry.life.closing.fins[inquiry.from()].filter(|_| inquiry.sender().fins == 1);
+    if let Some(waited) = sent.map(|fin| trigger.time.since(fin.time)).filter(|&ns| ns >= lasts) {
+        let evidence = format!(
+            "it had sent FIN {} before {} came (frame {}), and not again, so that it was acknowledged, though no frame says when: FIN-WAIT-2 does not last so long",
             duration(waited),
             count(u64::from(trigger.len), "octet"),
             trigger.frame

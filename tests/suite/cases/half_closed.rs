@@ -40,3 +40,11 @@ fn a_socket_that_acknowledges_data_after_its_fin_was_shut_down_and_not_closed() 
         holds(&format!("{unknown}{closed}9"), &[("client calls", "connect close")]);
     }
 }
+
+#[test]
+fn what_nobody_acknowledges_after_a_close_shows_no_half_close() {
+    let closed = "client > SYN\n+20ms server > SYN ACK\nclient > ACK\nclient > data 100\n+20ms server > data 1000\nclient > ACK\n\
+                  +5s server > FIN ACK\n+40ms client > ACK\n+3s client > data 100\n";
+    holds(closed, &[("close", "none"), ("findings", "")]);
+    holds(&format!("{closed}+20ms server > ACK"), &[("close", "half-closed"), ("findings", "half-close")]);
+}

@@ -493,3 +493,23 @@ fn an_outage_that_the_capture_cuts_off_is_no_dead_peer() {
     let verdict = told(&on);
     assert_eq!(verdict.close.frames, [8, 9, 10, 11]);
 }
+
+#[test]
+fn a_fin_that_was_not_sent_again_had_been_acknowledged() {
+    let closed = format!("{OPENED}client > data 100\n+20ms server > data 200\nclient > ACK\n+100ms client > FIN ACK\n");
+    let late = format!("{closed}+300s server > data 20 ack 102\n+200us client > RST seq 102");
+    says(&late, "reset-fin-wait-2-expired", "and not again, so that it was acknowledged, though no frame says when");
+    let soon = format!("{closed}+1s server > data 20 ack 102\n+200us client > RST seq 102");
+    says(&soon, "reset-data-after-close", "the application had closed and nobody reads");
+}
+
+#[test]
+fn what_an_abort_acknowledges_had_come() {
+    let aborted = format!(
+        "{OPENED}client > data 100\n+20ms server > data 10\nclient > ACK\nclient > data 50\n+20ms server > RST ACK"
+    );
+    let last = told(&aborted).endpoints.client.last_payload.expect("it spoke");
+    assert!(last.is_acknowledged);
+    let without = aborted.replace("server > RST ACK", "server > RST ACK ack 101");
+    assert!(!told(&without).endpoints.client.last_payload.expect("it spoke").is_acknowledged);
+}

@@ -118,3 +118,22 @@ fn a_close_wait_that_may_be_the_end_of_a_close_is_no_leak() {
     assert_eq!(stuck(&format!("{LAST_TWO}{idle}")), [Confidence::Low]);
     assert_eq!(stuck(&format!("client > data 20 seq 63 ack 501\n{LAST_TWO}{idle}")), [Confidence::High]);
 }
+
+#[test]
+fn a_reset_among_control_segments_tells_how_far_both_had_come_and_no_more() {
+    let handshake =
+        "client > SYN win 64240 <mss 1460, wscale 8, sackOK>\n+20ms server > SYN ACK <mss 1460, sackOK, wscale 7>\n";
+    let reset = format!("client 10.0.0.1:50000 ttl 128\n{handshake}+2s client > RST ACK seq 201 ack 2001 win 0");
+    let told = tell_items(&parse(&reset).expect("a readable trace"));
+    let verdict = &told.verdicts[0];
+    assert_eq!(verdict.open.rtt_ns, None);
+    assert!(
+        !verdict.resets[0].evidence.contains("window that it had advertised last"),
+        "{}",
+        verdict.resets[0].evidence
+    );
+    assert!(verdict.findings.iter().all(|finding| finding.name != "zero-window"));
+    // Who had the SYN-ACK was open.
+    holds("client > SYN\n+20ms server > SYN ACK\n+60s server > RST ACK", &[("client error", "ECONNRESET")]);
+    holds("client > SYN\n+20ms server > RST ACK", &[("client error", "ECONNREFUSED")]);
+}
