@@ -43,7 +43,12 @@ enum Wanted {
 /// It is neither; the message has the nearest name of either.
 fn wanted(name: &str) -> anyhow::Result<Wanted> {
     let group = Group::ALL.iter().find(|group| group.name().eq_ignore_ascii_case(name));
-    match (find(name), group) {
+    let page = match group {
+        // One of them is a cause of resets, too.
+        Some(_) => crate::finding::find(&name.to_ascii_lowercase()),
+        None => find(name),
+    };
+    match (page, group) {
         (Some(entry), _) => Ok(Wanted::Page(entry)),
         (None, Some(group)) => {
             Ok(Wanted::Group(CATALOGUE.iter().copied().filter(|entry| entry.group == *group).collect()))

@@ -144,6 +144,8 @@ fn every_invocation_has_its_exit_code_and_its_stream() {
         ("show two.pcap", 2, "", "--stream"),
         ("show two.pcap --stream 2", 2, "", "the streams are 0 to 1"),
         ("explain no-such-thing", 2, "", "no finding or group no-such-thing"),
+        ("explain after-close", 0, "port-reused", ""),
+        ("explain reset-after-close", 0, "reset-after-close", ""),
         ("missing.pcap", 2, "", "missing.pcap"),
         ("shwo two.pcap --stream 0", 2, "", "shwo: no such file, nor is it a command; did you mean show?"),
         ("noise", 2, "", "not a capture"),
