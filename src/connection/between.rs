@@ -103,8 +103,8 @@ impl Hindsight<'_> {
         let own = &seen.before[reset.side];
         let unlike = Unlike::of(reset, own, &self.profiles[reset.side]);
         let is_of_socket = reset.flags.contains(Flags::ACK) && own.is_known();
-        let more = is_of_socket && (unlike.lacks_timestamps || unlike.ip_id.is_some());
-        unlike.ttl.is_some() && (more || beyond_all(self.connection, &self.notes, reset, own).is_some())
+        let is_unclocked = is_of_socket && unlike.lacks_timestamps;
+        unlike.ttl.is_some() && (is_unclocked || beyond_all(self.connection, &self.notes, reset, own).is_some())
     }
 
     /// It answers in the name of a host that shows no close and was not heard since what it answers was sent, and comes from nearer
@@ -134,8 +134,17 @@ impl Hindsight<'_> {
             && !trigger.class.intersects(Class::RETRANSMISSION | Class::WINDOW_PROBE)
             && peer.unanswered_probes <= 1
             && exchanges(&self.notes[..index], reset.side).count() >= EXCHANGES_MIN;
+        // A socket's own clock is in what it sends.
+        let is_clocked = own.timestamps && reset.timestamps.is_some();
+        if has_seen && is_clocked {
+            return None;
+        }
         if is_alone && path_ns >= PATH_MIN_NS && answered_ns < path_ns / 3 {
             return Some(Between::TooSoon { answered_ns, path_ns });
+        }
+        if has_seen {
+            // Its way may have changed: an abort proves no more by its TTL.
+            return None;
         }
         let is_silent = reset.time.since(last.time) >= SILENCE_MIN_NS;
         let usual = own.ttl.filter(|&ttl| ttl == last.ttl && is_of_another(reset.ttl, ttl, is_silent))?;

@@ -422,25 +422,28 @@ fn unanswered(hindsight: &Hindsight<'_>, closing: &Closing) -> Option<(Side, boo
         if half.unanswered < UNANSWERED_MIN || !repeats {
             return None;
         }
-        let [last, before] = last_repetitions(hindsight, side)?;
+        let row = last_repetitions(hindsight, side)?;
+        let [last, before, _] = row;
         let since = half.unanswered_since.unwrap_or(before.time);
-        let has_stopped = is_overdue(last, before, hindsight.horizon);
+        let has_stopped = is_overdue(row, hindsight.horizon);
         let is_long = half.unanswered >= UNANSWERED_ROW && last.time.since(since) >= UNANSWERED_NS_MIN;
         (has_stopped || is_long).then_some((side, has_stopped))
     })
 }
 
-/// What repeats `before` in `last` would have come once more by `horizon`. A timer at most doubles (RFC 6298, section 5.5), that of
-/// keepalives does not.
-fn is_overdue(last: &Noted, before: &Noted, horizon: Timestamp) -> bool {
+/// What came in this row, the newest first, would have come once more by `horizon`. A timer at most doubles (RFC 6298, section 5.5);
+/// that of keepalives does not, nor one that has reached its longest pause. It is late, and never early.
+fn is_overdue([last, before, first]: [&Noted; 3], horizon: Timestamp) -> bool {
     let pause_ns = last.time.since(before.time);
-    let due_ns = if last.class.contains(Class::KEEPALIVE) { pause_ns } else { pause_ns.saturating_mul(2) };
-    horizon.since(last.time) >= due_ns - due_ns / 8
+    let is_level = (pause_ns - before.time.since(first.time)).abs() <= pause_ns / 8;
+    let is_probe = last.class.contains(Class::KEEPALIVE);
+    let due_ns = if is_probe || is_level { pause_ns } else { pause_ns.saturating_mul(2) };
+    horizon.since(last.time) > due_ns.saturating_add(due_ns / 8)
 }
 
 /// The last transmissions of `side`, where they are repetitions of one segment and not a burst cut off by the end of the capture; the
 /// newest first.
-fn last_repetitions<'a>(hindsight: &'a Hindsight<'_>, side: Side) -> Option<[&'a Noted; 2]> {
+fn last_repetitions<'a>(hindsight: &'a Hindsight<'_>, side: Side) -> Option<[&'a Noted; 3]> {
     let newest: Vec<&Noted> = hindsight
         .notes
         .iter()
@@ -451,9 +454,9 @@ fn last_repetitions<'a>(hindsight: &'a Hindsight<'_>, side: Side) -> Option<[&'a
         .take(3)
         .collect();
     match newest.as_slice() {
-        [last, before, ..] => {
+        [last, before, first] => {
             let is_same = last.end() == before.end() || last.seq == before.seq;
-            (is_same && last.time.since(before.time) >= REPEATED_NS_MIN).then_some([*last, *before])
+            (is_same && last.time.since(before.time) >= REPEATED_NS_MIN).then_some([*last, *before, *first])
         }
         _ => None,
     }

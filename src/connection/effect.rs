@@ -226,7 +226,7 @@ impl Hindsight<'_> {
         }
     }
 
-    /// What comes with a reset that was made on the way, in the same name and over as many hops, was made there, too.
+    /// What comes with a reset that was made on the way, over as many hops, was made there, too.
     fn follow_the_foreign(&self, effects: &mut [ResetEffect]) {
         for at in 1..effects.len() {
             let (earlier, later) = effects.split_at_mut(at);
@@ -237,7 +237,15 @@ impl Hindsight<'_> {
                 earlier.sender == effect.sender && other.ttl == note.ttl && note.time.since(other.time) < BURST_NS
             };
             let maker = earlier.iter().rev().find(is_same).and_then(|earlier| earlier.between);
-            effect.between = effect.between.or(maker);
+            // Who resets both ends has one TTL for both.
+            let is_twin = |earlier: &ResetEffect| {
+                let other = &self.notes[earlier.note];
+                let is_near = other.ttl == note.ttl && note.time.since(other.time) < BURST_NS;
+                earlier.sender != effect.sender && earlier.between.is_some() && is_near
+            };
+            let usual = self.connection.halves[effect.sender].ttl;
+            let is_foreign = usual.is_some_and(|ttl| ttl != note.ttl) && earlier.iter().any(is_twin);
+            effect.between = effect.between.or(maker).or(is_foreign.then_some(Between::OtherHeader));
         }
     }
 

@@ -762,15 +762,21 @@ impl Connection {
 
     /// Nothing says that the FIN of `side` had not come before the peer's: no frame shows anything of it, or, of a connection
     /// that the capture begins in, not one octet. What it takes of its peer shows that it is still read at least; its
-    /// acknowledgments alone may be those of TIME-WAIT.
+    /// acknowledgments alone may be those of TIME-WAIT. Nor does a FIN that is among the last octets of it which the peer acknowledged,
+    /// where no frame shows these.
     pub fn may_have_closed_unseen(&self, side: Side) -> bool {
         let (own, peer) = (&self.halves[side], &self.halves[!side]);
         let taken = peer.acked.map(|acked| peer.fin.filter(|fin| acked.after(*fin)).unwrap_or(acked));
         let has_taken = matches!((peer.start, taken), (Some(start), Some(taken)) if taken.after(start));
-        // Who has no socket any more resets without an acknowledgment, and TIME-WAIT by no decision of its own.
+        // Who has no socket any more resets without an acknowledgment, and TIME-WAIT by no decision of its own. Nor do they probe.
         let aborts = |seen: &ResetSeen| seen.noted.side == side && seen.noted.flags.contains(Flags::ACK);
-        let said_nothing = own.start == Some(own.nxt) && own.fin.is_none() && !self.resets.iter().any(aborts);
-        own.frames == 0 || !self.began_in_capture() && said_nothing && !has_taken
+        let said_nothing =
+            own.start == Some(own.nxt) && own.fin.is_none() && own.keepalives == 0 && !self.resets.iter().any(aborts);
+        let (from, to) = own.unseen;
+        // Who still answers it was not told that nothing more comes.
+        let is_last = peer.last_payload().is_none_or(|said| said.ack.before(to));
+        let lacks_end = from != to && to == own.nxt && own.fin.is_none() && is_last && !self.has_controls_alone();
+        own.frames == 0 || lacks_end || !self.began_in_capture() && said_nothing && !has_taken
     }
 
     /// The side whose FIN or RST was seen first.

@@ -500,7 +500,10 @@ impl Connection {
         let own = &mut self.halves[side];
         // What was shut before it was first seen counts, too.
         let was_open = own.window > 0 || own.zero_windows == 0;
-        if window == 0 && was_open && !segment.flags.intersects(Flags::SYN | Flags::FIN) {
+        // Nothing comes any more behind the peer's FIN.
+        let awaits = self.halves[!side].fin.is_none_or(|fin| segment.ack.at_or_before(fin));
+        let own = &mut self.halves[side];
+        if window == 0 && was_open && awaits && !segment.flags.intersects(Flags::SYN | Flags::FIN) {
             own.zero_windows += 1;
         }
         own.window = window;

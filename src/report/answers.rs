@@ -179,6 +179,9 @@ fn closed(verdict: &Verdict) -> String {
             }
             _ if verdict.gist().is_unopened => "never opened within the capture".to_owned(),
             _ if verdict.gist().is_end_unknown => match closer(verdict) {
+                Some(side) if close.initiator.is_some() => {
+                    format!("by the {side} first; nothing of the {}'s close was captured", !side)
+                }
                 Some(side) => {
                     format!("not known: the {side} closed; whether the {} had before was not captured", !side)
                 }

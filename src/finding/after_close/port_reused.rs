@@ -82,7 +82,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let was_refused = past.was_refused(connection.endpoint(syn.side));
     let never_opened = old.syn_unanswered && peer.base.is_none() || was_refused;
     // Who sends one keeps nothing, nor does who takes it (RFC 9293, section 3.10.7.4).
-    let was_reset = old.rst || peer.rst;
+    let was_reset = (old.rst || peer.rst) && !(old.fin && peer.fin);
     let leaves_nothing = never_opened || was_reset;
     let legal = beyond || newer || gap >= time_wait || leaves_nothing;
     let server_old = peer.nxt;

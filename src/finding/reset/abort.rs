@@ -314,9 +314,12 @@ fn nothing_received(sight: &Sight<'_>, words: Words, shape: &impl fmt::Display) 
 fn has_received_nothing(inquiry: &Inquiry<'_>) -> bool {
     let (receiver, noted) = (inquiry.receiver(), inquiry.noted);
     let Some(isn) = receiver.isn else { return false };
+    // It tells, too, of what was not captured.
     let by_ack = noted.flags.contains(Flags::ACK).then(|| noted.ack.since(isn + 1));
-    receiver.payload_bytes + receiver.missing_bytes == 0
-        || by_ack.is_some_and(|octets| octets <= 0) && !receiver.has_gone_round()
+    match by_ack.filter(|_| !receiver.has_gone_round()) {
+        Some(octets) => octets <= i32::from(receiver.fin.is_some_and(|fin| noted.ack.after(fin))),
+        None => receiver.payload_bytes + receiver.missing_bytes == 0,
+    }
 }
 
 /// What the wire shows before the abort.

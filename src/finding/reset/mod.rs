@@ -358,6 +358,7 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
     });
     let origin = match judgement.cause {
         Cause::IdleExpired if judgement.confidence >= Confidence::Medium => Origin::Middlebox,
+        Cause::Injected if inquiry.effect.between.is_some() => Origin::Middlebox,
         Cause::IdleExpired | Cause::Unknown => Origin::Unknown,
         _ => origin,
     };

@@ -1,7 +1,7 @@
 //! `close-wait-stuck`: the peer closed and this application never did.
 
 use crate::base::{Endpoint, Side, Timestamp};
-use crate::connection::{Noted, Orderly, State};
+use crate::connection::{Noted, Orderly, ResetEffect, State};
 use crate::finding::phrase::duration;
 
 use crate::finding::case::{Case, Found};
@@ -116,7 +116,7 @@ impl Stuck {
         let Self { side, endpoint, since, lasted, weight: (confidence, severity), doubt } = self;
         let doubt = match (confidence, doubt) {
             (Confidence::Low, Doubt::ClosedBefore) => {
-                "; or it had closed before the capture began, and this is the end of that close"
+                "; or it had closed first, unseen, and this is the end of that close"
             }
             (Confidence::Low, Doubt::Evicted) => "; it was followed too short to tell a leak from a slow close",
             (Confidence::Low, Doubt::Brief) => "; the capture ends too soon to tell a leak from a slow close",
@@ -172,6 +172,11 @@ pub(in crate::finding) fn is_waiting(case: &Case<'_>, side: Side) -> bool {
 
 fn waiting<'a>(case: &'a Case<'_>, side: Side) -> Option<Waiting<'a>> {
     let since = case.life.last_shown(side).filter(|step| step.state == State::CloseWait)?.time;
+    // Whoever resets one end in the name of the other does so at both, mostly.
+    let is_cut = |effect: &ResetEffect| effect.sender == side && effect.accepted && effect.between.is_some();
+    if case.life.resets.iter().any(is_cut) {
+        return None;
+    }
     let fin = case.life.closing.fins[!side].as_ref().filter(|_| case.connection.halves[side].fin.is_none())?;
     let busy_at = case.connection.halves[side].last_payload().map_or(since, |data| data.time.max(since));
     let quiet = case.life.horizon.since(busy_at);

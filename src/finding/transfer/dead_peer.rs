@@ -93,7 +93,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             false => (
                 Confidence::Medium,
                 Severity::Warning,
-                "; the capture ends before the next one was due, so it may have passed",
+                "; the capture ends before the next one was due, so that the outage may have passed",
             ),
         };
         let message = format_args!(

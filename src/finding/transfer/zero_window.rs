@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::base::Side;
-use crate::connection::Class;
+use crate::connection::{Class, Noted};
 use crate::finding::phrase::times;
 
 use crate::finding::case::{Case, Found};
@@ -70,7 +70,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         if half.zero_windows == 0 {
             continue;
         }
-        let closed: Vec<_> = case.notes(|note| note.side == side && note.class.contains(Class::ZERO_WINDOW)).collect();
+        let peer_fin = case.connection.halves[!side].fin;
+        let awaits = |note: &Noted| peer_fin.is_none_or(|fin| note.ack.at_or_before(fin));
+        let is_shut = |note: &Noted| note.side == side && note.class.contains(Class::ZERO_WINDOW) && awaits(note);
+        let closed: Vec<_> = case.notes(is_shut).collect();
         let Some(first) = closed.first() else { continue };
         let was_open =
             case.notes(|note| note.side == side && note.frame < first.frame && note.window > 0).next().is_some();

@@ -140,11 +140,12 @@ fn a_clock_that_was_set_back_tells_nothing_of_silence() {
 fn an_end_that_may_have_closed_unseen_is_not_said_to_be_open() {
     let alone = format!("{OPENED}client > data 300\n+20ms server > data 100\n+1ms client > FIN ACK\n");
     says(&alone, "1 connection: still open at the end");
-    let one_sided =
-        "client > SYN\n+40ms client > ACK ack 1\nclient > data 300\n+40ms client > ACK ack 101\nclient > FIN ACK\n";
+    let one_sided = "client > SYN\n+40ms client > ACK ack 1\nclient > data 300\n+40ms client > ACK ack 101\nclient > FIN ACK ack 101\n";
     says(one_sided, "1 connection: with an end that is not known");
     says(one_sided, "closed not known: the client closed; whether the server had before was not captured");
     says(one_sided, "100 B of it were acknowledged (a FIN would be one of them)");
+    let more = format!("{one_sided}+40ms client > ACK ack 1101");
+    says(&more, "closed by the client first; nothing of the server's close was captured");
     says("client > FIN ACK seq 50 ack 70", "the client had closed, while no frame shows whether the server had");
     says("client > data 10 seq 50 ack 70", "the client had not closed, while nothing of the server was captured");
 }

@@ -1,6 +1,9 @@
 //! What routers and boxes between the ends do and say, and an application that is handed its socket early.
 
+use lastack::source::script::parse;
+
 use super::{began_with, holds};
+use crate::told::tell_items;
 
 #[test]
 fn who_gives_up_reports_the_last_icmp_error() {
@@ -148,4 +151,37 @@ fn one_reset_is_no_second_witness_against_itself() {
     let lost = "client > SYN\n+20ms server > SYN ACK\n+20ms client > ACK\nclient > data 100\n+20ms server > data 200\nclient > ACK\n\
                 +9 server > RST seq 1001";
     holds(lost, &[("resets", "unknown low")]);
+}
+
+#[test]
+fn a_socket_that_aborts_over_another_road_is_no_box() {
+    let asked = format!(
+        "server ttl 52\n{STAMPED}+20ms server > data 100 <TS val 7040 ecr 1000>\nclient > ACK\n\
+         idle 10min\nclient > data 100 <TS val 601000 ecr 7040>\n"
+    );
+    let own = format!("{asked}+20ms server > RST ACK win 502 ttl 51 <TS val 607000 ecr 601000>");
+    holds(&own, &[("server", "SYN-RECEIVED ESTABLISHED CLOSED")]);
+    let soon = format!("{asked}+1ms server > RST ACK win 502 <TS val 607000 ecr 601000>");
+    holds(&soon, &[("server", "SYN-RECEIVED ESTABLISHED CLOSED")]);
+}
+
+#[test]
+fn of_two_resets_of_one_box_none_is_an_end_s_own() {
+    let both = far_away(20)
+        + "idle 1h\nclient > data 100\n+1ms server > RST ACK win 0 id 0 ttl 255\n+50us client > RST ACK win 0 id 0 ttl 255";
+    let ends =
+        [("client error", "ECONNRESET"), ("server error", "ECONNRESET"), ("server calls", "accept read=ECONNRESET")];
+    holds(&both, &ends);
+}
+
+#[test]
+fn who_was_reset_by_a_box_is_not_said_to_leak() {
+    let closed = format!(
+        "server ttl 52\n{STAMPED}+20ms server > data 1000 win 502\n+300us client > ACK\nidle 10min\nclient > FIN ACK\n\
+         +2ms server > RST ACK win 0 id 0 ttl 64 <>\nb.client 10.0.0.1:40001\nidle 10min\nb.client > SYN"
+    );
+    let told = tell_items(&parse(&closed).expect("a readable trace"));
+    let findings: Vec<_> =
+        told.verdicts.iter().flat_map(|verdict| &verdict.findings).map(|finding| finding.name).collect();
+    assert!(findings.contains(&"reset-injected") && !findings.contains(&"close-wait-stuck"), "{findings:?}");
 }

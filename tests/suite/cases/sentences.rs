@@ -397,6 +397,10 @@ fn a_window_that_was_shut_from_the_first_is_told() {
     let reopened = format!("{shut}server > ACK win 900\nclient > data 900\nserver > ACK win 0");
     says(&reopened, "zero-window", "closed when first seen, and 2 times in all");
     assert_eq!(found("server > ACK win 0", "zero-window"), None);
+    // Behind the peer's FIN nothing comes.
+    let closed =
+        format!("{OPENED}server > FIN ACK\nclient > ACK win 0\nclient > FIN ACK\nserver > ACK\nclient > ACK win 0\n");
+    assert_eq!(found(&closed, "zero-window"), None);
 }
 
 #[test]
@@ -411,6 +415,11 @@ fn what_a_reset_has_ended_leaves_no_time_wait() {
     let reset = first("server > SYN ACK\nclient > ACK\nclient > data 5\nserver > RST ACK\n");
     says(&reset, "port-reused", "after that ended, by a reset, which leaves no TIME-WAIT");
     assert_eq!(kind(&reset), Some("legal"));
+    // One that ended nothing left the TIME-WAIT.
+    let ignored = first(
+        "server > SYN ACK\nclient > ACK\nserver > RST seq 9000000\nserver > FIN ACK\nclient > FIN ACK\nserver > ACK\n",
+    );
+    assert_eq!(kind(&ignored), Some("illegal"));
     let closed = first("server > SYN ACK\nclient > ACK\nserver > FIN ACK\nclient > FIN ACK\nserver > ACK\n");
     assert_eq!(kind(&closed), Some("illegal"));
 }
@@ -483,8 +492,10 @@ fn an_outage_that_the_capture_cuts_off_is_no_dead_peer() {
     let lost = format!("{spoken}+45ms client > again\n+225ms client > again\n");
     assert_eq!(found(&lost, "dead-peer"), None);
     holds(&lost, &[("close", "none"), ("client calls", "connect")]);
-    // Here the next one was due.
+    // Here the next one was due, and there not yet.
     let later = "b.client 10.0.0.1:40001\n+3 b.client > SYN";
+    let sooner = "b.client 10.0.0.1:40001\n+440ms b.client > SYN";
+    assert_eq!(found(&format!("{lost}{sooner}"), "dead-peer"), None);
     let stopped = found(&format!("{lost}{later}"), "dead-peer").expect("it stopped");
     assert_eq!(stopped.confidence, Confidence::High);
     assert!(stopped.message.contains("sent 3 segments within 270 ms"), "{}", stopped.message);
@@ -492,6 +503,10 @@ fn an_outage_that_the_capture_cuts_off_is_no_dead_peer() {
     assert_eq!(found(&on, "dead-peer").map(|finding| finding.confidence), Some(Confidence::Medium));
     let verdict = told(&on);
     assert_eq!(verdict.close.frames, [8, 9, 10, 11]);
+    // The longest pause doubles no more.
+    let capped = format!("{lost}+60s client > again\n+120s client > again\n+120s client > again\n");
+    let stopped = format!("{capped}b.client 10.0.0.1:40001\n+140 b.client > SYN");
+    assert_eq!(found(&stopped, "dead-peer").map(|finding| finding.confidence), Some(Confidence::High));
 }
 
 #[test]

@@ -97,6 +97,7 @@ fn a_capture_that_begins_in_a_close_does_not_say_who_closed_first() {
         format!("client > data 20 seq 63 ack 501\n{LAST_TWO}"),
         format!("server > data 100 seq 401 ack 83\nclient > ACK seq 83 ack 501\n{LAST_TWO}"),
         format!("{LAST_TWO}+9 client > RST ACK seq 83 ack 502"),
+        format!("{LAST_TWO}+75 client > ACK seq 82 ack 502\n+1ms server > ACK seq 502 ack 83"),
     ] {
         holds(&shown, &[("by", "server")]);
     }
@@ -136,4 +137,28 @@ fn a_reset_among_control_segments_tells_how_far_both_had_come_and_no_more() {
     // Who had the SYN-ACK was open.
     holds("client > SYN\n+20ms server > SYN ACK\n+60s server > RST ACK", &[("client error", "ECONNRESET")]);
     holds("client > SYN\n+20ms server > RST ACK", &[("client error", "ECONNREFUSED")]);
+}
+
+#[test]
+fn a_fin_may_be_among_what_the_tap_has_lost() {
+    let asked = "client > SYN\n+20ms server > SYN ACK\nclient > ACK\nclient > data 100\n+20ms server > data 1000\nclient > ACK\n";
+    // The rest of the answer and the FIN of its sender were lost by the tap.
+    let hidden = format!("{asked}+1ms client > FIN ACK ack 1702\n+20ms server > ACK seq 1702");
+    holds(&hidden, &[("by", "nobody")]);
+    let told = tell_items(&parse(&hidden).expect("a readable trace"));
+    let last = told.verdicts[0].endpoints.server.states.last().map(|step| (step.state, step.basis));
+    assert_eq!(last, Some((State::CloseWait, Basis::Assumed)));
+    // What comes behind shows that there was none.
+    holds(&format!("{hidden}\nserver > data 10\nclient > ACK"), &[("by", "client")]);
+    holds(&format!("{asked}+1ms client > FIN ACK\n+20ms server > ACK"), &[("by", "client")]);
+}
+
+#[test]
+fn an_abort_that_acknowledges_octets_had_received_them() {
+    let controls = "client > SYN <mss 1460, sackOK, TS val 1000 ecr 0, wscale 7>\n\
+                    +20ms server > SYN ACK <mss 1460, sackOK, TS val 7000 ecr 1000, wscale 7>\n\
+                    +1s server > FIN ACK seq 1001 ack 101\n+1s client > RST ACK seq 101 ack 1002";
+    let told = tell_items(&parse(controls).expect("a readable trace"));
+    let evidence = &told.verdicts[0].resets[0].evidence;
+    assert!(!evidence.contains("had received no payload"), "{evidence}");
 }
