@@ -98,7 +98,7 @@ fn again_after_refusal(case: &Case<'_>, side: Side, first: &Noted, found: &mut F
         return;
     }
     let message = format_args!(
-        "{} sent its SYN of stream {} again, {} after the reset that ended that stream",
+        "{} sent its SYN of stream {} again, {} after the reset in that stream",
         case.name(side),
         past.stream,
         duration(first.time.since(past.end))

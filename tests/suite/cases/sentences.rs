@@ -528,3 +528,14 @@ fn what_an_abort_acknowledges_had_come() {
     let without = aborted.replace("server > RST ACK", "server > RST ACK ack 101");
     assert!(!told(&without).endpoints.client.last_payload.expect("it spoke").is_acknowledged);
 }
+
+#[test]
+fn a_copy_of_the_syn_ack_behind_the_reset_answers_no_old_syn() {
+    let scan = |again: &str| {
+        format!(
+            "client > SYN id 7\n+1ms server > SYN ACK id 9\n+20us client > RST\n{again} server > SYN ACK seq 0 id 9 ttl 63\n+20us client > RST ttl 63"
+        )
+    };
+    assert_eq!(found(&scan("+20us"), "stale-syn"), None);
+    assert!(found(&scan("+2s"), "stale-syn").is_some());
+}
