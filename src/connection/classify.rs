@@ -122,15 +122,15 @@ fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
     let is_newest = |last: &Noted| last.end() == own.nxt && last.end() != last.seq;
     let newest =
         own.last.filter(is_newest).or(own.last_data.filter(is_newest)).filter(|_| segment.seq_end() == own.nxt);
-    // A FIN that overtook what stands before it may be there twice.
-    let is_fin = segment.flags.contains(Flags::FIN);
-    let since = |newest: Noted| (segment.time.since(newest.time), segment.seq == newest.seq || is_fin);
-    match newest.map(since) {
-        Some((..PROBE_NS_MIN, true)) if newest.is_some_and(|newest| !is_written_anew(segment, &newest)) => Class::COPY,
-        // No network makes one segment of two.
-        Some((..PROBE_NS_MIN, false)) => Class::FAST,
+    let is_clocked = peer.last.is_some_and(|last| is_clocked_by(&last, segment));
+    // Of what is cut otherwise the network makes no copies; but a FIN that overtook what stands before it may be there twice.
+    let is_other = |newest: &Noted| segment.seq != newest.seq && !segment.flags.contains(Flags::FIN);
+    let is_heard = |newest: &Noted| is_clocked && peer.last.is_some_and(|last| last.frame > newest.frame);
+    let is_new = |newest: &Noted| is_written_anew(segment, newest) || is_other(newest) && is_heard(newest);
+    match newest.map(|newest| (segment.time.since(newest.time), is_new(&newest))) {
+        Some((..PROBE_NS_MIN, false)) => Class::COPY,
         Some((..RTO_NS_MIN, _)) if may_probe(own, peer, segment) => Class::PROMPT,
-        _ if peer.last.is_some_and(|last| is_clocked_by(&last, segment)) => Class::FAST,
+        _ if is_clocked => Class::FAST,
         _ => Class::empty(),
     }
 }

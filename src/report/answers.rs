@@ -558,8 +558,10 @@ fn missing(verdict: &Verdict) -> Option<String> {
     if missing.is_empty() {
         return None;
     }
+    let total: u64 = Side::BOTH.into_iter().map(|side| verdict.endpoints[side].missing_bytes).sum();
+    let (were, them) = if total == 1 { ("was", "it") } else { ("were", "them") };
     Some(format!(
-        "{} were acknowledged and never captured: the capture lost them, the network did not",
+        "{} {were} acknowledged and never captured: the capture lost {them}, the network did not",
         missing.join(" and ")
     ))
 }

@@ -183,12 +183,16 @@ fn reply_after_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
 
 /// Payload came after the FIN: nobody reads it any more.
 fn reply_to_payload(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
+    // Of one large segment a part may have come before the close.
+    let acked = inquiry.receiver().acked.map_or(trigger.seq, |acked| acked.later(trigger.seq));
+    let came = u64::try_from((trigger.seq + trigger.len).since(acked)).unwrap_or(0);
+    let octets = count(if came == 0 { trigger.len.into() } else { came }, "octet");
     let lasts = inquiry.life.profiles[inquiry.from()].fin_wait_2_ns;
     if let Some(waited) = fin_acked_for(inquiry).filter(|&ns| ns >= lasts) {
         let evidence = format!(
             "its FIN had been acknowledged {} before {} came (frame {}), longer than FIN-WAIT-2 lasts",
             duration(waited),
-            count(u64::from(trigger.len), "octet"),
+            octets,
             trigger.frame
         );
         return Judgement::new(Cause::FinWait2Expired, Confidence::Medium, &[Cause::DataAfterClose], evidence);
@@ -198,14 +202,14 @@ fn reply_to_payload(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         let evidence = format!(
             "it had sent FIN {} before {} came (frame {}), and not again, so that it was acknowledged, though no frame says when: FIN-WAIT-2 does not last so long",
             duration(waited),
-            count(u64::from(trigger.len), "octet"),
+            octets,
             trigger.frame
         );
         return Judgement::new(Cause::FinWait2Expired, Confidence::Medium, &[Cause::DataAfterClose], evidence);
     }
     let evidence = format!(
-        "it had sent FIN, and answers {} octets that came afterwards (frame {}) with the number that they acknowledge: the application had closed and nobody reads",
-        trigger.len, trigger.frame
+        "it had sent FIN, and answers {octets} that came afterwards (frame {}) with the number that they acknowledge: the application had closed and nobody reads",
+        trigger.frame
     );
     Judgement::new(Cause::DataAfterClose, Confidence::High, &[], evidence)
 }

@@ -239,9 +239,15 @@ fn was_too_large(case: &Case<'_>, note: &Noted) -> bool {
     case.connection.icmp_errors.iter().any(|error| {
         let is_too_big = if error.v6 { error.kind == 2 } else { (error.kind, error.code) == (3, 4) };
         let since = note.time.since(error.time);
-        is_too_big && error.mtu != Some(0) && note.seq.at_or_after(error.seq) && (0..=PROMPT_NS).contains(&since)
+        let at_once = note.seq.at_or_after(error.seq) && (0..=PROMPT_NS).contains(&since);
+        // What was refused with it comes again as acknowledgments let it.
+        let is_quoted = note.seq.since(error.seq).unsigned_abs() <= note.len && (0..=REFILLED_NS).contains(&since);
+        is_too_big && error.mtu != Some(0) && (at_once || is_quoted)
     })
 }
+
+/// What a router refused has been sent again in smaller pieces by then, some round trips later, ns.
+const REFILLED_NS: i64 = 1_000_000_000;
 
 /// No timer runs out so soon, ns.
 const PROMPT_NS: i64 = 20_000_000;

@@ -451,13 +451,16 @@ fn a_later_reset_says_why_the_path_was_given_up() {
 fn what_is_cut_otherwise_is_no_copy_of_the_network() {
     let opened =
         OPENED.replace("SYN\n", "SYN <mss 1460, sackOK>\n").replace("SYN ACK\n", "SYN ACK <mss 1460, sackOK>\n");
-    let trace = |again: &str| {
+    let trace = |heard: &str, again: &str| {
         format!(
-            "{opened}server > data 1:401\nserver > data 401:801\n+300us server > data {again}\nclient > ACK ack 801"
+            "{opened}server > data 1:401\nserver > data 401:801\n{heard}+300us server > data {again}\nclient > ACK ack 801"
         )
     };
-    assert_eq!(found(&trace("201:801"), "retransmission").and_then(|finding| finding.kind), Some("fast"));
-    assert_eq!(found(&trace("401:801"), "retransmission"), None);
+    let kind = |heard: &str, again: &str| found(&trace(heard, again), "retransmission").map(|finding| finding.kind);
+    assert_eq!(kind("+20us client > ACK ack 201\n", "201:801"), Some(Some("fast")));
+    assert_eq!(kind("+20us client > ACK ack 201\n", "401:801"), None);
+    // Nothing tells why.
+    assert_eq!(kind("", "201:801"), None);
 }
 
 #[test]
@@ -538,4 +541,22 @@ fn a_copy_of_the_syn_ack_behind_the_reset_answers_no_old_syn() {
     };
     assert_eq!(found(&scan("+20us"), "stale-syn"), None);
     assert!(found(&scan("+2s"), "stale-syn").is_some());
+}
+
+#[test]
+fn what_a_router_refused_comes_again_as_acknowledgments_let_it() {
+    let refused = "icmp 10.9.9.9 > client fragmentation-needed mtu 1492\n";
+    let sent = format!("{OPENED}client > data 1:1461\n{refused}client > data 1461:2921\n{refused}");
+    let again = "client > data 1:1453\n+400ms server > ACK ack 1453\n+1ms client > data 1453:2905\n+20ms server > ACK ack 2905\n";
+    let kind = found(&format!("{sent}{again}"), "retransmission").expect("sent again").message;
+    assert!(kind.contains("2 segments again (path-mtu)"), "{kind}");
+}
+
+#[test]
+fn of_a_segment_that_was_acknowledged_in_part_the_rest_met_nobody() {
+    let closed = format!(
+        "{OPENED}client > data 300\n+20ms server > ACK ack 241\nserver > FIN ACK ack 241\n+100us server > RST seq 1\n"
+    );
+    let finding = found(&closed, "reset-data-after-close").expect("it had closed");
+    assert!(finding.message.contains("answers 60 octets that came afterwards"), "{}", finding.message);
 }
