@@ -356,8 +356,7 @@ const SYN_RTO_NS: i64 = 1_000_000_000;
 /// The SYN-ACK had its time, or was not sent again when it was due.
 fn gave_up_answering(hindsight: &Hindsight<'_>) -> bool {
     let Some(syn_acks) = Retries::of_syn_acks(&hindsight.notes, Side::Server) else { return false };
-    let limit = syn_acks.offer_gives_up(&hindsight.profiles.server);
-    syn_acks.given_up(limit, hindsight.horizon).is_some()
+    syn_acks.offer_ended(&hindsight.profiles.server, hindsight.horizon).is_some()
 }
 
 /// The reset took something alive with it: an end that had not finished, or of which nothing but resets was seen.

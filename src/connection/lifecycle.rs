@@ -703,11 +703,10 @@ impl<'a> Machine<'a> {
         let expired = match self.state {
             State::TimeWait => self.time_wait_began().map(|began| began.plus(stack.time_wait_ns)),
             State::SynSent if opening.kind == super::words::OpenKind::Unanswered => {
-                Retries::of_syns(&self.hindsight.notes, self.side)
-                    .and_then(|syns| syns.given_up(syns.connect_gives_up(stack), horizon))
+                Retries::of_syns(&self.hindsight.notes, self.side).and_then(|syns| syns.connect_ended(stack, horizon))
             }
             State::SynReceived => Retries::of_syn_acks(&self.hindsight.notes, self.side)
-                .and_then(|syn_acks| syn_acks.given_up(syn_acks.offer_gives_up(stack), horizon)),
+                .and_then(|syn_acks| syn_acks.offer_ended(stack, horizon)),
             _ => None,
         };
         let ended = self.hindsight.ended_by_successor(self.side, self.state);

@@ -19,6 +19,7 @@ use self::pass::{ORDINARY, Pass, Twins};
 use super::brief::{Brief, Margin, Packed};
 use super::noted::Noted;
 use super::profile::{Greeting, Profile};
+use super::retries::Retries;
 use super::round_trip::{ANSWER_NS_MAX, SYN_ACK_RTO_NS};
 use super::state::State;
 use super::vantage::Tap;
@@ -543,7 +544,9 @@ impl Orderly {
                     enter(State::Closed, refusal, Basis::Inferred);
                     return states;
                 }
-                run_out(&mut states, self.start.plus(self.profiles.client.syn_give_up_ns), self.horizon);
+                if let Some(at) = Retries::lone_syn_ended(self.start, &self.profiles.client, self.horizon) {
+                    run_out(&mut states, at, self.horizon);
+                }
             }
             return states;
         };

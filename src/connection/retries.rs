@@ -156,12 +156,27 @@ impl Retries {
         self.last.since(self.first)
     }
 
-    /// When it was given up, as far as that shows by `horizon`: the next copy was due then and did not come, or the time of
-    /// its stack had passed, `limit`.
-    pub fn given_up(&self, limit: Option<Timestamp>, horizon: Timestamp) -> Option<Timestamp> {
-        let stopped = Some(self.due()).filter(|_| !self.is_alone() && self.has_stopped(horizon));
+    /// When the SYN was given up, as far as that shows by `horizon`: the next copy was due then and did not come, or the time
+    /// of `stack` had passed.
+    pub fn connect_ended(&self, stack: &Profile, horizon: Timestamp) -> Option<Timestamp> {
+        self.ended(self.connect_gives_up(stack), self.has_stopped(horizon), horizon)
+    }
+
+    /// The same of the SYN-ACK. One that was sent once may be a SYN cookie, which nobody repeats.
+    pub fn offer_ended(&self, stack: &Profile, horizon: Timestamp) -> Option<Timestamp> {
+        self.ended(self.offer_gives_up(stack), !self.is_alone() && self.has_stopped(horizon), horizon)
+    }
+
+    fn ended(&self, limit: Option<Timestamp>, has_stopped: bool, horizon: Timestamp) -> Option<Timestamp> {
+        let stopped = has_stopped.then(|| self.due());
         let passed = limit.filter(|&at| at < horizon);
         stopped.into_iter().chain(passed).min()
+    }
+
+    /// When a SYN that was sent once, at `first`, was given up: its first copy was due then on any stack.
+    pub fn lone_syn_ended(first: Timestamp, stack: &Profile, horizon: Timestamp) -> Option<Timestamp> {
+        let alone = Self { copies: 1, first, last: first, last_pause_ns: None, fits: SmallVec::new() };
+        alone.connect_ended(stack, horizon)
     }
 
     /// When connect() gives up by itself with the defaults of `stack`; none when it is not known how often such a stack
@@ -295,6 +310,17 @@ mod tests {
         }
         assert!(retries(&[0.0, 1.0]).is_regular());
         assert!(!retries(&[0.0, 0.5, 1.0]).is_regular());
+    }
+
+    #[test]
+    fn a_syn_that_was_sent_once_ended_when_its_copy_was_due() {
+        let ended = |horizon| Retries::lone_syn_ended(Timestamp(0), &Profile::LINUX, Timestamp(horizon * SECOND_NS));
+        assert_eq!(
+            [ended(3), ended(4), ended(500)],
+            [None, Some(Timestamp(3 * SECOND_NS)), Some(Timestamp(3 * SECOND_NS))]
+        );
+        let cookie = |horizon| retries(&[0.0]).offer_ended(&Profile::LINUX, Timestamp(horizon * SECOND_NS));
+        assert_eq!([cookie(4), cookie(500)], [None, Some(Timestamp(63 * SECOND_NS))]);
     }
 
     #[test]
