@@ -67,8 +67,15 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         // What was heard after the prober had given up answers no probe.
         let given_up = case.connection.resets.iter().find(|seen| seen.noted.side == side);
         let unanswered = given_up.map_or(0, |seen| seen.before[side].unanswered_probes).max(half.unanswered_probes);
+        let last = probes.last().map_or(first.frame, |probe| probe.frame);
+        let refused = case.connection.resets.iter().any(|seen| seen.noted.side != side && seen.noted.frame > last);
         let end = match unanswered {
             0 => "answered".to_owned(),
+            1 if refused && given_up.is_none() => match half.keepalives {
+                1 => "answered by a reset".to_owned(),
+                _ => "the last one answered by a reset".to_owned(),
+            },
+            some if refused && given_up.is_none() => format!("the last {some} answered by nothing but a reset"),
             all if u64::from(all) >= u64::from(half.keepalives) => "unanswered".to_owned(),
             1 => "the last one unanswered".to_owned(),
             some => format!("the last {some} unanswered"),

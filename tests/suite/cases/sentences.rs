@@ -560,3 +560,47 @@ fn of_a_segment_that_was_acknowledged_in_part_the_rest_met_nobody() {
     let finding = found(&closed, "reset-data-after-close").expect("it had closed");
     assert!(finding.message.contains("answers 60 octets that came afterwards"), "{}", finding.message);
 }
+
+#[test]
+fn a_reset_answers_a_keepalive_probe() {
+    let idle = format!("{OPENED}client > data 100\n+20ms server > ACK\n+60s client > ACK seq next-1\n");
+    says(&format!("{idle}+20ms server > RST"), "keepalive", "sent 1 keepalive probe, answered by a reset");
+    let again = format!("{idle}+20ms server > ACK\n+60s client > ACK seq next-1\n");
+    says(&format!("{again}+20ms server > RST"), "keepalive", "the last one answered by a reset");
+    let unheard = format!("{again}+60s client > ACK seq next-1\n");
+    says(&format!("{unheard}+20ms server > RST"), "keepalive", "the last 2 answered by nothing but a reset");
+    says(&format!("{unheard}+60s client > RST ACK"), "keepalive", "the last 2 unanswered");
+}
+
+#[test]
+fn an_outage_ends_with_the_acknowledgment_that_says_so() {
+    let talk = "server > data 20\nclient > ACK\n+1s client > data 16\n+5ms server > ACK\n+5ms server > data 30\n+40ms client > ACK\n";
+    let lost = "+2s client > data 26\n+200ms client > again\n+400ms client > again\n";
+    let rest = "+20ms server > ACK\n+5ms server > data 50\n+5ms client > data 20\n+5ms server > data 30\n+60s client > FIN ACK\n\
+                +20ms server > FIN ACK\nclient > ACK";
+    assert_eq!(found(&format!("{OPENED}{talk}{lost}{rest}"), "outage-repaired"), None);
+    let longer = format!("{OPENED}{talk}{lost}+800ms client > again\n+1600ms client > again\n{rest}");
+    says(&longer, "outage-repaired", "repeated 26 octets 4 times without an answer for 2.82 s");
+}
+
+#[test]
+fn what_fills_a_gap_sooner_than_a_timer_was_asked_for() {
+    let filled = |after: &str| {
+        format!(
+            "{OPENED}server > data 1:101\n+5ms server > data 201:301\n{after} server > data 101:201\n+20ms client > ACK ack 301"
+        )
+    };
+    let kind = |after: &str| found(&filled(after), "retransmission").expect("sent again").kind;
+    assert_eq!([kind("+60ms"), kind("+400ms")], [Some("fast"), Some("timeout")]);
+}
+
+#[test]
+fn a_long_way_is_no_timer() {
+    let far = "client > SYN <mss 1460, sackOK>\n+300ms server > SYN ACK <mss 1460, sackOK>\n+1ms client > ACK\n";
+    let told = |after: &str| {
+        let lost = "server > data 1:101\nserver > data 101:201\n+1ms client > ACK ack 1 <sack 101:201>\n";
+        found(&format!("{far}client > data 10\n+300ms {lost}{after} server > data 1:101"), "retransmission")
+    };
+    assert_eq!(told("+301ms").expect("sent again").kind, Some("fast"));
+    assert_eq!(told("+700ms").expect("sent again").kind, Some("timeout"));
+}
