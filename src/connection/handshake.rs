@@ -22,6 +22,9 @@ const DATA_RTO_NS: i64 = 190_000_000;
 /// a timer's slack included.
 const SYN_ACK_REPEATED_NS: i64 = 1_500_000_000;
 
+/// Two segments that were sent together change places by no more than this without a detour, ns.
+const REORDERED_NS: i64 = 5_000_000;
+
 impl Arrivals {
     /// Which copy of the peer's SYN-ACK reached `side`.
     pub(super) fn syn_ack_receipt(&self, connection: &Connection, notes: &[Noted], side: Side) -> Option<Receipt> {
@@ -32,6 +35,9 @@ impl Arrivals {
             note.side == side && (acknowledges_beyond(note, isn) || aborts) && !note.is_syn_ack() && !note.is_syn()
         });
         let Some(cover) = cover else { return syn_ack_before_unseen(notes, side, own_next?) };
+        if side == Side::Client && is_aborted_before(connection, notes, &notes[cover]) {
+            return None;
+        }
         let copies = indices(&notes[..cover], |note| note.side != side && note.is_syn_ack());
         let chosen = if copies.is_empty() { return None } else { self.copy_answered(notes, &copies, cover, side) };
         let copy = copies[chosen];
@@ -150,6 +156,25 @@ fn is_offered_after_reply(notes: &[Noted], side: Side, from: usize) -> bool {
     own.any(|reply| !reply.is_syn_ack()) && own.any(Noted::is_syn_ack)
 }
 
+/// A reset of the client that SYN-RECEIVED takes (RFC 9293, section 3.10.7.4) came before its `ack`, and nothing shows that
+/// the server went on: as where a program writes its own segments, and the kernel beneath refuses the answer to its SYN. One
+/// that overtook `ack` was sent after it, so that both follow the SYN-ACK more closely than each other.
+pub(super) fn is_aborted_before(connection: &Connection, notes: &[Noted], ack: &Noted) -> bool {
+    let (client, server) = (&connection.halves.client, &connection.halves.server);
+    let Some(next) = client.isn.map(|isn| isn + 1).filter(|_| client.rsts > 0 && server.syn_acks > 0) else {
+        return false;
+    };
+    let offered = notes.iter().find(|note| note.side == Side::Server && note.is_syn_ack()).map(|note| note.time);
+    let aborts = |note: &Noted| {
+        let answered_ns = offered.map_or(0, |offered| note.time.since(offered));
+        let is_before = note.frame < ack.frame && ack.time.since(note.time) > answered_ns.max(REORDERED_NS);
+        note.side == Side::Client && note.is_rst() && note.seq == next && is_before
+    };
+    let answers = server.last_payload().is_some_and(|said| said.frame > ack.frame);
+    let goes_on = answers || client.acked.is_some_and(|acked| acked.after(next));
+    !goes_on && notes.iter().any(aborts)
+}
+
 /// Nothing that `side` sent after the SYN-ACK was captured, but the peer acknowledges more than its SYN, which only an open
 /// connection sends. With Fast Open the SYN itself carries more.
 fn syn_ack_before_unseen(notes: &[Noted], side: Side, own_next: Seq) -> Option<Receipt> {
@@ -173,7 +198,8 @@ fn shows_open(connection: &Connection, notes: &[Noted], side: Side) -> Option<us
     })
 }
 
-fn accepted_at_syn(notes: &[Noted], side: Side) -> Option<Seq> {
+/// What the SYN-ACK of `side` acknowledges.
+pub(super) fn accepted_at_syn(notes: &[Noted], side: Side) -> Option<Seq> {
     notes.iter().find(|note| note.side == side && note.is_syn_ack()).map(|note| note.ack)
 }
 

@@ -6,7 +6,7 @@ use super::closing::Closing;
 use super::cue::Cue;
 use super::delivery::{Arrival, Arrivals, Receipt, first_after_fin, has_aborted};
 use super::effect::ResetEffect;
-use super::handshake::accepts_fast_open;
+use super::handshake::{accepted_at_syn, accepts_fast_open};
 use super::noted::{Class, Noted};
 use super::opening::Opening;
 use super::profile::{Profile, SYN_REPEATED_NS};
@@ -653,7 +653,8 @@ impl<'a> Machine<'a> {
         let receipt = self.hindsight.arrivals.ack_of_syn[self.side];
         let Some(note) = event.note.map(|index| &self.hindsight.notes[index]) else { return false };
         let peer_isn = self.hindsight.connection.halves[!self.side].isn;
-        let beyond_syn = note.acknowledges() && peer_isn.is_some_and(|isn| note.ack.after(isn + 1));
+        let accepted = peer_isn.map(|isn| isn + 1).or_else(|| accepted_at_syn(&self.hindsight.notes, self.side));
+        let beyond_syn = note.acknowledges() && accepted.is_some_and(|syn| note.ack.after(syn));
         receipt.is_none() && (note.len > 0 || beyond_syn)
     }
 

@@ -2,8 +2,9 @@
 
 use smallvec::smallvec;
 
+use super::handshake::{accepted_at_syn, is_aborted_before};
 use super::lifecycle::{Hindsight, is_hard};
-use super::noted::Noted;
+use super::noted::{Class, Noted};
 use super::step::Connection;
 use super::words::{Frames, OpenKind};
 use crate::base::{Seq, Side};
@@ -61,15 +62,26 @@ impl Opening {
     }
 }
 
-/// The client's segment that acknowledges the server's SYN.
+/// The client's segment that acknowledges the server's SYN, unless its reset came there before. One with numbers that no window
+/// allows opens nothing, where the server says no more.
 fn completing_ack<'a>(hindsight: &'a Hindsight<'_>) -> Option<&'a Noted> {
-    let isn = hindsight.connection.halves.server.isn?;
-    hindsight.notes.iter().find(|note| note.side == Side::Client && note.acknowledges() && note.ack.after(isn))
+    let server = &hindsight.connection.halves.server;
+    let isn = server.isn?;
+    let goes_on = server.segments() > u64::from(server.syn_acks + server.rsts);
+    let completes = |note: &&Noted| {
+        let is_possible = goes_on || !note.class.contains(Class::WILD);
+        note.side == Side::Client && note.acknowledges() && note.ack.after(isn) && is_possible
+    };
+    let ack = hindsight.notes.iter().find(completes)?;
+    (!is_aborted_before(hindsight.connection, &hindsight.notes, ack)).then_some(ack)
 }
 
 /// The first segment that only an open connection has, where nothing of the capture completes the handshake.
 fn going_on<'a>(hindsight: &'a Hindsight<'_>) -> Option<&'a Noted> {
-    let says = |note: &Noted| note.side == Side::Client || note.len > 0 || note.is_fin();
+    // The server takes what only an open connection sends.
+    let accepted = accepted_at_syn(&hindsight.notes, Side::Server);
+    let takes = |note: &Noted| accepted.is_some_and(|syn| note.ack.after(syn));
+    let says = |note: &Noted| note.side == Side::Client || note.len > 0 || note.is_fin() || takes(note);
     let goes_on = |note: &&Noted| !note.flags.intersects(Flags::SYN | Flags::RST) && note.acknowledges() && says(note);
     hindsight.notes.iter().find(goes_on)
 }

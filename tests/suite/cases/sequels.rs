@@ -1,9 +1,9 @@
-//! A SYN-ACK after a reset begins the next stream: what the reset had done shows by what the ends say there.
+//! What a reset had done shows by what the ends say after it, often in the next stream: a SYN-ACK after a reset begins one.
 
 use lastack::finding::Verdict;
 use lastack::source::script::parse;
 
-use super::began_with;
+use super::{began_with, holds};
 use crate::told::tell_items;
 
 const REFUSED: &str = "client > SYN\n+20ms server > RST ACK\nserver > SYN ACK\n";
@@ -67,4 +67,17 @@ fn a_host_without_timestamps_does_not_look_at_those_of_a_reset() {
     // It did not come, all the same.
     let next = "+2ms server > SYN ACK\n+10us client > ACK\n";
     assert_eq!(accepted(&format!("{BARE}{FORGED}{next}")), [false]);
+}
+
+#[test]
+fn what_a_program_sends_behind_the_reset_of_its_kernel_opens_nothing() {
+    let refused = "client > SYN\n+12ms server > SYN ACK\n+40us client > RST seq 1\n";
+    let closed = [("open", "aborted"), ("client", "SYN-SENT CLOSED"), ("server", "SYN-RECEIVED CLOSED")];
+    holds(&format!("{refused}+23ms client > data 1:101 ack 1"), &closed);
+    // A server that goes on has not taken it.
+    let taken = format!("{refused}+23ms client > data 1:101 ack 1\n+12ms server > ACK ack 101");
+    holds(&taken, &[("open", "three-way")]);
+    // Nor do numbers that no window allows open anything.
+    let wild = "client > SYN\n+12ms server > SYN ACK\n+23ms client > data 1:101 ack 1800000000\n";
+    holds(wild, &[("open", "half-open"), ("server", "SYN-RECEIVED")]);
 }
