@@ -282,8 +282,10 @@ impl Tracker {
     /// The same, and the outlet is not asked; who ended before may leave when it is [caught up](Tracker::catch_up) with.
     #[inline]
     fn reach(&mut self, time: Timestamp, outlet: &mut impl Outlet) {
-        if time > self.table.horizon() {
+        if time >= self.table.horizon() {
             self.setbacks.catch_up();
+        }
+        if time > self.table.horizon() {
             self.table.expire_together(time, |left| {
                 let at = left.over_at().unwrap_or(time);
                 outlet.left(left, Departure::Over, at);

@@ -149,3 +149,58 @@ fn an_end_that_may_have_closed_unseen_is_not_said_to_be_open() {
     says("client > FIN ACK seq 50 ack 70", "the client had closed, while no frame shows whether the server had");
     says("client > data 10 seq 50 ack 70", "the client had not closed, while nothing of the server was captured");
 }
+
+#[test]
+fn the_last_acknowledgment_of_a_close_is_named_where_it_was_captured() {
+    let closed = format!("{OPENED}client > FIN ACK\n+20ms server > FIN ACK");
+    says(&closed, "by the client first: FIN, FIN+ACK; the last ACK was not captured (frames 4, 5)");
+    says(&format!("{closed}\n+20ms client > ACK"), "in three segments: FIN, FIN+ACK, ACK (frames 4, 5, 6)");
+    let waited = format!("{OPENED}client > FIN ACK\n+20ms server > ACK\n+20ms server > FIN ACK");
+    says(&waited, "by the client first: FIN, ACK, FIN; the last ACK was not captured (frames 4, 5, 6)");
+}
+
+#[test]
+fn who_spoke_last_is_not_known_of_what_was_not_captured() {
+    let asked = format!("{OPENED}client > data 100\n+20ms server > ACK\n");
+    says(&format!("{asked}+500ms server > data 200"), "the server's in frame 6, 520.0 ms later");
+    says(
+        &format!("{asked}+500ms server > data 200 ack 301"),
+        "request not known: what the client sent behind frame 4, its last payload in the capture, was not captured",
+    );
+    // A FIN may be what was not captured.
+    says(&format!("{asked}+500ms server > data 200 ack 102"), "the server's in frame 6, 520.0 ms later");
+}
+
+#[test]
+fn silence_is_that_of_the_capture_where_payload_is_missing() {
+    let talk = |ack: u32| {
+        format!("{OPENED}server > data 100\nclient > ACK\n+30s client > data 1:11 ack {ack}\n+30s client > RST ACK")
+    };
+    says(&talk(101), "after 30.0 s without payload (frame");
+    says(&talk(501), "after 30.0 s without payload in the capture (frame");
+}
+
+#[test]
+fn a_frame_as_late_as_the_latest_ends_a_step_of_the_clock() {
+    let step =
+        "client > SYN\n+86400s server > SYN ACK\n-86400s client > ACK\n+86400s server > data 10\n-86400s client > ACK";
+    says(step, "2 frames are dated up to 24 h 00 min before the one before them");
+}
+
+#[test]
+fn a_time_of_another_day_has_its_date() {
+    let night = format!("{OPENED}+90000s client > data 10\n+20ms server > ACK\n+1s client > RST ACK");
+    says(&night, "frame 4, 1970-01-02 01:00:00");
+    says(&night, "TCP from 1970-01-01 00:00:00");
+}
+
+#[test]
+fn whose_request_it_was_is_not_said_of_ports_that_tell_nothing() {
+    let asks = |client: u16, server: u16| {
+        format!(
+            "client 10.0.0.1:{client}\nserver 10.0.0.2:{server}\nclient > data 10 seq 9 ack 7\n+20ms server > data 30 seq 7 ack 19"
+        )
+    };
+    says(&asks(40_000, 8_881), "request answered");
+    says_not(&asks(31_600, 8_881), "request");
+}
