@@ -104,6 +104,23 @@ impl Journal {
         self.recent.push_back(noted);
     }
 
+    /// `noted` acknowledges `copy`, the peer's newest, and what was remembered before that is a copy of the same: the peer had
+    /// repeated itself in vain.
+    pub(super) fn is_row_ended_by(&self, noted: &Noted, copy: &Noted) -> bool {
+        let is_same = |before: &Noted| {
+            before.side == copy.side && before.seq == copy.seq && before.class.contains(Class::RETRANSMISSION)
+        };
+        let is_answered = noted.acknowledges() && noted.ack.at_or_after(copy.end());
+        is_answered && self.newest_before(copy.frame).is_some_and(is_same)
+    }
+
+    fn newest_before(&self, frame: u64) -> Option<&Noted> {
+        let is_before = |noted: &&Noted| noted.frame < frame;
+        let (head, tail, recent) = (self.head.iter().rev(), self.tail.iter().rev(), self.recent.iter().rev());
+        let newest = [head.take(2).find(is_before), tail.take(2).find(is_before), recent.take(2).find(is_before)];
+        newest.into_iter().flatten().max_by_key(|noted| noted.frame)
+    }
+
     /// Nothing that is remembered beside entry `index` of the recent ones shows what that shows.
     fn is_witness(&self, index: usize) -> bool {
         let noted = &self.recent[index];

@@ -115,8 +115,9 @@ impl Connection {
         if !is_open {
             return false;
         }
-        let is_past_opening =
-            self.segments() >= OPENING_SEGMENTS && !peer.last.is_some_and(|last| last.flags.contains(Flags::SYN));
+        // What answers a SYN, or a segment that was sent again, is remembered.
+        let asks = |last: &Noted| last.flags.contains(Flags::SYN) || last.class.contains(Class::RETRANSMISSION);
+        let is_past_opening = self.segments() >= OPENING_SEGMENTS && !peer.last.as_ref().is_some_and(asks);
         is_past_opening && self.sequence.is_steady(side, segment)
     }
 }

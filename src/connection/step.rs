@@ -418,9 +418,15 @@ impl Connection {
         let opening = self.segments() <= OPENING_SEGMENTS || noted.class.contains(Class::FIRST_DATA);
         if !plain || opening || acks_fin && noted.len == 0 {
             self.journal.control(noted);
-        } else if was_closing || !noted.class.is_empty() {
+        } else if was_closing || !noted.class.is_empty() || self.ends_row(&noted) {
             self.journal.remarkable(noted);
         }
+    }
+
+    /// The peer's newest segment was a repetition, and not the first; this acknowledges it.
+    fn ends_row(&self, noted: &Noted) -> bool {
+        let copy = self.halves[!noted.side].last.filter(|last| last.class.contains(Class::RETRANSMISSION));
+        copy.is_some_and(|copy| self.journal.is_row_ended_by(noted, &copy))
     }
 
     fn record_sent(&mut self, side: Side, segment: &Segment, class: Class) {
