@@ -1,9 +1,12 @@
 //! What a segment is against what its sender sent before: new, sent again, out of its place, a probe, or no part of the
 //! connection at all.
 
+use std::iter;
+
 use super::half::Half;
 use super::noted::{Class, Noted};
 use super::profile::Greeting;
+use super::round_trip::handshake_rtt;
 use super::step::Connection;
 use crate::base::{Seq, Side};
 use crate::segment::{Flags, Segment, Timestamps};
@@ -22,6 +25,8 @@ const PROBE_NS_MIN: i64 = 2_000_000;
 const PROMPT_ANSWER_NS: i64 = 20_000_000;
 /// Frames that a card's queues hand over in the wrong order are no farther apart.
 const QUEUES_NS: i64 = 10_000_000;
+/// Nobody's round trip is longer, ns: what is sent again later than this was not asked for by what was heard before.
+const ROUND_TRIP_NS_MAX: i64 = 1_000_000_000;
 /// So many segments beyond a hole make the duplicate acknowledgments of RFC 5681, section 3.2.
 const DUPLICATE_ACKS: i64 = 3;
 
@@ -96,9 +101,29 @@ impl Connection {
             let is_known =
                 own.gaps.is_empty() && !comes_after_its_ack(own, peer, segment) && !precedes_capture(own, segment);
             class |= if is_known { Class::RETRANSMISSION } else { Class::FILLS_GAP };
-            class |= haste(own, peer, segment);
+            class |= match haste(own, peer, segment) {
+                none if none.is_empty() && self.answers_selectively(side, segment) => Class::FAST,
+                haste => haste,
+            };
         }
         class
+    }
+}
+
+impl Connection {
+    /// The peer told of a hole there by SACK, one round trip of `side` before, and that is longer than a timer at least takes.
+    fn answers_selectively(&self, side: Side, segment: &Segment) -> bool {
+        let peer = &self.halves[!side];
+        let is_told = peer.sack_high.is_some_and(|edge| edge.after(segment.seq_end()));
+        let Some(heard_ns) = peer.last.filter(|_| is_told).map(|last| segment.time.since(last.time)) else {
+            return false;
+        };
+        if !(RTO_NS_MIN..ROUND_TRIP_NS_MAX).contains(&heard_ns) {
+            return false;
+        }
+        let mut notes = Vec::new();
+        self.journal.put_in_order(iter::empty(), &mut notes);
+        handshake_rtt(self, &notes)[side].is_some_and(|rtt_ns| heard_ns < rtt_ns + rtt_ns / 4)
     }
 }
 

@@ -152,6 +152,8 @@ impl Kind {
             Self::Fast
         } else if class.contains(Class::PROMPT) {
             Self::TailLossProbe
+        } else if class.contains(Class::FILLS_GAP) && opened_before(case, note).is_some_and(|ns| ns < RTO_NS_MIN) {
+            Self::Fast
         } else {
             Self::Timeout
         }
@@ -255,11 +257,20 @@ const PROMPT_NS: i64 = 20_000_000;
 /// What fills a gap came later than a segment that was only overtaken.
 fn is_late(case: &Case<'_>, note: &Noted) -> bool {
     let rtt = case.life.arrivals.rtt_ns[note.side].map_or(REORDERING_NS, |rtt| (rtt - rtt / 4).max(REORDERING_NS));
-    let opened = case
-        .notes(|other| other.side == note.side && other.class.contains(Class::AFTER_GAP) && other.seq.after(note.seq))
-        .next();
-    opened.is_some_and(|opened| opened.frame < note.frame && note.time.since(opened.time) >= rtt)
+    opened_before(case, note).is_some_and(|ns| ns >= rtt)
 }
+
+/// How long ago the gap that it fills was opened, by a segment that was sent later than the missing one, ns.
+fn opened_before(case: &Case<'_>, note: &Noted) -> Option<i64> {
+    let opens =
+        |other: &Noted| other.side == note.side && other.class.contains(Class::AFTER_GAP) && other.seq.after(note.seq);
+    let opened = case.notes(opens).next().filter(|opened| opened.frame < note.frame)?;
+    Some(note.time.since(opened.time))
+}
+
+/// What fills a gap sooner than this after it was opened was asked for: no timer of a segment that was sent just before has run
+/// out (Linux TCP_RTO_MIN), ns.
+const RTO_NS_MIN: i64 = 200_000_000;
 
 /// Less is reordering when no round trip was measured, ns. Wireshark's figure.
 const REORDERING_NS: i64 = 3_000_000;

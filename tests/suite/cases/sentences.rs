@@ -316,7 +316,7 @@ fn programs_on_linux_say_nothing_of_windows() {
     };
     let windows = trace("<mss 1460, wscale 8, sackOK>");
     let reset = told(&windows).resets.remove(0);
-    assert!(reset.evidence.contains("on windows") && !reset.evidence.contains("Linux"), "{}", reset.evidence);
+    assert!(reset.evidence.contains("on Windows") && !reset.evidence.contains("Linux"), "{}", reset.evidence);
 }
 
 #[test]
