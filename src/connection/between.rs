@@ -7,6 +7,7 @@ use super::noted::{Class, Noted};
 use super::profile::Profile;
 use super::reset::ResetSeen;
 use super::step::Connection;
+use crate::base::Side;
 use crate::segment::Flags;
 
 /// A path that took less does not tell an answer of the host from one on the way, ns: an exchange may have waited for addresses to be
@@ -90,6 +91,23 @@ pub fn beyond_all(connection: &Connection, notes: &[Noted], reset: &Noted, own: 
     notes.iter().find(is_beyond).filter(|_| is_whole).map(|note| note.frame)
 }
 
+/// The IPv4 ids of `side` in `notes` go on from one to the next, as far as two of them show: some stacks draw them at random.
+pub fn counts_ids(notes: &[Noted], side: Side) -> bool {
+    let mut ids = notes.iter().filter(|note| note.side == side && note.ip_id != 0).map(|note| note.ip_id);
+    let Some(mut last) = ids.next() else { return false };
+    let mut steps = ids.map(|id| id.wrapping_sub(std::mem::replace(&mut last, id))).peekable();
+    steps.peek().is_none() || steps.any(|step| (1..=ID_STEP_MAX).contains(&step))
+}
+
+/// It has the form of an abort, and nothing is left that could abort: both ends had closed, and its sender knew. What answers a
+/// segment with ACK has none itself (RFC 9293, section 3.10.7.1).
+pub fn aborts_closed(seen: &ResetSeen) -> bool {
+    let (own, peer) = (&seen.before[seen.noted.side], &seen.before[!seen.noted.side]);
+    let has_ack = |last: Noted| last.flags.contains(Flags::ACK);
+    let knows = peer.fin.is_some_and(|fin| peer.acked.is_some_and(|acked| acked.after(fin)));
+    seen.noted.flags.contains(Flags::ACK) && own.fin_acked() && knows && peer.last.is_some_and(has_ack)
+}
+
 impl Hindsight<'_> {
     /// The reset in note `index` was made by somebody else than the host in whose name it comes.
     pub(super) fn made_between(&self, index: usize, seen: &ResetSeen) -> Option<Between> {
@@ -103,8 +121,9 @@ impl Hindsight<'_> {
         let own = &seen.before[reset.side];
         let unlike = Unlike::of(reset, own, &self.profiles[reset.side]);
         let is_of_socket = reset.flags.contains(Flags::ACK) && own.is_known();
-        let is_unclocked = is_of_socket && unlike.lacks_timestamps;
-        unlike.ttl.is_some() && (is_unclocked || beyond_all(self.connection, &self.notes, reset, own).is_some())
+        let is_counted_otherwise = unlike.ip_id.is_some() && counts_ids(&self.notes[..index], reset.side);
+        let is_other = is_of_socket && (unlike.lacks_timestamps || is_counted_otherwise) || aborts_closed(seen);
+        unlike.ttl.is_some() && (is_other || beyond_all(self.connection, &self.notes, reset, own).is_some())
     }
 
     /// It answers in the name of a host that shows no close and was not heard since what it answers was sent, and comes from nearer

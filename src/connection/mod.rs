@@ -45,7 +45,7 @@ mod transition;
 mod vantage;
 mod words;
 
-pub use between::{BURST_NS, Between, Unlike, beyond_all};
+pub use between::{BURST_NS, Between, Unlike, aborts_closed, beyond_all, counts_ids};
 pub use brief::{Brief, Head, Packed, Rest, Shelves};
 pub use closing::Closing;
 pub use cue::Cue;

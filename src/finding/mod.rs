@@ -41,7 +41,7 @@ pub use verdict::*;
 use std::sync::LazyLock;
 
 use crate::base::{Side, Sides, Timestamp};
-use crate::connection::{Class, Connection, Lifecycle, Orderly, Profile};
+use crate::connection::{Class, Connection, Lifecycle, Orderly, Profile, ResetSeen};
 
 /// Diagnoses a connection. `horizon` is the newest packet time of the capture so far: it tells which timers must have
 /// run out and how long a state has lasted. `thresholds` say from where on something is worth a finding.
@@ -60,6 +60,11 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
     let mut findings = found.findings;
     doubt::cast(&mut findings, &mut resets);
     findings.sort_by_key(|finding| (finding.frames.first().copied(), finding.name));
+    // What something on the way made acknowledges nothing.
+    let is_own = |seen: &ResetSeen| {
+        let mut effects = life.resets.iter().filter(|effect| life.notes[effect.note].frame == seen.noted.frame);
+        effects.next().is_none_or(|effect| effect.between.is_none())
+    };
     let view = |side: Side| {
         let half = &connection.halves[side];
         EndpointView {
@@ -76,8 +81,12 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
                 time: data.time,
                 octets: data.len,
                 is_repeated: data.class.contains(Class::RETRANSMISSION),
+                is_followed: half.lacks_last_payload(),
                 is_acknowledged: half.has_payload_acked()
-                    || connection.resets.iter().any(|reset| reset.acknowledges(side, data.seq + data.len)),
+                    || connection
+                        .resets
+                        .iter()
+                        .any(|reset| reset.acknowledges(side, data.seq + data.len) && is_own(reset)),
             }),
             calls: applications[side].calls.clone(),
             error: applications[side].error,

@@ -1,7 +1,7 @@
 //! Was the reset sent by the host whose address it carries? False alarms are worse than silence here.
 
 use super::{Inquiry, Judgement};
-use crate::connection::{Answer, Noted, State, Unlike, beyond_all};
+use crate::connection::{Answer, Noted, State, Unlike, aborts_closed, beyond_all, counts_ids};
 use crate::finding::verdict::{Cause, Confidence, Family};
 use crate::segment::Flags;
 
@@ -88,7 +88,11 @@ fn disagreements(inquiry: &Inquiry<'_>, family: Option<Family>) -> Vec<String> {
         }
         return found;
     }
-    if let Some(id) = unlike.ip_id {
+    if aborts_closed(inquiry.seen) {
+        found.push("the form of an abort, where both ends had closed and neither has a socket".to_owned());
+    }
+    let earlier = &inquiry.life.notes[..inquiry.effect.note];
+    if let Some(id) = unlike.ip_id.filter(|_| counts_ids(earlier, inquiry.from())) {
         found.push(format!("IPv4 id {:#06x} after {id:#06x}", noted.ip_id));
     }
     if family == Some(Family::Active) && unlike.lacks_timestamps {

@@ -129,8 +129,8 @@ pub fn judge(connection: &Connection, life: &Lifecycle) -> Vec<Reset> {
             continue;
         }
         let earlier = resets.iter().rposition(|reset| {
-            let is_own = reset.origin != Origin::Middlebox || is_of_same_maker(life, effect, reset);
-            reset.from == noted.side && is_own
+            let is_own = reset.origin != Origin::Middlebox && effect.between.is_none();
+            reset.from == noted.side && (is_own || is_of_same_maker(life, effect, reset))
         });
         let trigger = trigger::find(life, seen);
         let inquiry = Inquiry { connection, life, effect, seen, noted, trigger };

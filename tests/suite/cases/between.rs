@@ -185,3 +185,19 @@ fn who_was_reset_by_a_box_is_not_said_to_leak() {
         told.verdicts.iter().flat_map(|verdict| &verdict.findings).map(|finding| finding.name).collect();
     assert!(findings.contains(&"reset-injected") && !findings.contains(&"close-wait-stuck"), "{findings:?}");
 }
+
+#[test]
+fn an_abort_s_own_resets_are_not_those_that_a_box_makes_of_what_was_under_way() {
+    let aborted = |later: &str| {
+        format!(
+            "client ttl 116\nserver ttl 60\nclient > SYN id 100\n+20ms server > SYN ACK id 7\n+20ms client > ACK id 101\n\
+             client > data 100 id 102\n+20ms server > data 1:1001 ack 101 id 8\nserver > data 1001:2001 ack 101 id 9\n\
+             +1ms client > RST ACK seq 101 ack 1 id 103\n+20ms {later}"
+        )
+    };
+    holds(&aborted("client > RST ACK seq 101 ack 1001 id 104"), &[("resets", "linger-zero high")]);
+    holds(
+        &aborted("client > RST ACK seq 101 ack 1001 id 46000 ttl 244"),
+        &[("resets", "linger-zero high, injected medium"), ("client", "SYN-SENT ESTABLISHED CLOSED")],
+    );
+}
