@@ -24,6 +24,11 @@ impl Gaps {
         self.ranges.iter().map(|(from, to)| u64::from(to.0.wrapping_sub(from.0))).sum()
     }
 
+    /// Where the first of them begins; `end` if nothing is missing.
+    pub fn first_before(&self, end: Seq) -> Seq {
+        self.ranges.iter().map(|range| range.0).fold(end, |first, from| if from.before(first) { from } else { first })
+    }
+
     /// Some of `[from, to)` is missing.
     pub(super) fn overlaps(&self, from: Seq, to: Seq) -> bool {
         self.ranges.iter().any(|&(left, right)| left.before(to) && from.before(right))

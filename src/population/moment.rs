@@ -27,7 +27,7 @@ pub enum Moment {
 /// Octets on their way, from the view of one socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Queues {
-    /// Received, and not acknowledged yet. What the application has not read is not on the wire.
+    /// Received in order, and not acknowledged yet. What the application has not read is not on the wire.
     pub received: u64,
     /// Sent, and not acknowledged yet; SYN and FIN count one each, as in the kernel.
     pub sent: u64,
@@ -303,7 +303,7 @@ fn has_own_segment_out(state: State) -> bool {
 fn queues(connection: &Connection, side: Side) -> Queues {
     let (own, peer) = (&connection.halves[side], &connection.halves[!side]);
     Queues {
-        received: on_the_way(peer),
+        received: received(peer),
         sent: on_the_way(own),
         unanswered: own.unanswered_since.map(|since| (since, repeated(connection, side, since))),
         probes: own.unanswered_probes,
@@ -316,6 +316,13 @@ fn repeated(connection: &Connection, side: Side, since: Timestamp) -> u32 {
         note.side == side && note.time > since && note.class.contains(Class::RETRANSMISSION) && note.end() != note.seq
     };
     u32::try_from(connection.journal.all().filter(again).count()).unwrap_or(u32::MAX)
+}
+
+/// What of `half` came in order and is not acknowledged.
+fn received(half: &Half) -> u64 {
+    let Some(first) = half.acked.or(half.isn).or(half.start) else { return 0 };
+    let end = half.gaps.first_before(half.nxt);
+    u64::try_from(end.since(first)).unwrap_or(0)
 }
 
 /// Sequence space sent and not acknowledged.
@@ -346,5 +353,15 @@ mod tests {
         assert_eq!(told(State::SynSent, Queues { received: 1, ..Queues::default() }), (0, 1, waits));
         assert_eq!(told(State::SynReceived, Queues { received: 1, sent: 1, ..Queues::default() }).1, 0);
         assert_eq!(told(State::Established, Queues { received: 9, ..Queues::default() }), (9, 0, None));
+    }
+
+    #[test]
+    fn what_came_behind_a_hole_was_not_received() {
+        let trace = "client > SYN\nserver > SYN ACK\nclient > ACK\nserver > data 1:101\nserver > data 201:301\n";
+        let segments = crate::source::script::segments(trace).unwrap();
+        let mut connection = Connection::new(0, &segments[0], None);
+        segments.iter().for_each(|segment| connection.step(segment));
+        let of = |side| queues(&connection, side);
+        assert_eq!((of(Side::Client).received, of(Side::Server).sent), (100, 300));
     }
 }
