@@ -121,8 +121,11 @@ fn marks<'a>(verdict: &'a Verdict, segments: &[&Segment]) -> Vec<Mark<'a>> {
     let mut marks = Vec::new();
     for side in Side::BOTH {
         let view = &verdict.endpoints[side];
+        let mut latest = 0;
         for &step in &view.states {
-            let frame = step.frame.unwrap_or_else(|| last_before(segments, step.time));
+            // What brought a state may have been captured before what was sent without it.
+            let frame = step.frame.unwrap_or_else(|| last_before(segments, step.time)).max(latest);
+            latest = frame;
             let order = if step.frame.is_some() { Order::Reached } else { Order::Expired };
             marks.push(Mark { frame, order, row: Row::Step { side, step } });
         }
@@ -260,6 +263,7 @@ fn telling_frames(verdict: &Verdict) -> HashSet<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::State;
     use crate::report::{SegmentLog, sample};
 
     #[test]
@@ -280,5 +284,24 @@ mod tests {
         assert_eq!(silences([0, 10, 900, 910]), [890]);
         assert_eq!(silences([0, -900_000, 10, 20]), [0; 0]);
         assert_eq!(silences([0, -900_000, 1_000, 1_010]), [1_000]);
+    }
+
+    #[test]
+    fn a_state_stands_below_the_one_before_it_whatever_brought_it() {
+        let mut verdict = sample::open_v6(0);
+        let mut log = SegmentLog::default();
+        sample::segments(&verdict).iter().for_each(|segment| log.push(segment));
+        let frames: Vec<u64> = log.kept().map(|segment| segment.frame.0).collect();
+        let step = verdict.endpoints.server.states[0];
+        let closes = [(State::FinWait1, frames[2]), (State::Closing, frames[1])];
+        verdict.endpoints.server.states =
+            closes.map(|(state, frame)| StateStep { state, frame: Some(frame), ..step }).into();
+        let rows = rows(&LadderInput { verdict: &verdict, log: &log, late: &[], detail: Detail::Full });
+        let entered = |row: &Row<'_>| match row {
+            Row::Segment { server: Some(step), .. } | Row::Step { side: Side::Server, step } => Some(step.state),
+            _ => None,
+        };
+        let states: Vec<State> = rows.iter().filter_map(entered).collect();
+        assert_eq!(states, [State::FinWait1, State::Closing]);
     }
 }
