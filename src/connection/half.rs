@@ -130,6 +130,13 @@ impl Half {
         }
     }
 
+    /// The last octets of its payload were acknowledged and never captured. A single one may have been a FIN.
+    pub fn lacks_last_payload(&self) -> bool {
+        let (from, to) = self.unseen;
+        let (end, octets_min) = self.fin.map_or((self.nxt, 2), |fin| (fin, 1));
+        self.missing_bytes > 0 && to.at_or_after(end) && to.since(from) >= octets_min
+    }
+
     /// Segments: what was captured, each once.
     #[inline]
     pub fn segments(&self) -> u64 {

@@ -63,6 +63,7 @@ pub use predecessor::{Answer, Leavings, PastHalf, Predecessor, Successor};
 pub use profile::{Profile, ProfileBasis, SYN_REPEATED_NS, UnreadData};
 pub use reset::{Acceptance, ResetSeen};
 pub use retries::{Retries, Schedule};
+pub use roles::ports_tell;
 pub use sequence::SequenceCounts;
 pub use state::State;
 pub use step::Connection;

@@ -137,6 +137,17 @@ impl Profile {
     /// Every profile.
     pub const ALL: [Self; 5] = [Self::LINUX, Self::WINDOWS, Self::MACOS, Self::FREEBSD, Self::RFC];
 
+    /// Its name as its makers write it.
+    pub fn title(&self) -> &'static str {
+        match self.name {
+            "linux" => "Linux",
+            "windows" => "Windows",
+            "freebsd" => "FreeBSD",
+            "macos" => "macOS",
+            other => other,
+        }
+    }
+
     /// The same, and known in that way.
     pub const fn known(self, basis: ProfileBasis) -> Self {
         Self { basis, ..self }

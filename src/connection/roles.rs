@@ -75,6 +75,11 @@ pub(super) fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
     }
 }
 
+/// These ports tell which end serves: a known service's, or one that no system hands out against one that it does.
+pub fn ports_tell(client: u16, server: u16) -> bool {
+    likeness(server).0 <= 1 || server < EPHEMERAL_MIN && client >= EPHEMERAL_MIN
+}
+
 /// Ports by how likely a server is there, the likeliest first.
 fn likeness(port: u16) -> (u8, u16) {
     match port {

@@ -166,6 +166,7 @@ fn write_view(orderly: &Orderly, side: Side, resets: &[Reset], view: &mut Endpoi
         octets: last.octets,
         is_acknowledged: last.is_acknowledged,
         is_repeated: false,
+        is_followed: false,
     });
     let fin = orderly.fins[side];
     *error = match (&orderly.refusal, &orderly.abort) {

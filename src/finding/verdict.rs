@@ -236,6 +236,8 @@ pub struct Payload {
     pub is_acknowledged: bool,
     /// They had been sent before.
     pub is_repeated: bool,
+    /// The peer acknowledged more behind them that was not captured.
+    pub is_followed: bool,
 }
 
 /// One end's life.

@@ -4,9 +4,10 @@
 use super::layout::UNBROKEN;
 use super::quantity::{count, counted, duration, octets};
 use crate::base::{Side, Timestamp};
+use crate::connection::ports_tell;
 use crate::finding::{
-    Basis, CloseKind, Confidence, Culprit, Errno, Group, Initiator, OpenKind, Origin, Reset, RoleBasis, Severity,
-    State, StateStep, Verdict,
+    Basis, Cause, CloseKind, Confidence, Culprit, Errno, Group, Initiator, OpenKind, Origin, Reset, RoleBasis,
+    Severity, State, StateStep, Verdict,
 };
 
 /// How a connection ended, in a few words for a table: `client closed first`, `reset by server`.
@@ -120,7 +121,7 @@ fn opened(verdict: &Verdict) -> String {
     };
     let rtt = open.rtt_ns.map_or_else(String::new, |rtt| format!(", in {}", duration(rtt)));
     let roles = match verdict.role_basis {
-        RoleBasis::Guess => "; which end is the client is a guess by port numbers and who spoke first",
+        RoleBasis::Guess => "; which end is the client is a guess by port numbers or by who spoke first",
         RoleBasis::Syn | RoleBasis::SynAck => "",
     };
     format!("{way}{rtt}{roles}{}", frame_list(" (frame", &open.frames))
@@ -135,7 +136,9 @@ fn closed(verdict: &Verdict) -> String {
         None => format!("who was first is not known{what}"),
     };
     let way = match close.kind {
+        CloseKind::FourSegment if close.frames.len() < 4 => first(": FIN, ACK, FIN; the last ACK was not captured"),
         CloseKind::FourSegment => first(", in four segments: FIN, ACK, FIN, ACK"),
+        CloseKind::ThreeSegment if close.frames.len() < 3 => first(": FIN, FIN+ACK; the last ACK was not captured"),
         CloseKind::ThreeSegment => first(", in three segments: FIN, FIN+ACK, ACK"),
         CloseKind::Simultaneous => "by both ends at once: their FINs crossed".to_owned(),
         CloseKind::HalfClosed => {
@@ -193,7 +196,9 @@ fn closed(verdict: &Verdict) -> String {
     };
     let is_talk = Side::BOTH.iter().any(|&side| verdict.endpoints[side].payload_bytes > 0);
     let idle = close.idle_ns.filter(|&ns| is_talk && ns >= IDLE_NS_MIN);
-    let idle = idle.map_or_else(String::new, |ns| format!(", after {} without payload", duration(ns)));
+    // What was not captured may have come later than all that was.
+    let captured = if misses_payload(verdict) { " in the capture" } else { "" };
+    let idle = idle.map_or_else(String::new, |ns| format!(", after {} without payload{captured}", duration(ns)));
     format!("{way}{idle}{}", frame_list(" (frame", &close.frames))
 }
 
@@ -246,12 +251,22 @@ const IDLE_NS_MIN: i64 = 1_000_000_000;
 const FAREWELL_OCTETS_MAX: u32 = 64;
 
 /// Whether the client's last payload had an answer.
+/// Payload of either end was acknowledged, or skipped, that the capture has not.
+fn misses_payload(verdict: &Verdict) -> bool {
+    Side::BOTH.iter().any(|&side| verdict.endpoints[side].missing_bytes + verdict.endpoints[side].unfilled_bytes > 0)
+}
+
 fn request(verdict: &Verdict) -> Option<String> {
     let (client, server) = (&verdict.endpoints.client, &verdict.endpoints.server);
-    if client.frames == 0 || server.frames == 0 || verdict.gist().is_unopened {
+    let is_guess = verdict.role_basis == RoleBasis::Guess && !ports_tell(verdict.client.port, verdict.server.port);
+    if client.frames == 0 || server.frames == 0 || verdict.gist().is_unopened || is_guess {
         return None;
     }
     match (client.last_payload, server.last_payload) {
+        (Some(asked), _) if asked.is_followed => Some(format!(
+            "not known: what the client sent behind frame {}, its last payload in the capture, was not captured",
+            asked.frame
+        )),
         (Some(asked), Some(said)) if said.frame > asked.frame && said.is_repeated => Some(format!(
             "answered: the server spoke last (in frame {} once more), after the client (frame {})",
             said.frame, asked.frame
@@ -394,9 +409,17 @@ pub fn sentence(words: &str) -> String {
     }
 }
 
+/// What else a reset could be, in words.
+pub fn rival(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Unknown => "something else",
+        known => known.name(),
+    }
+}
+
 /// How sure a reset's cause is, and what else it could be.
 fn doubt(reset: &Reset) -> String {
-    let rivals: Vec<&str> = reset.rivals.iter().map(|cause| cause.name()).collect();
+    let rivals: Vec<&str> = reset.rivals.iter().map(|&cause| rival(cause)).collect();
     let or = if rivals.is_empty() { String::new() } else { format!(", or {}", rivals.join(" or ")) };
     match reset.confidence {
         Confidence::High => or,
@@ -614,7 +637,14 @@ mod tests {
     fn a_farewell_asks_nothing_whoever_closed_first() {
         let mut verdict = sample::final_ack_lost(0);
         let said = |frame: u64, octets: u32| {
-            Some(Payload { frame, time: Timestamp(0), octets, is_acknowledged: true, is_repeated: false })
+            Some(Payload {
+                frame,
+                time: Timestamp(0),
+                octets,
+                is_acknowledged: true,
+                is_repeated: false,
+                is_followed: false,
+            })
         };
         verdict.endpoints.server.last_payload = said(3, 900);
         let mut request = |initiator, frame, octets| {
@@ -657,7 +687,14 @@ mod tests {
     fn who_only_waits_in_vain_has_not_closed() {
         let mut verdict = sample::open_v6(0);
         let said = |frame: u64| {
-            Some(Payload { frame, time: Timestamp(0), octets: 31, is_acknowledged: false, is_repeated: true })
+            Some(Payload {
+                frame,
+                time: Timestamp(0),
+                octets: 31,
+                is_acknowledged: false,
+                is_repeated: true,
+                is_followed: false,
+            })
         };
         (verdict.endpoints.client.last_payload, verdict.endpoints.server.last_payload) = (said(9), said(3));
         verdict.close.kind = CloseKind::TimedOut;

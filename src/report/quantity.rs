@@ -99,6 +99,15 @@ impl Clock {
         self.format(moment, "%H:%M:%S.%6f")
     }
 
+    /// The same, with the date where it is not that of `began`.
+    pub fn time_since(&self, began: Option<Timestamp>, moment: Timestamp) -> String {
+        let date = |moment| self.format(moment, "%Y-%m-%d");
+        match began.is_none_or(|began| date(began) == date(moment)) {
+            true => self.time(moment),
+            false => self.date_time(moment),
+        }
+    }
+
     /// `03:31:00.123456 to 03:32:00.000000`, with dates where they differ.
     pub fn range(&self, from: Timestamp, to: Timestamp) -> String {
         let date = |moment| self.format(moment, "%Y-%m-%d");

@@ -265,7 +265,7 @@ fn told<'a>(odds: &'a Odds, stack: &'a Profile, is_counted: bool) -> impl fmt::D
         match odds.unread.max(odds.linger) {
             0 if is_service => {}
             0 => f.write_str("; no real program that was recorded for comparison aborted so")?,
-            _ if !is_counted => write!(f, ", and which of them is more common on {} is not known", stack.name)?,
+            _ if !is_counted => write!(f, ", and which of them is more common on {} is not known", stack.title())?,
             _ => write!(
                 f,
                 ": of real programs aborting so, {} had left data unread and {} had set SO_LINGER 0",

@@ -107,6 +107,11 @@ impl Tally {
         }
     }
 
+    /// When the first of them began.
+    pub fn began(&self) -> Option<Timestamp> {
+        self.span.map(|(start, _)| start)
+    }
+
     /// Prints what was read, when, and how it all ended. Connections of the `summary` that a selection left out did not
     /// come here.
     pub fn headline(

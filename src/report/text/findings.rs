@@ -7,7 +7,7 @@ use super::PROSE_WIDTH_MAX;
 use super::spread::Spread;
 use crate::base::{Endpoint, Timestamp};
 use crate::finding::{Confidence, Finding, Gist, Group, Reset, Severity};
-use crate::report::answers::{frames_after_noun, sentence};
+use crate::report::answers::{frames_after_noun, rival, sentence};
 use crate::report::layout::{Canvas, harmless, hint, wrap};
 use crate::report::quantity::{count, counted};
 use crate::report::style::Role;
@@ -63,6 +63,15 @@ enum Place {
     Connection { stream: u64, client: Endpoint, server: Endpoint },
     Late { stream: u64 },
     Host { host: std::net::IpAddr, to: Timestamp, streams: usize },
+}
+
+/// What findings are printed on.
+pub struct Page<'a> {
+    pub canvas: &'a Canvas,
+    /// When the first connection began.
+    pub began: Option<Timestamp>,
+    /// The command's words for the input.
+    pub again: Option<&'a str>,
 }
 
 impl Findings {
@@ -178,8 +187,8 @@ impl Findings {
     }
 
     /// Prints every group: first those on the network and its hosts, errors before notes, then those on the capture.
-    pub fn write(&self, out: &mut impl Write, canvas: &Canvas, again: Option<&str>) -> io::Result<()> {
-        let paint = canvas.palette;
+    pub fn write(&self, out: &mut impl Write, page: &Page<'_>) -> io::Result<()> {
+        let paint = page.canvas.palette;
         if self.groups.is_empty() {
             return writeln!(out, "\nNothing to report: no findings.");
         }
@@ -195,7 +204,7 @@ impl Findings {
             writeln!(out, "\n{}", paint.paint(Role::Heading, title))?;
             for pile in part {
                 writeln!(out)?;
-                pile.write(out, canvas, again)?;
+                pile.write(out, page)?;
             }
         }
         writeln!(out, "\n{}", paint.paint(Role::Faint, "What a finding means and what to do: lastack explain NAME"))
@@ -270,7 +279,8 @@ impl Pile {
         format!(": {}", words.join(", "))
     }
 
-    fn write(&self, out: &mut impl Write, canvas: &Canvas, again: Option<&str>) -> io::Result<()> {
+    fn write(&self, out: &mut impl Write, page: &Page<'_>) -> io::Result<()> {
+        let &Page { canvas, began, again } = page;
         let (paint, name) = (canvas.palette, self.name);
         let role = Role::from(self.severity);
         let often = match (self.occurrences, self.connections) {
@@ -293,7 +303,7 @@ impl Pile {
         // Of what costs nothing one example is read, and the others are only named.
         let in_full = if self.severity == Severity::Note { 1 } else { self.examples.len() };
         for example in &self.examples[..in_full.min(self.examples.len())] {
-            example.write_place(out, canvas)?;
+            example.write_place(out, canvas, began)?;
             // What was just said of another connection is not said again.
             let words = (example.message.as_str(), example.reason.as_deref());
             if said.replace(words) != Some(words) {
@@ -330,7 +340,7 @@ impl Example {
         }
     }
 
-    fn write_place(&self, out: &mut impl Write, canvas: &Canvas) -> io::Result<()> {
+    fn write_place(&self, out: &mut impl Write, canvas: &Canvas, began: Option<Timestamp>) -> io::Result<()> {
         let mut where_ = match &self.place {
             Place::Connection { stream, client, server } => format!("stream {stream}, {client} → {server}"),
             Place::Late { stream } => format!("stream {stream}, after its end"),
@@ -343,7 +353,7 @@ impl Example {
             where_.push_str(&format!(", frame{}", frames_after_noun(&self.frames)));
         }
         if !matches!(self.place, Place::Host { .. }) {
-            where_.push_str(&format!(", {}", canvas.clock.time(self.rank.3)));
+            where_.push_str(&format!(", {}", canvas.clock.time_since(began, self.rank.3)));
         }
         if let Some(nature) = self.nature {
             where_.push_str(&format!(", {nature}"));
@@ -386,7 +396,7 @@ fn reason(resets: &[Reset], finding: &Finding) -> Option<String> {
         sentences.push(sentence(&reset.evidence));
     }
     if !reset.rivals.is_empty() {
-        let rivals: Vec<&str> = reset.rivals.iter().map(|cause| cause.name()).collect();
+        let rivals: Vec<&str> = reset.rivals.iter().map(|&cause| rival(cause)).collect();
         sentences.push(format!("It could also be {}.", rivals.join(" or ")));
     }
     if sentences.is_empty() { None } else { Some(sentences.join(" ")) }

@@ -8,7 +8,7 @@ mod table;
 use std::io::{self, Write};
 
 use self::accounting::Tally;
-use self::findings::Findings;
+use self::findings::{Findings, Page};
 use self::table::Table;
 use super::answers::answers;
 use super::layout::{Canvas, columns, harmless, hint, left, wrap};
@@ -149,7 +149,8 @@ impl<W: Write> Sink for Text<W> {
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         self.tally.headline(&mut self.out, &self.canvas, &self.capture, summary)?;
-        self.findings.write(&mut self.out, &self.canvas, self.again.as_deref())?;
+        let page = Page { canvas: &self.canvas, began: self.tally.began(), again: self.again.as_deref() };
+        self.findings.write(&mut self.out, &page)?;
         if self.first.len() <= ANSWERED_IN_FULL_MAX {
             self.first.sort_by_key(|verdict| verdict.stream);
             self.answers()?;
