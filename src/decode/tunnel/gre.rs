@@ -64,6 +64,8 @@ pub(super) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
             walk.through(Encapsulation::Gre(key.filter(|_| version == 0).map(u32::from_be_bytes)));
             match protocol {
                 WCCP => redirected(walk, rest),
+                // An acknowledgment of PPTP alone carries nothing (RFC 2637, section 4.1).
+                PPP if version == 1 && flags & SEQUENCE == 0 => FrameKind::NonTcp,
                 PPP => ppp::decode(walk, rest),
                 IPV4 | IPV6 | ETHERNET | MPLS | SERVICE_HEADER => ether_type::payload(walk, EtherType(protocol), rest),
                 _ => FrameKind::NonTcp,
@@ -118,5 +120,19 @@ fn mirrored(walk: &mut Walk, octets: Octets<'_>) -> FrameKind {
             None => FrameKind::Skipped("truncated-erspan-header"),
         },
         _ => FrameKind::Skipped("bad-erspan-version"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::sample;
+
+    #[test]
+    fn an_acknowledgment_of_pptp_carries_nothing() {
+        let alone = [0x20, 0x81, 0x88, 0x0b, 0, 0, 0, 9, 0, 0, 0, 6];
+        assert_eq!(sample::kind(228, &sample::ipv4(47, &alone)), FrameKind::NonTcp);
+        let cut = [0x30, 0x81, 0x88, 0x0b, 0, 4, 0, 9, 0, 0, 0, 1, 0, 0, 0, 6];
+        assert_eq!(sample::kind(228, &sample::ipv4(47, &cut)), FrameKind::Skipped("truncated-ppp-header"));
     }
 }
