@@ -235,6 +235,7 @@ impl Closing {
                     .iter()
                     .filter(|effect| effect.accepted || ends_connection(hindsight, effect))
                     .map(|effect| &hindsight.notes[effect.note])
+                    .map(|note| hindsight.asked_by_fast_close(note).unwrap_or(note))
                     .map(|note| (note.frame, note.side));
                 let first = fins.chain(ending).min_by_key(|(frame, _)| *frame).map(|(_, side)| side);
                 let first = first.filter(|&side| self.fins[side].is_none_or(|fin| hindsight.precedes_peer_fin(&fin)));
@@ -326,6 +327,12 @@ impl Closing {
 }
 
 impl Hindsight<'_> {
+    /// What `reset` answers, if that aborted the connection over all its paths.
+    fn asked_by_fast_close(&self, reset: &Noted) -> Option<&Noted> {
+        let seen = self.connection.resets.iter().find(|seen| seen.noted.frame == reset.frame)?;
+        seen.asked_by_fast_close()
+    }
+
     /// The peer's FIN had not come before `fin`. Of a peer that may have closed unseen that takes an acknowledgment of more after it:
     /// a FIN is the last.
     fn precedes_peer_fin(&self, fin: &Noted) -> bool {

@@ -4,7 +4,7 @@ use super::half::Half;
 use super::noted::Noted;
 use super::state::State;
 use crate::base::{Seq, Side, Sides, Timestamp, words};
-use crate::segment::Flags;
+use crate::segment::{Flags, MultipathEnd};
 
 words! {
     /// Where a RST's numbers stand for its receiver (RFC 9293, section 3.10.7.4; RFC 5961, section 3; Linux
@@ -57,6 +57,12 @@ pub struct ResetSeen {
 impl ResetSeen {
     pub(super) fn new(noted: Noted, halves: &Sides<Half>, newest: Option<Timestamp>) -> Self {
         Self { noted, before: halves.clone(), silence_ns: newest.map(|newest| noted.time.since(newest)) }
+    }
+
+    /// The segment with which its receiver had aborted the connection over all paths, if it answers that (RFC 8684, section
+    /// 3.5): MP_FASTCLOSE without RST.
+    pub fn asked_by_fast_close(&self) -> Option<&Noted> {
+        self.before[!self.noted.side].last.as_ref().filter(|last| last.multipath_end == MultipathEnd::FAST_CLOSE)
     }
 
     /// Whether the side that it was sent to resets its connection for it.

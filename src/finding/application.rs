@@ -3,7 +3,9 @@
 use super::case::Case;
 use super::verdict::{Call, Cause, Errno, Family, ImpliedCall};
 use crate::base::{Seq, Side, Sides};
-use crate::connection::{CloseKind, Noted, OpenKind, Profile, ResetEffect, Retries, State, is_hard};
+use crate::connection::{
+    CloseKind, Noted, OpenKind, Profile, ResetEffect, ResetSeen, Retries, State, is_hard, rejecting_error,
+};
 use crate::segment::IcmpError;
 
 /// One application's view.
@@ -81,6 +83,9 @@ fn closing(case: &Case<'_>, side: Side, view: &mut View) {
             && reset.family == Some(Family::Active)
             && matches!(reset.cause, Cause::LingerZero | Cause::UnreadData)
     });
+    if let Some(asked) = fast_close(case, side) {
+        view.calls.push(ImpliedCall { call: Call::Abort, errno: None, frame: Some(asked.frame) });
+    }
     if let Some(fin) = case.life.closing.fins[side] {
         // Only a socket that was not closed yet can be aborted.
         let call = if abort.is_some() || still_reads(case, side) { Call::Shutdown } else { Call::Close };
@@ -96,6 +101,12 @@ fn closing(case: &Case<'_>, side: Side, view: &mut View) {
         let call = if abort.cause == Cause::LingerZero { Call::Abort } else { Call::Close };
         view.calls.push(ImpliedCall { call, errno: None, frame: Some(abort.frame) });
     }
+}
+
+/// The segment with which `side` aborted the connection over all paths, and that the peer's stack answered with a reset.
+fn fast_close<'a>(case: &'a Case<'_>, side: Side) -> Option<&'a Noted> {
+    let answers = case.connection.resets.iter().filter(|seen| seen.noted.side != side);
+    answers.filter_map(ResetSeen::asked_by_fast_close).next()
 }
 
 /// The socket was still open for reading when it had sent its FIN, so that was shutdown(SHUT_WR): it acknowledges payload
@@ -128,6 +139,15 @@ fn answers_fin_with_full_socket(case: &Case<'_>, side: Side, fin: &Noted) -> boo
 }
 
 fn errors(case: &Case<'_>, side: Side, view: &mut View) {
+    if fast_close(case, side).is_some() {
+        return;
+    }
+    if let Some(asked) = fast_close(case, !side) {
+        view.error = Some(Errno::ConnReset);
+        let errno = Some(Errno::ConnReset);
+        view.calls.push(ImpliedCall { call: Call::Read, errno, frame: Some(asked.frame) });
+        return;
+    }
     for reset in case.resets.iter().filter(|reset| reset.from != side && reset.accepted) {
         // Of several that say the same, the one that was taken.
         let taken = |effect: &&ResetEffect| {

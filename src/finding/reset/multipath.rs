@@ -25,12 +25,12 @@ pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Option<Jud
         let confidence = judgement.confidence.min(Confidence::Medium);
         return Some(Judgement { cause: judgement.cause, confidence, rivals, evidence });
     }
-    let asked = inquiry.receiver().last.filter(|last| last.multipath_end == MultipathEnd::FAST_CLOSE)?;
+    let asked = inquiry.seen.asked_by_fast_close()?;
     let evidence = format!(
-        "it answers MP_FASTCLOSE (frame {}), with which the peer had aborted the whole connection: its receiver ends each path with a reset",
+        "it answers MP_FASTCLOSE (frame {}), with which the peer's application had aborted the whole connection (SO_LINGER 0, or data left unread): its receiver ends each path with a reset",
         asked.frame
     );
-    Some(Judgement::new(Cause::LingerZero, Confidence::Medium, &[Cause::UnreadData], evidence))
+    Some(Judgement::new(Cause::Unknown, Confidence::High, &[], evidence))
 }
 
 /// A path that the stack gave up, and not an application the connection: MP_TCPRST says why.
