@@ -39,13 +39,15 @@ impl Opening {
             notes.iter().filter(|note| note.is_syn()).find(|note| syn.is_some_and(|syn| note.side != syn.side));
         let mut frames: Frames = match kind {
             OpenKind::Midstream => smallvec![hindsight.connection.first_frame],
+            OpenKind::Rejected => {
+                let error = rejecting_error(hindsight.connection, notes).map(|error| error.frame.0);
+                let is_asked = |note: &&Noted| note.is_syn() && error.is_none_or(|frame| note.frame < frame);
+                notes.iter().rfind(is_asked).map(|note| note.frame).into_iter().chain(error).collect()
+            }
             _ => {
                 [syn, second_syn, syn_ack, ack, goes_on, answer].into_iter().flatten().map(|note| note.frame).collect()
             }
         };
-        if kind == OpenKind::Rejected {
-            frames.extend(hindsight.connection.icmp_errors.first().map(|error| error.frame.0));
-        }
         frames.sort_unstable();
         frames.dedup();
         let halves = &hindsight.connection.halves;
@@ -166,17 +168,22 @@ fn kind_unanswered(hindsight: &Hindsight<'_>) -> OpenKind {
     if later && agrees && hindsight.client_goes_on_open() {
         return OpenKind::ThreeWay;
     }
-    // Who sends its SYN again has not taken it for the end (macOS and the BSDs wait for more of them).
-    let is_heeded = |error: &IcmpError| {
-        let goes_on = |note: &Noted| note.is_syn() && note.side == Side::Client && note.frame > error.frame.0;
-        !hindsight.notes.iter().any(goes_on)
-    };
-    let is_own = |error: &&IcmpError| is_hard(error) && error.seq == client.isn.unwrap_or_default();
-    if connection.icmp_errors.iter().filter(is_own).any(is_heeded) {
+    if rejecting_error(connection, &hindsight.notes).is_some() {
         return OpenKind::Rejected;
     }
     if hindsight.notes.iter().any(|note| note.is_rst() && note.side == Side::Client) {
         return OpenKind::Aborted;
     }
     OpenKind::Unanswered
+}
+
+/// The ICMP error that ended the attempt. Who sends its SYN again has not taken one for the end (macOS and the BSDs wait for
+/// more of them).
+pub fn rejecting_error<'a>(connection: &'a Connection, notes: &[Noted]) -> Option<&'a IcmpError> {
+    let isn = connection.halves.client.isn.unwrap_or_default();
+    let is_heeded = |error: &&IcmpError| {
+        let goes_on = |note: &Noted| note.is_syn() && note.side == Side::Client && note.frame > error.frame.0;
+        is_hard(error) && error.seq == isn && !notes.iter().any(goes_on)
+    };
+    connection.icmp_errors.iter().find(is_heeded)
 }

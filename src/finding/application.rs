@@ -40,7 +40,7 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
     if answered || connection.halves[side].syns > 0 {
         let errno = match life.opening.kind {
             OpenKind::Refused => Some(Errno::ConnRefused),
-            OpenKind::Rejected => connection.icmp_errors.iter().find(|error| is_hard(error)).map(icmp_errno),
+            OpenKind::Rejected => rejecting_error(connection, &life.notes).map(icmp_errno),
             // No stack gives up a SYN that it repeated no more than once; then the application did.
             OpenKind::Unanswered if life.closing.kind == CloseKind::TimedOut && copies_of_syn(case, side) > 2 => {
                 Some(Errno::TimedOut)

@@ -1,7 +1,7 @@
 //! `connection-rejected`: a router or firewall said no.
 
 use crate::base::Side;
-use crate::connection::{OpenKind, is_hard};
+use crate::connection::{OpenKind, Profile, rejecting_error};
 use crate::finding::application::icmp_errno;
 
 use crate::finding::case::{Case, Found};
@@ -55,7 +55,11 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     if case.life.opening.kind != OpenKind::Rejected {
         return;
     }
-    let Some(error) = case.connection.icmp_errors.iter().find(|error| is_hard(error)) else { return };
+    let Some(error) = rejecting_error(case.connection, &case.life.notes) else { return };
+    // BSD's stack takes the first few for soft (`tcp_notify`), and the application may have closed before the next SYN was due.
+    let stack = &case.life.profiles.client;
+    let is_patient = stack.is_known() && [Profile::MACOS.name, Profile::FREEBSD.name].contains(&stack.name);
+    let confidence = if is_patient { Confidence::Medium } else { Confidence::High };
     let version = if error.v6 { "ICMPv6" } else { "ICMP" };
     let message = format_args!(
         "{} answered the SYN from {} to {} with {version} type {} code {}: connect() fails with {}",
@@ -68,5 +72,5 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     );
     let mut frames = case.life.opening.frames.clone();
     frames.push(error.frame.0);
-    ENTRY.draft(Confidence::High, error.time, frames, message).endpoint(Side::Client).push(found);
+    ENTRY.draft(confidence, error.time, frames, message).endpoint(Side::Client).push(found);
 }

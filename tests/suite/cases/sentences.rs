@@ -604,3 +604,37 @@ fn a_long_way_is_no_timer() {
     assert_eq!(told("+301ms").expect("sent again").kind, Some("fast"));
     assert_eq!(told("+700ms").expect("sent again").kind, Some("timeout"));
 }
+
+#[test]
+fn what_the_capture_missed_was_no_silence() {
+    let paused = |next: &str| format!("{OPENED}client > data 1:11\n+20ms server > ACK ack 11\n+400s {next}");
+    assert!(found(&paused("client > data 11:21"), "idle").is_some());
+    assert_eq!(found(&paused("client > data 611:621"), "idle"), None);
+    assert_eq!(found(&paused("client > data 11:21 ack 500"), "idle"), None);
+}
+
+#[test]
+fn a_rejected_attempt_ends_with_the_error_that_its_sender_takes() {
+    let error = "icmp 10.9.9.9 > client host-unreachable\n";
+    let trace = format!("client > SYN\n{error}+1s client > SYN seq 0\n{error}");
+    let told = told(&trace);
+    assert_eq!(told.open.frames, [3, 4]);
+    assert_eq!(found(&trace, "connection-rejected").expect("an error").frames, [3, 4]);
+}
+
+#[test]
+fn a_probe_behind_an_unacknowledged_fin_is_no_payload() {
+    let trace = format!(
+        "{OPENED}client > data 1:287\n+20ms server > ACK ack 287\nserver > FIN ACK\nclient > ACK\nclient > FIN ACK\n\
+         +1s client > FIN ACK seq 287\n+9s client > ACK seq 286 data 286:287\n+1s client > ACK seq 286 data 286:287"
+    );
+    says(&trace, "keepalive", "sent 2 keepalive probes, unanswered");
+    assert_eq!(told(&trace).endpoints.client.last_payload.expect("it spoke").frame, 4);
+}
+
+#[test]
+fn what_came_another_way_may_be_no_repetition() {
+    let again = |context: &str| format!("{OPENED}client > data 1:101\n+400ms client > data 1:101 id 9 {context}");
+    let sure = |context: &str| found(&again(context), "retransmission").expect("sent again").confidence;
+    assert_eq!([sure(""), sure("context 7")], [Confidence::High, Confidence::Low]);
+}
