@@ -74,6 +74,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         return;
     }
     let Some(end) = case.notes(|note| note.frame == frame).next() else { return };
+    // What was not captured was sent before it, and it says so.
+    if end.class.intersects(Class::AFTER_GAP | Class::ACKS_UNSEEN) {
+        return;
+    }
     // Who sees nothing but openings and closes may have left out what was said between them.
     let confidence = if case.connection.has_controls_alone() { Confidence::Medium } else { Confidence::High };
     const ENDS: Flags = Flags::SYN.union(Flags::FIN).union(Flags::RST);
