@@ -87,7 +87,13 @@ impl Connection {
             && own.acked.is_none_or(|acked| acked == own.nxt || peer.window == 0 && segment.payload_len > 0)
             // What acknowledges less than before was sent before, and only late.
             && peer.acked.is_none_or(|acked| segment.ack.at_or_after(acked));
-        if probe {
+        // Behind a FIN that stands unacknowledged a probe begins before that.
+        let is_behind_fin =
+            own.fin.is_some_and(|fin| own.acked == Some(fin) && segment.seq + 1 == fin && own.nxt == fin + 1)
+                && segment.payload_len <= 1
+                && !segment.flags.intersects(Flags::SYN | Flags::FIN)
+                && peer.acked.is_none_or(|acked| segment.ack.at_or_after(acked));
+        if probe || is_behind_fin {
             // Its octet is none of the payload.
             class -= Class::FIRST_DATA;
             // The news that the window is open was on its way: no keepalive comes so soon after anything else.
