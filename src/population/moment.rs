@@ -302,6 +302,11 @@ fn has_own_segment_out(state: State) -> bool {
 
 fn queues(connection: &Connection, side: Side) -> Queues {
     let (own, peer) = (&connection.halves[side], &connection.halves[!side]);
+    let is_unheard = |silent: &Half| silent.frames == 0 && silent.acked.is_some();
+    if is_unheard(own) || is_unheard(peer) {
+        // One direction was captured: what the other acknowledged is not known.
+        return Queues::default();
+    }
     Queues {
         received: received(peer),
         sent: on_the_way(own),
@@ -363,5 +368,18 @@ mod tests {
         segments.iter().for_each(|segment| connection.step(segment));
         let of = |side| queues(&connection, side);
         assert_eq!((of(Side::Client).received, of(Side::Server).sent), (100, 300));
+    }
+
+    #[test]
+    fn of_one_direction_no_queue_is_known() {
+        let queued = |trace: &str| {
+            let segments = crate::source::script::segments(trace).unwrap();
+            let mut connection = Connection::new(0, &segments[0], None);
+            segments.iter().for_each(|segment| connection.step(segment));
+            Side::BOTH.map(|side| queues(&connection, side))
+        };
+        let known = queued("client > SYN");
+        assert_eq!((known[0].sent, known[0].unanswered), (1, Some((Timestamp(0), 0))));
+        assert_eq!(queued("client > SYN\n+1 client > ACK ack 1\nclient > data 10 ack 1"), [Queues::default(); 2]);
     }
 }
