@@ -152,7 +152,7 @@ impl Kind {
             Self::Fast
         } else if class.contains(Class::PROMPT) {
             Self::TailLossProbe
-        } else if class.contains(Class::FILLS_GAP) && opened_before(case, note).is_some_and(|ns| ns < RTO_NS_MIN) {
+        } else if class.contains(Class::FILLS_GAP) && opened_before(case, note).is_some_and(|ns| ns < PROMPT_NS) {
             Self::Fast
         } else {
             Self::Timeout
@@ -224,7 +224,12 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let message = format!("{what} ({remembered}{})", of_which.join(", "));
         // Without a round trip nobody knows for sure what was overtaken and what was sent again.
         let is_sure = refills == 0 || case.life.arrivals.rtt_ns[side].is_some();
-        let confidence = if is_sure { Confidence::High } else { Confidence::Medium };
+        let confidence = match case.connection.context_change {
+            // What came another way may be another connection's.
+            Some(_) => Confidence::Low,
+            None if is_sure => Confidence::High,
+            None => Confidence::Medium,
+        };
         ENTRY.draft(confidence, first.time, frames, message).endpoint(side).kind(commonest.name()).push(found);
     }
 }
@@ -267,10 +272,6 @@ fn opened_before(case: &Case<'_>, note: &Noted) -> Option<i64> {
     let opened = case.notes(opens).next().filter(|opened| opened.frame < note.frame)?;
     Some(note.time.since(opened.time))
 }
-
-/// What fills a gap sooner than this after it was opened was asked for: no timer of a segment that was sent just before has run
-/// out (Linux TCP_RTO_MIN), ns.
-const RTO_NS_MIN: i64 = 200_000_000;
 
 /// Less is reordering when no round trip was measured, ns. Wireshark's figure.
 const REORDERING_NS: i64 = 3_000_000;
