@@ -6,8 +6,8 @@ use super::quantity::{count, counted, duration, octets};
 use crate::base::{Side, Timestamp};
 use crate::connection::ports_tell;
 use crate::finding::{
-    Basis, Cause, CloseKind, Confidence, Culprit, Errno, Group, Initiator, OpenKind, Origin, Reset, RoleBasis,
-    Severity, State, StateStep, Verdict,
+    Basis, Cause, CloseKind, Confidence, Culprit, EndpointView, Errno, Group, Initiator, OpenKind, Origin, Reset,
+    RoleBasis, Severity, State, StateStep, Verdict,
 };
 
 /// How a connection ended, in a few words for a table: `client closed first`, `reset by server`.
@@ -239,9 +239,18 @@ fn timed_out(verdict: &Verdict) -> String {
     match (verdict.open.kind, is_over) {
         (OpenKind::Unanswered, true) => "never opened: the client gave up".to_owned(),
         (OpenKind::Unanswered, false) => "never opened: the SYN was not sent again".to_owned(),
+        _ if let Some(last) = waits_for_last_ack(verdict) => {
+            format!("by the {} first; the {last} sent its FIN again and again, and nobody acknowledged it", !last)
+        }
         (_, true) => "by nobody: an end gave up unanswered".to_owned(),
         (_, false) => "by nobody: an end sent again and again and was not answered any more".to_owned(),
     }
+}
+
+/// The end that closed second, if it is not known to have got the last acknowledgment.
+fn waits_for_last_ack(verdict: &Verdict) -> Option<Side> {
+    let waits = |side: &Side| verdict.endpoints[*side].states.iter().any(|step| step.state == State::LastAck);
+    Side::BOTH.into_iter().find(waits)
 }
 
 /// Shorter pauses before a close are not worth a word, ns.
@@ -270,6 +279,12 @@ fn request(verdict: &Verdict) -> Option<String> {
         (Some(asked), Some(said)) if said.frame > asked.frame && said.is_repeated => Some(format!(
             "answered: the server spoke last (in frame {} once more), after the client (frame {})",
             said.frame, asked.frame
+        )),
+        (Some(asked), Some(said)) if said.frame > asked.frame && !asked.is_acknowledged => Some(format!(
+            "not answered: nobody acknowledged the client's last payload (frame {}, {}); the server's last (frame {}) answers what came before",
+            asked.frame,
+            octets(asked.octets.into()),
+            said.frame
         )),
         (Some(asked), Some(said)) if said.frame > asked.frame => Some(format!(
             "answered: the client's last payload is in frame {}, the server's in frame {}{}",
@@ -445,7 +460,9 @@ fn data(verdict: &Verdict) -> String {
     if verdict.is_sampled_alone {
         return "not captured: one packet in many was".to_owned();
     }
-    if Side::BOTH.iter().all(|&side| verdict.endpoints[side].payload_bytes == 0) {
+    let is_unseen = |view: &EndpointView| view.frames == 0 && verdict.open.kind == OpenKind::Midstream;
+    let is_empty = |view: &EndpointView| view.payload_bytes + view.missing_bytes == 0 && !is_unseen(view);
+    if Side::BOTH.iter().all(|&side| is_empty(&verdict.endpoints[side])) {
         return "none, either way".to_owned();
     }
     let mut parts = Vec::new();
@@ -700,6 +717,11 @@ mod tests {
         verdict.close.kind = CloseKind::TimedOut;
         verdict.close.initiator = Some(Initiator::Client);
         assert!(answer(&verdict, "request").unwrap().starts_with("not answered"));
+        let closed = answer(&verdict, "closed").unwrap();
+        assert!(closed.ends_with("sent its FIN again and again, and nobody acknowledged it"), "{closed}");
+        for side in Side::BOTH {
+            verdict.endpoints[side].states.retain(|step| step.state != State::LastAck);
+        }
         assert!(answer(&verdict, "closed").unwrap().ends_with("was not answered any more"));
         verdict.open.kind = OpenKind::Unanswered;
         assert!(answer(&verdict, "closed").unwrap().starts_with("never opened"));

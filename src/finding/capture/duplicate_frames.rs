@@ -65,9 +65,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         return;
     };
     let message = format_args!(
-        "{} of {} repeat an earlier frame of the same packet; each packet is counted once",
+        "{} of {} {} an earlier frame of the same packet; each packet is counted once",
         copies,
-        count(case.connection.frames(), "frame")
+        count(case.connection.frames(), "frame"),
+        if copies == 1 { "repeats" } else { "repeat" }
     );
     ENTRY.draft(Confidence::High, time, [frame], message).push(found);
 }

@@ -350,10 +350,10 @@ fn odds(sight: &Sight<'_>) -> Odds {
         };
     }
     match (received.unwrap_or(0), sight.is_one_segment) {
-        (..AT_ONCE_NS, true) => of(1, 8, "one segment came after its last word,"),
+        (..AT_ONCE_NS, true) => of(1, 8, "no more than a segment's payload came after its last word,"),
         (..AT_ONCE_NS, false) => of(36, 10, "payload was coming in, the last"),
         (AT_ONCE_NS..IDLE_NS, _) => of(51, 1, "payload came last and was not answered,"),
-        (_, true) => of(58, 20, "one segment came after its last word and was never answered,"),
+        (_, true) => of(58, 20, "no more than a segment's payload came after its last word and was never answered,"),
         (_, false) => of(84, 0, "payload came last and was never answered,"),
     }
 }

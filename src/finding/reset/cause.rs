@@ -421,7 +421,7 @@ fn active(inquiry: &Inquiry<'_>) -> Judgement {
     }
     if carries_text(inquiry) {
         let evidence = format!(
-            "it carries {} of payload: a reset may say so why it was sent (RFC 9293, section 3.5.3), which balancers and proxies do, and no kernel of Linux, BSD or Windows",
+            "it carries {} of payload: a reset may say in its payload why it was sent (RFC 9293, section 3.5.3), which balancers and proxies do, and no kernel of Linux, BSD or Windows",
             count(inquiry.noted.len.into(), "octet")
         );
         return Judgement::new(Cause::Unknown, Confidence::Low, &[Cause::Injected], evidence);

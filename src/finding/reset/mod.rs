@@ -367,7 +367,9 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
         // What the other side had acknowledged is not in the capture.
         (true, _) if inquiry.connection.halves[!side].frames == 0 => 0,
         // A live socket's reset acknowledges what had reached it.
-        (true, Some(Family::Active)) => inquiry.seen.lost_but_for_its_ack(side),
+        (true, Some(Family::Active)) if judgement.cause != Cause::DataAfterClose => {
+            inquiry.seen.lost_but_for_its_ack(side)
+        }
         (true, _) => inquiry.seen.lost(side),
     };
     Reset {

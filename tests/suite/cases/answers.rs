@@ -204,3 +204,19 @@ fn whose_request_it_was_is_not_said_of_ports_that_tell_nothing() {
     says(&asks(40_000, 8_881), "request answered");
     says_not(&asks(31_600, 8_881), "request");
 }
+
+#[test]
+fn what_nobody_acknowledged_nobody_answered() {
+    let asked = format!("{OPENED}client > data 100\n+20ms server > ACK\nclient > data 27\n+5ms server > data 50 ack");
+    says(&format!("{asked} 128"), "answered: the client's last payload is in frame 6, the server's in frame 7");
+    says(
+        &format!("{asked} 101"),
+        "not answered: nobody acknowledged the client's last payload (frame 6, 27 B); the server's last (frame 7) answers what came before",
+    );
+}
+
+#[test]
+fn of_a_side_that_was_not_captured_nobody_knows_what_it_sent() {
+    says("client > ACK seq 9 ack 7", "data the client sent 0 B; nothing of the server was captured");
+    says("client > SYN", "data none, either way");
+}

@@ -221,9 +221,9 @@ fn what_is_supposed_of_a_timer_is_said_to_be_supposed() {
 fn octets_that_are_acknowledged_after_the_reset_are_not_lost_with_it() {
     let closed = format!("{OPENED}client > data 100\n+20ms server > ACK\nclient > data 24\nclient > FIN ACK\n");
     let reset = format!("{closed}+3ms server > data 31 ack 101\n+1ms client > RST ACK seq 126 win 0\n");
-    says(&reset, "reset-data-after-close", "reset the connection, losing 24 octets not yet acknowledged: ");
+    says(&reset, "reset-data-after-close", "reset the connection, losing 55 octets not yet acknowledged: ");
     let acknowledged = format!("{reset}+5ms server > ACK ack 126");
-    let words = "reset the connection: it had sent FIN, and 31 octets came afterwards (frame 8), which nobody reads";
+    let words = "reset the connection, losing 31 octets not yet acknowledged: it had sent FIN, and 31 octets came afterwards (frame 8), which nobody reads";
     says(&acknowledged, "reset-data-after-close", words);
     let acknowledging = format!("{OPENED}client > FIN ACK\n+20ms server > data 1\nclient > RST ACK win 0");
     says(&acknowledging, "reset-data-after-close", "and 1 octet came afterwards (frame 5)");
@@ -591,7 +591,7 @@ fn what_fills_a_gap_sooner_than_a_timer_was_asked_for() {
         )
     };
     let kind = |after: &str| found(&filled(after), "retransmission").expect("sent again").kind;
-    assert_eq!([kind("+60ms"), kind("+400ms")], [Some("fast"), Some("timeout")]);
+    assert_eq!([kind("+15ms"), kind("+400ms")], [Some("fast"), Some("timeout")]);
 }
 
 #[test]
