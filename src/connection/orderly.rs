@@ -348,7 +348,7 @@ impl Orderly {
         // What is not the same of all SYNs.
         (self.stream, self.evicted) = (stream, evicted);
         (self.client, self.server) = (*client, *server);
-        (self.start, self.end, self.horizon) = (syn.time, syn.time, horizon.max(syn.time));
+        (self.start, self.end, self.horizon) = (syn.time, syn.time, horizon);
         self.close = close_of_unanswered(syn.time, self.horizon);
         (self.left_here.client, self.context) = (left_here(syn.marks), syn.context);
         self.profiles.client = *profile.of(Some(Greeting::of(syn)));

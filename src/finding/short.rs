@@ -106,7 +106,9 @@ pub fn conclude_orderly(orderly: &Orderly, thresholds: &Thresholds, verdict: &mu
     } = verdict;
     (*stream, *client, *server) = (orderly.stream, orderly.client, orderly.server);
     (*role_basis, *tap) = (RoleBasis::Syn, orderly.tap());
-    (*start, *end, *horizon) = (orderly.start, orderly.end, Some(orderly.horizon));
+    (*start, *end) = (orderly.start, orderly.end);
+    // The capture went on by a clock that was set back.
+    *horizon = Some(orderly.horizon).filter(|&horizon| horizon >= orderly.end);
     (*first_frame, *last_frame) = (orderly.syn_frame, orderly.last_frame);
     (*through, *through_back, *also_through, *is_sampled_alone) = (None, None, None, false);
     write_open(orderly, open);

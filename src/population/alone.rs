@@ -32,7 +32,9 @@ impl Alone {
     /// That of `orderly`, between addresses of these hashes; none if it was answered, or does not fit.
     #[inline]
     pub fn of(orderly: &Orderly, departure: Departure, hashes: Sides<u64>) -> Option<Self> {
-        let &Orderly { start, horizon, .. } = orderly;
+        let &Orderly { start, .. } = orderly;
+        // The clock may have been set back since.
+        let horizon = orderly.horizon.max(start);
         // A timer that runs out sooner would end what counts as somebody's socket.
         if orderly.open != OpenKind::Unanswered || orderly.profiles.client.syn_give_up_ns < SYN_ALONE_NS_MIN {
             return None;
@@ -44,7 +46,7 @@ impl Alone {
         let mark = |holds: bool, mark: u8| if holds { mark } else { 0 };
         Some(Self {
             start: start.0,
-            until: until.unwrap_or(horizon.max(start)).0,
+            until: until.unwrap_or(horizon).0,
             peers: Sides { client: hashes.server, server: hashes.client },
             stream: u32::try_from(orderly.stream).ok()?,
             frame: u32::try_from(orderly.syn_frame).ok()?,

@@ -115,7 +115,8 @@ impl OrderlyStay {
     /// That of `side`, at the tap; none when there was no socket.
     #[inline]
     pub fn of(orderly: &Orderly, side: Side, departure: Departure) -> Option<Self> {
-        let (profile, horizon) = (&orderly.profiles[side], orderly.horizon);
+        // The clock may have been set back since.
+        let (profile, horizon) = (&orderly.profiles[side], orderly.horizon.max(orderly.start));
         let is_alone = side == Side::Client && orderly.open == OpenKind::Unanswered;
         if is_alone && horizon.since(orderly.start) >= SYN_ALONE_NS_MIN {
             return None;

@@ -77,6 +77,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
                 return write!(f, "; {quiet} later another connection began on the same addresses and ports");
             }
             return match quiet {
+                _ if case.life.outlives_clock => {
+                    f.write_str("; how long the capture goes on after it is not known: its clock was set back")
+                }
                 0 => f.write_str("; the capture ends with it"),
                 ..=REPEATED_NS => write!(f, "; the capture ends {} later", duration(quiet)),
                 _ => {

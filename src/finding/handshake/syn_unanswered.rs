@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use crate::base::Side;
 use crate::connection::{Class, Noted, OpenKind, Orderly, Retries, SYN_REPEATED_NS};
 use crate::finding::phrase::{count, duration};
+use crate::segment::Flags;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -126,11 +127,16 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         } else if stopped {
             stopped_waiting(quiet).fmt(f)
         } else {
-            let end = End::of(case.connection.evicted, case.connection.successor.is_some());
+            let end = End::of(case.connection.evicted, case.connection.successor.is_some(), case.life.outlives_clock);
             broke_off(quiet, last_one, end).fmt(f)
         }
     });
-    let which = fmt::from_fn(|f| if syns == 1 { f.write_str("the SYN") } else { write!(f, "any of the {syns} SYNs") });
+    let which = fmt::from_fn(|f| match syns {
+        // `tcp_rcv_state_process`
+        1 if first.flags.contains(Flags::FIN) => f.write_str("the SYN, which carries a FIN and is dropped by Linux,"),
+        1 => f.write_str("the SYN"),
+        _ => write!(f, "any of the {syns} SYNs"),
+    });
     let of_another = fmt::from_fn(|f| match strays {
         0 => Ok(()),
         _ => write!(f, "; what came from there ({}) belongs to another connection", count(strays, "segment")),
@@ -158,13 +164,16 @@ enum End {
     Evicted,
     /// The next one took its addresses and ports.
     Replaced,
+    /// The capture went on by a clock that was set back.
+    SetBack,
 }
 
 impl End {
-    fn of(is_evicted: bool, is_replaced: bool) -> Self {
+    fn of(is_evicted: bool, is_replaced: bool, is_set_back: bool) -> Self {
         match (is_evicted, is_replaced) {
             (true, _) => Self::Evicted,
             (false, true) => Self::Replaced,
+            (false, false) if is_set_back => Self::SetBack,
             (false, false) => Self::Capture,
         }
     }
@@ -183,6 +192,9 @@ fn broke_off(quiet: i64, last_one: &str, end: End) -> impl Display {
         (End::Replaced, _) => {
             write!(f, "{} after {last_one} another connection began on the same addresses and ports", duration(quiet))
         }
+        (End::SetBack, _) => {
+            write!(f, "how long the capture goes on after {last_one} is not known: its clock was set back")
+        }
         (End::Capture, 0) => write!(f, "the capture ended with {last_one}"),
         (End::Capture, _) => write!(f, "the capture ended {} after {last_one}", duration(quiet)),
     })
@@ -190,12 +202,12 @@ fn broke_off(quiet: i64, last_one: &str, end: End) -> impl Display {
 
 /// A SYN that nothing followed. Its life was told in short.
 pub(in crate::finding) fn alone(orderly: &Orderly, found: &mut Found) {
-    let quiet = orderly.horizon.since(orderly.start);
+    let quiet = orderly.horizon.since(orderly.start).max(0);
     let has_stopped = quiet >= SYN_REPEATED_NS;
     let (confidence, severity) = weigh(has_stopped, false);
     let end = fmt::from_fn(|f| match has_stopped {
         true => stopped_waiting(quiet).fmt(f),
-        false => broke_off(quiet, "it", End::of(orderly.evicted, false)).fmt(f),
+        false => broke_off(quiet, "it", End::of(orderly.evicted, false, orderly.horizon < orderly.start)).fmt(f),
     });
     let message = format_args!("nobody answered the SYN from {} to {}; {end}", orderly.client, orderly.server);
     let draft = ENTRY.draft(confidence, orderly.start, [orderly.syn_frame], message);
