@@ -105,6 +105,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         return;
     }
     let Some((ack, again)) = repeated_over_ack(case) else { return };
+    if took_payload_at_once(case, again) {
+        return;
+    }
     let done = &case.life.notes[receipt.note];
     let message = format_args!(
         "the ACK that completes the handshake (frame {}) was lost; the server repeated its SYN-ACK {} later and frame {} completed it",
@@ -116,6 +119,15 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         .draft(Confidence::Medium, ack.time, [ack.frame, again.frame, done.frame], message)
         .endpoint(Side::Server)
         .push(found);
+}
+
+/// Payload that the client sent before the SYN-ACK came `again` had not to be sent again, and brought its acknowledgment with
+/// it: nothing was lost, and the road takes longer than the SYN-ACK's timer.
+fn took_payload_at_once(case: &Case<'_>, again: &Noted) -> bool {
+    let client = &case.connection.halves.client;
+    let is_taken = |note: &Noted| client.acked.is_some_and(|acked| acked.at_or_after(note.seq + note.len));
+    let is_early = |note: &Noted| note.side == Side::Client && note.len > 0 && note.frame < again.frame;
+    client.retransmissions == 0 && case.notes(|note| is_early(note) && is_taken(note)).next().is_some()
 }
 
 /// The client's acknowledgment of the SYN-ACK, and the SYN-ACK that came after it all the same.
