@@ -60,6 +60,9 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
     let mut findings = found.findings;
     doubt::cast(&mut findings, &mut resets);
     findings.sort_by_key(|finding| (finding.frames.first().copied(), finding.name));
+    // A socket that was closed acknowledges what it throws away.
+    let refuses = |reset: &Reset, side: Side| reset.from != side && reset.cause == Cause::DataAfterClose;
+    let is_refused = |side: Side| resets.iter().any(|reset| refuses(reset, side));
     // What something on the way made acknowledges nothing.
     let is_own = |seen: &ResetSeen| {
         let mut effects = life.resets.iter().filter(|effect| life.notes[effect.note].frame == seen.noted.frame);
@@ -76,17 +79,19 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
             missing_bytes: half.missing_bytes,
             unfilled_bytes: half.gaps.octets(),
             sequence: connection.sequence_counts(side),
-            last_payload: half.last_payload().map(|data| Payload {
-                frame: data.frame,
-                time: data.time,
-                octets: data.len,
-                is_repeated: data.class.contains(Class::RETRANSMISSION),
-                is_followed: half.lacks_last_payload(),
-                is_acknowledged: half.has_payload_acked()
-                    || connection
-                        .resets
-                        .iter()
-                        .any(|reset| reset.acknowledges(side, data.seq + data.len) && is_own(reset)),
+            last_payload: half.last_payload().map(|data| {
+                let end = data.seq + data.len;
+                let by_reset = connection.resets.iter().any(|reset| reset.acknowledges(side, end) && is_own(reset));
+                let is_acked = half.has_payload_acked();
+                Payload {
+                    frame: data.frame,
+                    time: data.time,
+                    octets: data.len,
+                    is_acknowledged: is_acked || by_reset,
+                    is_refused: by_reset && !is_acked && is_refused(side),
+                    is_repeated: data.class.contains(Class::RETRANSMISSION),
+                    is_followed: half.lacks_last_payload(),
+                }
             }),
             calls: applications[side].calls.clone(),
             error: applications[side].error,

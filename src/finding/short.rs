@@ -167,6 +167,7 @@ fn write_view(orderly: &Orderly, side: Side, resets: &[Reset], view: &mut Endpoi
         time: last.place.time,
         octets: last.octets,
         is_acknowledged: last.is_acknowledged,
+        is_refused: false,
         is_repeated: false,
         is_followed: false,
     });

@@ -234,6 +234,8 @@ pub struct Payload {
     pub octets: u32,
     /// The peer acknowledged all of them.
     pub is_acknowledged: bool,
+    /// Nothing but a reset acknowledged them, of a socket that was closed.
+    pub is_refused: bool,
     /// They had been sent before.
     pub is_repeated: bool,
     /// The peer acknowledged more behind them that was not captured.

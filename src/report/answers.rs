@@ -52,8 +52,9 @@ pub fn answers(verdict: &Verdict) -> Vec<(&'static str, String)> {
         answers.push(("through", way));
     }
     if let Some(way) = &verdict.also_through {
-        let mixed =
-            format!("one end's segments came through {way}, too: perhaps two connections; --split-by tells them apart");
+        let mixed = format!(
+            "one end's segments came through {way}, too: perhaps more than one connection; --split-by tells them apart"
+        );
         answers.push(("mixed", mixed));
     }
     if let Some(request) = request(verdict) {
@@ -119,7 +120,7 @@ fn opened(verdict: &Verdict) -> String {
         }
         OpenKind::Midstream => "before the capture began".to_owned(),
     };
-    let rtt = open.rtt_ns.map_or_else(String::new, |rtt| format!(", in {}", duration(rtt)));
+    let rtt = open.rtt_ns.filter(|&ns| ns > 0).map_or_else(String::new, |rtt| format!(", in {}", duration(rtt)));
     let roles = match verdict.role_basis {
         RoleBasis::Guess => "; which end is the client is a guess by port numbers or by who spoke first",
         RoleBasis::Syn | RoleBasis::SynAck => "",
@@ -160,7 +161,7 @@ fn closed(verdict: &Verdict) -> String {
             Some(reset) if verdict.gist().is_reset_in_vain => {
                 format!("by a reset from the {}, which the {} did not take", reset.from, !reset.from)
             }
-            Some(reset) => match fin_before(verdict, reset) {
+            Some(reset) => match closed_before(verdict, reset) {
                 Some(side) if side == reset.from => format!("by the {side} first, which then reset"),
                 Some(side) => format!("by the {side} first, then by a reset from the {}", reset.from),
                 None => format!("by a reset from the {}", reset.from),
@@ -208,6 +209,17 @@ fn closer(verdict: &Verdict) -> Option<Side> {
     Side::BOTH.into_iter().find(|&side| verdict.endpoints[side].states.iter().any(closes))
 }
 
+/// Who had closed first when `reset` came: of two FINs that crossed, the one that was sent first.
+fn closed_before(verdict: &Verdict, reset: &Reset) -> Option<Side> {
+    let passed = fin_before(verdict, reset)?;
+    let has_closed = |side: Side| verdict.endpoints[side].states.iter().any(|step| step.state == State::FinWait1);
+    Some(match verdict.close.initiator {
+        Some(Initiator::Client) if has_closed(Side::Client) => Side::Client,
+        Some(Initiator::Server) if has_closed(Side::Server) => Side::Server,
+        _ => passed,
+    })
+}
+
 /// Who had sent its FIN before the reset that ended the connection, if one of them had.
 fn fin_before(verdict: &Verdict, reset: &Reset) -> Option<Side> {
     let fin = |side: Side| {
@@ -224,8 +236,10 @@ const ANSWER_NS_MIN: i64 = 200_000_000;
 /// way. None where it goes on for longer, or something else ended the connection.
 fn capture_end(verdict: &Verdict, last: Timestamp) -> Option<String> {
     let is_open = verdict.close.kind == CloseKind::None && !is_evicted(verdict) && !verdict.gist().is_replaced;
-    let quiet = verdict.horizon.filter(|_| is_open)?.since(last);
+    let Some(horizon) = verdict.horizon else { return is_open.then(|| "an unknown time after".to_owned()) };
+    let quiet = horizon.since(last);
     match quiet {
+        _ if !is_open => None,
         ..=0 => Some("with".to_owned()),
         _ if quiet < verdict.open.rtt_ns.unwrap_or(0).max(ANSWER_NS_MIN) => Some(format!("{} after", duration(quiet))),
         _ => None,
@@ -502,8 +516,11 @@ fn data(verdict: &Verdict) -> String {
         .unwrap_or((0, 0));
     for (side, lost) in [(Side::Client, client), (Side::Server, server)] {
         if lost > 0 {
-            let had_arrived = verdict.endpoints[side].last_payload.is_some_and(|last| last.is_acknowledged);
-            let fate = if had_arrived { ", and were afterwards" } else { ": lost" };
+            let fate = match verdict.endpoints[side].last_payload {
+                Some(last) if last.is_refused => ", but by the reset itself: nobody read them",
+                Some(last) if last.is_acknowledged => ", and were afterwards",
+                _ => ": lost",
+            };
             parts.push(format!("{} of the {side} were not acknowledged when the reset came{fate}", octets(lost)));
         }
     }
@@ -599,9 +616,9 @@ fn missing(verdict: &Verdict) -> Option<String> {
         return None;
     }
     let total: u64 = Side::BOTH.into_iter().map(|side| verdict.endpoints[side].missing_bytes).sum();
-    let (were, them) = if total == 1 { ("was", "it") } else { ("were", "them") };
+    let (were, they, them) = if total == 1 { ("was", "it", "it") } else { ("were", "they", "them") };
     Some(format!(
-        "{} {were} acknowledged and never captured: the capture lost {them}, the network did not",
+        "{} {were} acknowledged and never captured: {they} arrived, and the capture lacks {them}",
         missing.join(" and ")
     ))
 }
@@ -659,6 +676,7 @@ mod tests {
                 time: Timestamp(0),
                 octets,
                 is_acknowledged: true,
+                is_refused: false,
                 is_repeated: false,
                 is_followed: false,
             })
@@ -709,6 +727,7 @@ mod tests {
                 time: Timestamp(0),
                 octets: 31,
                 is_acknowledged: false,
+                is_refused: false,
                 is_repeated: true,
                 is_followed: false,
             })

@@ -137,8 +137,9 @@ impl<'a> Sight<'a> {
     fn of(inquiry: &Inquiry<'a>) -> Self {
         let (sender, receiver, noted) = (inquiry.sender(), inquiry.receiver(), inquiry.noted);
         let acknowledges = noted.flags.contains(Flags::ACK);
-        let said = sender.last_payload().filter(Noted::acknowledges);
-        let since_last_word = said.map(|said| noted.ack.since(said.ack));
+        let said = sender.last_payload();
+        // A SYN that carries payload acknowledges nothing.
+        let since_last_word = said.filter(Noted::acknowledges).map(|said| noted.ack.since(said.ack));
         let ago = |data: Noted| noted.time.since(data.time);
         // Where a clock is coarse an answer has the time of what it answers.
         let moment = |data: &Noted| (data.time, data.frame);
@@ -264,7 +265,7 @@ fn told<'a>(odds: &'a Odds, stack: &'a Profile, is_counted: bool) -> impl fmt::D
         let is_service = odds.sight == WITH_NOTHING_LEFT && is_windows;
         match odds.unread.max(odds.linger) {
             0 if is_service => {}
-            0 => f.write_str("; no real program that was recorded for comparison aborted so")?,
+            0 if is_counted => f.write_str("; no real program that was recorded for comparison aborted so")?,
             _ if !is_counted => write!(f, ", and which of them is more common on {} is not known", stack.title())?,
             _ => write!(
                 f,

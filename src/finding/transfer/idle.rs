@@ -28,7 +28,8 @@ finding! {
     /// # How it is recognised
     ///
     /// The time between two segments of the connection, of either side, is longer than the threshold (60 s unless
-    /// idle-seconds says otherwise).
+    /// idle-seconds says otherwise). Where the second of them shows that octets were sent in between and not captured, that was
+    /// no silence.
     ///
     /// ```trace fires
     /// client > SYN

@@ -27,7 +27,8 @@ finding! {
     ///
     /// Sequence space that was seen before comes again, in a frame that is not the same frame captured twice; or a segment
     /// fills a gap later than reordering explains. A hole was told of when the peer's newest acknowledgment carries SACK
-    /// beyond it, repeats its number, or moves up to it at once before, as a recovery goes on from hole to hole.
+    /// beyond it, repeats its number, or moves up to it at once before, as a recovery goes on from hole to hole. That was one round
+    /// trip before, also where a round trip is longer than a timer. What fills a gap within 20 ms was asked for: no timer is so short.
     ///
     /// ```trace fires
     ///         client > SYN <sackOK>

@@ -220,3 +220,26 @@ fn of_a_side_that_was_not_captured_nobody_knows_what_it_sent() {
     says("client > ACK seq 9 ack 7", "data the client sent 0 B; nothing of the server was captured");
     says("client > SYN", "data none, either way");
 }
+
+#[test]
+fn a_capture_that_goes_on_by_a_clock_set_back_does_not_end_there() {
+    let set_back = |first: &str| {
+        format!("{first}\nb.client 10.0.0.9:4\n-3600s b.client > SYN\n+1s b.client > SYN\n+60s b.client > SYN")
+    };
+    let alone = set_back("client > SYN");
+    says(&alone, "opened not within the capture: it ends an unknown time after the SYN (frame 1)");
+    says(&alone, "how long the capture goes on after it is not known: its clock was set back");
+    let half_open = set_back("client > SYN\n+20ms server > SYN ACK");
+    says(&half_open, "never acknowledged; how long the capture goes on after it is not known: its clock was set back");
+}
+
+#[test]
+fn of_fins_that_crossed_before_a_reset_the_one_sent_first_is_named() {
+    let crossed = "client > SYN\n+14ms server > SYN ACK\n+100us client > ACK\nclient > data 100\n+14ms server > ACK\n\
+                   +1s client > data 24\nclient > FIN ACK\n+139us server > FIN ACK ack 101\n+13ms server > RST seq 2";
+    let told = told(crossed);
+    let verdict = tell_items(&parse(crossed).expect("a readable trace")).verdicts.remove(0);
+    let by = verdict.close.initiator.expect("somebody closed").name();
+    assert!(told.contains(&format!("closed by the {by} first, ")), "{by}: {told}");
+    assert_eq!(by, "server");
+}

@@ -638,3 +638,17 @@ fn what_came_another_way_may_be_no_repetition() {
     let sure = |context: &str| found(&again(context), "retransmission").expect("sent again").confidence;
     assert_eq!([sure(""), sure("context 7")], [Confidence::High, Confidence::Low]);
 }
+
+#[test]
+fn a_syn_that_carries_a_fin_opened_nothing() {
+    let probe = "client > SYN FIN seq 0\n";
+    says(probe, "syn-unanswered", "the SYN, which carries a FIN and is dropped by Linux,");
+    let after = format!("{probe}+40ms client > SYN seq 9000\n+20ms server > SYN ACK\nclient > ACK");
+    says(&after, "port-reused", "that had never opened, and nothing is left of it");
+}
+
+#[test]
+fn a_road_slower_than_the_syn_ack_s_timer_loses_nothing() {
+    let slow = "client > SYN\n+1500ms server > SYN ACK\nclient > ACK\nclient > data 100\n+1400ms server > SYN ACK ack 1\nclient > ACK\n";
+    assert_eq!(found(&format!("{slow}+110ms server > ACK ack 101"), "handshake-ack-lost"), None);
+}
