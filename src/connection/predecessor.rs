@@ -180,7 +180,7 @@ impl PastHalf {
             fin_acked: half.fin_acked(),
             syn_unanswered: half.isn.is_some_and(|isn| {
                 // A probe's SYN may carry a FIN.
-                let with_fin = u32::from(half.fin == Some(isn + 1) && half.segments() == 1);
+                let with_fin = u32::from(half.fin.is_some() && half.segments() == 1);
                 !half.has_gone_round()
                     && half.nxt.at_or_before(isn + 1 + with_fin)
                     && half.acked.is_none_or(|acked| acked.at_or_before(isn))
