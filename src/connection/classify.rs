@@ -143,6 +143,7 @@ fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
         let beyond = own.nxt.since(segment.seq);
         let selective = peer.sack_high.is_some_and(|edge| edge.after(segment.seq_end()));
         let repeated = last.len == 0
+            && last.acknowledges()
             && last.ack == segment.seq
             && heard <= PROMPT_ANSWER_NS
             && i64::from(beyond) > DUPLICATE_ACKS * i64::from(segment.payload_len.max(1));
@@ -175,7 +176,8 @@ fn may_probe(own: &Half, peer: &Half, segment: &Segment) -> bool {
 
 /// It follows a bare acknowledgment of less at once, as in recovery (RFC 6582, section 3.2): no timer does.
 fn is_clocked_by(last: &Noted, segment: &Segment) -> bool {
-    last.len == 0 && segment.seq.at_or_after(last.ack) && segment.time.since(last.time) <= PROMPT_ANSWER_NS
+    let is_bare = last.len == 0 && last.acknowledges();
+    is_bare && segment.seq.at_or_after(last.ack) && segment.time.since(last.time) <= PROMPT_ANSWER_NS
 }
 
 /// Its sender wrote it later than `earlier`: it had heard more by then, or its clock had gone on by more than rounding. What the
