@@ -94,7 +94,8 @@ impl Journal {
         if self.recent.len() == RECENT_MAX {
             let is_plain = |index: &usize| {
                 let class = self.recent[*index].class;
-                class.is_empty() || class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE)
+                class.is_empty() && !self.ends_row_before(*index)
+                    || class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE)
             };
             let mut older = (1..RECENT_MAX - NEWEST).filter(|&index| !self.is_witness(index));
             let first = older.clone().next();
@@ -119,6 +120,12 @@ impl Journal {
         let (head, tail, recent) = (self.head.iter().rev(), self.tail.iter().rev(), self.recent.iter().rev());
         let newest = [head.take(2).find(is_before), tail.take(2).find(is_before), recent.take(2).find(is_before)];
         newest.into_iter().flatten().max_by_key(|noted| noted.frame)
+    }
+
+    /// Entry `index` of the recent ones answers what the peer repeated right before it.
+    fn ends_row_before(&self, index: usize) -> bool {
+        let before = index.checked_sub(1).map(|before| &self.recent[before]);
+        before.is_some_and(|copy| copy.side != self.recent[index].side && copy.class.contains(Class::RETRANSMISSION))
     }
 
     /// Nothing that is remembered beside entry `index` of the recent ones shows what that shows.

@@ -1,5 +1,7 @@
 //! `outage-repaired`: silence, retransmissions, then life.
 
+use std::fmt::{self, Display};
+
 use crate::base::Side;
 use crate::connection::{Class, Noted};
 use crate::finding::phrase::{duration, times};
@@ -89,39 +91,47 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let is_silent = |a: &Noted, b: &Noted| {
             case.notes(|note| note.side != side && note.frame > a.frame && note.frame < b.frame).next().is_none()
         };
-        let Some(run) = longest_run(&repeated, is_silent) else { continue };
+        let outages = runs(&repeated, is_silent).filter_map(|run| Some((run, answer(case, side, run)?)));
+        let Some((run, answer)) = outages.max_by_key(|(run, _)| run.len()) else { continue };
         let (first, last) = (run[0], run[run.len() - 1]);
-        let answer = case
-            .notes(|note| {
-                note.side != side && note.acknowledges() && note.frame > last.frame && note.ack.at_or_after(last.end())
-            })
-            .next();
-        let Some(answer) = answer else { continue };
-        let is_long = answer.time.since(first.time) >= LONG_NS;
-        if last.time.since(first.time) < TIMERS_NS_MIN || (run.len() as u32) < REPETITIONS_MIN && !is_long {
-            continue;
-        }
+        // What made room in the journal may have come between: what answers now, answered later.
+        let is_whole = case.connection.journal.is_whole_between(first.frame, answer.frame);
+        let lasted = fmt::from_fn(|f| match is_whole {
+            true => duration(answer.time.since(first.time)).fmt(f),
+            false => write!(f, "at least {}", duration(last.time.since(first.time))),
+        });
         let message = format_args!(
-            "{} repeated {} octets {} without an answer for {}, then the connection went on",
+            "{} repeated {} octets {} without an answer for {lasted}, then the connection went on",
             case.name(side),
             last.len,
             times(run.len() as u64),
-            duration(answer.time.since(first.time))
         );
-        let mut frames: Vec<u64> = run.iter().map(|note| note.frame).collect();
-        frames.push(answer.frame);
-        // What made room in the journal may have come between.
-        let is_whole = case.connection.journal.is_whole_between(first.frame, answer.frame);
+        let ends = is_whole.then_some(answer.frame);
+        let frames: Vec<u64> = run.iter().map(|note| note.frame).chain(ends).collect();
         let confidence = if is_whole { Confidence::High } else { Confidence::Medium };
         ENTRY.draft(confidence, first.time, frames, message).endpoint(side).push(found);
     }
 }
 
-/// The longest run of copies of one segment, of which each follows the one before in silence.
-fn longest_run<'a>(repeated: &[&'a Noted], is_silent: impl Fn(&Noted, &Noted) -> bool) -> Option<Vec<&'a Noted>> {
-    let goes_on = |a: &&Noted, b: &&Noted| a.seq == b.seq && a.class.contains(Class::RETRANSMISSION) && is_silent(a, b);
-    let longest = repeated.chunk_by(goes_on).max_by_key(|run| run.len())?;
-    (longest.len() as u32 >= LONG_REPETITIONS_MIN).then(|| longest.to_vec())
+/// What answered `run`, copies of a segment of `side`, if that took as long as an outage.
+fn answer<'a>(case: &'a Case<'_>, side: Side, run: &[&'a Noted]) -> Option<&'a Noted> {
+    let (first, last) = (*run.first()?, *run.last()?);
+    let ends = move |note: &Noted| {
+        note.side != side && note.acknowledges() && note.frame > last.frame && note.ack.at_or_after(last.end())
+    };
+    let answer = case.notes(ends).next()?;
+    let is_row = run.len() as u32 >= REPETITIONS_MIN || answer.time.since(first.time) >= LONG_NS;
+    (is_row && last.time.since(first.time) >= TIMERS_NS_MIN).then_some(answer)
+}
+
+/// The runs of copies of one segment, of which each follows the one before in silence.
+fn runs<'a, 'b>(
+    repeated: &'b [&'a Noted],
+    is_silent: impl Fn(&Noted, &Noted) -> bool + 'b,
+) -> impl Iterator<Item = &'b [&'a Noted]> {
+    let goes_on =
+        move |a: &&Noted, b: &&Noted| a.seq == b.seq && a.class.contains(Class::RETRANSMISSION) && is_silent(a, b);
+    repeated.chunk_by(goes_on).filter(|run| run.len() as u32 >= LONG_REPETITIONS_MIN)
 }
 
 /// The timer that repeats is at least this long on any stack that is in use (Linux: TCP_RTO_MIN, 200 ms; RFC 6298 asks for
