@@ -54,6 +54,10 @@ pub struct Half {
     pub window_probes: u32,
     /// Segments that advertised a zero window, counting each closing of the window once.
     pub zero_windows: u32,
+    /// Since when it advertises a zero window.
+    pub shut_since: Option<Timestamp>,
+    /// Nanoseconds for which it had advertised a zero window, each time until it advertised another.
+    pub shut_ns: i64,
     /// SYNs without ACK.
     pub syns: u32,
     /// SYN-ACKs.

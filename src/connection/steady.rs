@@ -94,6 +94,7 @@ impl Connection {
         let silence = self.silence_before(segment);
         let goes_on = segment.seq == own.nxt
             && own.is_known()
+            && own.window != 0
             && own.ttl.is_some()
             && own.gaps.is_empty()
             && (own.payload_bytes > 0 || segment.payload_len == 0 && peer.payload_bytes > 0)

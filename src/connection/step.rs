@@ -511,6 +511,12 @@ impl Connection {
         let own = &mut self.halves[side];
         if window == 0 && was_open && awaits && !segment.flags.intersects(Flags::SYN | Flags::FIN) {
             own.zero_windows += 1;
+            own.shut_since = Some(segment.time);
+        }
+        if window > 0
+            && let Some(since) = own.shut_since.take()
+        {
+            own.shut_ns = own.shut_ns.saturating_add(segment.time.since(since).max(0));
         }
         own.window = window;
         let edge = segment.ack + window;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::base::Side;
 use crate::connection::{Class, Noted};
-use crate::finding::phrase::times;
+use crate::finding::phrase::{duration, times};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -87,7 +87,16 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             (false, 1) => write!(f, "{name} had its window closed when first seen"),
             (false, _) => write!(f, "{name} had its window closed when first seen, and {closings} in all"),
         });
-        let message = format_args!("{words}; its application did not read");
+        let to_the_end = half.shut_since.map(|since| case.connection.end.since(since).max(0));
+        let total = half.shut_ns.saturating_add(to_the_end.unwrap_or(0));
+        let how_long = fmt::from_fn(|f| {
+            if total > 0 {
+                let in_all = if half.zero_windows > 1 { " in all" } else { "" };
+                write!(f, ", for {}{in_all}", duration(total))?;
+            }
+            if to_the_end.is_some() { f.write_str(", and did not open it again") } else { Ok(()) }
+        });
+        let message = format_args!("{words}{how_long}; its application did not read");
         let frames = closed.iter().map(|note| note.frame);
         let confidence = if was_open || half.zero_windows > 1 { Confidence::High } else { Confidence::Medium };
         ENTRY.draft(confidence, first.time, frames, message).endpoint(side).push(found);
