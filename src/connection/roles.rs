@@ -77,7 +77,8 @@ pub(super) fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
 
 /// These ports tell which end serves: a known service's, or one that no system hands out against one that it does.
 pub fn ports_tell(client: u16, server: u16) -> bool {
-    likeness(server).0 <= 1 || server < EPHEMERAL_MIN && client >= EPHEMERAL_MIN
+    let is_service = |port: u16| likeness(port).0 <= 1;
+    is_service(server) && !is_service(client) || server < EPHEMERAL_MIN && client >= EPHEMERAL_MIN
 }
 
 /// Ports by how likely a server is there, the likeliest first.

@@ -1,14 +1,17 @@
 //! The direct answers about one connection: how it opened, who closed or reset it and why, whether data was lost,
 //! what the applications saw, and whether the capture itself is to blame. Words only; nothing is decided here.
 
+mod request;
+
 use super::layout::UNBROKEN;
 use super::quantity::{count, counted, duration, octets};
 use crate::base::{Side, Timestamp};
-use crate::connection::ports_tell;
 use crate::finding::{
     Basis, Cause, CloseKind, Confidence, Culprit, EndpointView, Errno, Group, Initiator, OpenKind, Origin, Reset,
     RoleBasis, Severity, State, StateStep, Verdict,
 };
+
+use request::request;
 
 /// How a connection ended, in a few words for a table: `client closed first`, `reset by server`.
 pub fn ending(verdict: &Verdict) -> String {
@@ -248,9 +251,14 @@ fn capture_end(verdict: &Verdict, last: Timestamp) -> Option<String> {
 
 /// Nobody answered any more. That who waits gave up shows only in a capture that goes on for long enough.
 fn timed_out(verdict: &Verdict) -> String {
-    let states = Side::BOTH.map(|side| verdict.endpoints[side].states.last().map(|step| step.state));
-    let is_over = states.contains(&Some(State::Closed));
-    match (verdict.open.kind, is_over) {
+    // Of a connection that opened it is not the end that forgot it in SYN-RECEIVED.
+    let gave_up = |side: Side| match verdict.endpoints[side].states.as_slice() {
+        [.., before, last] if last.state == State::Closed => {
+            before.state != State::SynReceived || verdict.open.kind == OpenKind::HalfOpen
+        }
+        _ => false,
+    };
+    match (verdict.open.kind, Side::BOTH.into_iter().any(gave_up)) {
         (OpenKind::Unanswered, true) => "never opened: the client gave up".to_owned(),
         (OpenKind::Unanswered, false) => "never opened: the SYN was not sent again".to_owned(),
         _ if let Some(last) = waits_for_last_ack(verdict) => {
@@ -270,123 +278,9 @@ fn waits_for_last_ack(verdict: &Verdict) -> Option<Side> {
 /// Shorter pauses before a close are not worth a word, ns.
 const IDLE_NS_MIN: i64 = 1_000_000_000;
 
-/// What says goodbye is short: TLS close_notify, HTTP/2 GOAWAY, MQTT DISCONNECT, QUIT.
-const FAREWELL_OCTETS_MAX: u32 = 64;
-
-/// Whether the client's last payload had an answer.
 /// Payload of either end was acknowledged, or skipped, that the capture has not.
 fn misses_payload(verdict: &Verdict) -> bool {
     Side::BOTH.iter().any(|&side| verdict.endpoints[side].missing_bytes + verdict.endpoints[side].unfilled_bytes > 0)
-}
-
-fn request(verdict: &Verdict) -> Option<String> {
-    let (client, server) = (&verdict.endpoints.client, &verdict.endpoints.server);
-    let is_guess = verdict.role_basis == RoleBasis::Guess && !ports_tell(verdict.client.port, verdict.server.port);
-    if client.frames == 0 || server.frames == 0 || verdict.gist().is_unopened || is_guess {
-        return None;
-    }
-    match (client.last_payload, server.last_payload) {
-        (Some(asked), _) if asked.is_followed => Some(format!(
-            "not known: what the client sent behind frame {}, its last payload in the capture, was not captured",
-            asked.frame
-        )),
-        (Some(asked), Some(said)) if said.frame > asked.frame && said.is_repeated => Some(format!(
-            "answered: the server spoke last (in frame {} once more), after the client (frame {})",
-            said.frame, asked.frame
-        )),
-        (Some(asked), Some(said)) if said.frame > asked.frame && !asked.is_acknowledged => Some(format!(
-            "not answered: nobody acknowledged the client's last payload (frame {}, {}); the server's last (frame {}) answers what came before",
-            asked.frame,
-            octets(asked.octets.into()),
-            said.frame
-        )),
-        (Some(asked), Some(said)) if said.frame > asked.frame => Some(format!(
-            "answered: the client's last payload is in frame {}, the server's in frame {}{}",
-            asked.frame,
-            said.frame,
-            match said.time.since(asked.time) {
-                ns @ 0.. => format!(", {} later", duration(ns)),
-                // The capture's clock was set back.
-                _ => String::new(),
-            }
-        )),
-        (Some(asked), said) => {
-            let taken = if asked.is_acknowledged { "acknowledged" } else { "not acknowledged" };
-            let last = format!("frame {}, {}, {taken}", asked.frame, octets(asked.octets.into()));
-            let end = capture_end(verdict, asked.time);
-            let is_short = asked.octets <= FAREWELL_OCTETS_MAX;
-            Some(match (said, own_close(verdict)) {
-                (None, _) if server.missing_bytes > 0 => {
-                    format!("last in {last}; what the server said was not captured")
-                }
-                (None, _) if verdict.open.kind == OpenKind::Midstream => {
-                    format!("not known: in the capture only the client sends payload, last in {last}")
-                }
-                (None, _) => match &end {
-                    Some(end) => format!("not answered within the capture: it ends {end} the client's last ({last})"),
-                    None => format!("none was answered: only the client sent payload, last in {last}"),
-                },
-                (Some(_), Some(_)) if is_short => {
-                    format!("the client spoke last ({last}) and closed: a farewell, if it wanted no answer")
-                }
-                (Some(_), Some(fin)) if fin.frame.is_some_and(|frame| frame >= asked.frame) => format!(
-                    "not answered: the client spoke last ({last}) and closed {}",
-                    match fin.time.since(asked.time) {
-                        1.. => format!("{} later", duration(fin.time.since(asked.time))),
-                        _ => "with it".to_owned(),
-                    }
-                ),
-                (Some(_), Some(_)) => format!("not answered: the client spoke last ({last}) and had closed before"),
-                (Some(_), None) if is_behind_close(verdict, asked.frame) => {
-                    let is_goodbye = is_short && has_closed_second(verdict);
-                    let words = if is_goodbye {
-                        " and closed: a farewell, if it wanted no answer"
-                    } else {
-                        ", when the server had closed"
-                    };
-                    let answer = if is_goodbye { "" } else { "not answered: " };
-                    format!("{answer}the client spoke last ({last}){words}")
-                }
-                (Some(_), None) => {
-                    let close = verdict.endpoints.server.states.iter().find(|step| step.state == State::FinWait1);
-                    match close.filter(|fin| fin.frame.is_some_and(|frame| frame > asked.frame)) {
-                        Some(fin) => format!(
-                            "not answered: the client spoke last ({last}), and the server closed {} later",
-                            duration(fin.time.since(asked.time).max(0))
-                        ),
-                        None => match end {
-                            Some(end) => {
-                                format!("not answered within the capture: it ends {end} the client's last ({last})")
-                            }
-                            None => format!(
-                                "not answered: the client spoke last ({last}), and the server sent no payload after it"
-                            ),
-                        },
-                    }
-                }
-            })
-        }
-        (None, Some(said)) if verdict.open.kind == OpenKind::Midstream || client.missing_bytes > 0 => {
-            Some(format!("not captured: in the capture only the server sends payload, last in frame {}", said.frame))
-        }
-        (None, Some(said)) => Some(format!("none: only the server sent payload, last in frame {}", said.frame)),
-        (None, None) => None,
-    }
-}
-
-/// The client's own close, if it did not wait for the server's.
-fn own_close(verdict: &Verdict) -> Option<&StateStep> {
-    verdict.endpoints.client.states.iter().find(|step| step.state == State::FinWait1)
-}
-
-/// The client closed when the server had.
-fn has_closed_second(verdict: &Verdict) -> bool {
-    verdict.endpoints.client.states.iter().any(|step| step.state == State::LastAck)
-}
-
-/// The server had begun to close before `frame`.
-fn is_behind_close(verdict: &Verdict, frame: u64) -> bool {
-    verdict.close.initiator == Some(Initiator::Server) && verdict.close.frames.first().is_some_and(|&fin| fin < frame)
 }
 
 /// Where to look, by the gravest finding that points somewhere.
@@ -600,17 +494,22 @@ fn missing(verdict: &Verdict) -> Option<String> {
         && verdict.endpoints[side].missing_bytes > 0
     {
         let missing = verdict.endpoints[side].missing_bytes;
-        // Nobody sees whether the last of them is a FIN.
-        let fin = if missing < EXACT_OCTETS_MAX { " (a FIN would be one of them)" } else { "" };
         return Some(format!(
-            "shows one side only: of the {side} nothing was captured, though {} of it were acknowledged{fin}",
-            octets(missing)
+            "shows one side only: of the {side} nothing was captured, though {} of it were acknowledged{}",
+            octets(missing),
+            or_fin(missing)
         ));
     }
     let missing: Vec<String> = Side::BOTH
         .into_iter()
         .filter(|&side| verdict.endpoints[side].missing_bytes > 0)
-        .map(|side| format!("{} of the {side}", octets(verdict.endpoints[side].missing_bytes)))
+        .map(|side| {
+            let end = &verdict.endpoints[side];
+            let has_fin = end.states.iter().any(|step| matches!(step.state, State::FinWait1 | State::LastAck));
+            let is_last = !has_fin && end.last_payload.is_some_and(|last| last.is_followed);
+            let fin = if is_last { or_fin(end.missing_bytes) } else { "" };
+            format!("{} of the {side}{fin}", octets(end.missing_bytes))
+        })
         .collect();
     if missing.is_empty() {
         return None;
@@ -621,6 +520,11 @@ fn missing(verdict: &Verdict) -> Option<String> {
         "{} {were} acknowledged and never captured: {they} arrived, and the capture lacks {them}",
         missing.join(" and ")
     ))
+}
+
+/// Of octets that were acknowledged and not captured nobody sees whether the last one is a FIN.
+fn or_fin(octets: u64) -> &'static str {
+    if octets < EXACT_OCTETS_MAX { " (a FIN would be one of them)" } else { "" }
 }
 
 /// `(frame 9)`, `(frames 1, 2, 3)`, and `… and 40 more` beyond six; nothing for none.

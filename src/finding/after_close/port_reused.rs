@@ -101,8 +101,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         true => Ok(()),
         false => write!(f, " ({within} TIME-WAIT of the {} profile)", stack.name),
     });
+    // A SYN that nobody answered ends when its sender gives up, which no segment shows.
+    let since = if never_opened && !was_refused { "that one's last SYN" } else { "that ended" };
     let message = format_args!(
-        "the same addresses and ports as stream {}, {} after that ended{wait}{words}",
+        "the same addresses and ports as stream {}, {} after {since}{wait}{words}",
         past.stream,
         duration(gap)
     );

@@ -243,3 +243,35 @@ fn of_fins_that_crossed_before_a_reset_the_one_sent_first_is_named() {
     assert!(told.contains(&format!("closed by the {by} first, ")), "{by}: {told}");
     assert_eq!(by, "server");
 }
+
+#[test]
+fn what_the_client_says_once_more_is_no_word_behind_its_close() {
+    let closed = "client > data 1:37\nclient > data 37:97\n+20ms server > data 10\nclient > data 97:300\n+1ms client > FIN ACK\n";
+    let again = "+400ms client > FIN ACK seq 37 data 263\n+20ms server > ACK ack 301\nserver > FIN ACK\nclient > ACK";
+    says(
+        &format!("{OPENED}{closed}{again}"),
+        "not answered: the client spoke last (frame 9 once more, 263 B, acknowledged) and closed",
+    );
+}
+
+#[test]
+fn an_end_that_repeats_has_not_given_up_because_the_other_forgot() {
+    let unheard = "client > SYN\n+60ms server > SYN ACK\n+1ms client > ACK\nclient > data 442\n";
+    let again = "+3s client > again\n+6s client > again\n+12s client > again\n+24s client > again\n+48s client > again";
+    says(&format!("{unheard}{again}"), "closed by nobody: an end sent again and again and was not answered any more");
+}
+
+#[test]
+fn between_two_services_ports_do_not_tell_who_asked() {
+    let nfs = "client 10.0.0.1:993\nserver 10.0.0.2:2049\nclient > data 100 seq 1 ack 1\n+2ms server > data 164\n";
+    says_not(nfs, "request not answered");
+}
+
+#[test]
+fn a_port_is_reused_after_the_last_syn_of_an_attempt() {
+    let tried = "client > SYN\n+1s client > SYN\n+2s client > SYN\n";
+    says(
+        &format!("{tried}+155s client > SYN seq 90000\nserver > SYN ACK\nclient > ACK"),
+        "stream 0, 2 min 35 s after that one's last SYN; that had never opened, and nothing is left of it",
+    );
+}
