@@ -20,6 +20,8 @@ pub(super) const KEEPALIVE_NS_MIN: i64 = 500_000_000;
 /// No timer sends anything again sooner: a loss probe waits two round trips and at least this (RFC 8985, section 7.2;
 /// Linux TCP_TIMEOUT_MIN_US).
 const PROBE_NS_MIN: i64 = 2_000_000;
+/// A loss probe comes after two round trips, of which few are longer than half a second.
+const LATE_PROBE_NS_MAX: i64 = 1_000_000_000;
 /// So soon after an acknowledgment of just its number a segment answers it, when nothing but the order of frames says
 /// so. Wireshark's figure.
 const PROMPT_ANSWER_NS: i64 = 20_000_000;
@@ -159,9 +161,13 @@ fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
     let is_other = |newest: &Noted| segment.seq != newest.seq && !segment.flags.contains(Flags::FIN);
     let is_heard = |newest: &Noted| is_clocked && peer.last.is_some_and(|last| last.frame > newest.frame);
     let is_new = |newest: &Noted| is_written_anew(segment, newest) || is_other(newest) && is_heard(newest);
-    match newest.map(|newest| (segment.time.since(newest.time), is_new(&newest))) {
-        Some((..PROBE_NS_MIN, false)) => Class::COPY,
-        Some((..RTO_NS_MIN, _)) if may_probe(own, peer, segment) => Class::PROMPT,
+    // A timer goes back to the first octet that is not acknowledged (RFC 6298, section 5.4), and a probe takes the last.
+    let is_behind = own.acked.is_some_and(|una| segment.seq.after(una));
+    match newest.map(|newest| (segment.time.since(newest.time), is_new(&newest), newest)) {
+        Some((..PROBE_NS_MIN, false, newest)) if has_other_id(segment, &newest) => Class::UNPROMPTED,
+        Some((..PROBE_NS_MIN, false, _)) => Class::COPY,
+        Some((..RTO_NS_MIN, ..)) if may_probe(own, peer, segment) => Class::PROMPT,
+        Some((..LATE_PROBE_NS_MAX, ..)) if is_behind && may_probe(own, peer, segment) => Class::PROMPT,
         _ if is_clocked => Class::FAST,
         _ => Class::empty(),
     }
@@ -172,6 +178,12 @@ fn may_probe(own: &Half, peer: &Half, segment: &Segment) -> bool {
     let has_sack = [own, peer].into_iter().all(|half| half.greeting.is_none_or(Greeting::has_sack));
     let is_answer = |last: Noted| is_clocked_by(&last, segment) && segment.time.since(last.time) < PROBE_NS_MIN;
     has_sack && !peer.last.is_some_and(is_answer)
+}
+
+/// The network makes copies with the same IPv4 id, if it has one, and no more hops behind it than those before.
+fn has_other_id(segment: &Segment, earlier: &Noted) -> bool {
+    let (now, then) = (segment.ip_id, earlier.ip_id);
+    now != 0 && then != 0 && now != then && segment.ttl == earlier.ttl
 }
 
 /// It follows a bare acknowledgment of less at once, as in recovery (RFC 6582, section 3.2): no timer does.

@@ -8,7 +8,7 @@ use crate::segment::{Flags, Marks, MultipathEnd, SackBlock, Segment, Timestamps}
 bitflags! {
     /// What a segment was, judged against everything seen before it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-    pub struct Class: u16 {
+    pub struct Class: u32 {
         /// Sequence space that was seen before.
         const RETRANSMISSION = 0x001;
         /// Begins beyond what was seen: something in between is missing so far.
@@ -46,6 +46,9 @@ bitflags! {
         const AFTER_SILENCE = 0x4000;
         /// Dated before its sender's segment before it.
         const CLOCK_BACK = 0x8000;
+        /// The newest payload once more, under another IPv4 id, sooner than any timer runs: its sender sent it again, and nothing
+        /// shows why.
+        const UNPROMPTED = 0x1_0000;
     }
 }
 

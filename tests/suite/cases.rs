@@ -6,6 +6,7 @@ mod crossed;
 mod half_closed;
 mod sentences;
 mod sequels;
+mod transfer;
 mod vantage;
 
 use lastack::analysis::{Analysis, Options};

@@ -96,7 +96,7 @@ fn a_server_asked_twice_sends_two_syn_acks_in_one_tick() {
     // And where every frame is captured twice.
     let doubled = "client > SYN id 7\n+3us client > SYN id 7\n+1 client > SYN id 8\n+3us client > SYN id 8\n\
         +10ms server > SYN ACK id 0\n+3us server > SYN ACK id 0\n+40us server > SYN ACK id 0\n+3us server > SYN ACK id 0\n\
-        client > ACK\n+3us client > ACK\nclient > data 9 seq 1\n+3us client > data 9 seq 1";
+        client > ACK\n+3us client > ACK\nclient > data 9 seq 1 id 9\n+3us client > data 9 seq 1 id 9";
     holds(doubled, &[("findings", "syn-retransmitted syn-ack-retransmitted")]);
 }
 

@@ -22,6 +22,10 @@ use extension::Step;
 pub(in crate::decode) use v4::decode as v4;
 pub(in crate::decode) use v6::decode as v6;
 
+/// No segment that a host leaves to its network card is larger: Linux, GSO_MAX_SIZE, is at half of it. Lengths of 0 with more
+/// behind them stand in damaged frames.
+const OFFLOADED_OCTETS_MAX: usize = 1 << 20;
+
 /// What the segment keeps of the IP header in front of it. The way to TCP knows the version; elsewhere it does not matter.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::decode) struct Packet<A = IpAddr> {

@@ -30,6 +30,7 @@ pub(in crate::decode) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKin
     let mut marks = Marks::empty();
     let within = match usize::from(header.total_len()) {
         // Segmentation offload hands super-segments to the tap before the length is known to fit its field.
+        0 if octets.len() > super::OFFLOADED_OCTETS_MAX => return FrameKind::Skipped("bad-ipv4-length"),
         0 => {
             marks |= Marks::LENGTH_ZERO;
             octets
@@ -110,6 +111,15 @@ mod tests {
         let segment = sample::only_segment(101, &frame);
         assert_eq!(segment.payload_len, 9);
         assert!(segment.marks.contains(Marks::LENGTH_ZERO));
+    }
+
+    #[test]
+    fn no_offloaded_segment_has_gigabytes() {
+        let mut frame = sample::ipv4(6, &sample::tcp(&[], b"damaged"));
+        frame[2..4].fill(0);
+        let of = |len: usize| sample::decode_cut(101, &frame, len).0;
+        assert_eq!(of(3_599_899_676), FrameKind::Skipped("bad-ipv4-length"));
+        assert_eq!(of(300_000), FrameKind::Segment);
     }
 
     #[test]

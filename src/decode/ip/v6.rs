@@ -26,6 +26,7 @@ pub(in crate::decode) fn decode(walk: &mut Walk, octets: Octets<'_>) -> FrameKin
     let after_header = octets.after(HEADER);
     let within = match usize::from(header.payload_length()) {
         // Segmentation offload, or a jumbogram (RFC 2675): either way the frame's length is the packet's.
+        0 if after_header.len() > super::OFFLOADED_OCTETS_MAX => return FrameKind::Skipped("bad-ipv6-length"),
         0 => {
             packet.marks |= Marks::LENGTH_ZERO;
             after_header

@@ -1,5 +1,7 @@
 //! `stray-segment`: a segment for a connection that is over.
 
+use std::fmt;
+
 use crate::base::{Seq, Side};
 use crate::connection::{Class, Noted, State};
 use crate::finding::phrase::{count, duration};
@@ -148,22 +150,29 @@ fn shown_by_its_answer(case: &Case<'_>, found: &mut Found) {
         over(Side::Client) && over(Side::Server)
     });
     let closed = case.life.closing.fins.client.is_some() && case.life.closing.fins.server.is_some();
-    // After both FINs it is TIME-WAIT's ACK that is answered, and the stray before that the tap does not show.
-    let shows_trigger = |reset: &Noted| {
-        case.life.closing.reset.is_some()
-            && case
-                .notes(|note| note.side != reset.side && note.frame < reset.frame && note.acknowledges())
-                .any(|note| note.ack == reset.seq && reset.time.since(note.time) < FLIGHT_NS_MAX)
+    let may_answer = |reset: &Noted, within_ns: i64| {
+        case.notes(|note| note.side != reset.side && note.frame < reset.frame && note.acknowledges())
+            .any(|note| note.ack == reset.seq && reset.time.since(note.time) < within_ns)
     };
+    // After both FINs it is TIME-WAIT's ACK that is answered, and the stray before that the tap does not show.
+    let is_reset = case.life.closing.reset.is_some();
+    let shows_trigger = |reset: &Noted| is_reset && may_answer(reset, FLIGHT_NS_MAX);
     let answer = answers
         .map(|effect| &case.life.notes[effect.note])
         .find(|note| !note.flags.contains(Flags::ACK) && !shows_trigger(note));
     let (Some(answer), true, Some(over)) = (answer, closed, case.life.over_since()) else { return };
-    let message = format_args!(
-        "{} answered a segment that this tap does not show with a reset, {} after the connection was over",
-        case.name(answer.side),
-        duration(answer.time.since(over.time))
-    );
+    let (name, since) = (case.name(answer.side), duration(answer.time.since(over.time)));
+    let message = fmt::from_fn(|f| match is_reset && may_answer(answer, DETAINED_NS_MAX) {
+        true => write!(
+            f,
+            "{name} sent a reset {since} after the connection was over: a late answer to what came before, or one to a segment that this tap does not show"
+        ),
+        false => write!(
+            f,
+            "{name} answered a segment that this tap does not show with a reset, {since} after the connection was over"
+        ),
+    });
+    let message = format_args!("{message}");
     ENTRY
         .draft(Confidence::Low, answer.time, [answer.frame], message)
         .endpoint(!answer.side)
@@ -173,6 +182,9 @@ fn shown_by_its_answer(case: &Case<'_>, found: &mut Found) {
 
 /// A segment that the tap shows may be answered this much later, with queues and a round trip, ns.
 const FLIGHT_NS_MAX: i64 = 1_000_000_000;
+
+/// Nothing waits longer for its answer, in a host whose neighbour has to be asked for first, ns.
+const DETAINED_NS_MAX: i64 = 10_000_000_000;
 
 /// Its timestamp or IPv4 id belongs among the segments before the end, so the network and not its sender repeats it.
 fn is_replay(case: &Case<'_>, note: &Noted) -> bool {

@@ -67,9 +67,18 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let repeats = half.retransmissions + half.syns.saturating_sub(1) + half.fins.saturating_sub(1);
     let is_regular = half.bad_checksums > 1 && u64::from(half.bad_checksums) * 2 > u64::from(half.checked);
     let is_taken = half.acked.is_some_and(|acked| half.start.is_some_and(|start| acked.after(start)));
+    // The only one occupies numbers, which the peer acknowledged, and nothing was sent again.
+    let is_taken_alone = half.bad_checksums == 1
+        && repeats == 0
+        && case
+            .notes(|note| note.frame == frame && note.end() != note.seq)
+            .any(|note| half.acked.is_some_and(|acked| acked.at_or_after(note.end())));
     let (kind, confidence, severity, words) = if few && half.bad_checksums <= repeats {
         let words = "its receiver drops such a segment, and its sender repeated as much";
         (Some("damaged"), Confidence::Medium, Severity::Warning, words)
+    } else if is_taken_alone {
+        let words = "the peer took it, so it was filled in or changed after the capture";
+        (Some("offload"), Confidence::Medium, Severity::Note, words)
     } else if is_regular && is_taken {
         let words = "the peer takes them, so they were filled in or changed after the capture";
         (Some("offload"), Confidence::Medium, Severity::Note, words)

@@ -1,7 +1,7 @@
 //! `capture-gap`: acknowledged and never seen.
 
 use crate::base::Side;
-use crate::connection::{Class, OpenKind};
+use crate::connection::{Class, Noted, OpenKind};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -90,12 +90,19 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         return;
     }
     let shows = |class: Class, of: Side| case.notes(move |note| note.side == of && note.class.contains(class));
+    // What came again later was lost on the network.
+    let is_open = |note: &&Noted| {
+        let fills = |other: &Noted| other.frame > note.frame && other.class.contains(Class::FILLS_GAP);
+        let reaches = |other: &Noted| other.seq.before(note.seq) && other.end().at_or_after(note.seq);
+        case.notes(|other| other.side == note.side && fills(other) && reaches(other)).next().is_none()
+    };
     let mut frames: Vec<u64> = missing
         .iter()
         .flat_map(|missing| match missing.what {
             What::Octets(_) => {
                 let side = missing.side;
-                shows(Class::ACKS_UNSEEN, !side).chain(shows(Class::AFTER_GAP, side)).map(|note| note.frame).collect()
+                let gaps = shows(Class::AFTER_GAP, side).filter(is_open);
+                shows(Class::ACKS_UNSEEN, !side).chain(gaps).map(|note| note.frame).collect()
             }
             What::Fin(frame) => vec![frame],
             What::SynAck => case.life.opening.frames.to_vec(),
@@ -130,12 +137,20 @@ enum What {
     Fin(u64),
 }
 
+/// Of more than these, one is neither here nor there.
+const FEW_OCTETS: u64 = 1_000;
+
 impl Missing {
     fn named(&self, case: &Case<'_>) -> String {
         let who = case.name(self.side);
         match self.what {
             What::SynAck => format!("the SYN-ACK of {who}"),
-            What::Octets(octets) => format!("{} of {who}", count(octets, "octet")),
+            What::Octets(octets) => {
+                let half = &case.connection.halves[self.side];
+                let may_be_fin = half.fin.is_none() && half.lacks_last_payload() && octets <= FEW_OCTETS;
+                let fin = if may_be_fin { " (a FIN would be one of them)" } else { "" };
+                format!("{} of {who}{fin}", count(octets, "octet"))
+            }
             What::Fin(_) => format!("the FIN of {who}"),
         }
     }

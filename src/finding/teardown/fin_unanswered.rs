@@ -34,7 +34,7 @@ finding! {
     /// # Not to be confused with
     ///
     /// `final-ack-lost` with outcome unanswered: the same of the side that closed second, in LAST-ACK. A capture that ends
-    /// shortly after the FIN shows nothing either way.
+    /// shortly after the FIN shows nothing either way. A reset is an answer: whoever sent it is there.
     ///
     /// ```trace quiet
     ///        client > SYN
@@ -44,6 +44,16 @@ finding! {
     /// +200ms client > FIN ACK
     /// +400ms client > FIN ACK
     ///        server > ACK
+    /// ```
+    ///
+    /// ```trace quiet
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        client > FIN ACK
+    /// +200ms client > FIN ACK
+    /// +400ms client > FIN ACK
+    /// +20ms  server > RST
     /// ```
     ///
     /// # What to do
@@ -66,6 +76,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         }
         let copies: Vec<_> = case.notes(|note| note.side == side && note.is_fin()).collect();
         let (Some(first), Some(last)) = (copies.first(), copies.last()) else { continue };
+        // A reset is an answer, too.
+        if case.connection.resets.iter().any(|seen| seen.noted.side != side && seen.noted.frame > last.frame) {
+            continue;
+        }
         let message = format_args!(
             "{} sent its FIN {} times within {} and was never answered",
             case.name(side),

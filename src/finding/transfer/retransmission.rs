@@ -138,10 +138,12 @@ enum Kind {
     TailLossProbe,
     Spurious,
     PathMtu,
+    Unexplained,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Timeout, Self::Fast, Self::TailLossProbe, Self::Spurious, Self::PathMtu];
+    const ALL: [Self; 6] =
+        [Self::Timeout, Self::Fast, Self::TailLossProbe, Self::Spurious, Self::PathMtu, Self::Unexplained];
 
     fn of(case: &Case<'_>, note: &Noted) -> Self {
         let class = note.class;
@@ -153,6 +155,8 @@ impl Kind {
             Self::Fast
         } else if class.contains(Class::PROMPT) {
             Self::TailLossProbe
+        } else if class.contains(Class::UNPROMPTED) {
+            Self::Unexplained
         } else if class.contains(Class::FILLS_GAP) && opened_before(case, note).is_some_and(|ns| ns < PROMPT_NS) {
             Self::Fast
         } else {
@@ -167,6 +171,7 @@ impl Kind {
             Self::TailLossProbe => "tail-loss-probe",
             Self::Spurious => "spurious",
             Self::PathMtu => "path-mtu",
+            Self::Unexplained => "unexplained",
         }
     }
 }
@@ -213,7 +218,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let what = format!("{} sent {} again", case.name(side), count(total, "segment"));
         let frames = notes.iter().map(|note| note.frame);
         let lasted_ns = case.connection.end.since(case.connection.start);
-        if kinds.contains(&Kind::Timeout) && lasted_ns < TIMEOUT_NS_MIN {
+        let rests_on_time = kinds.iter().any(|kind| matches!(kind, Kind::Timeout | Kind::Unexplained));
+        if rests_on_time && lasted_ns < TIMEOUT_NS_MIN {
             let when = fmt::from_fn(|f| match lasted_ns {
                 0 => f.write_str("has one and the same time"),
                 ns => write!(f, "lies within {}, in which no timer runs out", duration(ns)),

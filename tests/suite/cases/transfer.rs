@@ -1,0 +1,78 @@
+//! What is said of the transfer and of what the capture lacks of it.
+
+use lastack::finding::{Confidence, Finding};
+
+use super::sentences::{OPENED, found, says};
+
+fn findings(trace: &str, name: &str) -> Finding {
+    found(trace, name).unwrap_or_else(|| panic!("no {name} in\n{trace}"))
+}
+
+#[test]
+fn a_closed_window_says_for_how_long() {
+    let shut = format!("{OPENED}client > data 100\n+10ms server > ACK win 0\n");
+    let open = "+2s server > ACK win 500\n";
+    says(&format!("{shut}{open}+1s client > data 10"), "zero-window", "closed its window once, for 2.00 s; its");
+    let twice = "+1s server > ACK win 0\n+500ms server > ACK win 500\n";
+    says(&format!("{shut}{open}{twice}"), "zero-window", "closed its window 2 times, for 2.50 s in all; its");
+    let probed = "+1s client > data 1 seq 101\n+10ms server > ACK win 0\n";
+    says(&format!("{shut}{probed}"), "zero-window", "once, for 1.01 s, and did not open it again");
+    says(&shut, "zero-window", "closed its window once, and did not open it again");
+}
+
+#[test]
+fn a_steady_transfer_opens_the_window_that_it_opens() {
+    let shut = format!("{OPENED}client > data 100\n+10ms server > ACK win 0\n+1s server > ACK win 500\n");
+    let steady = "+1ms client > data 100\n+1ms server > ACK\n".repeat(20);
+    says(&format!("{shut}{steady}"), "zero-window", "closed its window once, for 1.00 s; its");
+}
+
+#[test]
+fn the_last_segment_alone_is_a_probe_on_a_slow_road_too() {
+    let slow = "client > SYN <mss 1460, sackOK>\n+200ms server > SYN ACK <mss 1460, sackOK>\nclient > ACK\n";
+    let sent = "client > data 1:101\nclient > data 101:201\n";
+    let kind = |again: &str| findings(&format!("{slow}{sent}{again}"), "retransmission").kind;
+    assert_eq!(kind("+400ms client > data 101:201"), Some("tail-loss-probe"));
+    assert_eq!(kind("+600ms client > data 1:101"), Some("timeout"));
+    assert_eq!(kind("+1200ms client > data 101:201"), Some("timeout"), "no round trip is so long");
+}
+
+#[test]
+fn who_sends_it_again_under_another_id_did_send_it_again() {
+    let again = |id: u16| {
+        format!("{OPENED}client > data 1:101 id 7\n+300us client > data 1:101 id {id}\n+20ms server > ACK ack 101")
+    };
+    says(&again(8), "retransmission", "sent 1 segment again (unexplained)");
+    let fin = |id: u16| format!("{OPENED}client > FIN ACK id 7\n+300us client > FIN ACK id {id}\n+20ms server > ACK");
+    says(&fin(8), "fin-retransmitted", "2 times");
+}
+
+#[test]
+fn a_hole_that_was_filled_is_no_frame_of_a_gap() {
+    let lost = format!("{OPENED}client > data 1:101\n+1ms client > data 201:301\n+300ms client > data 101:201\n");
+    let missing = "+20ms server > ACK ack 301\n+20ms client > data 401:501\n+20ms server > ACK ack 501\n";
+    let finding = findings(&format!("{lost}{missing}"), "capture-gap");
+    assert!(finding.message.starts_with("100 octets of "), "{}", finding.message);
+    assert_eq!(finding.frames, [8], "frame 5 was sent before what frame 6 fills in");
+}
+
+#[test]
+fn the_last_octets_that_nobody_captured_may_hold_a_fin() {
+    let acked = |ack: u32| format!("{OPENED}client > data 1:75\n+20ms server > FIN ACK ack {ack}\n");
+    says(
+        &acked(78),
+        "capture-gap",
+        "3 octets of client (10.0.0.1:40000) (a FIN would be one of them) were acknowledged",
+    );
+}
+
+#[test]
+fn a_damaged_syn_that_was_answered_was_changed_later() {
+    let opened = |mark: &str| format!("client > SYN {mark}\n+20ms server > SYN ACK\nclient > ACK\nclient > data 10\n");
+    let finding = findings(&opened("bad-checksum"), "bad-checksum");
+    assert_eq!((finding.kind, finding.confidence), (Some("offload"), Confidence::Medium));
+    assert!(finding.message.ends_with("the peer took it, so it was filled in or changed after the capture"));
+    // Nobody answers an acknowledgment.
+    let unknown = format!("{}client > ACK bad-checksum\nserver > ACK\n", opened(""));
+    assert_eq!(findings(&unknown, "bad-checksum").kind, None);
+}
