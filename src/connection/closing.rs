@@ -399,7 +399,9 @@ fn octets_after_fin(hindsight: &Hindsight<'_>, side: Side) -> u64 {
 fn first_after_fin(hindsight: &Hindsight<'_>, side: Side) -> Option<Seq> {
     let peer_fin = hindsight.connection.halves[!side].fin?;
     let has_it = |note: &&Noted| note.side == side && note.acknowledges() && note.ack.after(peer_fin);
-    hindsight.after_fin(!side).find(has_it).map(|note| note.seq)
+    // What is sent again says nothing of how far it had come.
+    let is_new = |note: &&Noted| !note.class.contains(Class::RETRANSMISSION);
+    hindsight.after_fin(!side).filter(is_new).find(has_it).map(|note| note.seq)
 }
 
 /// The peer, which had closed, acknowledges what `side` said after that: it had shut down sending alone. Nobody knows where

@@ -16,7 +16,7 @@ use super::state::State;
 use super::step::Connection;
 use super::transition::transition;
 use super::vantage::Tap;
-use super::words::{Basis, StateStep};
+use super::words::{Basis, OpenKind, StateStep};
 use crate::base::{Side, Sides, Timestamp};
 use crate::segment::{Flags, IcmpError};
 
@@ -160,6 +160,13 @@ impl Lifecycle {
         self.states[side].iter().take_while(|step| step.time <= time).last().copied()
     }
 
+    /// The client's SYN with payload that the SYN-ACK did not take (RFC 7413, section 4.1.3).
+    pub fn refused_syn_payload(&self) -> Option<&Noted> {
+        let syn = self.notes.iter().find(|note| note.side == Side::Client && note.is_syn() && note.len > 0)?;
+        let refuses = |note: &Noted| note.side == Side::Server && note.is_syn_ack() && note.ack == syn.seq + 1;
+        (self.opening.kind == OpenKind::ThreeWay && self.notes.iter().any(refuses)).then_some(syn)
+    }
+
     /// The segment that ended the connection for both ends.
     pub fn over_since(&self) -> Option<&Noted> {
         let closing = &self.closing;
@@ -291,7 +298,8 @@ impl Hindsight<'_> {
                     events.push(self.event(event.order, Cue::SendFin, fin, Basis::Inferred));
                 }
                 let overtaken = self.overtaken_abort(index).map(|abort| (self.sent_by(side, abort), abort, 1));
-                events.push(Event { order: overtaken.unwrap_or(event.order), ..event });
+                let order = overtaken.or_else(|| self.before_peers_fin(index)).unwrap_or(event.order);
+                events.push(Event { order, ..event });
             }
             own += 1;
         }
@@ -490,7 +498,7 @@ impl Hindsight<'_> {
     /// The place of an arrival in the order of `side`. A segment that passes the tap reaches the endpoint half a round
     /// trip later, and what the endpoint sent half a round trip before that passes the tap in between; what its own
     /// segments show of the arrival decides before any estimate.
-    fn arrival(&self, side: Side, receipt: &Receipt, rank: u8) -> (usize, usize, u8) {
+    pub(super) fn arrival(&self, side: Side, receipt: &Receipt, rank: u8) -> (usize, usize, u8) {
         let rtt = self.arrivals.rtt_ns[side].unwrap_or(0);
         let estimate = self.own_until(side, self.notes[receipt.note].time.plus(rtt));
         let earliest = receipt.after.map_or(self.sent_by(side, receipt.note), |after| self.sent_by(side, after + 1));

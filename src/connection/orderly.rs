@@ -178,6 +178,8 @@ pub struct LastPayload {
     pub octets: u32,
     /// The peer acknowledged all of them.
     pub is_acknowledged: bool,
+    /// Their segment acknowledges all payload of the peer.
+    pub has_heard_all: bool,
 }
 
 /// Letters of [Zeek's history](super::Connection::history): two that open and three of each side.

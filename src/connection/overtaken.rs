@@ -1,7 +1,8 @@
 //! Whether an end went on as if a reset had not been, or was only overtaken by it; and closes that a reset shows because the
 //! FIN never came to be sent.
 
-use super::delivery::DETOUR_NS;
+use super::classify::WILD_DISTANCE;
+use super::delivery::{DETOUR_NS, Receipt};
 use super::half::Half;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
@@ -326,6 +327,18 @@ impl Hindsight<'_> {
         let is_lost =
             !before.iter().any(is_own_fin) && after.iter().find(|note| is_own_fin(note)).filter(is_late).is_some();
         (is_beyond && is_first && at_once && is_lost).then_some(answer)
+    }
+
+    /// The FIN in note `index` says that its sender had not heard the peer's, and comes after something that says it had: it was
+    /// overtaken. Returns its place, before the peer's FIN came.
+    pub(super) fn before_peers_fin(&self, index: usize) -> Option<(usize, usize, u8)> {
+        let note = &self.notes[index];
+        let is_between = |receipt: &Receipt| receipt.before.is_some_and(|heard| receipt.note < heard && heard < index);
+        let receipt = self.arrivals.fin[note.side].filter(is_between)?;
+        let short = self.notes[receipt.note].end().since(note.ack);
+        let is_unheard = note.is_fin() && note.acknowledges() && (1..WILD_DISTANCE.cast_signed()).contains(&short);
+        let (own, fin, _) = self.arrival(note.side, &receipt, 2);
+        is_unheard.then_some((own, fin, 0))
     }
 
     /// The SYN or SYN-ACK in note `index`, the first of `side`, was overtaken by its sender's abort. Returns the index of that.

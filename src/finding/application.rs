@@ -37,7 +37,9 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
         .filter(|_| connection.began_in_capture());
     // Whose SYN a SYN-ACK answers called connect(), also where the capture lacks that SYN.
     let answered = connection.halves[!side].syn_acks > 0 && connection.halves[side].syn_acks == 0;
-    if answered || connection.halves[side].syns > 0 {
+    // A server that answers a SYN with its own has not called connect() for that.
+    let is_split = side == Side::Server && life.opening.kind == OpenKind::Split;
+    if (answered || connection.halves[side].syns > 0) && !is_split {
         let errno = match life.opening.kind {
             OpenKind::Refused => Some(Errno::ConnRefused),
             OpenKind::Rejected => rejecting_error(connection, &life.notes).map(icmp_errno),

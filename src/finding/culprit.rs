@@ -10,6 +10,8 @@ pub enum Culprit {
     Application(Side),
     /// The operating system of one end, or that nothing runs there.
     Host(Side),
+    /// The same, or a firewall that answers in its name.
+    HostOrFirewall(Side),
     /// The path between the ends.
     Network,
     /// A firewall, NAT or balancer in between.
@@ -35,7 +37,10 @@ impl Culprit {
             "accept-queue-overflow" => Some(Self::Application(Side::Server)),
             "aborted-before-accept" => Some(Self::Application(Side::Client)),
             "keepalive-race" => Some(Self::Timeouts),
-            "connection-refused" | "reset-refused" => Some(Self::Host(Side::Server)),
+            "connection-refused" | "reset-refused" => Some(Self::HostOrFirewall(Side::Server)),
+            "connection-rejected" if finding.kind == Some("by-its-host") => Some(Self::HostOrFirewall(Side::Server)),
+            // The other end had reset it, or its application closed it.
+            "reset-no-connection" if finding.kind.is_some() => None,
             "reset-no-connection" | "reset-no-time-wait" | "data-after-fin" => side.map(Self::Host),
             "connection-rejected" | "reset-idle-expired" => Some(Self::Middlebox),
             "reset-injected" => side.map(Self::Forger),
@@ -61,6 +66,7 @@ impl std::fmt::Display for Culprit {
         match self {
             Self::Application(side) => write!(f, "the {side}'s application"),
             Self::Host(side) => write!(f, "the {side}'s host"),
+            Self::HostOrFirewall(side) => write!(f, "the {side}'s host, or a firewall in its name"),
             Self::Network => f.write_str("the network"),
             Self::Middlebox => f.write_str("a box in between"),
             Self::Forger(side) => write!(f, "somebody in the name of the {side}, maybe a box in between"),

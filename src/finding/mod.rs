@@ -91,6 +91,9 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
                     is_refused: by_reset && !is_acked && is_refused(side),
                     is_repeated: data.class.contains(Class::RETRANSMISSION),
                     is_followed: half.lacks_last_payload(),
+                    has_heard_all: connection.halves[!side]
+                        .last_payload()
+                        .is_none_or(|asked| data.acknowledges() && data.ack.at_or_after(asked.seq + asked.len)),
                 }
             }),
             calls: applications[side].calls.clone(),
@@ -119,6 +122,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
             frames: life.opening.frames.to_vec(),
             rtt_ns: life.opening.rtt_ns,
             continued: life.opening.continued,
+            refused_octets: life.refused_syn_payload().map_or(0, |syn| syn.len),
             syn_count: halves.client.syns + halves.server.syns,
             syn_ack_count: halves.client.syn_acks + halves.server.syn_acks,
         },

@@ -127,8 +127,8 @@ pub fn conclude_orderly(orderly: &Orderly, thresholds: &Thresholds, verdict: &mu
 }
 
 fn write_open(orderly: &Orderly, open: &mut Open) {
-    let Open { kind, frames, rtt_ns, continued, syn_count, syn_ack_count } = open;
-    (*kind, *rtt_ns, *continued) = (orderly.open, orderly.rtt_ns(), None);
+    let Open { kind, frames, rtt_ns, continued, refused_octets, syn_count, syn_ack_count } = open;
+    (*kind, *rtt_ns, *continued, *refused_octets) = (orderly.open, orderly.rtt_ns(), None, 0);
     frames.clear();
     orderly.put_opening_frames(frames);
     (*syn_count, *syn_ack_count) = (1, orderly.syn_acks());
@@ -170,6 +170,7 @@ fn write_view(orderly: &Orderly, side: Side, resets: &[Reset], view: &mut Endpoi
         is_refused: false,
         is_repeated: false,
         is_followed: false,
+        has_heard_all: last.has_heard_all,
     });
     let fin = orderly.fins[side];
     *error = match (&orderly.refusal, &orderly.abort) {
@@ -264,6 +265,7 @@ impl Verdict {
                 frames: Vec::new(),
                 rtt_ns: None,
                 continued: None,
+                refused_octets: 0,
                 syn_count: 0,
                 syn_ack_count: 0,
             },

@@ -193,6 +193,8 @@ pub struct Open {
     pub rtt_ns: Option<i64>,
     /// The SYN-ACK that answers the SYN and begins the next stream, in which the client goes on.
     pub continued: Option<u64>,
+    /// Payload of the client's SYN that the handshake did not take, octets: it comes again behind it (RFC 7413, section 4.1.3).
+    pub refused_octets: u32,
     /// How many SYNs (without ACK) were seen.
     pub syn_count: u32,
     /// How many SYN-ACKs were seen.
@@ -240,6 +242,8 @@ pub struct Payload {
     pub is_repeated: bool,
     /// The peer acknowledged more behind them that was not captured.
     pub is_followed: bool,
+    /// Their segment acknowledges all payload of the peer that was captured.
+    pub has_heard_all: bool,
 }
 
 /// One end's life.
@@ -295,9 +299,11 @@ pub struct Reset {
     pub confidence: Confidence,
     /// Other causes that the packets allow, likeliest first.
     pub rivals: Vec<Cause>,
+    /// What tells it apart among those of its cause.
+    pub kind: Option<&'static str>,
     /// Whether its receiver accepts it (RFC 9293, section 3.10.7; RFC 5961).
     pub accepted: bool,
-    /// Octets that the client had sent and that were not acknowledged when it came.
+    /// Octets that the client had sent, or sent before it heard of it, and that nobody acknowledged.
     pub client_bytes_lost: u64,
     /// The same for the server.
     pub server_bytes_lost: u64,

@@ -52,7 +52,7 @@ pub use groups::{Breadth, GROUPS_KEPT, Groups};
 pub use idle::{IdleEnd, IdleEnds, IdleOwner, IdleTimer, idle_timer};
 pub use moment::{Moment, Queues, Socket, SocketTable, Timer};
 pub use outline::Outline;
-pub use pile::{Attempts, Closers, Durations, Example, Pile, Waits};
+pub use pile::{Attempts, Closers, Durations, EXAMPLES_MAX, Example, Pile, Waits};
 pub use ports::{AtLimit, PortUse};
 pub use series::{Event, INTERVAL_NS, Level, PILED, Peak, PerState, Series, Stretch};
 pub use stay::{Departure, Stay};

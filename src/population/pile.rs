@@ -10,7 +10,7 @@ use crate::base::{Side, Timestamp};
 use crate::connection::{Initiator, State};
 
 /// Examples kept of each state.
-const EXAMPLES_MAX: usize = 8;
+pub const EXAMPLES_MAX: usize = 8;
 
 /// A socket that shows what the group shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -99,7 +99,7 @@ fn opened(verdict: &Verdict) -> String {
             "not seen to be: both ends sent a SYN, and neither's was acknowledged".to_owned()
         }
         OpenKind::Simultaneous => "by both ends at once: their SYNs crossed".to_owned(),
-        OpenKind::Split => "by a split handshake: the SYN-ACK came as two segments".to_owned(),
+        OpenKind::Split => "by a split handshake: a SYN answered the SYN, and no SYN-ACK of the server's".to_owned(),
         OpenKind::FastOpen => "by TCP Fast Open: data was accepted with the SYN".to_owned(),
         OpenKind::Refused => "not at all: a reset answered the SYN".to_owned(),
         OpenKind::Rejected => "not at all: an ICMP error answered the SYN".to_owned(),
@@ -128,7 +128,11 @@ fn opened(verdict: &Verdict) -> String {
         RoleBasis::Guess => "; which end is the client is a guess by port numbers or by who spoke first",
         RoleBasis::Syn | RoleBasis::SynAck => "",
     };
-    format!("{way}{rtt}{roles}{}", frame_list(" (frame", &open.frames))
+    let refused = match open.refused_octets {
+        0 => String::new(),
+        refused => format!("; the payload in the SYN ({}) was not taken (TCP Fast Open)", octets(refused.into())),
+    };
+    format!("{way}{rtt}{refused}{roles}{}", frame_list(" (frame", &open.frames))
 }
 
 fn closed(verdict: &Verdict) -> String {
@@ -260,7 +264,7 @@ fn timed_out(verdict: &Verdict) -> String {
     };
     match (verdict.open.kind, Side::BOTH.into_iter().any(gave_up)) {
         (OpenKind::Unanswered, true) => "never opened: the client gave up".to_owned(),
-        (OpenKind::Unanswered, false) => "never opened: the SYN was not sent again".to_owned(),
+        (OpenKind::Unanswered, false) => "never opened within the capture: nobody answered the SYN".to_owned(),
         _ if let Some(last) = waits_for_last_ack(verdict) => {
             format!("by the {} first; the {last} sent its FIN again and again, and nobody acknowledged it", !last)
         }
@@ -583,6 +587,7 @@ mod tests {
                 is_refused: false,
                 is_repeated: false,
                 is_followed: false,
+                has_heard_all: true,
             })
         };
         verdict.endpoints.server.last_payload = said(3, 900);
@@ -634,6 +639,7 @@ mod tests {
                 is_refused: false,
                 is_repeated: true,
                 is_followed: false,
+                has_heard_all: true,
             })
         };
         (verdict.endpoints.client.last_payload, verdict.endpoints.server.last_payload) = (said(9), said(3));

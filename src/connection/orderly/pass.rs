@@ -488,7 +488,11 @@ impl Pass {
         let by_reset = self.abort.filter(|abort| abort.side != side).map(|abort| way.first + abort.had.cast_unsigned());
         let is_acknowledged =
             self.ways[!side].count.ack.at_or_after(last_end) || by_reset.is_some_and(|ack| ack.at_or_after(last_end));
-        let last = LastPayload { place: self.dated(count.last_payload), octets: count.last_octets, is_acknowledged };
+        let peer = &self.ways[!side];
+        let has_heard_all =
+            peer.count.octets == 0 || count.last_ack.at_or_after(peer.nxt - u32::from(peer.count.has_fin));
+        let place = self.dated(count.last_payload);
+        let last = LastPayload { place, octets: count.last_octets, is_acknowledged, has_heard_all };
         Sent {
             frames: count.frames,
             payload_bytes: count.octets,

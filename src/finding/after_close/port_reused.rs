@@ -93,6 +93,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         _ if never_opened => "; that had never opened, and nothing is left of it",
         (Some(_), _) => "; the SYN-ACK's number proves that it replaced a TIME-WAIT",
         _ if was_reset => ", by a reset, which leaves no TIME-WAIT",
+        (None, true) if old.closed_first && !peer.closed_first && gap < time_wait => {
+            "; the TIME-WAIT was its own sender's, which has let go of it"
+        }
         (None, true) => "; its number or timestamp allows it",
         (None, false) => "; neither its number nor its timestamp allows it",
     };

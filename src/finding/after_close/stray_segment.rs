@@ -150,44 +150,58 @@ fn shown_by_its_answer(case: &Case<'_>, found: &mut Found) {
         over(Side::Client) && over(Side::Server)
     });
     let closed = case.life.closing.fins.client.is_some() && case.life.closing.fins.server.is_some();
-    let may_answer = |reset: &Noted, within_ns: i64| {
-        case.notes(|note| note.side != reset.side && note.frame < reset.frame && note.acknowledges())
-            .any(|note| note.ack == reset.seq && reset.time.since(note.time) < within_ns)
-    };
     // After both FINs it is TIME-WAIT's ACK that is answered, and the stray before that the tap does not show.
     let is_reset = case.life.closing.reset.is_some();
-    let shows_trigger = |reset: &Noted| is_reset && may_answer(reset, FLIGHT_NS_MAX);
+    let shows_trigger = |reset: &Noted| is_reset && answered(case, reset, FLIGHT_NS_MAX).is_some();
     let answer = answers
         .map(|effect| &case.life.notes[effect.note])
         .find(|note| !note.flags.contains(Flags::ACK) && !shows_trigger(note));
     let (Some(answer), true, Some(over)) = (answer, closed, case.life.over_since()) else { return };
-    let (name, since) = (case.name(answer.side), duration(answer.time.since(over.time)));
-    let message = fmt::from_fn(|f| match is_reset && may_answer(answer, DETAINED_NS_MAX) {
-        true => write!(
+    let (name, peer) = (case.name(answer.side), case.name(!answer.side));
+    let since = duration(answer.time.since(over.time));
+    // The last ACK of the close itself met nobody, once or as a copy: nothing strayed.
+    let reply = answered(case, answer, FLIGHT_NS_MAX).filter(|reply| !is_reset && reply.frame >= over.frame);
+    if reply.is_some_and(|reply| reply.time.since(over.time) < COPIED_NS_MAX) {
+        return;
+    }
+    let reply = reply.map(|reply| reply.frame);
+    let message = fmt::from_fn(|f| match reply {
+        Some(reply) => write!(
+            f,
+            "{peer} acknowledged once more (frame {reply}), as TIME-WAIT answers a segment, which this tap does not show, {since} after the connection was over; {name} reset that"
+        ),
+        None if is_reset && answered(case, answer, DETAINED_NS_MAX).is_some() => write!(
             f,
             "{name} sent a reset {since} after the connection was over: a late answer to what came before, or one to a segment that this tap does not show"
         ),
-        false => write!(
+        None => write!(
             f,
             "{name} answered a segment that this tap does not show with a reset, {since} after the connection was over"
         ),
     });
     let message = format_args!("{message}");
-    ENTRY
-        .draft(Confidence::Low, answer.time, [answer.frame], message)
-        .endpoint(!answer.side)
-        .kind("unknown")
-        .push(found);
+    let frames = reply.into_iter().chain([answer.frame]);
+    ENTRY.draft(Confidence::Low, answer.time, frames, message).endpoint(!answer.side).kind("unknown").push(found);
+}
+
+/// The newest acknowledgment that `reset` may answer.
+fn answered<'a>(case: &'a Case<'_>, reset: &Noted, within_ns: i64) -> Option<&'a Noted> {
+    let (side, frame, seq, time) = (reset.side, reset.frame, reset.seq, reset.time);
+    let fits = move |note: &&Noted| note.ack == seq && time.since(note.time) < within_ns;
+    case.notes(move |note| note.side != side && note.frame < frame && note.acknowledges()).rfind(fits)
 }
 
 /// A segment that the tap shows may be answered this much later, with queues and a round trip, ns.
 const FLIGHT_NS_MAX: i64 = 1_000_000_000;
 
+/// The same segment may be captured twice within this, ns.
+const COPIED_NS_MAX: i64 = 1_000_000;
+
 /// Nothing waits longer for its answer, in a host whose neighbour has to be asked for first, ns.
 const DETAINED_NS_MAX: i64 = 10_000_000_000;
 
 /// Its timestamp or IPv4 id belongs among the segments before the end, so the network and not its sender repeats it.
-fn is_replay(case: &Case<'_>, note: &Noted) -> bool {
+pub(in crate::finding) fn is_replay(case: &Case<'_>, note: &Noted) -> bool {
     let earlier = case.notes(|other| other.side == note.side && other.frame < note.frame).next_back();
     match (earlier, note.timestamps) {
         (Some(earlier), Some(timestamps)) => {

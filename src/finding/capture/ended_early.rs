@@ -100,7 +100,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     if !is_open || !is_unfinished || is_replaced || both || had_its_time || is_told_otherwise {
         return;
     }
-    let last = Place { time: connection.end, frame: connection.last_frame };
+    // Where the two directions have clocks of their own, the last frame is not the newest.
+    let newest = Side::BOTH.into_iter().filter_map(|side| connection.halves[side].last.as_ref());
+    let time = newest.filter(|last| last.frame == connection.last_frame).map(|last| last.time).next();
+    let last = Place { time: time.unwrap_or(connection.end), frame: connection.last_frame };
     let quiet = (!case.life.outlives_clock).then_some(quiet);
     let end = match (connection.evicted, &connection.successor) {
         (true, _) => End::Evicted,

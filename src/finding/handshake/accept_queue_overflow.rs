@@ -164,7 +164,10 @@ fn aborted(case: &Case<'_>, found: &mut Found) -> bool {
     let syn_ack = case.notes(|note| note.is_syn_ack() && note.side == Side::Server).next_back();
     let (Some(noted), Some(ack), Some(syn_ack)) = (noted, ack, syn_ack) else { return false };
     let never_open = server.segments() == u64::from(server.syn_acks + server.rsts) && noted.seq == isn + 1;
-    let at_once = noted.time.since(syn_ack.time) < OFFER_NS_MAX;
+    // It answers the acknowledgment itself, and nothing that came later.
+    let rtt_ns = case.life.arrivals.rtt_ns[Side::Server].unwrap_or(0);
+    let at_once =
+        noted.time.since(syn_ack.time) < OFFER_NS_MAX && noted.time.since(ack.time) <= rtt_ns + ANSWERED_NS_MAX;
     if !never_open || !at_once || reset.cause == Cause::Injected {
         return false;
     }
@@ -177,6 +180,9 @@ fn aborted(case: &Case<'_>, found: &mut Found) -> bool {
     ENTRY.draft(Confidence::Medium, noted.time, frames, message).endpoint(Side::Server).push(found);
     true
 }
+
+/// A kernel answers what it gets within this and a round trip, ns.
+const ANSWERED_NS_MAX: i64 = 200_000_000;
 
 /// A host does not forget so soon what it has offered, ns.
 const OFFER_NS_MAX: i64 = 1_000_000_000;

@@ -72,5 +72,6 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     );
     let mut frames = case.life.opening.frames.clone();
     frames.push(error.frame.0);
-    ENTRY.draft(confidence, error.time, frames, message).endpoint(Side::Client).push(found);
+    let kind = if error.reporter == case.connection.server.ip { "by-its-host" } else { "on-the-way" };
+    ENTRY.draft(confidence, error.time, frames, message).endpoint(Side::Client).kind(kind).push(found);
 }

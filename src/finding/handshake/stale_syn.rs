@@ -75,7 +75,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let is_refused = past.is_some_and(|past| past.was_refused(case.connection.client));
     let is_same_offer = past.is_some_and(|past| past.half(case.connection.server).isn == Some(syn_ack.seq));
     let is_soon = past.is_some_and(|past| syn_ack.time.since(past.end) < SYN_RTO_NS);
-    if known && (is_refused || is_same_offer) && is_soon {
+    // Without a SYN its timer sent it again.
+    if known && (is_soon && is_refused || is_same_offer && (is_soon || syn.is_none())) {
         // It answers that very SYN, which somebody else had refused (`reset-injected`), or comes behind the reset as a copy.
         return;
     }

@@ -89,6 +89,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
                 duration(last.time.since(first.time)),
                 match (acked, side == Side::Server && looks_deferred(case)) {
                     (false, _) => "",
+                    _ if echoes_another(case, side, &copies) =>
+                        ", although an acknowledgment had been seen: that echoes a timestamp which no SYN-ACK carried, as a box's does that opened in the client's name, and was refused",
                     (true, false) => ", although an acknowledgment had been seen",
                     (true, true) if first_gap(&copies) >= SKIPPED_NS =>
                         ", although an acknowledgment had been seen, and left out the repetition due after a second: it waits for payload (TCP_DEFER_ACCEPT)",
@@ -125,6 +127,15 @@ fn copied(case: &Case<'_>, side: Side, copies: &[&Noted], found: &mut Found) {
     let frames = copies.iter().map(|note| note.frame);
     let draft = ENTRY.draft(Confidence::Medium, copies[1].time, frames, message).endpoint(side);
     if let Some(kind) = kind { draft.kind(kind) } else { draft }.push(found);
+}
+
+/// The first acknowledgment of the SYN-ACK echoes a timestamp that none of its copies had.
+fn echoes_another(case: &Case<'_>, side: Side, copies: &[&Noted]) -> bool {
+    let isn = copies[0].seq;
+    let ack = case.notes(|note| note.side != side && note.acknowledges() && note.ack.after(isn)).next();
+    let echo = ack.and_then(|ack| ack.timestamps).map(|timestamps| timestamps.echo);
+    let is_known = |echo: u32| copies.iter().all(|copy| copy.timestamps.is_some_and(|sent| sent.value != echo));
+    echo.is_some_and(is_known)
 }
 
 /// No stack's timer for a SYN-ACK is shorter, ns.

@@ -379,7 +379,7 @@ pub(super) fn of_orderly(orderly: &Orderly, abort: &Abort, words: Words) -> Rese
         is_one_segment: abort.had_since_word <= segment_octets(abort.mss),
         rtt_ns: orderly.path_ns(from),
     };
-    let Judgement { cause, confidence, rivals, evidence } = judge_by(&sight, words);
+    let Judgement { cause, confidence, rivals, evidence, kind } = judge_by(&sight, words);
     Reset {
         frame: abort.at.frame,
         time: abort.at.time,
@@ -389,6 +389,7 @@ pub(super) fn of_orderly(orderly: &Orderly, abort: &Abort, words: Words) -> Rese
         cause,
         confidence,
         rivals,
+        kind,
         accepted: true,
         client_bytes_lost: abort.lost.client,
         server_bytes_lost: abort.lost.server,

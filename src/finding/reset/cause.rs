@@ -18,6 +18,10 @@ const MIDDLEBOX_SILENCE_MIN_NS: i64 = 1_000_000_000;
 const PROBE_INTERVAL_MIN_NS: i64 = 700_000_000;
 /// What was counted and not seen since a probe were other probes, if it was no more than this.
 const UNSEEN_PROBES_MAX: u16 = 16;
+/// A window that is shut for less costs no writer its patience, ns.
+const SHUT_NS_MIN: i64 = 1_000_000_000;
+/// Transmissions without an answer after which a sender may have given up: fewer are lost on any path.
+const GIVEN_UP_MIN: u32 = 3;
 /// Silence that points to a middlebox when nothing else does, ns.
 const MIDDLEBOX_IDLE_MIN_NS: i64 = 30_000_000_000;
 
@@ -65,14 +69,16 @@ fn reply(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     if trigger.is_syn_ack() {
         return answered_syn_ack(inquiry, trigger);
     }
-    if let Some(forged) = ended_by_forgery(inquiry) {
+    let forged = ended_by_forgery(inquiry).map(|reset| (reset, "forged "));
+    let own = || ended_by_peer(inquiry).filter(|_| sender.fin.is_none()).map(|reset| (reset, ""));
+    if let Some((reset, which)) = forged.or_else(own) {
         let evidence = format!(
-            "it answers frame {} with {}: there is no socket, since the forged reset in frame {} had ended it",
+            "it answers frame {} with {}: there is no socket, since the {which}reset in frame {} had ended it",
             trigger.frame,
             reply_shape(inquiry),
-            forged.frame
+            reset.frame
         );
-        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[], evidence);
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[], evidence).kind("reset-before");
     }
     if sender.fin.is_some() {
         reply_after_fin(inquiry, trigger)
@@ -151,11 +157,20 @@ fn answered_syn_ack(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::InvalidHandshake, Confidence::Medium, &[Cause::NoConnection], evidence);
     }
+    let had_opened = inquiry.sender().payload_bytes > 0 && inquiry.receiver().acked.is_some();
+    if had_opened {
+        let evidence = format!(
+            "it answers the SYN-ACK (frame {}) once more, after it had sent payload: its socket is gone, given up or closed",
+            trigger.frame
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence).kind("gone");
+    }
     let evidence = format!(
         "it answers the SYN-ACK (frame {}) to its own SYN: the socket was closed while connecting, or a scanner never had one",
         trigger.frame
     );
     Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::InvalidHandshake], evidence)
+        .kind("closed-while-connecting")
 }
 
 /// It had sent FIN before. What it answers decides.
@@ -234,7 +249,11 @@ fn reply_to_first_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         let rivals = &[Cause::NoTimeWait, Cause::DataAfterClose];
         return Judgement::new(Cause::NoConnection, Confidence::Medium, rivals, evidence);
     }
-    if in_fin_wait_2 {
+    // Who repeats its FIN behind the peer's hears nothing any more: neither that, nor what acknowledges its own.
+    let fins = &inquiry.life.closing.fins;
+    let is_second =
+        fins[!inquiry.from()].zip(fins[inquiry.from()]).is_some_and(|(theirs, own)| theirs.frame < own.frame);
+    if in_fin_wait_2 && !(is_second && sender.fins > 1) {
         let waited = fin_acked_for(inquiry).unwrap_or(0);
         if waited < FIN_WAIT_2_MIN_NS {
             let which =
@@ -262,7 +281,7 @@ fn reply_to_first_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
             trigger.frame,
             ordinal(receiver.fins)
         );
-        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence);
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence).kind("gave-up");
     }
     if let Some(reset) = ended_by_peer(inquiry) {
         let evidence = format!(
@@ -287,7 +306,7 @@ fn reply_to_repeated_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
             trigger.frame,
             ordinal(receiver.fins)
         );
-        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence);
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence).kind("gave-up");
     }
     let evidence = format!(
         "it answers a repeated FIN (frame {}, the {} copy) that TIME-WAIT would have acknowledged: the state is gone",
@@ -354,7 +373,9 @@ fn reply_shape(inquiry: &Inquiry<'_>) -> &'static str {
 
 /// The sender shows no close of its own, and yet has no socket.
 fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
-    let silence = inquiry.seen.before[inquiry.from()].last.map_or(0, |last| trigger.time.since(last.time));
+    // The peer may have been asking for long.
+    let asked = inquiry.receiver().unanswered_since.unwrap_or(trigger.time).min(trigger.time);
+    let silence = inquiry.sender().last.map_or(0, |last| asked.since(last.time));
     let shape = format!(
         "it answers frame {} with {}: there is no socket, and it had sent neither FIN nor RST",
         trigger.frame,
@@ -376,6 +397,40 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
             &[Cause::LingerZero, Cause::DataAfterClose],
             evidence,
         );
+    }
+    if inquiry.noted.window != 0 && inquiry.sender().payload_bytes > 0 && silence < MIDDLEBOX_SILENCE_MIN_NS {
+        let evidence = format!(
+            "it has the acknowledgment of frame {} as number, which is its sender's next one, too, and a window, as no answer without a socket has: an abort may look so",
+            trigger.frame
+        );
+        let rivals = &[Cause::LingerZero];
+        return Judgement::new(Cause::NoConnection, Confidence::Low, rivals, evidence).kind("abort-perhaps");
+    }
+    let sender = inquiry.sender();
+    let all = &inquiry.connection.halves[inquiry.from()];
+    if all.syn_acks > 1 && all.segments() == u64::from(all.syn_acks + all.rsts) {
+        let evidence = format!(
+            "{shape}: it had sent its SYN-ACK {} times and never took what the client said; it had given up the handshake, or its listener was closed",
+            sender.syn_acks
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence)
+            .kind("never-accepted");
+    }
+    let shut_ns =
+        inquiry.receiver().shut_ns + inquiry.receiver().shut_since.map_or(0, |since| trigger.time.since(since));
+    if sender.in_flight() > 0 && shut_ns >= SHUT_NS_MIN {
+        let evidence = format!(
+            "{shape}: what it had sent waited behind a window that was shut for {}, and it had given up (TCP_USER_TIMEOUT), or the host restarted",
+            duration(shut_ns)
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence).kind("gave-up");
+    }
+    if sender.unanswered >= GIVEN_UP_MIN && sender.in_flight() > 0 {
+        let evidence = format!(
+            "{shape}: what it had sent had stayed unanswered {} times, and it had given up (TCP_USER_TIMEOUT, or its retries), or the host restarted",
+            sender.unanswered
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence).kind("gave-up");
     }
     let forgotten = format!(
         "{shape}: the host restarted or lost the state, or the reset or FIN that ended it passed out of the tap's sight"

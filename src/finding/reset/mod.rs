@@ -73,11 +73,18 @@ pub(super) struct Judgement {
     pub confidence: Confidence,
     pub rivals: Vec<Cause>,
     pub evidence: String,
+    /// What tells it apart among those of its cause.
+    pub kind: Option<&'static str>,
 }
 
 impl Judgement {
     pub fn new(cause: Cause, confidence: Confidence, rivals: &[Cause], evidence: String) -> Self {
-        Self { cause, confidence, rivals: rivals.to_vec(), evidence }
+        Self { cause, confidence, rivals: rivals.to_vec(), evidence, kind: None }
+    }
+
+    /// The same, told apart by `kind`.
+    pub fn kind(self, kind: &'static str) -> Self {
+        Self { kind: Some(kind), ..self }
     }
 }
 
@@ -246,6 +253,7 @@ impl Told<'_> {
         let message = format_args!("{who}{losing}{echoes}: {}", reset.evidence);
         let draft = entry.draft(reset.confidence, reset.time, [reset.frame], message).endpoint(reset.from);
         let draft = if let Some(severity) = severity { draft.severity(severity) } else { draft };
+        let draft = if let Some(kind) = reset.kind { draft.kind(kind) } else { draft };
         draft.push(found);
     }
 }
@@ -362,15 +370,23 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
         Cause::IdleExpired | Cause::Unknown => Origin::Unknown,
         _ => origin,
     };
+    // What was on its way when it came met nobody either.
+    let lost_later = |side: Side| {
+        let half = &inquiry.connection.halves[side];
+        let is_peers = side != inquiry.from() && origin == Origin::Endpoint;
+        let acked = inquiry.noted.flags.contains(Flags::ACK).then_some(inquiry.noted.ack);
+        let una = half.acked.zip(acked).map_or(half.acked, |(una, acked)| Some(una.later(acked)));
+        if is_peers { una.map_or(0, |una| half.in_flight_beyond(una)) } else { 0 }
+    };
     let lost = |side: Side| match (inquiry.effect.accepted, family) {
         (false, _) => 0,
         // What the other side had acknowledged is not in the capture.
         (true, _) if inquiry.connection.halves[!side].frames == 0 => 0,
         // A live socket's reset acknowledges what had reached it.
         (true, Some(Family::Active)) if judgement.cause != Cause::DataAfterClose => {
-            inquiry.seen.lost_but_for_its_ack(side)
+            inquiry.seen.lost_but_for_its_ack(side).max(lost_later(side))
         }
-        (true, _) => inquiry.seen.lost(side),
+        (true, _) => inquiry.seen.lost(side).max(lost_later(side)),
     };
     Reset {
         frame: inquiry.noted.frame,
@@ -381,6 +397,7 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
         cause: judgement.cause,
         confidence: judgement.confidence,
         rivals: judgement.rivals,
+        kind: judgement.kind,
         accepted: inquiry.effect.accepted || ends_another(inquiry),
         client_bytes_lost: lost(Side::Client),
         server_bytes_lost: lost(Side::Server),
@@ -400,7 +417,7 @@ fn acceptance_words(inquiry: &Inquiry<'_>) -> &'static str {
     match (effect.accepted, effect.acceptance) {
         (true, _) => "",
         (false, _) if ends_another(inquiry) => ", and ends what was left of that one",
-        (false, Acceptance::Challenge) => {
+        (false, Acceptance::Challenge) if effect.receiver_state != Some(State::Closed) => {
             "; its number is inside the window but not the next one, so the receiver answers with a challenge ACK and goes on (RFC 5961)"
         }
         (false, Acceptance::Outside) if effect.receiver_state == Some(State::SynSent) => {
@@ -416,6 +433,7 @@ fn acceptance_words(inquiry: &Inquiry<'_>) -> &'static str {
         (false, _) if effect.echoes_no_syn => {
             "; by its SYN its receiver checks timestamps, and takes no reset that echoes another than its own (Linux)"
         }
+        (false, Acceptance::BeforeFin) => "; its number is one below what TIME-WAIT expects, so it is ignored",
         (false, _) => "; nothing before it had been answered any more, so it will not have arrived either",
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Option<Jud
             rivals.insert(0, rival);
         }
         let confidence = judgement.confidence.min(Confidence::Medium);
-        return Some(Judgement { cause: judgement.cause, confidence, rivals, evidence });
+        return Some(Judgement { cause: judgement.cause, confidence, rivals, evidence, kind: None });
     }
     let asked = inquiry.seen.asked_by_fast_close()?;
     let evidence = format!(
@@ -49,9 +49,9 @@ pub(super) fn of_path(inquiry: &Inquiry<'_>, family: Option<Family>) -> Option<J
 pub(super) fn explain_earlier(earlier: &mut Reset, later: &Inquiry<'_>, family: Option<Family>) {
     let is_guess =
         earlier.confidence < Confidence::High && matches!(earlier.cause, Cause::LingerZero | Cause::UnreadData);
-    if let Some(Judgement { cause, confidence, rivals, evidence }) = of_path(later, family).filter(|_| is_guess) {
+    if let Some(Judgement { cause, confidence, rivals, evidence, kind }) = of_path(later, family).filter(|_| is_guess) {
         let evidence = format!("in frame {} {evidence}", later.noted.frame);
-        *earlier = Reset { cause, confidence, rivals, evidence, ..earlier.clone() };
+        *earlier = Reset { cause, confidence, rivals, evidence, kind, ..earlier.clone() };
     }
 }
 

@@ -91,6 +91,7 @@ pub(super) fn of_orderly(orderly: &Orderly, refusal: Place, words: Words) -> Res
         cause: Cause::Refused,
         confidence: Confidence::High,
         rivals: Vec::new(),
+        kind: None,
         accepted: true,
         client_bytes_lost: 0,
         server_bytes_lost: 0,

@@ -1,6 +1,6 @@
 //! `final-ack-lost`: the last acknowledgment of the close was lost.
 
-use crate::base::Side;
+use crate::base::{Seq, Side};
 use crate::connection::{Class, Noted, OpenKind};
 use crate::finding::phrase;
 
@@ -87,6 +87,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let reset = case.resets.iter().find(|reset| reset.from != side && reset.frame > own.frame && reset.accepted);
         // Data that the copy brought along were refused, by a socket that had not had them: no last ACK was due yet.
         if last.len > 0 && reset.is_some_and(|reset| reset.cause == Cause::DataAfterClose) {
+            continue;
+        }
+        // The answer to an earlier copy came behind that to a later one: none was lost.
+        let is_older = |pair: &[&Noted]| {
+            let stamps = pair[0].timestamps.zip(pair[1].timestamps);
+            stamps.is_some_and(|(first, second)| Seq(second.value).before(Seq(first.value)))
+        };
+        if reset.is_none() && answers.len() >= copies.len() && answers.windows(2).any(is_older) {
             continue;
         }
         let lost_behind_tap = case.life.arrivals.lost_acks_of_fin[side] > 0;

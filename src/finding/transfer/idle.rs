@@ -8,6 +8,7 @@ use crate::finding::phrase::{count, duration, whose_default};
 use crate::population::idle_timer;
 use crate::segment::Flags;
 
+use crate::finding::after_close::stray_segment::is_replay;
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
 use crate::finding::thresholds::Thresholds;
@@ -77,6 +78,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let Some(end) = case.notes(|note| note.frame == frame).next() else { return };
     // What was not captured was sent before it, and it says so.
     if end.class.intersects(Class::AFTER_GAP | Class::ACKS_UNSEEN) {
+        return;
+    }
+    // An old duplicate ends no silence of its sender's: `stray-segment` tells of it.
+    if end.len > 0
+        && end.class.contains(Class::RETRANSMISSION)
+        && case.life.over_since().is_some()
+        && is_replay(case, end)
+    {
         return;
     }
     // Who sees nothing but openings and closes may have left out what was said between them.

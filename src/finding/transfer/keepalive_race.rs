@@ -91,6 +91,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let answered = case.connection.halves[closer].last_payload().filter(|data| data.frame < fin.frame);
         let since = answered.map_or(case.connection.start, |data| data.time);
         let Some(request) = case.notes(|note| crosses(case, note, &fin)).next() else { continue };
+        // Payload that it had acknowledged woke it before.
+        let heard = |note: &Noted| note.side != closer && note.len > 0 && fin.ack.at_or_after(note.end());
+        let since = case.notes(heard).filter(|note| note.frame < fin.frame).map(|note| note.time).fold(since, Ord::max);
         let idle = request.time.min(fin.time).since(since);
         let talks_on = case.notes(|note| note.side == closer && note.len > 0 && note.frame > request.frame).next();
         if idle < IDLE_NS_MIN || talks_on.is_some() || case.is_one_sided() || !case.is_fin_captured(closer) {

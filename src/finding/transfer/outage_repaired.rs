@@ -100,16 +100,31 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             true => duration(answer.time.since(first.time)).fmt(f),
             false => write!(f, "at least {}", duration(last.time.since(first.time))),
         });
-        let message = format_args!(
-            "{} repeated {} octets {} without an answer for {lasted}, then the connection went on",
-            case.name(side),
-            last.len,
-            times(run.len() as u64),
-        );
+        // What was repeated in vain passed in smaller pieces.
+        let largest = run.iter().map(|note| note.len).max().unwrap_or(last.len);
+        let in_vain = run.iter().filter(|note| note.len == largest).count();
+        let is_too_large = last.len < largest;
+        let name = case.name(side);
+        let message = fmt::from_fn(|f| match is_too_large {
+            true => write!(
+                f,
+                "{name} repeated {largest} octets {} without an answer; after {lasted} a piece of {} octets was answered: larger segments may be lost on the way (path MTU)",
+                times(in_vain as u64),
+                last.len
+            ),
+            false => write!(
+                f,
+                "{name} repeated {} octets {} without an answer for {lasted}, then the connection went on",
+                last.len,
+                times(run.len() as u64)
+            ),
+        });
+        let message = format_args!("{message}");
         let ends = is_whole.then_some(answer.frame);
         let frames: Vec<u64> = run.iter().map(|note| note.frame).chain(ends).collect();
         let confidence = if is_whole { Confidence::High } else { Confidence::Medium };
-        ENTRY.draft(confidence, first.time, frames, message).endpoint(side).push(found);
+        let draft = ENTRY.draft(confidence, first.time, frames, message).endpoint(side);
+        if is_too_large { draft.kind("path-mtu") } else { draft }.push(found);
     }
 }
 

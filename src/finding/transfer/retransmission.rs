@@ -186,6 +186,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
                 && !note.is_syn()
                 && !note.class.contains(Class::COPY)
                 && !is_stray(case, note)
+                && !comes_again_behind_syn(case, note)
         };
         let refilled: Vec<&Noted> =
             case.notes(|note| repeated(note) && note.class.contains(Class::FILLS_GAP) && is_late(case, note)).collect();
@@ -193,7 +194,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             case.notes(|note| repeated(note) && note.class.contains(Class::RETRANSMISSION)).collect();
         let refills = refilled.len() as u64;
         let is_copy = |note: &Noted| note.class.contains(Class::RETRANSMISSION | Class::COPY) && note.side == side;
-        let copies = case.notes(is_copy).count() as u64;
+        let refused = |note: &Noted| note.side == side && comes_again_behind_syn(case, note);
+        let copies = case.notes(is_copy).count() as u64 + u64::from(case.notes(refused).next().is_some());
         let total = u64::from(half.retransmissions).saturating_sub(copies).max(notes.len() as u64) + refills;
         notes.extend(refilled);
         let Some(first) =
@@ -239,6 +241,16 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         };
         ENTRY.draft(confidence, first.time, frames, message).endpoint(side).kind(commonest.name()).push(found);
     }
+}
+
+/// It stands in the client's SYN, and the handshake did not take it: it was not lost (RFC 7413, section 4.1.3).
+fn comes_again_behind_syn(case: &Case<'_>, note: &Noted) -> bool {
+    let syn = case.life.refused_syn_payload().filter(|syn| note.side == syn.side && !note.is_syn());
+    syn.is_some_and(|syn| {
+        let again =
+            |other: &Noted| other.side == syn.side && other.len > 0 && !other.is_syn() && other.seq == syn.seq + 1;
+        case.notes(again).next().is_some_and(|first| first.frame == note.frame)
+    })
 }
 
 /// It comes when both ends have closed and says nothing that its peer has not acknowledged: the network's copy.

@@ -1,8 +1,9 @@
 //! Whether the client's last payload had an answer.
 
 use super::{capture_end, duration, octets};
+use crate::base::Side;
 use crate::connection::ports_tell;
-use crate::finding::{Initiator, OpenKind, RoleBasis, State, StateStep, Verdict};
+use crate::finding::{Initiator, OpenKind, Payload, RoleBasis, State, StateStep, Verdict};
 
 /// What says goodbye is short: TLS close_notify, HTTP/2 GOAWAY, MQTT DISCONNECT, QUIT.
 const FAREWELL_OCTETS_MAX: u32 = 64;
@@ -11,7 +12,9 @@ const FAREWELL_OCTETS_MAX: u32 = 64;
 pub(super) fn request(verdict: &Verdict) -> Option<String> {
     let (client, server) = (&verdict.endpoints.client, &verdict.endpoints.server);
     let is_guess = verdict.role_basis == RoleBasis::Guess && !ports_tell(verdict.client.port, verdict.server.port);
-    if client.frames == 0 || server.frames == 0 || verdict.gist().is_unopened || is_guess {
+    // Of two ends that connect at once neither is the one that asks.
+    let is_mutual = verdict.open.kind == OpenKind::Simultaneous;
+    if client.frames == 0 || server.frames == 0 || verdict.gist().is_unopened || is_guess || is_mutual {
         return None;
     }
     match (client.last_payload, server.last_payload) {
@@ -19,6 +22,17 @@ pub(super) fn request(verdict: &Verdict) -> Option<String> {
             "not known: what the client sent behind frame {}, its last payload in the capture, was not captured",
             asked.frame
         )),
+        (Some(asked), Some(said))
+            if said.frame > asked.frame
+                && let Some(end) = end_before(verdict, &said) =>
+        {
+            Some(format!(
+                "the client's last payload is in frame {}; the server's last (frame {}, {}) came behind the client's end (frame {end}): nobody read it",
+                asked.frame,
+                said.frame,
+                octets(said.octets.into())
+            ))
+        }
         (Some(asked), Some(said)) if said.frame > asked.frame && said.is_repeated => Some(format!(
             "answered: the server spoke last (in frame {} once more), after the client (frame {})",
             said.frame, asked.frame
@@ -28,6 +42,10 @@ pub(super) fn request(verdict: &Verdict) -> Option<String> {
             asked.frame,
             octets(asked.octets.into()),
             said.frame
+        )),
+        (Some(asked), Some(said)) if said.frame > asked.frame && !said.has_heard_all => Some(format!(
+            "not answered: the server's last payload (frame {}) was sent before the client's (frame {}) had come: the two crossed",
+            said.frame, asked.frame
         )),
         (Some(asked), Some(said)) if said.frame > asked.frame => Some(format!(
             "answered: the client's last payload is in frame {}, the server's in frame {}{}",
@@ -105,6 +123,13 @@ pub(super) fn request(verdict: &Verdict) -> Option<String> {
         (None, Some(said)) => Some(format!("none: only the server sent payload, last in frame {}", said.frame)),
         (None, None) => None,
     }
+}
+
+/// The frame in which the client had closed or reset before `said`, its server's payload, which it then refused.
+fn end_before(verdict: &Verdict, said: &Payload) -> Option<u64> {
+    let &end = verdict.close.frames.first().filter(|&&first| first < said.frame)?;
+    let is_unread = !said.is_acknowledged || said.is_refused;
+    (is_unread && verdict.resets.iter().any(|reset| reset.from == Side::Client)).then_some(end)
 }
 
 /// The client's own close, if it did not wait for the server's.

@@ -173,14 +173,10 @@ impl<'a> Rails<'a> {
             }
             Row::Silence { ns } => self.remark(out, &format!("{} of silence", duration(*ns))),
             Row::Elided { segments, client_bytes, server_bytes, ns } => {
-                let long = format!(
-                    "{} in {}: client {}, server {}",
-                    counted(*segments, "segment"),
-                    duration(*ns),
-                    octets(*client_bytes),
-                    octets(*server_bytes)
-                );
-                let short = format!("{} in {}", counted(*segments, "segment"), duration(*ns));
+                // Of clocks that differ between the directions nobody knows how long it was.
+                let within = if *ns > 0 { format!(" in {}", duration(*ns)) } else { String::new() };
+                let short = format!("{}{within}", counted(*segments, "segment"));
+                let long = format!("{short}: client {}, server {}", octets(*client_bytes), octets(*server_bytes));
                 *previous = None;
                 self.remark(out, if columns(&long) + 4 <= self.middle { &long } else { &short })
             }

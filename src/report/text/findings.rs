@@ -7,6 +7,7 @@ use super::PROSE_WIDTH_MAX;
 use super::spread::Spread;
 use crate::base::{Endpoint, Timestamp};
 use crate::finding::{Confidence, Finding, Gist, Group, Reset, Severity};
+use crate::population::EXAMPLES_MAX;
 use crate::report::answers::{frames_after_noun, rival, sentence};
 use crate::report::layout::{Canvas, harmless, hint, wrap};
 use crate::report::quantity::{count, counted};
@@ -345,8 +346,10 @@ impl Example {
             Place::Connection { stream, client, server } => format!("stream {stream}, {client} → {server}"),
             Place::Late { stream } => format!("stream {stream}, after its end"),
             Place::Host { host, to, streams } => {
+                // No more than so many are kept, as examples.
+                let for_example = if *streams >= EXAMPLES_MAX { " for example" } else { "" };
                 let streams = counted(*streams as u64, "stream");
-                format!("host {host}, {streams}, {}", canvas.clock.range(self.rank.3, *to))
+                format!("host {host}, {streams}{for_example}, {}", canvas.clock.range(self.rank.3, *to))
             }
         };
         if !self.frames.is_empty() {

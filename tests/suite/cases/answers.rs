@@ -275,3 +275,49 @@ fn a_port_is_reused_after_the_last_syn_of_an_attempt() {
         "stream 0, 2 min 35 s after that one's last SYN; that had never opened, and nothing is left of it",
     );
 }
+
+#[test]
+fn what_came_behind_the_client_s_end_answers_nothing() {
+    let asked = format!("{OPENED}client > data 100\n+20ms server > data 500\nclient > ACK\n+5s client > FIN ACK\n");
+    let late = "+20ms server > data 24 ack 102\n+100us client > RST seq 102";
+    says(
+        &format!("{asked}{late}"),
+        "the client's last payload is in frame 4; the server's last (frame 8, 24 B) came behind the client's end (frame 7): nobody read it",
+    );
+}
+
+#[test]
+fn payload_that_crossed_answers_nothing() {
+    let crossed = "client > data 1:101\n+1ms server > data 1:51 ack 1\n+20ms server > ACK ack 101\nclient > ACK ack 51";
+    says(
+        &format!("{OPENED}{crossed}"),
+        "not answered: the server's last payload (frame 5) was sent before the client's (frame 4) had come",
+    );
+    says_not(
+        "client > SYN\nserver > SYN\nclient > SYN ACK\nserver > SYN ACK\nclient > data 10\nserver > data 10",
+        "request",
+    );
+}
+
+#[test]
+fn all_that_an_abort_met_on_its_way_is_lost() {
+    let aborted = format!("{OPENED}server > data 1:1001\n+20ms client > RST ACK seq 1 ack 1\n");
+    let later =
+        "+1ms server > data 1001:2001\n+1ms client > RST seq 1\n+1ms server > data 2001:3001\n+1ms client > RST seq 1";
+    says(&format!("{aborted}{later}"), "3.0 kB of the server were not acknowledged when the reset came: lost");
+}
+
+#[test]
+fn who_closed_while_connecting_is_not_to_blame() {
+    let closed = "client > SYN\n+20ms server > SYN ACK\n+20us client > RST";
+    says(closed, "the socket was closed while connecting");
+    says_not(closed, "fault");
+}
+
+#[test]
+fn a_refusal_may_be_a_firewall_s() {
+    says(
+        "client > SYN\n+1ms server > RST ACK",
+        "fault the server's host, or a firewall in its name (connection-refused)",
+    );
+}

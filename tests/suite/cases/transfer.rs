@@ -76,3 +76,40 @@ fn a_damaged_syn_that_was_answered_was_changed_later() {
     let unknown = format!("{}client > ACK bad-checksum\nserver > ACK\n", opened(""));
     assert_eq!(findings(&unknown, "bad-checksum").kind, None);
 }
+
+#[test]
+fn the_payload_of_a_syn_that_was_not_taken_is_not_lost() {
+    let opened = "client > SYN data 100\n+20ms server > SYN ACK ack 1\n+1ms client > ACK\n+5ms client > data 1:101\n+20ms server > ACK\n";
+    assert_eq!(found(opened, "retransmission"), None);
+    let lost = format!("{opened}client > data 101:201\n+400ms client > data 101:201\n+20ms server > ACK");
+    says(&lost, "retransmission", "sent 1 segment again (timeout)");
+}
+
+#[test]
+fn what_passes_in_smaller_pieces_was_too_large() {
+    let large = format!("{OPENED}server > data 1:101\nclient > ACK\n+20ms client > data 1:1429\n");
+    let again = "+300ms client > data 1:1429\n+600ms client > data 1:1429\n+1200ms client > data 1:1429\n+2400ms client > data 1:1025\n";
+    let trace = format!("{large}{again}+20ms server > ACK ack 1025\nclient > data 1025:1429\n+20ms server > ACK");
+    assert_eq!(findings(&trace, "outage-repaired").kind, Some("path-mtu"));
+    says(
+        &trace,
+        "outage-repaired",
+        "repeated 1428 octets 3 times without an answer; after 4.22 s a piece of 1024 octets",
+    );
+}
+
+#[test]
+fn an_old_duplicate_ends_no_silence() {
+    let closed =
+        format!("{OPENED}client > data 100 id 5\n+20ms server > FIN ACK\nclient > FIN ACK id 6\n+20ms server > ACK\n");
+    let stray = format!("{closed}+70s client > data 1:101 ack 1 id 5\n");
+    assert_eq!(found(&stray, "idle"), None);
+    assert!(found(&stray, "stray-segment").is_some());
+}
+
+#[test]
+fn who_had_just_been_asked_was_not_idle() {
+    let talk = format!("{OPENED}client > data 100\n+20ms server > data 50\n+5s client > data 30\n");
+    let crossed = format!("{talk}+20ms server > FIN ACK\n+1ms client > data 20 ack 51\n+20ms server > RST seq 51\n");
+    assert_eq!(found(&crossed, "keepalive-race"), None);
+}
