@@ -41,6 +41,7 @@ impl Culprit {
             "connection-rejected" if finding.kind == Some("by-its-host") => Some(Self::HostOrFirewall(Side::Server)),
             // The other end had reset it, or its application closed it.
             "reset-no-connection" if finding.kind.is_some() => None,
+            "data-after-fin" if finding.kind == Some("forged") => side.map(Self::Forger),
             "reset-no-connection" | "reset-no-time-wait" | "data-after-fin" => side.map(Self::Host),
             "connection-rejected" | "reset-idle-expired" => Some(Self::Middlebox),
             "reset-injected" => side.map(Self::Forger),

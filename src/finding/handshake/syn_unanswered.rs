@@ -108,7 +108,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let last_one = if syns == 1 { "it" } else { "the last one" };
     let timer = fmt::from_fn(|f| match retries.timer() {
         Some(timer) => write!(f, "{timer}"),
-        None => f.write_str("its pauses fit no single timer"),
+        None if retries.is_regular() => f.write_str("its pauses fit several timers"),
+        None => f.write_str("its pauses fit no timer"),
     });
     // It was due before: whoever sends it no more gave up by no stack's rule.
     let late_ns = retries.due().since(last.time) / 8;

@@ -70,14 +70,14 @@ fn detect(population: &Population, thresholds: &PopulationThresholds, found: &mu
         let all = attempts.opened + attempts.half_open + attempts.unanswered;
         let message = format!(
             "the service {} held up to {} sockets in SYN-RECEIVED at once; {} waited longer than {} for the end of the \
-             handshake, the longest for {}; {} of {} handshakes ({}) completed",
+             handshake, the longest for {}; of {} handshakes that nobody aborted {} ({}) completed",
             role.service,
             grouped(wait.peak.sockets),
             grouped(wait.waited()),
             duration(ns_min),
             duration(wait.longest_ns),
-            grouped(attempts.opened),
             grouped(all),
+            grouped(attempts.opened),
             share(attempts.opened, all)
         );
         Some(wait.found(&ENTRY, population, message))

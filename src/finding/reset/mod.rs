@@ -34,7 +34,7 @@ use crate::base::{Endpoint, Side, Sides};
 use crate::connection::{
     Acceptance, Answer, BURST_NS, Connection, Half, Lifecycle, Noted, Orderly, ResetEffect, ResetSeen, State,
 };
-use crate::segment::Flags;
+use crate::segment::{Flags, Marks};
 
 /// The findings of this group, in the order of a connection's life.
 pub static ENTRIES: &[&Entry] = &[
@@ -426,6 +426,9 @@ fn acceptance_words(inquiry: &Inquiry<'_>) -> &'static str {
         (false, Acceptance::Outside) => "; its numbers lie outside the receiver's window, so it is ignored",
         (false, _) if effect.receiver_state == Some(State::Closed) => {
             "; its receiver had closed before, so it ends nothing"
+        }
+        (false, _) if inquiry.noted.marks.contains(Marks::CHECKSUM_BAD) => {
+            "; its checksum is wrong, so that its receiver drops it"
         }
         (false, _) if effect.receiver_goes_on => {
             "; the receiver went on afterwards, so it did not arrive or was not taken"

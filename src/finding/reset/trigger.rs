@@ -1,6 +1,6 @@
 //! The segment that a reset answers.
 
-use crate::connection::{Lifecycle, Noted, OpenKind, ResetSeen};
+use crate::connection::{Lifecycle, Noted, OpenKind, ResetSeen, Tap};
 use crate::segment::Flags;
 
 /// A stack answers at once; beyond twice the handshake's round trip this much is allowed for queues and scheduling, ns.
@@ -24,6 +24,10 @@ pub(super) fn find(life: &Lifecycle, seen: &ResetSeen) -> Option<Noted> {
         // What acknowledges a SYN can be an answer to nothing else, however long the way is.
         .filter(|note| reset.time.since(note.time) <= span || note.is_syn() && life.opening.kind == OpenKind::Refused);
     let newest = candidates.next()?;
+    // Beside its sender each would have been answered before the next one came.
+    if life.arrivals.tap == Some(Tap::beside(reset.side)) {
+        return Some(newest);
+    }
     let acked = seen.before[!reset.side].acked;
     let unreceived = |note: &Noted| note.end() != note.seq && acked.is_none_or(|acked| note.end().after(acked));
     let first = candidates

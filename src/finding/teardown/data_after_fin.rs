@@ -1,5 +1,7 @@
 //! `data-after-fin`: sequence space beyond the own FIN.
 
+use std::fmt;
+
 use crate::base::Side;
 use crate::connection::Class;
 use crate::finding::phrase::count;
@@ -20,7 +22,8 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// A segment whose end lies beyond the FIN's number + 1.
+    /// A segment whose end lies beyond the FIN's number + 1. Another hop limit and no timestamps, where the sender's other
+    /// segments have them, are those of somebody else (`kind` `forged`).
     ///
     /// ```trace fires
     /// client > SYN
@@ -59,9 +62,22 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             })
             .collect();
         let Some(first) = beyond.first() else { continue };
-        let message =
-            format_args!("{} sent {} beyond its own FIN", case.name(side), count(beyond.len() as u64, "segment"));
+        let half = &case.connection.halves[side];
+        let ttl = half.ttl.filter(|&ttl| ttl != first.ttl);
+        let lacks_stamps = half.timestamps && first.timestamps.is_none();
+        let marks = fmt::from_fn(|f| {
+            if let Some(ttl) = ttl {
+                write!(f, ", with TTL {} where its other segments have {ttl}", first.ttl)?;
+            }
+            if lacks_stamps {
+                f.write_str(", without the timestamps that its other segments have")?;
+            }
+            if ttl.is_some() && lacks_stamps { f.write_str(": by somebody in its name") } else { Ok(()) }
+        });
+        let name = case.name(side);
+        let message = format_args!("{name} sent {} beyond its own FIN{marks}", count(beyond.len() as u64, "segment"));
         let frames = beyond.iter().map(|note| note.frame);
-        ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side).push(found);
+        let draft = ENTRY.draft(Confidence::High, first.time, frames, message).endpoint(side);
+        if ttl.is_some() && lacks_stamps { draft.kind("forged") } else { draft }.push(found);
     }
 }

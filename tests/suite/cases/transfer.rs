@@ -113,3 +113,14 @@ fn who_had_just_been_asked_was_not_idle() {
     let crossed = format!("{talk}+20ms server > FIN ACK\n+1ms client > data 20 ack 51\n+20ms server > RST seq 51\n");
     assert_eq!(found(&crossed, "keepalive-race"), None);
 }
+
+#[test]
+fn who_sends_behind_a_fin_may_be_somebody_else() {
+    let closed = OPENED.replace("SYN\n", "SYN <mss 1460, sackOK, TS val 5000 ecr 0>\n");
+    let closed = closed.replace("SYN ACK\n", "SYN ACK <mss 1460, sackOK, TS val 70 ecr 5000>\n");
+    let beyond = |how: &str| format!("{closed}client > FIN ACK\n+20ms server > ACK\n+5ms client > data 100 {how}\n");
+    assert_eq!(findings(&beyond(""), "data-after-fin").kind, None);
+    let forged = findings(&beyond("ttl 33 <>"), "data-after-fin");
+    assert_eq!(forged.kind, Some("forged"));
+    assert!(forged.message.ends_with("without the timestamps that its other segments have: by somebody in its name"));
+}
