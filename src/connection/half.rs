@@ -32,6 +32,8 @@ pub struct Half {
     pub right_edge: Option<Seq>,
     /// The highest right edge of a SACK block that this side sent.
     pub sack_high: Option<Seq>,
+    /// Octets of payload that this side says came to it once more (D-SACK, RFC 2883).
+    pub received_again: u64,
     /// Sequence ranges never seen.
     pub gaps: Gaps,
     /// What the peer acknowledged last before it was seen, `[from, to)`: perhaps the capture has the two in the wrong order.

@@ -14,6 +14,7 @@ mod closing;
 mod control;
 mod cue;
 mod delivery;
+mod dsack;
 mod effect;
 mod gaps;
 mod half;

@@ -526,6 +526,7 @@ impl Connection {
                 own.sack_high = Some(own.sack_high.map_or(block.right, |high| high.later(block.right)));
             }
         }
+        self.record_received_again(side, segment);
         let peer = &mut self.halves[!side];
         if peer.start.is_none() {
             peer.start = Some(segment.ack);

@@ -62,6 +62,8 @@ finding! {
     ///        server > ACK
     /// ```
     ///
+    /// A receiver with SACK tells what comes to it twice (D-SACK, RFC 2883): its octets are in the sentence, and were not lost.
+    ///
     /// Why is not told where all has one and the same time, or lies within less than a timer takes, as in captures that were made by
     /// hand:
     ///
@@ -122,7 +124,8 @@ finding! {
     /// link (ethtool -S counts its errors and drops, tc -s qdisc its queue's); one peer is its access. Many timeouts with few
     /// segments in flight are short answers, which no fast retransmission can help: RACK and tail loss probes can, and Linux has
     /// both on (net.ipv4.tcp_recovery, tcp_early_retrans). Many spurious ones are delay that jumps (mobile, Wi-Fi power saving)
-    /// or paths that reorder; they cost bandwidth and no data. Both copies in the capture mean that the loss is behind the tap,
+    /// or paths that reorder; they cost bandwidth and no data. What came to the receiver
+    /// twice, by its D-SACK, was sent again because acknowledgments were lost or late, and no data were lost. Both copies in the capture mean that the loss is behind the tap,
     /// a gap that is filled later that it is before it.
     "retransmission", Transfer, Note, [REPETITION], detect
 }
@@ -230,7 +233,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             ENTRY.draft(Confidence::Medium, first.time, frames, message).endpoint(side).push(found);
             continue;
         }
-        let message = format!("{what} ({remembered}{})", of_which.join(", "));
+        let twice = case.connection.halves[!side].received_again;
+        let twice = fmt::from_fn(|f| match twice {
+            0 => Ok(()),
+            octets => {
+                write!(f, "; {} came to the {} twice, as its D-SACK says", count(octets, "octet"), !side)
+            }
+        });
+        let message = format!("{what} ({remembered}{}){twice}", of_which.join(", "));
         // Without a round trip nobody knows for sure what was overtaken and what was sent again.
         let is_sure = refills == 0 || case.life.arrivals.rtt_ns[side].is_some();
         let confidence = match case.connection.context_change {

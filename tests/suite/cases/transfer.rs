@@ -124,3 +124,22 @@ fn who_sends_behind_a_fin_may_be_somebody_else() {
     assert_eq!(forged.kind, Some("forged"));
     assert!(forged.message.ends_with("without the timestamps that its other segments have: by somebody in its name"));
 }
+
+#[test]
+fn what_came_to_its_receiver_twice_is_told_by_its_own_word() {
+    let sacked =
+        OPENED.replace("SYN\n", "SYN <mss 1460, sackOK>\n").replace("SYN ACK\n", "SYN ACK <mss 1460, sackOK>\n");
+    let again = |answer: &str| {
+        let text = format!("{sacked}client > data 1:1001\n+20ms server > ACK ack 1001\n");
+        let text = format!("{text}client > FIN ACK\n+400ms client > data 1:1001 ack 1\n+20ms server > ACK {answer}\n");
+        findings(&text, "retransmission").message
+    };
+    assert!(
+        again("ack 1002 <sack 1:1001>")
+            .ends_with("(spurious); 1000 octets came to the server twice, as its D-SACK says")
+    );
+    // A block beyond the acknowledgment tells of what came once; SYN and FIN are no octets.
+    assert!(again("ack 1 <sack 1:1001>").ends_with("(spurious)"));
+    assert!(again("ack 1002 <sack 1001:1002>").ends_with("(spurious)"));
+    assert!(again("ack 501 <sack 801:1001 701:1001>").contains("200 octets came to the server twice"));
+}
