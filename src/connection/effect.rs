@@ -47,6 +47,8 @@ pub struct ResetEffect {
     pub echoes_no_syn: bool,
     /// It was made on the way: its supposed sender knows nothing of it.
     pub between: Option<Between>,
+    /// Its receiver had got further than its number when it came.
+    pub was_passed: bool,
     /// It answers data to an application that had closed, and whose FIN had to wait behind data of its own.
     pub withheld_fin: bool,
 }
@@ -151,6 +153,7 @@ impl Hindsight<'_> {
                     || self.goes_on(note.side, index, REORDERING_NS) && self.goes_beyond(index, seen);
                 let refuses = self.refuses(index);
                 let contradicted = goes_on || accepted_next.is_some() || goes_on_next(note.side) && !refuses;
+                let was_passed = self.fell_short(index) || self.was_passed(index, acceptance);
                 let withheld_fin = !contradicted && seen.is_some_and(|seen| self.withheld_fin(index, seen));
                 ResetEffect {
                     note: index,
@@ -163,12 +166,12 @@ impl Hindsight<'_> {
                         && !receiver_goes_on
                         && !lost
                         && !self.is_unheeded(index)
-                        && !self.fell_short(index)
-                        && !self.was_passed(index, acceptance),
+                        && !was_passed,
                     contradicted,
                     accepted_next,
                     echoes_no_syn,
                     between: seen.filter(|_| !withheld_fin).and_then(|seen| self.made_between(index, seen)),
+                    was_passed,
                     withheld_fin,
                     refuses,
                 }

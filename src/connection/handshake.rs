@@ -3,12 +3,14 @@
 use super::delivery::{
     Arrival, Arrivals, Receipt, acknowledges_beyond, has_aborted, indices, shows_receipt_beyond, taken,
 };
+use super::lifecycle::Lifecycle;
 use super::noted::{Class, Noted};
 use super::overtaken::OVERTAKEN_NS;
 use super::reset::ResetSeen;
 use super::round_trip::SYN_ACK_RTO_NS;
 use super::step::Connection;
 use super::vantage::Tap;
+use super::words::OpenKind;
 use crate::base::{Seq, Side};
 use crate::segment::Flags;
 
@@ -24,6 +26,23 @@ const SYN_ACK_REPEATED_NS: i64 = 1_500_000_000;
 
 /// Two segments that were sent together change places by no more than this without a detour, ns.
 const REORDERED_NS: i64 = 5_000_000;
+
+impl Lifecycle {
+    /// The client's SYN with payload that the SYN-ACK did not take (RFC 7413, section 4.1.3).
+    pub fn refused_syn_payload(&self) -> Option<&Noted> {
+        let syn = self.notes.iter().find(|note| note.side == Side::Client && note.is_syn() && note.len > 0)?;
+        // It may answer a later SYN, which brought none.
+        let bare = self.notes.iter().find(|note| note.side == Side::Client && note.is_syn() && note.len == 0);
+        let answers = |note: &Noted| match (bare, note.timestamps, syn.timestamps) {
+            (None, ..) => true,
+            (Some(_), Some(answer), Some(own)) => answer.echo == own.value,
+            (Some(bare), ..) => note.frame < bare.frame,
+        };
+        let refuses =
+            |note: &Noted| note.side == Side::Server && note.is_syn_ack() && note.ack == syn.seq + 1 && answers(note);
+        (self.opening.kind == OpenKind::ThreeWay && self.notes.iter().any(refuses)).then_some(syn)
+    }
+}
 
 impl Arrivals {
     /// Which copy of the peer's SYN-ACK reached `side`.

@@ -16,7 +16,7 @@ use super::state::State;
 use super::step::Connection;
 use super::transition::transition;
 use super::vantage::Tap;
-use super::words::{Basis, OpenKind, StateStep};
+use super::words::{Basis, StateStep};
 use crate::base::{Side, Sides, Timestamp};
 use crate::segment::{Flags, IcmpError};
 
@@ -158,13 +158,6 @@ impl Lifecycle {
     /// The state of `side` at `time`, and how it is known; none before its first step.
     pub fn state_at(&self, side: Side, time: Timestamp) -> Option<StateStep> {
         self.states[side].iter().take_while(|step| step.time <= time).last().copied()
-    }
-
-    /// The client's SYN with payload that the SYN-ACK did not take (RFC 7413, section 4.1.3).
-    pub fn refused_syn_payload(&self) -> Option<&Noted> {
-        let syn = self.notes.iter().find(|note| note.side == Side::Client && note.is_syn() && note.len > 0)?;
-        let refuses = |note: &Noted| note.side == Side::Server && note.is_syn_ack() && note.ack == syn.seq + 1;
-        (self.opening.kind == OpenKind::ThreeWay && self.notes.iter().any(refuses)).then_some(syn)
     }
 
     /// The segment that ended the connection for both ends.

@@ -5,6 +5,7 @@ use smallvec::smallvec;
 use super::handshake::{accepted_at_syn, is_aborted_before};
 use super::lifecycle::{Hindsight, is_hard};
 use super::noted::{Class, Noted};
+use super::round_trip::ANSWER_NS_MAX;
 use super::step::Connection;
 use super::words::{Frames, OpenKind};
 use crate::base::{Seq, Side};
@@ -52,10 +53,13 @@ impl Opening {
         frames.dedup();
         let halves = &hindsight.connection.halves;
         let once = halves.client.syns == 1 && halves.server.syn_acks == 1 && halves.server.syns == 0;
+        let is_late = |ack: &Noted| syn_ack.is_some_and(|sent| ack.time.since(sent.time) >= ANSWER_NS_MAX);
         let rtt_ns = match (syn, ack) {
             // A FIN or a reset in the place of the acknowledgment, which a filter left out, tells of no round trip.
             (Some(_), Some(ack)) if ack.is_fin() && hindsight.connection.shows_controls_alone() => None,
             (Some(_), Some(ack)) if notes.iter().any(|note| note.is_rst() && note.frame == ack.frame) => None,
+            // What says something came when there was something to say: the acknowledgment before it was lost.
+            (Some(_), Some(ack)) if ack.len > 0 && is_late(ack) => None,
             (Some(syn), Some(ack)) if once => Some(ack.time.since(syn.time)).filter(|&ns| ns >= 0),
             _ => None,
         };

@@ -163,6 +163,13 @@ impl Predecessor {
         only_syn && other.rst && other.isn.is_none()
     }
 
+    /// It was over by a reset, and not by a FIN of both ends: who sends one keeps nothing, nor does who takes it (RFC 9293,
+    /// section 3.10.7.4).
+    pub fn leaves_no_time_wait(&self) -> bool {
+        let (a, b) = (&self.a.1, &self.b.1);
+        (a.rst || b.rst) && !(a.fin && b.fin)
+    }
+
     /// Both ends had closed, or one had reset.
     pub fn is_over(&self) -> bool {
         let (a, b) = (&self.a.1, &self.b.1);

@@ -2,6 +2,7 @@
 
 mod answers;
 mod between;
+mod bursts;
 mod crossed;
 mod half_closed;
 mod sentences;

@@ -81,8 +81,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let peer = past.half(connection.endpoint(!syn.side));
     let was_refused = past.was_refused(connection.endpoint(syn.side));
     let never_opened = old.syn_unanswered && peer.base.is_none() || was_refused;
-    // Who sends one keeps nothing, nor does who takes it (RFC 9293, section 3.10.7.4).
-    let was_reset = (old.rst || peer.rst) && !(old.fin && peer.fin);
+    let was_reset = past.leaves_no_time_wait();
+    // Of a reset beside both FINs nobody knows any more which came first.
+    let may_be_gone = (old.rst || peer.rst) && !was_reset;
     let leaves_nothing = never_opened || was_reset;
     let legal = beyond || newer || gap >= time_wait || leaves_nothing;
     let server_old = peer.nxt;
@@ -93,6 +94,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         _ if never_opened => "; that had never opened, and nothing is left of it",
         (Some(_), _) => "; the SYN-ACK's number proves that it replaced a TIME-WAIT",
         _ if was_reset => ", by a reset, which leaves no TIME-WAIT",
+        (None, true) if may_be_gone => "; a reset was among its last words, so that perhaps no TIME-WAIT was left",
         (None, true) if old.closed_first && !peer.closed_first && gap < time_wait => {
             "; the TIME-WAIT was its own sender's, which has let go of it"
         }
@@ -100,7 +102,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         (None, false) => "; neither its number nor its timestamp allows it",
     };
     let within = if gap < time_wait { "within" } else { "after" };
-    let wait = fmt::from_fn(|f| match leaves_nothing && proof.is_none() {
+    let wait = fmt::from_fn(|f| match (leaves_nothing || may_be_gone && legal) && proof.is_none() {
         true => Ok(()),
         false => write!(f, " ({within} TIME-WAIT of the {} profile)", stack.name),
     });
@@ -112,7 +114,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         duration(gap)
     );
     // Only the length of TIME-WAIT allows it, and that is another with another stack.
-    let rests_on_time = proof.is_none() && !beyond && !newer && !leaves_nothing && legal;
+    let rests_on_time = proof.is_none() && !beyond && !newer && !leaves_nothing && !may_be_gone && legal;
     let confidence = if rests_on_time && !stack.is_known() { Confidence::Medium } else { Confidence::High };
     let frames = [Some(syn.frame), proof.map(|note| note.frame)].into_iter().flatten();
     ENTRY

@@ -161,7 +161,7 @@ fn shown_by_its_answer(case: &Case<'_>, found: &mut Found) {
     let since = duration(answer.time.since(over.time));
     // The last ACK of the close itself met nobody, once or as a copy: nothing strayed.
     let reply = answered(case, answer, FLIGHT_NS_MAX).filter(|reply| !is_reset && reply.frame >= over.frame);
-    if reply.is_some_and(|reply| reply.time.since(over.time) < COPIED_NS_MAX) {
+    if reply.is_some_and(|reply| reply.time.since(over.time) < COPIED_NS_MAX || was_late(case, reply)) {
         return;
     }
     let reply = reply.map(|reply| reply.frame);
@@ -182,6 +182,15 @@ fn shown_by_its_answer(case: &Case<'_>, found: &mut Found) {
     let message = format_args!("{message}");
     let frames = reply.into_iter().chain([answer.frame]);
     ENTRY.draft(Confidence::Low, answer.time, frames, message).endpoint(!answer.side).kind("unknown").push(found);
+}
+
+/// Its sender sent it before another that passed earlier: it was on its way for longer, and answers nothing new.
+fn was_late(case: &Case<'_>, reply: &Noted) -> bool {
+    let is_younger = |note: &Noted| {
+        let stamps = note.timestamps.zip(reply.timestamps);
+        stamps.is_some_and(|(other, own)| Seq(other.value).after(Seq(own.value)))
+    };
+    case.notes(|note| note.side == reply.side && note.frame < reply.frame && is_younger(note)).next().is_some()
 }
 
 /// The newest acknowledgment that `reset` may answer.

@@ -92,8 +92,13 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let reset = case.notes(|note| note.side == Side::Client && note.is_rst() && note.seq == ack.ack).next();
     let (Some(reset), false) = (reset, answered_before) else { return };
     let past = case.connection.predecessor.as_ref();
-    if past.is_some_and(|past| !past.is_over()) {
-        // The server still has the older connection open: the client lost it, and nobody is in TIME-WAIT.
+    if past.is_some_and(|past| !past.is_over() || past.leaves_no_time_wait()) {
+        // The server still has the older connection open: the client lost it, and nobody is in TIME-WAIT; or nothing is left of it.
+        return;
+    }
+    let next = case.connection.successor.filter(|next| next.sender == case.connection.server);
+    if next.is_some_and(|next| next.ack == Some(syn.seq + 1)) {
+        // That ACK was on its way yet, and the SYN was taken.
         return;
     }
     let is_next = |note: &Noted| note.is_syn() && note.side == Side::Client && note.frame > reset.frame;

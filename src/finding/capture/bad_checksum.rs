@@ -1,8 +1,9 @@
 //! `bad-checksum`: segments whose TCP checksum is wrong.
 
 use crate::base::Side;
-use crate::connection::{Artefact, Exhibit, Half};
+use crate::connection::{Artefact, Exhibit, Half, Noted};
 use crate::finding::phrase::count;
+use crate::segment::Flags;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -67,12 +68,17 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let repeats = half.retransmissions + half.syns.saturating_sub(1) + half.fins.saturating_sub(1);
     let is_regular = half.bad_checksums > 1 && u64::from(half.bad_checksums) * 2 > u64::from(half.checked);
     let is_taken = half.acked.is_some_and(|acked| half.start.is_some_and(|start| acked.after(start)));
+    let is_garbled = |note: &Noted| note.is_rst() || note.flags.contains(Flags::SYN | Flags::FIN);
+    let is_only = |bad: &Noted| {
+        let covers = |note: &Noted| note.seq.before(bad.end()) && note.end().after(bad.seq);
+        !case.notes(|note| note.side == bad.side && note.frame != bad.frame && covers(note)).any(|_| true)
+    };
     // The only one occupies numbers, which the peer acknowledged, and nothing was sent again.
     let is_taken_alone = half.bad_checksums == 1
         && repeats == 0
         && case
-            .notes(|note| note.frame == frame && note.end() != note.seq)
-            .any(|note| half.acked.is_some_and(|acked| acked.at_or_after(note.end())));
+            .notes(|note| note.frame == frame && note.end() != note.seq && !is_garbled(note))
+            .any(|note| half.acked.is_some_and(|acked| acked.at_or_after(note.end())) && is_only(note));
     let (kind, confidence, severity, words) = if few && half.bad_checksums <= repeats {
         let words = "its receiver drops such a segment, and its sender repeated as much";
         (Some("damaged"), Confidence::Medium, Severity::Warning, words)

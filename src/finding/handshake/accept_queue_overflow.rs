@@ -4,6 +4,7 @@ use crate::base::Side;
 use crate::connection::{Class, Noted, OpenKind, Retries, Tap};
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Cause, Family};
+use crate::segment::Flags;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -108,7 +109,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         server_spoke && (repeats_syn_ack && ignored > 1 || ignored >= REPETITIONS_MIN) && !stopped_repeating(case);
     // A router says that it dropped what stays unanswered: `icmp-error`.
     let is_too_big = mute && !repeats_syn_ack && icmp_error::is_too_big(case, Side::Client);
-    if is_too_big || !(mute || repeats_syn_ack && !server_spoke || dropped_then_accepted) {
+    // Its own host says that nobody takes it: a firewall there.
+    let is_rejected = case.connection.icmp_errors.iter().any(|error| {
+        let is_unreachable = if error.v6 { error.kind == 1 } else { error.kind == 3 && error.code != 4 };
+        let is_quoted =
+            error.source == case.connection.client && !error.flags.is_some_and(|flags| flags.contains(Flags::SYN));
+        is_unreachable && is_quoted && error.reporter == case.connection.server.ip
+    });
+    if is_rejected || is_too_big || !(mute || repeats_syn_ack && !server_spoke || dropped_then_accepted) {
         return;
     }
     let Some(start) = case.notes(|note| note.side == Side::Client && note.len > 0).next() else { return };

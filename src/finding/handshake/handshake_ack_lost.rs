@@ -105,13 +105,18 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         return;
     }
     let Some((ack, again)) = repeated_over_ack(case) else { return };
-    if took_payload_at_once(case, again) {
+    if took_payload_at_once(case, again) || came_too_soon(case, again) {
         return;
     }
     let done = &case.life.notes[receipt.note];
+    // A listener that waits for data repeats it once when its time is over, and so shows the same.
+    let has_asked = case.notes(|note| note.side == Side::Client && note.len > 0 && note.frame < again.frame).next();
+    let is_once = case.notes(|note| note.is_syn_ack() && note.frame > ack.frame).count() == 1;
+    let may_wait = has_asked.is_none() && is_once;
     let message = format_args!(
-        "the ACK that completes the handshake (frame {}) was lost; the server repeated its SYN-ACK {} later and frame {} completed it",
+        "the ACK that completes the handshake (frame {}) was lost{}; the server repeated its SYN-ACK {} later and frame {} completed it",
         ack.frame,
+        if may_wait { ", or the listener waits for data (TCP_DEFER_ACCEPT)" } else { "" },
         duration(again.time.since(ack.time)),
         done.frame
     );
@@ -129,6 +134,15 @@ fn took_payload_at_once(case: &Case<'_>, again: &Noted) -> bool {
     let is_early = |note: &Noted| note.side == Side::Client && note.len > 0 && note.frame < again.frame;
     client.retransmissions == 0 && case.notes(|note| is_early(note) && is_taken(note)).next().is_some()
 }
+
+/// No timer sends the SYN-ACK `again` so soon after the one before: the network copied that, or it answers another SYN.
+fn came_too_soon(case: &Case<'_>, again: &Noted) -> bool {
+    let before = case.notes(|note| note.is_syn_ack() && note.frame < again.frame).last();
+    before.is_some_and(|before| again.time.since(before.time) < TIMER_NS_MIN)
+}
+
+/// Timers of SYN-ACKs begin with 1 s (RFC 6298, section 2.1), and the way may take more or less of it, ns.
+const TIMER_NS_MIN: i64 = 500_000_000;
 
 /// The client's acknowledgment of the SYN-ACK, and the SYN-ACK that came after it all the same.
 pub fn repeated_over_ack<'a>(case: &'a Case<'_>) -> Option<(&'a Noted, &'a Noted)> {

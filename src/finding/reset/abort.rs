@@ -228,6 +228,13 @@ fn judge_shaped(sight: &Sight<'_>, words: Words) -> Judgement {
             .say(format_args!("{shape}; {what} was captured, so that nothing tells SO_LINGER 0 from data left unread"));
         return Judgement::new(Cause::LingerZero, Confidence::Low, &[Cause::UnreadData, Cause::ProcessExit], evidence);
     }
+    if sight.said_ns.is_none() && matches!(sight.place, Place::Beyond(_)) {
+        let evidence = words.say(format_args!(
+            "{shape}; what it had sent was not captured, so that nothing tells data left unread from SO_LINGER 0"
+        ));
+        let rivals = &[Cause::LingerZero, Cause::ProcessExit];
+        return Judgement::new(Cause::UnreadData, Confidence::Low, rivals, evidence);
+    }
     let odds = odds(sight);
     let (cause, rival) = match odds.unread >= odds.linger && !odds.is_guess_of_linger() {
         true => (Cause::UnreadData, Cause::LingerZero),

@@ -2,8 +2,8 @@
 
 use super::{Inquiry, Judgement, abort};
 use crate::base::Seq;
-use crate::connection::{Between, Class, Noted, ResetEffect, State, Tap};
-use crate::finding::phrase::{count, duration};
+use crate::connection::{Between, Class, Noted, Predecessor, ResetEffect, State, Tap};
+use crate::finding::phrase::{count, duration, times};
 use crate::finding::verdict::{Cause, Confidence, Family};
 use crate::segment::Flags;
 
@@ -21,7 +21,7 @@ const UNSEEN_PROBES_MAX: u16 = 16;
 /// A window that is shut for less costs no writer its patience, ns.
 const SHUT_NS_MIN: i64 = 1_000_000_000;
 /// Transmissions without an answer after which a sender may have given up: fewer are lost on any path.
-const GIVEN_UP_MIN: u32 = 3;
+const GIVEN_UP_MIN: u64 = 3;
 /// Silence that points to a middlebox when nothing else does, ns.
 const MIDDLEBOX_IDLE_MIN_NS: i64 = 30_000_000_000;
 
@@ -115,9 +115,9 @@ fn reply_behind_data(inquiry: &Inquiry<'_>) -> Judgement {
         return Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::NoConnection], evidence);
     }
     let ago = sender.last_payload().map_or(0, |last| inquiry.noted.time.since(last.time));
-    let held = match sender.in_flight() {
+    let held = match sender.in_flight_beyond(inquiry.noted.seq) {
         0 => "the peer's window let it send no more".to_owned(),
-        octets => format!("{} of its own were not acknowledged yet", count(octets, "octet")),
+        octets => format!("{} of its own were under way by that number", count(octets, "octet")),
     };
     let evidence = format!(
         "it answers data with the number that it acknowledges, and {} before its sender was sending itself; {held}: the application had closed, and the FIN waited behind what was still to be sent",
@@ -149,6 +149,13 @@ fn answered_syn_ack(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::InvalidHandshake, Confidence::Medium, &[Cause::NoConnection], evidence);
     }
+    if let Some(past) = inquiry.connection.predecessor.filter(|past| has_been_open(inquiry, past, trigger)) {
+        let evidence = format!(
+            "it answers the SYN-ACK of stream {} once more (frame {}), and its socket of that is gone",
+            past.stream, trigger.frame
+        );
+        return Judgement::new(Cause::InvalidHandshake, Confidence::Medium, &[Cause::NoConnection], evidence);
+    }
     let stale = inquiry.sender().syns == 0 || inquiry.life.opening.kind == crate::connection::OpenKind::HalfOpen;
     if stale {
         let evidence = format!(
@@ -171,6 +178,16 @@ fn answered_syn_ack(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     );
     Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::InvalidHandshake], evidence)
         .kind("closed-while-connecting")
+}
+
+/// Who sends more than so much for so long, and then has an answer, was cut off (RFC 6298, section 2: the first timer is 1 s).
+const ASKED_IN_VAIN_MAX: u32 = 2;
+const OUTAGE_NS_MIN: i64 = 1_000_000_000;
+
+/// The SYN-ACK `trigger` is that of the incarnation before, which had been open and is over.
+fn has_been_open(inquiry: &Inquiry<'_>, past: &Predecessor, trigger: &Noted) -> bool {
+    let half = past.half(inquiry.connection.endpoint(trigger.side));
+    past.is_over() && half.isn == Some(trigger.seq) && !half.syn_unanswered
 }
 
 /// It had sent FIN before. What it answers decides.
@@ -276,8 +293,13 @@ fn reply_to_first_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         return Judgement::new(Cause::FinWait2Expired, confidence, &[], evidence);
     }
     if receiver.fins > 1 {
+        let own = if sender.fin_acked() {
+            "the acknowledgment of its own will not have reached it either"
+        } else {
+            "its own was not acknowledged either"
+        };
         let evidence = format!(
-            "it never acknowledged the FIN that it answers (frame {}, the {} copy), nor was its own acknowledged: it had given up",
+            "it never acknowledged the FIN that it answers (frame {}, the {} copy), and {own}: it had given up",
             trigger.frame,
             ordinal(receiver.fins)
         );
@@ -294,7 +316,9 @@ fn reply_to_first_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         "it answers the peer's first FIN (frame {}), and its own was never acknowledged: who waits in FIN-WAIT-1 takes that, so it had given up, or lost its state",
         trigger.frame
     );
-    Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence)
+    let judgement = Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence);
+    // Who repeats it hears nothing.
+    if sender.fins > 1 { judgement.kind("gave-up") } else { judgement }
 }
 
 /// A FIN came again that it had acknowledged.
@@ -384,6 +408,15 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     if let Some(clue) = inquiry.effect.between {
         return made_between(clue, trigger, silence);
     }
+    let asked_ns = trigger.time.since(asked);
+    if inquiry.receiver().unanswered > ASKED_IN_VAIN_MAX && asked_ns >= OUTAGE_NS_MIN {
+        let evidence = format!(
+            "nothing had answered the peer for {}: {shape}: the host restarted, or the way was cut and it gave up or closed behind that",
+            duration(asked_ns)
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence)
+            .kind("after-outage");
+    }
     if silence >= MIDDLEBOX_IDLE_MIN_NS {
         let quiet = format!("after {} of silence {shape}", duration(silence));
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::IdleExpired], quiet);
@@ -423,17 +456,19 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
             "{shape}: what it had sent waited behind a window that was shut for {}, and it had given up (TCP_USER_TIMEOUT), or the host restarted",
             duration(shut_ns)
         );
-        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence).kind("gave-up");
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence)
+            .kind("window-shut");
     }
-    if sender.unanswered >= GIVEN_UP_MIN && sender.in_flight() > 0 {
+    let repeats = repeated_unanswered(inquiry);
+    if repeats >= GIVEN_UP_MIN && sender.in_flight() > 0 {
         let evidence = format!(
-            "{shape}: what it had sent had stayed unanswered {} times, and it had given up (TCP_USER_TIMEOUT, or its retries), or the host restarted",
-            sender.unanswered
+            "{shape}: what nobody had acknowledged it had sent {} more, and had given up (TCP_USER_TIMEOUT, or its retries), or the host restarted",
+            times(repeats)
         );
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence).kind("gave-up");
     }
     let forgotten = format!(
-        "{shape}: the host restarted or lost the state, or the reset or FIN that ended it passed out of the tap's sight"
+        "{shape}: the host restarted or lost the state, a firewall on it rejects the flow by now, or the reset or FIN that ended it passed out of the tap's sight"
     );
     if silence >= MIDDLEBOX_SILENCE_MIN_NS {
         let evidence = format!("after {} of silence {forgotten}", duration(silence));
@@ -441,6 +476,16 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     }
     // Its own reset or FIN may have been lost before this tap.
     Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero, Cause::DataAfterClose], forgotten)
+}
+
+/// How often the sender has sent again what nobody has acknowledged.
+fn repeated_unanswered(inquiry: &Inquiry<'_>) -> u64 {
+    let Some(acked) = inquiry.sender().acked else { return 0 };
+    let is_repeat = |note: &&Noted| {
+        let is_again = note.class.contains(Class::RETRANSMISSION) && !note.class.contains(Class::COPY);
+        note.side == inquiry.from() && is_again && note.end().after(acked) && note.frame < inquiry.noted.frame
+    };
+    inquiry.life.notes.iter().filter(is_repeat).count() as u64
 }
 
 /// Something nearer than the supposed sender answered `trigger`, after so much silence of that, ns.

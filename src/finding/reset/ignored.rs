@@ -60,6 +60,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         else {
             continue;
         };
+        if effect.receiver_state == Some(State::Closed) {
+            // It had nobody to take it.
+            continue;
+        }
         let lives = effect.receiver_goes_on || !effect.acceptance.resets();
         let over = case.life.states[!reset.from]
             .last()
@@ -67,6 +71,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         if !lives || over && effect.acceptance.resets() || case.life.opening.kind == OpenKind::HalfOpen {
             continue;
         }
+        let seen = case.connection.resets.iter().find(|seen| seen.noted.frame == reset.frame);
+        let beyond = seen.map_or(0, |seen| seen.before[reset.from].in_flight_beyond(seen.noted.seq));
         let why = match effect.acceptance {
             Acceptance::Challenge => {
                 "its number lies inside the window but is not the next one, which asks for a challenge ACK"
@@ -77,6 +83,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             Acceptance::Outside => "its numbers are not of this connection, or not any more",
             _ if effect.echoes_no_syn => {
                 "its number would do, so it did not arrive, or was seen through by its timestamp, which is none of the SYN's"
+            }
+            Acceptance::Exact if beyond > 0 => {
+                "its number would do only if what its sender had sent beyond that was lost; otherwise it asks for a challenge ACK"
             }
             Acceptance::Exact
             | Acceptance::AcksSyn

@@ -143,8 +143,14 @@ pub fn judge(connection: &Connection, life: &Lifecycle) -> Vec<Reset> {
         let inquiry = Inquiry { connection, life, effect, seen, noted, trigger };
         let family = family::of(&inquiry);
         if let Some(earlier) = earlier.filter(|_| !effect.contradicted) {
-            echo(&mut resets[earlier], effect, noted);
-            multipath::explain_earlier(&mut resets[earlier], &inquiry, family);
+            let earlier = &mut resets[earlier];
+            let taken_now = effect.accepted && !earlier.accepted;
+            echo(earlier, effect, noted);
+            if taken_now {
+                let lost = losses(&inquiry, family, earlier.origin, earlier.cause);
+                (earlier.client_bytes_lost, earlier.server_bytes_lost) = (lost.client, lost.server);
+            }
+            multipath::explain_earlier(earlier, &inquiry, family);
             continue;
         }
         resets.push(Reset { echoes: std::mem::take(&mut waiting[noted.side]), ..verdict(&inquiry, family) });
@@ -206,6 +212,7 @@ fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Found) {
                 Some(if lost > 0 { Severity::Warning } else { Severity::Note })
             }
             Cause::Injected if !reset.accepted => Some(of_vain_forgery(case, reset)),
+            _ if ends_nothing(case, reset) => Some(Severity::Note),
             _ => None,
         };
         let told = Told { reset, endpoint: case.connection.endpoint(reset.from), lost, severity };
@@ -297,10 +304,19 @@ pub(super) fn tell_orderly(orderly: &Orderly, resets: &[Reset], found: &mut Foun
     }
 }
 
+/// It was not taken, and its receiver had closed before.
+fn ends_nothing(case: &Case<'_>, reset: &Reset) -> bool {
+    let had_closed = |effect: &ResetEffect| effect.receiver_state == Some(State::Closed);
+    !reset.accepted && effect_of(case, reset).is_some_and(had_closed)
+}
+
+fn effect_of<'a>(case: &'a Case<'_>, reset: &Reset) -> Option<&'a ResetEffect> {
+    case.life.resets.iter().find(|effect| case.life.notes[effect.note].frame == reset.frame)
+}
+
 /// What a forged reset weighs that was not taken: nothing where its receiver had closed anyway, else it is an attempt.
 fn of_vain_forgery(case: &Case<'_>, reset: &Reset) -> Severity {
-    let effect = case.life.resets.iter().find(|effect| case.life.notes[effect.note].frame == reset.frame);
-    let receiver = effect.map_or(State::Closed, |effect| effect.state_of(!reset.from));
+    let receiver = effect_of(case, reset).map_or(State::Closed, |effect| effect.state_of(!reset.from));
     if matches!(receiver, State::Closed | State::TimeWait) { Severity::Note } else { Severity::Warning }
 }
 
@@ -370,23 +386,9 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
         Cause::IdleExpired | Cause::Unknown => Origin::Unknown,
         _ => origin,
     };
-    // What was on its way when it came met nobody either.
-    let lost_later = |side: Side| {
-        let half = &inquiry.connection.halves[side];
-        let is_peers = side != inquiry.from() && origin == Origin::Endpoint;
-        let acked = inquiry.noted.flags.contains(Flags::ACK).then_some(inquiry.noted.ack);
-        let una = half.acked.zip(acked).map_or(half.acked, |(una, acked)| Some(una.later(acked)));
-        if is_peers { una.map_or(0, |una| half.in_flight_beyond(una)) } else { 0 }
-    };
-    let lost = |side: Side| match (inquiry.effect.accepted, family) {
-        (false, _) => 0,
-        // What the other side had acknowledged is not in the capture.
-        (true, _) if inquiry.connection.halves[!side].frames == 0 => 0,
-        // A live socket's reset acknowledges what had reached it.
-        (true, Some(Family::Active)) if judgement.cause != Cause::DataAfterClose => {
-            inquiry.seen.lost_but_for_its_ack(side).max(lost_later(side))
-        }
-        (true, _) => inquiry.seen.lost(side).max(lost_later(side)),
+    let lost = match inquiry.effect.accepted {
+        true => losses(inquiry, family, origin, judgement.cause),
+        false => Sides::default(),
     };
     Reset {
         frame: inquiry.noted.frame,
@@ -399,11 +401,33 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
         rivals: judgement.rivals,
         kind: judgement.kind,
         accepted: inquiry.effect.accepted || ends_another(inquiry),
-        client_bytes_lost: lost(Side::Client),
-        server_bytes_lost: lost(Side::Server),
+        client_bytes_lost: lost.client,
+        server_bytes_lost: lost.server,
         echoes: 0,
         evidence: judgement.evidence + acceptance_words(inquiry),
     }
+}
+
+/// Octets of each side that nobody had acknowledged when the reset took its receiver's connection.
+fn losses(inquiry: &Inquiry<'_>, family: Option<Family>, origin: Origin, cause: Cause) -> Sides<u64> {
+    // What was on its way when it came met nobody either.
+    let lost_later = |side: Side| {
+        let half = &inquiry.connection.halves[side];
+        let is_peers = side != inquiry.from() && origin == Origin::Endpoint;
+        let acked = inquiry.noted.flags.contains(Flags::ACK).then_some(inquiry.noted.ack);
+        let una = half.acked.zip(acked).map_or(half.acked, |(una, acked)| Some(una.later(acked)));
+        if is_peers { una.map_or(0, |una| half.in_flight_beyond(una)) } else { 0 }
+    };
+    let lost = |side: Side| match family {
+        // What the other side had acknowledged is not in the capture.
+        _ if inquiry.connection.halves[!side].frames == 0 => 0,
+        // A live socket's reset acknowledges what had reached it.
+        Some(Family::Active) if cause != Cause::DataAfterClose => {
+            inquiry.seen.lost_but_for_its_ack(side).max(lost_later(side))
+        }
+        _ => inquiry.seen.lost(side).max(lost_later(side)),
+    };
+    Sides { client: lost(Side::Client), server: lost(Side::Server) }
 }
 
 /// It refuses numbers of another connection on the same ports, and ends what its receiver had left of that.
@@ -433,6 +457,7 @@ fn acceptance_words(inquiry: &Inquiry<'_>) -> &'static str {
         (false, _) if effect.receiver_goes_on => {
             "; the receiver went on afterwards, so it did not arrive or was not taken"
         }
+        (false, _) if effect.was_passed => "; its number is behind what its receiver had by then, so it is ignored",
         (false, _) if effect.echoes_no_syn => {
             "; by its SYN its receiver checks timestamps, and takes no reset that echoes another than its own (Linux)"
         }

@@ -24,9 +24,10 @@ pub(super) fn find(life: &Lifecycle, seen: &ResetSeen) -> Option<Noted> {
         // What acknowledges a SYN can be an answer to nothing else, however long the way is.
         .filter(|note| reset.time.since(note.time) <= span || note.is_syn() && life.opening.kind == OpenKind::Refused);
     let newest = candidates.next()?;
-    // Beside its sender each would have been answered before the next one came.
+    // Beside its sender each would have been answered before the next one came, if it did not come with it.
     if life.arrivals.tap == Some(Tap::beside(reset.side)) {
-        return Some(newest);
+        let together = candidates.take_while(|note| note.time == newest.time);
+        return together.last().or(Some(newest));
     }
     let acked = seen.before[!reset.side].acked;
     let unreceived = |note: &Noted| note.end() != note.seq && acked.is_none_or(|acked| note.end().after(acked));

@@ -66,11 +66,11 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let last = copies.last().unwrap_or(second);
         let awaits = |state: State| matches!(state, State::FinWait1 | State::Closing | State::LastAck);
         let awaits_ack = case.life.states[side].last().is_some_and(|step| awaits(step.state));
-        let end = match (half.fin_acked(), awaits_ack) {
-            (true, false) => "it was acknowledged",
-            (true, true) => "no acknowledgment reached it",
-            (false, _) if case.is_one_sided() => "what its peer answered was not captured",
-            (false, _) => "it was never acknowledged",
+        let end = match half.fin_acked() {
+            true if awaits_ack || case.life.arrivals.ack_of_fin[side].is_none() => "no acknowledgment reached it",
+            true => "it was acknowledged",
+            false if case.is_one_sided() => "what its peer answered was not captured",
+            false => "it was never acknowledged",
         };
         let message = format_args!(
             "{} sent its FIN {} times within {}; {end}",

@@ -1,7 +1,7 @@
 //! `keepalive-race`: a request met a close on its way.
 
 use crate::base::Side;
-use crate::connection::{Class, Noted};
+use crate::connection::{Class, Noted, State};
 use crate::finding::phrase::{count, duration, whose_default};
 use crate::population::idle_timer;
 
@@ -89,7 +89,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     for closer in Side::BOTH {
         let Some(fin) = case.life.closing.fins[closer].filter(|fin| fin.len == 0) else { continue };
         let answered = case.connection.halves[closer].last_payload().filter(|data| data.frame < fin.frame);
-        let since = answered.map_or(case.connection.start, |data| data.time);
+        let opened = case.life.states[closer].iter().find(|step| step.state == State::Established);
+        let since = answered.map_or(opened.map_or(case.connection.start, |step| step.time), |data| data.time);
         let Some(request) = case.notes(|note| crosses(case, note, &fin)).next() else { continue };
         // Payload that it had acknowledged woke it before.
         let heard = |note: &Noted| note.side != closer && note.len > 0 && fin.ack.at_or_after(note.end());

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::base::Side;
-use crate::connection::{Class, Noted};
+use crate::connection::{Class, Noted, State};
 use crate::finding::phrase::{duration, times};
 
 use crate::finding::case::{Case, Found};
@@ -89,12 +89,17 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         });
         let to_the_end = half.shut_since.map(|since| case.connection.end.since(since).max(0));
         let total = half.shut_ns.saturating_add(to_the_end.unwrap_or(0));
+        let is_over = case.life.states[side].last().is_some_and(|step| step.state == State::Closed);
         let how_long = fmt::from_fn(|f| {
             if total > 0 {
                 let in_all = if half.zero_windows > 1 { " in all" } else { "" };
                 write!(f, ", for {}{in_all}", duration(total))?;
             }
-            if to_the_end.is_some() { f.write_str(", and did not open it again") } else { Ok(()) }
+            match to_the_end {
+                Some(_) if is_over => f.write_str(", and did not open it again"),
+                Some(_) => f.write_str(", and had not opened it again when the capture ends"),
+                None => Ok(()),
+            }
         });
         let message = format_args!("{words}{how_long}; its application did not read");
         let frames = closed.iter().map(|note| note.frame);

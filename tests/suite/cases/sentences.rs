@@ -9,7 +9,7 @@ use crate::told::tell_items;
 pub(super) const OPENED: &str = "client > SYN\n+20ms server > SYN ACK\n+20ms client > ACK\n";
 
 /// The last connection of `trace`.
-fn told(trace: &str) -> Verdict {
+pub(super) fn told(trace: &str) -> Verdict {
     let told = tell_items(&parse(trace).expect("a readable trace"));
     told.verdicts.into_iter().max_by_key(|verdict| verdict.stream).expect("a connection")
 }
@@ -390,7 +390,11 @@ fn a_last_acknowledgment_that_nobody_saw_is_not_said_to_be_lost() {
 fn a_window_that_was_shut_from_the_first_is_told() {
     let probes = "+1 client > data 1 seq 0\nserver > ACK win 0\n";
     let shut = format!("server > ACK win 0\n{probes}{probes}");
-    says(&shut, "zero-window", "had its window closed when first seen, for 2.00 s, and did not open it again; its");
+    says(
+        &shut,
+        "zero-window",
+        "had its window closed when first seen, for 2.00 s, and had not opened it again when the capture ends; its",
+    );
     assert_eq!(found(&shut, "zero-window").map(|finding| finding.confidence), Some(Confidence::Medium));
     let offered = format!("client > SYN\nserver > SYN ACK win 0\nclient > ACK\n{probes}{probes}");
     says(&offered, "zero-window", "had its window closed when first seen");

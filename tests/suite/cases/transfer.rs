@@ -16,8 +16,12 @@ fn a_closed_window_says_for_how_long() {
     let twice = "+1s server > ACK win 0\n+500ms server > ACK win 500\n";
     says(&format!("{shut}{open}{twice}"), "zero-window", "closed its window 2 times, for 2.50 s in all; its");
     let probed = "+1s client > data 1 seq 101\n+10ms server > ACK win 0\n";
-    says(&format!("{shut}{probed}"), "zero-window", "once, for 1.01 s, and did not open it again");
-    says(&shut, "zero-window", "closed its window once, and did not open it again");
+    says(
+        &format!("{shut}{probed}"),
+        "zero-window",
+        "once, for 1.01 s, and had not opened it again when the capture ends",
+    );
+    says(&shut, "zero-window", "closed its window once, and had not opened it again when the capture ends");
 }
 
 #[test]
