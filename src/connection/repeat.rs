@@ -1,7 +1,8 @@
 //! Frames that were captured more than once, and input that stands twice in the input.
 
 use super::Connection;
-use super::noted::Noted;
+use super::half::Half;
+use super::noted::{Class, Noted};
 use crate::base::{Side, Timestamp};
 use crate::segment::{Flags, Segment};
 
@@ -39,12 +40,15 @@ impl Connection {
         let half = &self.halves[side];
         let is_same = |&&(digest, time): &&(u32, Timestamp)| digest == packet && segment.time.since(time).abs() <= span;
         let first = half.digests.iter().find(is_same).filter(|_| half.frames > 1).map(|&(_, time)| time);
-        // Answers without an id or timestamp are equal when they answer alike: resets to one window of data (FACTS:
-        // Linux sends them with id 0), duplicate acknowledgments. Only where other frames come twice, they do, too.
-        let comes_twice = || self.halves.client.duplicates + self.halves.server.duplicates > 0;
-        // What the peer sent since is answered anew, in the same tick and so in the same words.
-        let asked =
-            |first: Timestamp| self.halves[!side].last.is_some_and(|peer| peer.end() != peer.seq && peer.time > first);
+        let peer = &self.halves[!side];
+        // What the peer sent since is answered anew, in the same tick and so in the same words; and so is what it had under way:
+        // beyond what this acknowledges, where no SACK tells the answers apart, or once more.
+        let asked = |first: Timestamp| {
+            let is_asked = |last: Noted| {
+                last.end() != last.seq && (last.time > first || last.class.contains(Class::RETRANSMISSION))
+            };
+            segment.options.sack_count == 0 && peer.nxt.after(segment.ack) || peer.last.is_some_and(is_asked)
+        };
         // Linux gives SYN-ACKs no id: one answers the repeated SYN, and the timer sends another in the same tick.
         let answers_each =
             segment.flags.contains(Flags::SYN | Flags::ACK) && segment.ip_id == 0 && self.halves[!side].syns > 1;
@@ -52,8 +56,19 @@ impl Connection {
         let begins_pair = half.frames - 1 == 2 * u64::from(half.duplicates);
         first.is_some_and(|first| {
             let says = segment.seq_len() > 0 || marked && (counts || !asked(first));
-            if answers_each { comes_twice() && !begins_pair } else { says || comes_twice() }
+            if answers_each { self.comes_twice(side) && !begins_pair } else { says || self.comes_twice(side) }
         })
+    }
+
+    /// Frames come twice in this capture, those of `side` at least, and not a few that the network copied. Answers without an id
+    /// or timestamp are equal when they answer alike: resets to one window of data (FACTS: Linux sends them with id 0),
+    /// duplicate acknowledgments. Only where other frames come twice, they do, too.
+    fn comes_twice(&self, side: Side) -> bool {
+        let count = |half: &Half| (u64::from(half.duplicates), half.frames);
+        let (own, peer) = (count(&self.halves[side]), count(&self.halves[!side]));
+        // The newest of the frames is the one in question.
+        let is_often = |(copies, frames): (u64, u64)| copies > 0 && 3 * copies + 1 >= frames;
+        is_often(own) || is_often((own.0 + peer.0, own.1 + peer.1))
     }
 
     /// Another packet of `side` had the id of `segment`: the sender gives all the same.

@@ -5,6 +5,7 @@ mod between;
 mod bursts;
 mod crossed;
 mod half_closed;
+mod repeated;
 mod sentences;
 mod sequels;
 mod transfer;

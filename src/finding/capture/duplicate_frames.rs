@@ -31,7 +31,8 @@ finding! {
     /// # Not to be confused with
     ///
     /// A retransmission: another IP id, another timestamp, and later by a timer. A packet that the network copied looks the same
-    /// as one captured twice; single ones are more often that.
+    /// as one captured twice; single ones are more often that. Resets and duplicate acknowledgments that answer several segments
+    /// alike are no copies, unless a third of all frames is.
     ///
     /// ```trace quiet
     /// client > SYN

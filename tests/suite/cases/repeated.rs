@@ -1,0 +1,49 @@
+//! What was sent again, what the network delayed or copied, and what was captured twice.
+
+use super::sentences::{found, says};
+
+/// As over IPv6: no ids.
+const CLOCKED: &str = "client > SYN id 0 <TS val 1000 ecr 0>\n+20ms server > SYN ACK id 0 <TS val 500 ecr 1000>\n\
+                       +10us client > ACK id 0 <TS val 1020 ecr 500>\n";
+const COUNTED: &str = "client > SYN id 10\n+20ms server > SYN ACK id 0\n+10us client > ACK id 11\n";
+
+/// Every frame of `trace` that `side` sent, or of any, twice.
+fn mirrored(trace: &str, side: &str) -> String {
+    let lines = trace.lines().map(|line| {
+        let sender = if line.contains("client >") { "client" } else { "server" };
+        let copy = if sender.contains(side) { format!("+10us {sender} > duplicate\n") } else { String::new() };
+        format!("{line}\n{copy}")
+    });
+    lines.collect()
+}
+
+#[test]
+fn each_segment_beyond_a_hole_is_answered_alike() {
+    let sent: String = (0..6).map(|n| format!("client > data {}:{} id 0\n", n * 1000 + 1, n * 1000 + 1001)).collect();
+    let answers = "+10us server > ACK ack 1001 id 0 <TS val 540 ecr 1020>\n".repeat(5);
+    let told = |opened: &str| found(&format!("{opened}{sent}+20ms {}", &answers[6..]), "duplicate-frames");
+    assert_eq!(told(CLOCKED), None);
+    // Neither does one frame that the network copied make them copies.
+    let copied = CLOCKED.replacen('\n', "\n+10us client > duplicate\n", 1);
+    assert!(told(&copied).expect("the copy").message.starts_with("1 of "));
+}
+
+#[test]
+fn resets_that_answer_alike_are_no_copies() {
+    let opened = COUNTED.replace("id 10\n", "id 10\n+10us client > duplicate\n");
+    let sent: String = (0..5).map(|n| format!("server > data {}:{}\n", n * 100 + 1, n * 100 + 101)).collect();
+    let resets = "+10us client > RST seq 2 id 0\n".repeat(5);
+    let trace = format!("{opened}client > FIN ACK id 12\n{sent}+20ms {}", &resets[6..]);
+    says(&trace, "duplicate-frames", "1 of 15 frames repeats");
+}
+
+#[test]
+fn where_every_frame_comes_twice_answers_do_too() {
+    let talk: String = (1..6)
+        .map(|n| format!("+1s client > data {n}:{} id 0 <>\n+20us server > ACK ack {} id 0 <>\n", n + 1, n + 1))
+        .collect();
+    let opened = "client > SYN id 0\n+20ms server > SYN ACK id 0\n+10ms client > ACK id 0\n";
+    says(&mirrored(&format!("{opened}{talk}"), ""), "duplicate-frames", "13 of 26 frames repeat");
+    // So does a mirror of one direction.
+    says(&mirrored(&format!("{opened}{talk}"), "server"), "duplicate-frames", "6 of 19 frames repeat");
+}
