@@ -71,6 +71,25 @@ impl Connection {
         is_often(own) || is_often((own.0 + peer.0, own.1 + peer.1))
     }
 
+    /// The SYN once more, by its id and its sender's clock, when that had gone on with the connection.
+    pub(super) fn repeats_syn(&self, side: Side, segment: &Segment) -> bool {
+        let has_gone_on = |last: &Noted| !last.is_syn();
+        if segment.flags & (Flags::SYN | Flags::ACK) != Flags::SYN
+            || !self.halves[side].last.as_ref().is_some_and(has_gone_on)
+        {
+            return false;
+        }
+        let is_same = |noted: &Noted| {
+            let is_stamped = noted.timestamps.is_some() && noted.timestamps == segment.options.timestamps;
+            noted.side == side
+                && noted.is_syn()
+                && noted.seq == segment.seq
+                && is_stamped
+                && noted.ip_id == segment.ip_id
+        };
+        self.journal.all().any(is_same)
+    }
+
     /// Another packet of `side` had the id of `segment`: the sender gives all the same.
     fn repeats_its_id(&self, side: Side, segment: &Segment) -> bool {
         let is_other = |noted: &Noted| {

@@ -205,7 +205,7 @@ impl Connection {
         }
         self.record_base(side, segment);
         self.sequence.step(side, segment, &self.halves[side]);
-        if self.is_duplicate(side, segment) || self.stands_again(side, segment) {
+        if self.is_duplicate(side, segment) || self.repeats_syn(side, segment) || self.stands_again(side, segment) {
             self.record_duplicate(side, segment, timing);
             return;
         }

@@ -45,7 +45,8 @@ finding! {
     /// # Not to be confused with
     ///
     /// A new attempt on the same ports has another sequence number and is another connection. `syn-unanswered` is about
-    /// SYNs that nobody ever answered.
+    /// SYNs that nobody ever answered. A SYN with id and timestamp of the first, behind the rest of the handshake, is the network's
+    /// copy (`duplicate-frames`).
     ///
     /// ```trace quiet
     ///    client > SYN

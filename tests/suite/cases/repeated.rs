@@ -47,3 +47,11 @@ fn where_every_frame_comes_twice_answers_do_too() {
     // So does a mirror of one direction.
     says(&mirrored(&format!("{opened}{talk}"), "server"), "duplicate-frames", "6 of 19 frames repeat");
 }
+
+#[test]
+fn a_syn_that_comes_again_when_it_was_answered_is_a_copy() {
+    let copy = |stamps: &str| format!("{CLOCKED}+200ms client > SYN seq 0 id 0 <TS val {stamps} ecr 0>\n");
+    assert!(found(&copy("1000"), "duplicate-frames").is_some());
+    assert_eq!(found(&copy("1000"), "syn-retransmitted"), None);
+    assert!(found(&copy("1220"), "syn-retransmitted").is_some());
+}
