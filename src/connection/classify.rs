@@ -105,9 +105,10 @@ impl Connection {
         } else if distance > 0 {
             class |= Class::AFTER_GAP;
         } else if segment.seq_len() > 0 && segment.seq.before(own.nxt) {
-            // Without a gap below it, sequence space that begins under SND.NXT was sent before.
-            let is_known =
-                own.gaps.is_empty() && !comes_after_its_ack(own, peer, segment) && !precedes_capture(own, segment);
+            // Sequence space that begins under SND.NXT, and of which nothing is missing, was sent before.
+            let is_known = !own.gaps.overlaps(segment.seq, end)
+                && !comes_after_its_ack(own, peer, segment)
+                && !precedes_capture(own, segment);
             class |= if is_known { Class::RETRANSMISSION } else { Class::FILLS_GAP };
             class |= match haste(own, peer, segment) {
                 none if none.is_empty() && self.answers_selectively(side, segment) => Class::FAST,

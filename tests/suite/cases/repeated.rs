@@ -49,6 +49,14 @@ fn where_every_frame_comes_twice_answers_do_too() {
 }
 
 #[test]
+fn what_fills_nothing_beside_a_hole_counts_once() {
+    let holed = format!("{COUNTED}client > data 1:1001\nclient > data 2001:3001\n");
+    let twice = "+300ms client > data 1:1001 ack 1\n+600ms client > data 1:1001 ack 1\n";
+    says(&format!("{holed}{twice}"), "retransmission", "sent 2 segments again (timeout)");
+    says(&format!("{holed}{twice}+600ms client > data 1001:2001 ack 1\n"), "retransmission", "sent 3 segments again (");
+}
+
+#[test]
 fn a_syn_that_comes_again_when_it_was_answered_is_a_copy() {
     let copy = |stamps: &str| format!("{CLOCKED}+200ms client > SYN seq 0 id 0 <TS val {stamps} ecr 0>\n");
     assert!(found(&copy("1000"), "duplicate-frames").is_some());
