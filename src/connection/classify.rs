@@ -111,7 +111,7 @@ impl Connection {
                 && !precedes_capture(own, segment);
             class |= if is_known { Class::RETRANSMISSION } else { Class::FILLS_GAP };
             class |= match haste(own, peer, segment) {
-                none if none.is_empty() && self.answers_selectively(side, segment) => Class::FAST,
+                none if none.is_empty() && self.answers_by_round_trip(side, segment) => Class::FAST,
                 haste => haste,
             };
         }
@@ -120,14 +120,21 @@ impl Connection {
 }
 
 impl Connection {
-    /// The peer told of a hole there by SACK, one round trip of `side` before, and that is longer than a timer at least takes.
-    fn answers_selectively(&self, side: Side, segment: &Segment) -> bool {
-        let peer = &self.halves[!side];
-        let is_told = peer.sack_high.is_some_and(|edge| edge.after(segment.seq_end()));
-        let Some(heard_ns) = peer.last.filter(|_| is_told).map(|last| segment.time.since(last.time)) else {
+    /// The peer told of a hole there, by SACK or by a bare acknowledgment, one round trip of `side` before.
+    fn answers_by_round_trip(&self, side: Side, segment: &Segment) -> bool {
+        let (own, peer) = (&self.halves[side], &self.halves[!side]);
+        let has_more = is_told_by_duplicates(own, segment);
+        let is_told_of = |last: &Noted| {
+            let goes_on = |again: Noted| {
+                again.class.intersects(Class::RETRANSMISSION | Class::FILLS_GAP) && last.ack.after(again.seq)
+            };
+            peer.sack_high.is_some_and(|edge| edge.after(segment.seq_end()))
+                || is_told_by(last, segment) && (has_more || own.last_data.is_some_and(goes_on))
+        };
+        let Some(heard_ns) = peer.last.filter(is_told_of).map(|last| segment.time.since(last.time)) else {
             return false;
         };
-        if !(RTO_NS_MIN..ROUND_TRIP_NS_MAX).contains(&heard_ns) {
+        if heard_ns >= ROUND_TRIP_NS_MAX {
             return false;
         }
         let mut notes = Vec::new();
@@ -143,13 +150,12 @@ fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
     }
     if let Some(last) = peer.last {
         let heard = segment.time.since(last.time);
-        let beyond = own.nxt.since(segment.seq);
         let selective = peer.sack_high.is_some_and(|edge| edge.after(segment.seq_end()));
         let repeated = last.len == 0
             && last.acknowledges()
             && last.ack == segment.seq
             && heard <= PROMPT_ANSWER_NS
-            && i64::from(beyond) > DUPLICATE_ACKS * i64::from(segment.payload_len.max(1));
+            && is_told_by_duplicates(own, segment);
         if heard < RTO_NS_MIN && (selective || repeated) {
             return Class::FAST;
         }
@@ -189,8 +195,17 @@ fn has_other_id(segment: &Segment, earlier: &Noted) -> bool {
 
 /// It follows a bare acknowledgment of less at once, as in recovery (RFC 6582, section 3.2): no timer does.
 fn is_clocked_by(last: &Noted, segment: &Segment) -> bool {
-    let is_bare = last.len == 0 && last.acknowledges();
-    is_bare && segment.seq.at_or_after(last.ack) && segment.time.since(last.time) <= PROMPT_ANSWER_NS
+    is_told_by(last, segment) && segment.time.since(last.time) <= PROMPT_ANSWER_NS
+}
+
+/// Enough was sent beyond it to make the duplicate acknowledgments that tell of its loss.
+fn is_told_by_duplicates(own: &Half, segment: &Segment) -> bool {
+    i64::from(own.nxt.since(segment.seq)) > DUPLICATE_ACKS * i64::from(segment.payload_len.max(1))
+}
+
+/// `last` is a bare acknowledgment of no more than what comes before it.
+fn is_told_by(last: &Noted, segment: &Segment) -> bool {
+    last.len == 0 && last.acknowledges() && segment.seq.at_or_after(last.ack)
 }
 
 /// Its sender wrote it later than `earlier`: it had heard more by then, or its clock had gone on by more than rounding. What the

@@ -1,11 +1,17 @@
 //! What was sent again, what the network delayed or copied, and what was captured twice.
 
+use lastack::finding::Finding;
+
 use super::sentences::{found, says};
 
 /// As over IPv6: no ids.
 const CLOCKED: &str = "client > SYN id 0 <TS val 1000 ecr 0>\n+20ms server > SYN ACK id 0 <TS val 500 ecr 1000>\n\
                        +10us client > ACK id 0 <TS val 1020 ecr 500>\n";
 const COUNTED: &str = "client > SYN id 10\n+20ms server > SYN ACK id 0\n+10us client > ACK id 11\n";
+
+fn again(trace: &str) -> Finding {
+    found(trace, "retransmission").unwrap_or_else(|| panic!("nothing was sent again in\n{trace}"))
+}
 
 /// Every frame of `trace` that `side` sent, or of any, twice.
 fn mirrored(trace: &str, side: &str) -> String {
@@ -54,6 +60,22 @@ fn what_fills_nothing_beside_a_hole_counts_once() {
     let twice = "+300ms client > data 1:1001 ack 1\n+600ms client > data 1:1001 ack 1\n";
     says(&format!("{holed}{twice}"), "retransmission", "sent 2 segments again (timeout)");
     says(&format!("{holed}{twice}+600ms client > data 1001:2001 ack 1\n"), "retransmission", "sent 3 segments again (");
+}
+
+#[test]
+fn an_answer_takes_one_round_trip_and_no_timer() {
+    let opened = "client > SYN\n+10us server > SYN ACK\n+40ms client > ACK\n";
+    let sent: String = [1001, 3001, 4001, 5001, 6001, 7001]
+        .iter()
+        .map(|from| format!("+10us client > data {from}:{}\nserver > ACK ack 1\n", from + 1000))
+        .collect();
+    let filled = |first: &str, second: &str| {
+        let text = format!("{opened}{sent}{first} client > data 1:1001 ack 1\n+10us server > ACK ack 2001\n");
+        again(&format!("{text}{second} client > data 2001:3001 ack 1\n+10us server > ACK ack 8001\n")).message
+    };
+    assert!(filled("+40ms", "+41ms").ends_with("sent 2 segments again (fast)"));
+    assert!(filled("+40ms", "+300ms").ends_with("sent 2 segments again (1 timeout, 1 fast)"));
+    assert!(filled("+300ms", "+41ms").ends_with("sent 2 segments again (1 timeout, 1 fast)"));
 }
 
 #[test]
