@@ -29,6 +29,8 @@ const PROMPT_ANSWER_NS: i64 = 20_000_000;
 const QUEUES_NS: i64 = 10_000_000;
 /// Nobody's round trip is longer, ns: what is sent again later than this was not asked for by what was heard before.
 const ROUND_TRIP_NS_MAX: i64 = 1_000_000_000;
+/// So many ids in a row are no chance.
+const IDS_MIN: u64 = 4;
 /// So many segments beyond a hole make the duplicate acknowledgments of RFC 5681, section 3.2.
 const DUPLICATE_ACKS: i64 = 3;
 
@@ -111,6 +113,7 @@ impl Connection {
                 && !precedes_capture(own, segment);
             class |= if is_known { Class::RETRANSMISSION } else { Class::FILLS_GAP };
             class |= match haste(own, peer, segment) {
+                _ if self.is_older(side, segment) => Class::COPY,
                 none if none.is_empty() && self.answers_by_round_trip(side, segment) => Class::FAST,
                 haste => haste,
             };
@@ -120,6 +123,39 @@ impl Connection {
 }
 
 impl Connection {
+    /// Its sender wrote it before what it had sent last, and the network delayed or copied it. What is sent again has a new
+    /// timestamp, a new IPv4 id and the newest acknowledgment.
+    fn is_older(&self, side: Side, segment: &Segment) -> bool {
+        let own = &self.halves[side];
+        let acked = self.halves[!side].acked.filter(|_| segment.flags.contains(Flags::ACK));
+        if acked.is_some_and(|acked| segment.ack.after(acked)) {
+            return false;
+        }
+        let stamps = segment.options.timestamps.zip(own.newest_stamps);
+        if stamps.is_some_and(|(now, newest)| is_clocked_before(now, newest)) {
+            return true;
+        }
+        let is_no_newer = stamps.is_none_or(|(now, newest)| Seq(now.value).at_or_before(Seq(newest.value)));
+        if segment.ip_id == 0 && is_no_newer && acked.is_some_and(|acked| segment.ack.before(acked)) {
+            return true;
+        }
+        let Some(last) = own.last.filter(|last| !is_written_anew(segment, last)) else { return false };
+        let has_ids = segment.ip_id != 0 && last.ip_id != 0;
+        let has_older_id = has_ids && segment.ip_id.wrapping_sub(last.ip_id).cast_signed() < 0;
+        // Ids need not count: they are random in some stacks.
+        let is_told_by_ids = if stamps.is_some() { is_no_newer } else { self.counts_ids(side, segment, &last) };
+        has_older_id && is_told_by_ids
+    }
+
+    /// The IPv4 ids of `side` go up by one with each of its segments as far as `last`, and that of `segment` is among them.
+    fn counts_ids(&self, side: Side, segment: &Segment, last: &Noted) -> bool {
+        let first = self.journal.all().find(|noted| noted.side == side && noted.ip_id != 0 && !noted.is_rst());
+        let Some(first) = first else { return false };
+        let (span, place) = (last.ip_id.wrapping_sub(first.ip_id), segment.ip_id.wrapping_sub(first.ip_id));
+        // What was lost before the tap had one, too.
+        (IDS_MIN..=2 * self.halves[side].frames).contains(&u64::from(span)) && place < span
+    }
+
     /// The peer told of a hole there, by SACK or by a bare acknowledgment, one round trip of `side` before.
     fn answers_by_round_trip(&self, side: Side, segment: &Segment) -> bool {
         let (own, peer) = (&self.halves[side], &self.halves[!side]);
@@ -145,9 +181,6 @@ impl Connection {
 
 /// What made `own` send a segment again without waiting for its timer.
 fn haste(own: &Half, peer: &Half, segment: &Segment) -> Class {
-    if own.last.is_some_and(|last| is_older(segment, &last)) {
-        return Class::COPY;
-    }
     if let Some(last) = peer.last {
         let heard = segment.time.since(last.time);
         let selective = peer.sack_high.is_some_and(|edge| edge.after(segment.seq_end()));
@@ -219,13 +252,12 @@ fn is_written_anew(segment: &Segment, earlier: &Noted) -> bool {
     acknowledges && segment.ack.after(earlier.ack) || stamps.is_some_and(is_newer)
 }
 
-/// Its sender wrote it before `last`: an older IPv4 id, and a timestamp that is not newer. A repetition has newer ones.
-fn is_older(segment: &Segment, last: &Noted) -> bool {
-    let (Some(now), Some(then)) = (segment.options.timestamps, last.timestamps) else { return false };
-    let has_ids = segment.ip_id != 0 && last.ip_id != 0;
-    let is_older_id = segment.ip_id.wrapping_sub(last.ip_id).cast_signed() < 0;
-    // Ids need not count: they are random in some stacks.
-    has_ids && is_older_id && Seq(now.value).at_or_before(Seq(then.value)) && !is_written_anew(segment, last)
+/// Its sender's clock stood lower when it wrote it than in `newest`, by more than rounding, or it had heard less by then.
+fn is_clocked_before(stamps: Timestamps, newest: Timestamps) -> bool {
+    let ticks = Seq(stamps.value).since(Seq(newest.value));
+    // A SYN echoes nothing.
+    let heard = if stamps.echo == 0 { 0 } else { Seq(stamps.echo).since(Seq(newest.echo)) };
+    heard <= 0 && (ticks < -1 || ticks <= 0 && heard < 0)
 }
 
 /// The peer acknowledged it just before it was seen: the capture has them in the wrong order, as a card with several

@@ -4,6 +4,7 @@ use super::gaps::Gaps;
 use super::noted::{Class, Noted};
 use super::profile::Greeting;
 use crate::base::{Seq, Timestamp};
+use crate::segment::Timestamps;
 
 /// What the tap knows of one direction. "Sent" always means "seen by the tap"; what arrived is decided in hindsight.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -88,6 +89,8 @@ pub struct Half {
     pub unanswered_since: Option<Timestamp>,
     /// Whether any segment carried timestamps.
     pub timestamps: bool,
+    /// The timestamps of the newest that it wrote, as far as its segments say.
+    pub(super) newest_stamps: Option<Timestamps>,
     /// Time to live of its first segment that was not a RST.
     pub ttl: Option<u8>,
     /// Its newest segment that was not a RST.
@@ -154,6 +157,14 @@ impl Half {
     pub fn has_gone_round(&self) -> bool {
         const QUARTER: u64 = 1 << 30;
         self.payload_bytes + self.missing_bytes > QUARTER || self.gaps.octets() > QUARTER
+    }
+
+    /// Takes the timestamps of a segment that may have been sent before the newest.
+    pub(super) fn take_late_stamps(&mut self, stamps: Option<Timestamps>) {
+        let is_newer = |stamps: &Timestamps| {
+            self.newest_stamps.is_none_or(|newest| Seq(stamps.value).at_or_after(Seq(newest.value)))
+        };
+        self.newest_stamps = stamps.filter(is_newer).or(self.newest_stamps);
     }
 
     /// Octets sent and not acknowledged, the FIN left out.

@@ -47,6 +47,7 @@ impl Connection {
         }
         let half = &mut self.halves[side];
         half.timestamps |= segment.options.timestamps.is_some();
+        half.newest_stamps = segment.options.timestamps.or(half.newest_stamps);
         half.window = u32::from(segment.window) << half.window_shift;
         let edge = segment.ack + half.window;
         half.right_edge = Some(half.right_edge.map_or(edge, |old| old.later(edge)));

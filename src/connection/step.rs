@@ -439,6 +439,12 @@ impl Connection {
         if class.contains(Class::WILD) {
             return;
         }
+        const LATE: Class = Class::RETRANSMISSION.union(Class::FILLS_GAP).union(Class::OLD_ACK);
+        if class.intersects(LATE) {
+            half.take_late_stamps(segment.options.timestamps);
+        } else {
+            half.newest_stamps = segment.options.timestamps.or(half.newest_stamps);
+        }
         if segment.flags.contains(Flags::SYN) {
             half.isn.get_or_insert(segment.seq);
             if segment.flags.contains(Flags::ACK) {

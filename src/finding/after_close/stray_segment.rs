@@ -211,6 +211,9 @@ const DETAINED_NS_MAX: i64 = 10_000_000_000;
 
 /// Its timestamp or IPv4 id belongs among the segments before the end, so the network and not its sender repeats it.
 pub(in crate::finding) fn is_replay(case: &Case<'_>, note: &Noted) -> bool {
+    if note.class.contains(Class::COPY) {
+        return true;
+    }
     let earlier = case.notes(|other| other.side == note.side && other.frame < note.frame).next_back();
     match (earlier, note.timestamps) {
         (Some(earlier), Some(timestamps)) => {

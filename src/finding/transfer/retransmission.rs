@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::base::Side;
+use crate::base::{Seq, Side};
 use crate::connection::{Class, Noted};
 use crate::finding::phrase::{count, duration};
 
@@ -29,6 +29,8 @@ finding! {
     /// fills a gap later than reordering explains. A hole was told of when the peer's newest acknowledgment carries SACK
     /// beyond it, repeats its number, or moves up to it at once before, as a recovery goes on from hole to hole. That was one round
     /// trip before, also where a round trip is longer than a timer. What fills a gap within 20 ms was asked for: no timer is so short.
+    /// Nor was it sent again that nobody asked for and that has the timestamp of what overtook it. When the original comes after
+    /// all, what filled the gap before was sent again, however soon.
     ///
     /// ```trace fires
     ///         client > SYN <sackOK>
@@ -88,8 +90,8 @@ finding! {
     ///
     /// # Not to be confused with
     ///
-    /// An original that its repetition overtook, and copies that the network made: their IPv4 id and timestamp are older than
-    /// those of the segment before. Segments out of order: what fills a gap within a round trip was overtaken and not sent again. `duplicate-frames`: the
+    /// An original that its repetition overtook, and copies that the network made: their timestamp, acknowledgment or IPv4 id (of
+    /// who counts them) is older than those of the segment before. Segments out of order: what fills a gap within a round trip was overtaken and not sent again. `duplicate-frames`: the
     /// same frame captured twice. `keepalive` and zero-window probes, which repeat an octet on purpose. `outage-repaired` and
     /// `dead-peer`, where one segment is repeated again and again.
     ///
@@ -160,7 +162,9 @@ impl Kind {
             Self::TailLossProbe
         } else if class.contains(Class::UNPROMPTED) {
             Self::Unexplained
-        } else if class.contains(Class::FILLS_GAP) && opened_before(case, note).is_some_and(|ns| ns < PROMPT_NS) {
+        } else if class.contains(Class::FILLS_GAP)
+            && opener(case, note).is_some_and(|opener| note.time.since(opener.time) < PROMPT_NS)
+        {
             Self::Fast
         } else {
             Self::Timeout
@@ -191,15 +195,16 @@ fn detect(case: &Case<'_>, found: &mut Found) {
                 && !is_stray(case, note)
                 && !comes_again_behind_syn(case, note)
         };
-        let refilled: Vec<&Noted> =
-            case.notes(|note| repeated(note) && note.class.contains(Class::FILLS_GAP) && is_late(case, note)).collect();
+        let refills =
+            |note: &Noted| repeated(note) && note.class.contains(Class::FILLS_GAP) && is_sent_again(case, note);
+        let refilled: Vec<&Noted> = case.notes(refills).collect();
         let mut notes: Vec<&Noted> =
             case.notes(|note| repeated(note) && note.class.contains(Class::RETRANSMISSION)).collect();
-        let refills = refilled.len() as u64;
         let is_copy = |note: &Noted| note.class.contains(Class::RETRANSMISSION | Class::COPY) && note.side == side;
         let refused = |note: &Noted| note.side == side && comes_again_behind_syn(case, note);
         let copies = case.notes(is_copy).count() as u64 + u64::from(case.notes(refused).next().is_some());
-        let total = u64::from(half.retransmissions).saturating_sub(copies).max(notes.len() as u64) + refills;
+        let total = u64::from(half.retransmissions).saturating_sub(copies).max(notes.len() as u64);
+        let (total, has_refills) = (total + refilled.len() as u64, !refilled.is_empty());
         notes.extend(refilled);
         let Some(first) =
             notes.iter().min_by_key(|note| note.frame).filter(|_| total >= case.thresholds.retransmissions)
@@ -242,7 +247,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         });
         let message = format!("{what} ({remembered}{}){twice}", of_which.join(", "));
         // Without a round trip nobody knows for sure what was overtaken and what was sent again.
-        let is_sure = refills == 0 || case.life.arrivals.rtt_ns[side].is_some();
+        let is_sure = !has_refills || case.life.arrivals.rtt_ns[side].is_some();
         let confidence = match case.connection.context_change {
             // What came another way may be another connection's.
             Some(_) => Confidence::Low,
@@ -288,18 +293,42 @@ const REFILLED_NS: i64 = 1_000_000_000;
 /// No timer runs out so soon, ns.
 const PROMPT_NS: i64 = 20_000_000;
 
-/// What fills a gap came later than a segment that was only overtaken.
-fn is_late(case: &Case<'_>, note: &Noted) -> bool {
+/// What fills a gap came later than a segment that was only overtaken, or the overtaken one came behind it.
+fn is_sent_again(case: &Case<'_>, note: &Noted) -> bool {
     let rtt = case.life.arrivals.rtt_ns[note.side].map_or(REORDERING_NS, |rtt| (rtt - rtt / 4).max(REORDERING_NS));
-    opened_before(case, note).is_some_and(|ns| ns >= rtt)
+    let is_late =
+        |opener: &Noted| note.time.since(opener.time) >= rtt && !(is_unasked(note) && is_written_with(note, opener));
+    opener(case, note).is_some_and(is_late) || original(case, note).is_some()
 }
 
-/// How long ago the gap that it fills was opened, by a segment that was sent later than the missing one, ns.
-fn opened_before(case: &Case<'_>, note: &Noted) -> Option<i64> {
+/// Nothing of the peer's asked for it, so that only a timer can have sent it again.
+fn is_unasked(note: &Noted) -> bool {
+    !note.class.contains(Class::FAST)
+}
+
+/// No tick of its sender's clock lies between the two, and one does within any timer.
+fn is_written_with(note: &Noted, opener: &Noted) -> bool {
+    let stamps = note.timestamps.zip(opener.timestamps);
+    stamps.is_some_and(|(now, then)| Seq(now.value).at_or_before(Seq(then.value)))
+}
+
+/// The segment that its repetition `note` overtook: another packet, which had been written before.
+fn original<'a>(case: &'a Case<'_>, note: &Noted) -> Option<&'a Noted> {
+    let (side, seq, len, frame) = (note.side, note.seq, note.len, note.frame);
+    let packet = (note.ip_id, note.timestamps);
+    let is_original = move |other: &Noted| {
+        let is_late = other.side == side && other.frame > frame && other.class.contains(Class::COPY);
+        is_late && (other.seq, other.len) == (seq, len) && (other.ip_id, other.timestamps) != packet
+    };
+    case.notes(is_original).next()
+}
+
+/// What showed the gap that `note` fills, and was sent later than the missing segment.
+fn opener<'a>(case: &'a Case<'_>, note: &Noted) -> Option<&'a Noted> {
+    let (side, seq, frame) = (note.side, note.seq, note.frame);
     let opens =
-        |other: &Noted| other.side == note.side && other.class.contains(Class::AFTER_GAP) && other.seq.after(note.seq);
-    let opened = case.notes(opens).next().filter(|opened| opened.frame < note.frame)?;
-    Some(note.time.since(opened.time))
+        move |other: &Noted| other.side == side && other.class.contains(Class::AFTER_GAP) && other.seq.after(seq);
+    case.notes(opens).next().filter(|opener| opener.frame < frame)
 }
 
 /// Less is reordering when no round trip was measured, ns. Wireshark's figure.

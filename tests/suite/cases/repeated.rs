@@ -55,6 +55,40 @@ fn where_every_frame_comes_twice_answers_do_too() {
 }
 
 #[test]
+fn an_original_that_comes_late_was_not_sent_again() {
+    let late = |newer: &str, again: &str, late: &str| {
+        format!(
+            "{newer}\n+20ms server > ACK ack 1\n+1ms client > data 1:1001 ack 1 {again}\n+20ms server > ACK ack 2001\n\
+             client > data 2001:2101 {again}\n+200ms client > data 1:1001 ack 1 {late}\n+20ms server > ACK ack 2101\n"
+        )
+    };
+    let clocked = format!("{CLOCKED}client > data 1001:2001 id 0 <TS val 1025 ecr 500>");
+    let clocked = |value| late(&clocked, "id 0 <TS val 1050 ecr 500>", &format!("id 0 <TS val {value} ecr 500>"));
+    assert_eq!(again(&clocked(1025)).frames, [6]);
+    // Another tick is no more than rounding, and a newer one is another transmission.
+    assert_eq!(again(&clocked(1270)).frames, [6, 9]);
+    // Where nothing has timestamps, by the ids of who counts them.
+    let counted = format!("{COUNTED}client > data 1001:2001 id 13");
+    assert_eq!(again(&late(&counted, "id 14", "id 12")).frames, [6]);
+    assert_eq!(again(&late(&counted, "id 14", "id 15")).frames, [6, 9]);
+    // Random ones tell nothing.
+    let random = counted.replace("id 10", "id 40000").replace("id 11", "id 5000");
+    assert_eq!(again(&late(&random, "id 14", "id 12")).frames, [6, 9]);
+}
+
+#[test]
+fn what_its_clock_dates_before_the_rest_was_delayed_and_not_sent_again() {
+    let late = |value: u32| {
+        format!(
+            "{CLOCKED}client > data 1001:2001 id 0 <TS val 1021 ecr 500>\n+10us server > RST seq 1\n\
+             +25ms client > data 1:1001 id 0 <TS val {value} ecr 500>\n"
+        )
+    };
+    assert_eq!(found(&late(1021), "retransmission"), None);
+    assert!(found(&late(1046), "retransmission").is_some());
+}
+
+#[test]
 fn what_fills_nothing_beside_a_hole_counts_once() {
     let holed = format!("{COUNTED}client > data 1:1001\nclient > data 2001:3001\n");
     let twice = "+300ms client > data 1:1001 ack 1\n+600ms client > data 1:1001 ack 1\n";
@@ -84,4 +118,15 @@ fn a_syn_that_comes_again_when_it_was_answered_is_a_copy() {
     assert!(found(&copy("1000"), "duplicate-frames").is_some());
     assert_eq!(found(&copy("1000"), "syn-retransmitted"), None);
     assert!(found(&copy("1220"), "syn-retransmitted").is_some());
+}
+
+#[test]
+fn what_was_sent_before_the_end_is_no_late_repetition() {
+    let closed = format!(
+        "{COUNTED}client > data 2000:3000 id 13\nclient > data 3000:3100 id 14\nclient > FIN ACK id 15\n\
+         client > data 1:2000 ack 1 id 16\n+20ms server > data 500 ack 3101\n+10us client > RST seq 3101 id 0\n"
+    );
+    let stray = |id: u16| found(&format!("{closed}+900ms client > data 1:2000 ack 1 id {id}\n"), "stray-segment");
+    assert_eq!(stray(12).and_then(|stray| stray.kind), Some("old-duplicate"));
+    assert_eq!(stray(18).and_then(|stray| stray.kind), Some("late-retransmission"));
 }
