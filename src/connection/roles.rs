@@ -15,6 +15,13 @@ const SERVICE_PORTS: [u16; 32] = [
     8443, 8883, 8888, 9042, 9092, 9200, 11211, 20000, 27017, 44818, 50000, 61613, 61616,
 ];
 
+/// Ports below 512 that servers of TCP are commonly found at, in order (IANA's registry); any other one there is a service's, too, but
+/// old stacks gave them to clients.
+const WELL_KNOWN_PORTS: [u16; 34] = [
+    7, 9, 11, 13, 19, 21, 22, 23, 25, 37, 43, 49, 53, 70, 79, 80, 88, 102, 109, 110, 111, 113, 119, 135, 139, 143, 179,
+    194, 389, 427, 443, 445, 465, 502,
+];
+
 /// Ports from 512 to 1023 that servers are found at, in order (IANA's registry): what is left of these is what a client of root's
 /// takes (`rresvport`: NFS, rsh, rlogin).
 const RESERVED_SERVICE_PORTS: [u16; 26] = [
@@ -78,7 +85,10 @@ pub(super) fn roles(first: &Segment) -> (Endpoint, Endpoint, RoleBasis) {
 /// These ports tell which end serves: a known service's, or one that no system hands out against one that it does.
 pub fn ports_tell(client: u16, server: u16) -> bool {
     let is_service = |port: u16| likeness(port).0 <= 1;
-    is_service(server) && !is_service(client) || server < EPHEMERAL_MIN && client >= EPHEMERAL_MIN
+    let is_known = |port: u16| is_service(port) && (port >= 512 || WELL_KNOWN_PORTS.binary_search(&port).is_ok());
+    is_service(server) && !is_service(client)
+        || is_known(server) && !is_known(client)
+        || server < EPHEMERAL_MIN && client >= EPHEMERAL_MIN
 }
 
 /// Ports by how likely a server is there, the likeliest first.
@@ -171,7 +181,7 @@ mod tests {
             assert_eq!(server_of(&format!("client 10.0.0.1:{client}\nserver 10.0.0.2:{server}\n")), told);
             assert_eq!(server_of(&format!("client 10.0.0.1:{server}\nserver 10.0.0.2:{client}\n")), told);
         }
-        assert!(SERVICE_PORTS.is_sorted() && RESERVED_SERVICE_PORTS.is_sorted());
+        assert!(WELL_KNOWN_PORTS.is_sorted() && SERVICE_PORTS.is_sorted() && RESERVED_SERVICE_PORTS.is_sorted());
     }
 
     #[test]

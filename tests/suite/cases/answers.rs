@@ -265,6 +265,9 @@ fn an_end_that_repeats_has_not_given_up_because_the_other_forgot() {
 fn between_two_services_ports_do_not_tell_who_asked() {
     let nfs = "client 10.0.0.1:993\nserver 10.0.0.2:2049\nclient > data 100 seq 1 ack 1\n+2ms server > data 164\n";
     says_not(nfs, "request not answered");
+    let telnet = "client 10.0.0.1:272\nserver 10.0.0.2:23\nclient > data 1 seq 1 ack 1\n+2ms server > data 4 ack 2\n";
+    says(telnet, "request answered: the client's last payload is in frame 1");
+    says_not("client 10.0.0.1:272\nserver 10.0.0.2:273\nserver > data 1 seq 1 ack 1\nclient > data 4", "request");
 }
 
 #[test]
