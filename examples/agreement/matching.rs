@@ -1,9 +1,10 @@
 //! Which verdict speaks of which connection: by the two endpoints, and among incarnations by time.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use lastack::base::{Endpoint, Sides, Timestamp};
-use lastack::finding::Verdict;
+use lastack::finding::{State, Verdict};
 
 use super::truth::{Connection, pair};
 
@@ -17,6 +18,8 @@ pub struct Span {
     first: Timestamp,
     last: Timestamp,
     frames: u64,
+    /// Its client still asks in the end, and goes on in another stream if anywhere.
+    is_asking: bool,
 }
 
 impl Span {
@@ -24,14 +27,15 @@ impl Span {
     pub fn of_connection(connection: &Connection) -> Option<Self> {
         let ends = pair(Sides { client: connection.client, server: connection.server });
         let visible = &connection.visible;
-        Some(Self { ends, first: visible.first?, last: visible.last?, frames: visible.packets })
+        Some(Self { ends, first: visible.first?, last: visible.last?, frames: visible.packets, is_asking: false })
     }
 
     /// Where the verdict's connection lies.
     pub fn of_verdict(verdict: &Verdict) -> Self {
         let ends = pair(Sides { client: verdict.client, server: verdict.server });
         let frames = verdict.endpoints.client.frames + verdict.endpoints.server.frames;
-        Self { ends, first: verdict.start, last: verdict.end, frames }
+        let is_asking = verdict.endpoints.client.final_state() == State::SynSent;
+        Self { ends, first: verdict.start, last: verdict.end, frames, is_asking }
     }
 
     fn overlaps(&self, other: &Self) -> bool {
@@ -39,7 +43,8 @@ impl Span {
     }
 }
 
-/// The verdicts on each connection, by index, the longest first; and the verdicts that speak of none.
+/// The verdicts on each connection, by index, the longest first, and of equally long ones that in which its connect()
+/// ended; and the verdicts that speak of none.
 pub struct Matching {
     pub of_connection: Vec<Vec<usize>>,
     pub left_over: Vec<usize>,
@@ -78,7 +83,7 @@ pub fn matching(connections: &[Option<Span>], verdicts: &[Span]) -> Matching {
         }
     }
     for matched in &mut of_connection {
-        matched.sort_by_key(|&verdict| u64::MAX - verdicts[verdict].frames);
+        matched.sort_by_key(|&verdict| (Reverse(verdicts[verdict].frames), verdicts[verdict].is_asking));
     }
     let left_over = (0..verdicts.len()).filter(|&index| !taken[index]).collect();
     Matching { of_connection, left_over }
@@ -96,6 +101,7 @@ mod tests {
             first: at(first_ms),
             last: at(last_ms),
             frames: (last_ms - first_ms) as u64,
+            is_asking: false,
         }
     }
 
@@ -115,6 +121,12 @@ mod tests {
         let matching = matching(&connections, &verdicts);
         assert_eq!(matching.of_connection, [[0; 0]; 2]);
         assert_eq!(matching.left_over, [0, 1]);
+    }
+
+    #[test]
+    fn a_connect_in_two_streams_ended_in_that_which_leaves_it_answered() {
+        let verdicts = [Span { is_asking: true, ..span(1, 0, 10) }, span(1, 50, 60)];
+        assert_eq!(matching(&[Some(span(1, 0, 60))], &verdicts).of_connection, [[1, 0]]);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use super::between::{BURST_NS, Between};
 use super::delivery::DETOUR_NS;
-use super::lifecycle::Hindsight;
+use super::lifecycle::{Hindsight, Lifecycle};
 use super::noted::{Class, Noted};
 use super::predecessor::Answer;
 use super::reset::{Acceptance, ResetSeen};
 use super::state::State;
 use super::vantage::Tap;
+use super::words::OpenKind;
 use crate::base::Side;
 use crate::segment::Flags;
 
@@ -58,6 +59,15 @@ impl ResetEffect {
     pub fn state_of(&self, side: Side) -> State {
         let state = if side == self.sender { self.sender_state } else { self.receiver_state };
         state.unwrap_or(State::Closed)
+    }
+}
+
+impl Lifecycle {
+    /// The SYN was refused, and who asked did not hear of it: it goes on asking.
+    pub fn is_refusal_in_vain(&self) -> bool {
+        let mut refusals = self.resets.iter().filter(|effect| effect.sender == Side::Server).peekable();
+        let goes_on = refusals.peek().is_some_and(|effect| effect.receiver_goes_on);
+        self.opening.kind == OpenKind::Refused && goes_on && !refusals.any(|effect| effect.accepted)
     }
 }
 

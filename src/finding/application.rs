@@ -41,6 +41,7 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
     let is_split = side == Side::Server && life.opening.kind == OpenKind::Split;
     if (answered || connection.halves[side].syns > 0) && !is_split {
         let errno = match life.opening.kind {
+            OpenKind::Refused if life.is_refusal_in_vain() => None,
             OpenKind::Refused => Some(Errno::ConnRefused),
             OpenKind::Rejected => rejecting_error(connection, &life.notes).map(icmp_errno),
             // No stack gives up a SYN that it repeated no more than once; then the application did.

@@ -43,6 +43,9 @@ finding! {
     ///       client > RST seq +1 win 0
     /// ```
     ///
+    /// A refusal that does not reach the client fails no connect(): the SYN comes again, and the finding is told of the
+    /// refusal that does.
+    ///
     /// # Not to be confused with
     ///
     /// A firewall that rejects with a TCP reset looks the same on the wire. `connection-rejected` is the ICMP form;
@@ -64,7 +67,7 @@ finding! {
 }
 
 fn detect(case: &Case<'_>, found: &mut Found) {
-    if case.life.opening.kind != OpenKind::Refused {
+    if case.life.opening.kind != OpenKind::Refused || case.life.is_refusal_in_vain() {
         return;
     }
     let Some(reset) = case.notes(|note| note.is_rst() && note.side == Side::Server).next() else { return };

@@ -1,7 +1,7 @@
 //! What the text says first of a connection: no more than the capture shows.
 
 use lastack::analysis::{Analysis, Options};
-use lastack::finding::Finding;
+use lastack::finding::{Errno, Finding};
 use lastack::report::{Canvas, CaptureRecord, Palette, Rows, Text};
 use lastack::segment::Item;
 use lastack::source::script::parse;
@@ -287,6 +287,17 @@ fn what_came_behind_the_client_s_end_answers_nothing() {
         &format!("{asked}{late}"),
         "the client's last payload is in frame 4; the server's last (frame 8, 24 B) came behind the client's end (frame 7): nobody read it",
     );
+}
+
+#[test]
+fn a_refusal_that_the_client_did_not_hear_of_failed_no_call() {
+    let refused = "client > SYN\nserver > RST ACK seq =0 win 0\n+1s client > SYN\nserver > RST ACK seq =0 win 0";
+    let told = tell_items(&parse(refused).expect("a readable trace"));
+    let fails = |name: &str| told.verdicts.iter().filter(|one| one.findings.iter().any(|it| it.name == name)).count();
+    assert_eq!((told.verdicts.len(), fails("connection-refused"), fails("reset-refused")), (2, 1, 2));
+    let failed: Vec<_> =
+        told.verdicts.iter().map(|one| (one.endpoints.client.calls.len(), one.endpoints.client.error)).collect();
+    assert_eq!(failed, [(0, None), (1, Some(Errno::ConnRefused))]);
 }
 
 #[test]
