@@ -307,6 +307,8 @@ pub struct Reset {
     pub client_bytes_lost: u64,
     /// The same for the server.
     pub server_bytes_lost: u64,
+    /// Octets that its sender had sent by its number and that no frame carries; a FIN may be one of them.
+    pub octets_unseen: u64,
     /// Later resets of the same side that this one explains.
     pub echoes: u32,
     /// Why this cause, in words with the numbers of this case.

@@ -416,13 +416,27 @@ fn data(verdict: &Verdict) -> String {
         if lost > 0 {
             let fate = match verdict.endpoints[side].last_payload {
                 Some(last) if last.is_refused => ", but by the reset itself: nobody read them",
+                // Of what was not captured nobody knows.
+                Some(last) if last.is_acknowledged && verdict.endpoints[side].unfilled_bytes > 0 => "",
                 Some(last) if last.is_acknowledged => ", and were afterwards",
                 _ => ": lost",
             };
             parts.push(format!("{} of the {side} were not acknowledged when the reset came{fate}", octets(lost)));
         }
     }
-    let is_whole = client == 0 && server == 0 && !verdict.gist().is_unopened;
+    let uncaptured = |side: Side| {
+        let own = verdict.resets.iter().filter(|reset| reset.from == side && reset.origin == Origin::Endpoint);
+        own.map(|reset| reset.octets_unseen).max().unwrap_or(0)
+    };
+    for side in Side::BOTH {
+        let unseen = uncaptured(side);
+        if unseen > 0 {
+            let fin = or_fin(unseen);
+            parts.push(format!("{} more of the {side}{fin}, by its reset's number, were not captured", octets(unseen)));
+        }
+    }
+    let is_seen = Side::BOTH.into_iter().all(|side| uncaptured(side) == 0);
+    let is_whole = client == 0 && server == 0 && is_seen && !verdict.gist().is_unopened;
     if Side::BOTH.into_iter().all(is_smooth) && is_whole {
         // Of a segment that was lost before the tap only the repetition was captured: no octet came twice.
         let fills_a_hole = verdict.findings.iter().any(|finding| finding.name == "retransmission");

@@ -112,6 +112,7 @@ pub fn unread_data(stream: u64) -> Verdict {
             accepted: true,
             client_bytes_lost: 212,
             server_bytes_lost: 0,
+            octets_unseen: 0,
             echoes: 2,
             evidence: "212 bytes came after the server's last data and were not answered".to_owned(),
         }],

@@ -164,6 +164,14 @@ impl<'a> Sight<'a> {
     }
 }
 
+/// Octets of its sender that the number of an abort shows and no frame carries.
+pub(super) fn octets_unseen(inquiry: &Inquiry<'_>) -> u64 {
+    match Place::of(inquiry) {
+        Place::Beyond(octets) => octets,
+        Place::Next | Place::Before(_) | Place::Unsent(_) | Place::Unknown => 0,
+    }
+}
+
 /// What one segment can carry of who announced `mss`.
 pub(super) fn segment_octets(mss: Option<u16>) -> i32 {
     i32::from(mss.unwrap_or(MSS_DEFAULT).min(i16::MAX as u16))
@@ -400,6 +408,7 @@ pub(super) fn of_orderly(orderly: &Orderly, abort: &Abort, words: Words) -> Rese
         accepted: true,
         client_bytes_lost: abort.lost.client,
         server_bytes_lost: abort.lost.server,
+        octets_unseen: 0,
         echoes: 0,
         evidence,
     }

@@ -403,6 +403,7 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
         accepted: inquiry.effect.accepted || ends_another(inquiry),
         client_bytes_lost: lost.client,
         server_bytes_lost: lost.server,
+        octets_unseen: if family == Some(Family::Active) { abort::octets_unseen(inquiry) } else { 0 },
         echoes: 0,
         evidence: judgement.evidence + acceptance_words(inquiry),
     }

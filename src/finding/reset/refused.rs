@@ -95,6 +95,7 @@ pub(super) fn of_orderly(orderly: &Orderly, refusal: Place, words: Words) -> Res
         accepted: true,
         client_bytes_lost: 0,
         server_bytes_lost: 0,
+        octets_unseen: 0,
         echoes: 0,
         evidence: words.say(format_args!("{}", evidence(orderly.syn_frame, 0, answered_ns, orderly.server.port))),
     }

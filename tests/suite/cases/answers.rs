@@ -301,6 +301,19 @@ fn a_refusal_that_the_client_did_not_hear_of_failed_no_call() {
 }
 
 #[test]
+fn what_a_number_shows_and_no_frame_carries_is_missing() {
+    let aborted = format!("{OPENED}client > data 300\n+20ms server > ACK\n+1s server > RST ACK seq 3\n");
+    says(
+        &aborted,
+        "the server sent 0 B; 2 B more of the server (a FIN would be one of them), by its reset's number, were not captured states",
+    );
+    // Nor is it known to have been acknowledged because all that was captured is.
+    let behind =
+        format!("{OPENED}client > data 300\nserver > data 1\nclient > ACK\nserver > ACK seq 3\nclient > RST ACK ack 2");
+    says(&behind, "1 B of the server were not acknowledged when the reset came states");
+}
+
+#[test]
 fn payload_that_crossed_answers_nothing() {
     let crossed = "client > data 1:101\n+1ms server > data 1:51 ack 1\n+20ms server > ACK ack 101\nclient > ACK ack 51";
     says(
