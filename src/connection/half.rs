@@ -99,6 +99,10 @@ pub struct Half {
     pub last_data: Option<Noted>,
     /// What that was before the probes.
     pub(super) before_probes: Option<Box<Noted>>,
+    /// Its newest segment with octets that it had not sent before, where it has sent old ones again since.
+    pub(super) before_again: Option<Box<Noted>>,
+    /// The same as of its peer's FIN, where it has said something since.
+    pub(super) before_close: Option<Box<Noted>>,
     /// Digests of its newest segments, to recognise the same frame captured twice.
     pub(super) digests: [(u32, Timestamp); 4],
     /// Which of the digests is overwritten next.
@@ -126,6 +130,19 @@ impl Half {
         }
     }
 
+    /// Its newest segment with octets that it had not sent before; where it only repeats what was not captured, its newest with payload.
+    pub fn last_new_payload(&self) -> Option<Noted> {
+        self.last_payload().map(|data| match &self.before_again {
+            Some(new) if data.class.contains(Class::RETRANSMISSION) => **new,
+            _ => data,
+        })
+    }
+
+    /// The same just before `fin`, its peer's, if it has said something since.
+    pub fn last_new_payload_before(&self, fin: &Noted) -> Option<Noted> {
+        self.before_close.as_deref().copied().filter(|data| data.frame < fin.frame)
+    }
+
     /// The peer has acknowledged all payload.
     pub fn has_payload_acked(&self) -> bool {
         let last = self.last_payload().zip(self.acked);
@@ -136,6 +153,21 @@ impl Half {
     pub(super) fn keep_payload(&mut self) {
         if let Some(payload) = self.last_data.filter(|data| !data.class.contains(Class::KEEPALIVE)) {
             self.before_probes = Some(Box::new(payload));
+        }
+    }
+
+    /// `data` repeats what was sent before; `is_news` if it goes on behind that.
+    pub(super) fn keep_news(&mut self, data: Noted, is_news: bool) {
+        let newest = self.last_payload().filter(|payload| !payload.class.contains(Class::RETRANSMISSION));
+        if let Some(news) = if is_news { Some(data) } else { newest } {
+            self.before_again = Some(Box::new(news));
+        }
+    }
+
+    /// Payload comes next, behind the peer's FIN.
+    pub(super) fn keep_words_before_close(&mut self) {
+        if self.before_close.is_none() {
+            self.before_close = self.last_new_payload().map(Box::new);
         }
     }
 

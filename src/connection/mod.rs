@@ -71,4 +71,4 @@ pub use step::Connection;
 pub use still::Still;
 pub use transition::{Reaction, transition};
 pub use vantage::Tap;
-pub use words::{Basis, CloseKind, Frames, Initiator, OpenKind, RoleBasis, StateStep};
+pub use words::{Basis, CloseKind, Frames, Heard, Initiator, OpenKind, RoleBasis, StateStep};

@@ -23,7 +23,7 @@ use super::retries::Retries;
 use super::round_trip::{ANSWER_NS_MAX, SYN_ACK_RTO_NS};
 use super::state::State;
 use super::vantage::Tap;
-use super::words::{Basis, CloseKind, Initiator, OpenKind, StateStep};
+use super::words::{Basis, CloseKind, Heard, Initiator, OpenKind, StateStep};
 use crate::base::{Endpoint, Side, Sides, Timestamp};
 use crate::segment::{Flags, Marks, Segment};
 
@@ -178,8 +178,8 @@ pub struct LastPayload {
     pub octets: u32,
     /// The peer acknowledged all of them.
     pub is_acknowledged: bool,
-    /// Their segment acknowledges all payload of the peer.
-    pub has_heard_all: bool,
+    /// How much of the peer's payload its segment acknowledges.
+    pub heard: Heard,
 }
 
 /// Letters of [Zeek's history](super::Connection::history): two that open and three of each side.

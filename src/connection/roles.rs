@@ -114,8 +114,9 @@ fn opener(segment: &Segment) -> Option<Endpoint> {
 fn exchange(halves: &mut Sides<Half>) {
     std::mem::swap(&mut halves.client, &mut halves.server);
     for half in [&mut halves.client, &mut halves.server] {
-        let probed = half.before_probes.as_deref_mut();
-        for noted in [&mut half.last, &mut half.last_data].into_iter().flatten().chain(probed) {
+        let kept = [&mut half.before_probes, &mut half.before_again, &mut half.before_close];
+        let kept = kept.into_iter().flat_map(Option::as_deref_mut);
+        for noted in [&mut half.last, &mut half.last_data].into_iter().flatten().chain(kept) {
             noted.side = !noted.side;
         }
     }

@@ -353,6 +353,7 @@ impl Connection {
         let class = self.classify(side, segment) | timing;
         // Perhaps behind a FIN.
         let skips_octet = segment.payload_len == 0 && segment.seq.since(self.halves[side].nxt) == 1;
+        let is_news = (segment.seq + segment.payload_len).after(self.halves[side].nxt);
         self.record_sent(side, segment, class);
         let had_fin = self.halves[!side].fin_acked();
         if segment.flags.contains(Flags::ACK) && !class.contains(Class::WILD) {
@@ -361,13 +362,19 @@ impl Connection {
         let shows_fin = !had_fin && self.halves[!side].fin_acked();
         let noted = Noted::new(segment, side, class);
         let answers_syn_ack = self.answers_syn_ack(side) || self.follows_probe(side, class);
+        let is_behind_fin = self.halves[!side].fin.is_some();
         let half = &mut self.halves[side];
         if !class.contains(Class::WILD) {
             half.last = Some(noted);
         }
         if segment.payload_len > 0 && !class.contains(Class::WILD) {
+            if is_behind_fin {
+                half.keep_words_before_close();
+            }
             if class.contains(Class::KEEPALIVE) {
                 half.keep_payload();
+            } else if class.contains(Class::RETRANSMISSION) {
+                half.keep_news(noted, is_news);
             }
             half.last_data = Some(noted);
         }

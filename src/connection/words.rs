@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::State;
-use crate::base::{Timestamp, words};
+use crate::base::{Seq, Timestamp, words};
 
 words! {
     /// How the client was recognised.
@@ -86,6 +86,29 @@ words! {
         Inferred = "inferred",
         /// The capture began later, or a timer of the profile ran out.
         Assumed = "assumed",
+    }
+}
+
+/// How much of its peer's payload somebody had when it spoke, by what that segment acknowledges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// All that was captured.
+    All,
+    /// What came before the last segment of it, and not that.
+    Before,
+    /// Less, or there was nothing before.
+    Less,
+}
+
+impl Heard {
+    /// Of who acknowledges `ack`, when its peer has sent `total` octets, and begun its last segment of `octets` at `from`.
+    pub(crate) fn of(ack: Seq, from: Seq, octets: u32, total: u64) -> Self {
+        match total {
+            0 => Self::All,
+            _ if ack.at_or_after(from + octets) => Self::All,
+            _ if ack.at_or_after(from) && total > octets.into() => Self::Before,
+            _ => Self::Less,
+        }
     }
 }
 

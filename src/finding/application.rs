@@ -116,7 +116,7 @@ fn fast_close<'a>(case: &'a Case<'_>, side: Side) -> Option<&'a Noted> {
 /// that came after the FIN, which a closed socket answers with a reset; or the FIN's acknowledgment came before the peer's
 /// FIN, and that is answered by a full socket, whose IPv4 ids go on, and not by the mini socket that Linux, where it is known
 /// to be that, keeps of a closed one, which has id 0.
-fn still_reads(case: &Case<'_>, side: Side) -> bool {
+pub(super) fn still_reads(case: &Case<'_>, side: Side) -> bool {
     let Some(fin) = case.life.closing.fins[side] else { return false };
     let peer = &case.connection.halves[!side];
     let acked = peer.acked.map(|acked| match peer.fin {

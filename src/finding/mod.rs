@@ -17,6 +17,7 @@ mod reset;
 mod short;
 mod sieve;
 mod sign;
+mod spoken;
 mod teardown;
 mod thresholds;
 mod transfer;
@@ -41,7 +42,7 @@ pub use verdict::*;
 use std::sync::LazyLock;
 
 use crate::base::{Side, Sides, Timestamp};
-use crate::connection::{Class, Connection, Lifecycle, Orderly, Profile, ResetSeen};
+use crate::connection::{Connection, Lifecycle, Orderly, Profile};
 
 /// Diagnoses a connection. `horizon` is the newest packet time of the capture so far: it tells which timers must have
 /// run out and how long a state has lasted. `thresholds` say from where on something is worth a finding.
@@ -60,14 +61,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
     let mut findings = found.findings;
     doubt::cast(&mut findings, &mut resets);
     findings.sort_by_key(|finding| (finding.frames.first().copied(), finding.name));
-    // A socket that was closed acknowledges what it throws away.
-    let refuses = |reset: &Reset, side: Side| reset.from != side && reset.cause == Cause::DataAfterClose;
-    let is_refused = |side: Side| resets.iter().any(|reset| refuses(reset, side));
-    // What something on the way made acknowledges nothing.
-    let is_own = |seen: &ResetSeen| {
-        let mut effects = life.resets.iter().filter(|effect| life.notes[effect.note].frame == seen.noted.frame);
-        effects.next().is_none_or(|effect| effect.between.is_none())
-    };
+    let case = Case { connection, life, resets: &resets, thresholds };
     let view = |side: Side| {
         let half = &connection.halves[side];
         EndpointView {
@@ -79,23 +73,9 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
             missing_bytes: half.missing_bytes,
             unfilled_bytes: half.gaps.octets(),
             sequence: connection.sequence_counts(side),
-            last_payload: half.last_payload().map(|data| {
-                let end = data.seq + data.len;
-                let by_reset = connection.resets.iter().any(|reset| reset.acknowledges(side, end) && is_own(reset));
-                let is_acked = half.has_payload_acked();
-                Payload {
-                    frame: data.frame,
-                    time: data.time,
-                    octets: data.len,
-                    is_acknowledged: is_acked || by_reset,
-                    is_refused: by_reset && !is_acked && is_refused(side),
-                    is_repeated: data.class.contains(Class::RETRANSMISSION),
-                    is_followed: half.lacks_last_payload(),
-                    has_heard_all: connection.halves[!side]
-                        .last_payload()
-                        .is_none_or(|asked| data.acknowledges() && data.ack.at_or_after(asked.seq + asked.len)),
-                }
-            }),
+            last_payload: half.last_payload().map(|data| spoken::payload(&case, side, data)),
+            last_new_payload: half.last_new_payload().map(|data| spoken::payload(&case, side, data)),
+            unread: spoken::unread(&case, side),
             calls: applications[side].calls.clone(),
             error: applications[side].error,
         }

@@ -152,6 +152,8 @@ fn write_view(orderly: &Orderly, side: Side, resets: &[Reset], view: &mut Endpoi
         unfilled_bytes,
         sequence,
         last_payload,
+        last_new_payload,
+        unread,
         calls,
         error,
     } = view;
@@ -170,8 +172,10 @@ fn write_view(orderly: &Orderly, side: Side, resets: &[Reset], view: &mut Endpoi
         is_refused: false,
         is_repeated: false,
         is_followed: false,
-        has_heard_all: last.has_heard_all,
+        heard: last.heard,
     });
+    // Nothing was sent again, and nothing came behind an end.
+    (*last_new_payload, *unread) = (*last_payload, None);
     let fin = orderly.fins[side];
     *error = match (&orderly.refusal, &orderly.abort) {
         (Some(_), _) if side == Side::Client => Some(Errno::ConnRefused),

@@ -2,7 +2,7 @@
 
 use super::catalogue::Group;
 use crate::base::{Endpoint, Side, Sides, Timestamp, words};
-pub use crate::connection::{Basis, CloseKind, Initiator, OpenKind, RoleBasis, State, StateStep, Tap};
+pub use crate::connection::{Basis, CloseKind, Heard, Initiator, OpenKind, RoleBasis, State, StateStep, Tap};
 use crate::connection::{Profile, SequenceCounts};
 
 /// Everything that is reported of one connection.
@@ -242,8 +242,30 @@ pub struct Payload {
     pub is_repeated: bool,
     /// The peer acknowledged more behind them that was not captured.
     pub is_followed: bool,
-    /// Their segment acknowledges all payload of the peer that was captured.
-    pub has_heard_all: bool,
+    /// How much of the peer's new payload their segment acknowledges.
+    pub heard: Heard,
+}
+
+/// How an end came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// It closed or reset.
+    Itself,
+    /// The other end's reset.
+    Peer,
+    /// A reset in the other end's name.
+    Forger,
+}
+
+/// What came to an end that was there no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// The frame that ended it before.
+    pub end: u64,
+    /// How.
+    pub ended_by: EndedBy,
+    /// The last new payload that was sent to it before that.
+    pub before: Option<Payload>,
 }
 
 /// One end's life.
@@ -267,6 +289,10 @@ pub struct EndpointView {
     pub sequence: SequenceCounts,
     /// The last frame with payload that it sent.
     pub last_payload: Option<Payload>,
+    /// The last one with octets that it had not sent before; where all repeat what was not captured, the last.
+    pub last_new_payload: Option<Payload>,
+    /// Its last payload came when its peer was there no more: nobody read it.
+    pub unread: Option<Unread>,
     /// What its application did and saw.
     pub calls: Vec<ImpliedCall>,
     /// The error that its application ended with.

@@ -566,7 +566,7 @@ pub fn frames_after_noun(frames: &[u64]) -> String {
 mod tests {
     use super::*;
     use crate::base::Timestamp;
-    use crate::finding::{Close, Payload};
+    use crate::finding::{Close, Heard, Payload};
     use crate::report::sample;
 
     fn answer(verdict: &Verdict, keyword: &str) -> Option<String> {
@@ -601,13 +601,15 @@ mod tests {
                 is_refused: false,
                 is_repeated: false,
                 is_followed: false,
-                has_heard_all: true,
+                heard: Heard::All,
             })
         };
         verdict.endpoints.server.last_payload = said(3, 900);
+        verdict.endpoints.server.last_new_payload = said(3, 900);
         let mut request = |initiator, frame, octets| {
             verdict.close.initiator = Some(initiator);
             verdict.endpoints.client.last_payload = said(frame, octets);
+            verdict.endpoints.client.last_new_payload = said(frame, octets);
             // Who closes second passes CLOSE-WAIT and LAST-ACK.
             let (first, last) = match initiator {
                 Initiator::Server => (State::CloseWait, State::LastAck),
@@ -653,10 +655,12 @@ mod tests {
                 is_refused: false,
                 is_repeated: true,
                 is_followed: false,
-                has_heard_all: true,
+                heard: Heard::All,
             })
         };
-        (verdict.endpoints.client.last_payload, verdict.endpoints.server.last_payload) = (said(9), said(3));
+        for (view, frame) in [(&mut verdict.endpoints.client, 9), (&mut verdict.endpoints.server, 3)] {
+            (view.last_payload, view.last_new_payload) = (said(frame), said(frame));
+        }
         verdict.close.kind = CloseKind::TimedOut;
         verdict.close.initiator = Some(Initiator::Client);
         assert!(answer(&verdict, "request").unwrap().starts_with("not answered"));

@@ -74,9 +74,9 @@ fn told_later(mut told: Told, nanos: i64) -> Told {
             for step in &mut view.states {
                 step.time = step.time.plus(nanos);
             }
-            if let Some(payload) = &mut view.last_payload {
-                payload.time = payload.time.plus(nanos);
-            }
+            let before = view.unread.as_mut().and_then(|unread| unread.before.as_mut());
+            let last = [view.last_payload.as_mut(), view.last_new_payload.as_mut(), before];
+            last.into_iter().flatten().for_each(|payload| payload.time = payload.time.plus(nanos));
         }
         verdict.resets.iter_mut().for_each(|reset| reset.time = reset.time.plus(nanos));
         verdict.findings.iter_mut().for_each(move_finding);

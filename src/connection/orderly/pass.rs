@@ -1,6 +1,7 @@
 //! The pass over the packed segments of a life: whether it is orderly, and what there is to know of it.
 
 use super::super::brief::{Plain, TakeUsual, Unpacked, Unpacking, Usual};
+use super::super::words::Heard;
 use super::course::{Course, Stage, Turn};
 use super::{Abort, LastPayload, Letters, Place, Sent, Sighting, Waking};
 use crate::base::{SPAN_MAX_NS, Seq, Side, Sides, Timestamp};
@@ -489,10 +490,10 @@ impl Pass {
         let is_acknowledged =
             self.ways[!side].count.ack.at_or_after(last_end) || by_reset.is_some_and(|ack| ack.at_or_after(last_end));
         let peer = &self.ways[!side];
-        let has_heard_all =
-            peer.count.octets == 0 || count.last_ack.at_or_after(peer.nxt - u32::from(peer.count.has_fin));
+        let asked = peer.nxt - u32::from(peer.count.has_fin) - peer.count.last_octets;
+        let heard = Heard::of(count.last_ack, asked, peer.count.last_octets, peer.count.octets);
         let place = self.dated(count.last_payload);
-        let last = LastPayload { place, octets: count.last_octets, is_acknowledged, has_heard_all };
+        let last = LastPayload { place, octets: count.last_octets, is_acknowledged, heard };
         Sent {
             frames: count.frames,
             payload_bytes: count.octets,

@@ -1,9 +1,8 @@
 //! Whether the client's last payload had an answer.
 
 use super::{capture_end, duration, octets};
-use crate::base::Side;
 use crate::connection::ports_tell;
-use crate::finding::{Initiator, OpenKind, Payload, RoleBasis, State, StateStep, Verdict};
+use crate::finding::{EndedBy, Heard, Initiator, OpenKind, Payload, RoleBasis, State, StateStep, Unread, Verdict};
 
 /// What says goodbye is short: TLS close_notify, HTTP/2 GOAWAY, MQTT DISCONNECT, QUIT.
 const FAREWELL_OCTETS_MAX: u32 = 64;
@@ -17,51 +16,42 @@ pub(super) fn request(verdict: &Verdict) -> Option<String> {
     if client.frames == 0 || server.frames == 0 || verdict.gist().is_unopened || is_guess || is_mutual {
         return None;
     }
-    match (client.last_payload, server.last_payload) {
-        (Some(asked), _) if asked.is_followed => Some(format!(
+    // What was only said once more asks nothing and answers nothing.
+    let (new, answer) = (client.last_new_payload, server.last_new_payload);
+    match (client.last_payload.zip(new), server.last_payload.zip(answer)) {
+        (Some((asked, _)), _) if asked.is_followed => Some(format!(
             "not known: what the client sent behind frame {}, its last payload in the capture, was not captured",
             asked.frame
         )),
-        (Some(asked), Some(said))
+        (Some((asked, new)), Some((said, answer)))
             if said.frame > asked.frame
-                && let Some(end) = end_before(verdict, &said) =>
+                && let Some(unread) = &server.unread =>
         {
-            Some(format!(
-                "the client's last payload is in frame {}; the server's last (frame {}, {}) came behind the client's end (frame {end}): nobody read it",
-                asked.frame,
-                said.frame,
-                octets(said.octets.into())
-            ))
+            Some(unread_words(&new, &said, &answer, unread))
         }
-        (Some(asked), Some(said)) if said.frame > asked.frame && said.is_repeated => Some(format!(
-            "answered: the server spoke last (in frame {} once more), after the client (frame {})",
-            said.frame, asked.frame
-        )),
-        (Some(asked), Some(said)) if said.frame > asked.frame && !asked.is_acknowledged => Some(format!(
-            "not answered: nobody acknowledged the client's last payload (frame {}, {}); the server's last (frame {}) answers what came before",
+        (Some((_, asked)), Some((_, said))) if said.frame > asked.frame && said.heard == Heard::All => {
+            Some(format!("answered: {}", pair(&asked, &said)))
+        }
+        (Some((_, asked)), Some((_, said))) if said.frame > asked.frame && !asked.is_acknowledged => Some(format!(
+            "not answered: nobody acknowledged the client's last payload (frame {}, {}); the server's last (frame {}) {}",
             asked.frame,
             octets(asked.octets.into()),
-            said.frame
-        )),
-        (Some(asked), Some(said)) if said.frame > asked.frame && !said.has_heard_all => Some(format!(
-            "not answered: the server's last payload (frame {}) was sent before the client's (frame {}) had come: the two crossed",
-            said.frame, asked.frame
-        )),
-        (Some(asked), Some(said)) if said.frame > asked.frame => Some(format!(
-            "answered: the client's last payload is in frame {}, the server's in frame {}{}",
-            asked.frame,
             said.frame,
-            match said.time.since(asked.time) {
-                ns @ 0.. => format!(", {} later", duration(ns)),
-                // The capture's clock was set back.
-                _ => String::new(),
+            match said.heard {
+                Heard::All | Heard::Before => "answers what came before",
+                Heard::Less => "does not answer it",
             }
         )),
-        (Some(asked), said) => {
+        (Some((_, asked)), Some((_, said))) if said.frame > asked.frame => Some(crossed(&asked, &said)),
+        (Some((again, asked)), said) => {
             let taken = if asked.is_acknowledged { "acknowledged" } else { "not acknowledged" };
-            let again = if asked.is_repeated { " once more" } else { "" };
-            let last = format!("frame {}{again}, {}, {taken}", asked.frame, octets(asked.octets.into()));
-            let end = capture_end(verdict, asked.time);
+            let once_more = if asked.is_repeated { " once more" } else { "" };
+            let later = match again.frame {
+                frame if frame > asked.frame => format!("; in frame {frame} once more"),
+                _ => String::new(),
+            };
+            let last = format!("frame {}{once_more}, {}, {taken}{later}", asked.frame, octets(asked.octets.into()));
+            let end = capture_end(verdict, again.time);
             let is_short = asked.octets <= FAREWELL_OCTETS_MAX;
             Some(match (said, own_close(verdict)) {
                 (None, _) if server.missing_bytes > 0 => {
@@ -84,7 +74,7 @@ pub(super) fn request(verdict: &Verdict) -> Option<String> {
                         _ => "with it".to_owned(),
                     }
                 ),
-                (Some(_), Some(_)) if asked.is_repeated => {
+                (Some(_), Some(_)) if asked.is_repeated || again.frame > asked.frame => {
                     format!("not answered: the client spoke last ({last}) and closed")
                 }
                 (Some(_), Some(_)) => format!("not answered: the client spoke last ({last}) and had closed before"),
@@ -109,27 +99,87 @@ pub(super) fn request(verdict: &Verdict) -> Option<String> {
                             Some(end) => {
                                 format!("not answered within the capture: it ends {end} the client's last ({last})")
                             }
-                            None => format!(
-                                "not answered: the client spoke last ({last}), and the server sent no payload after it"
-                            ),
+                            None => {
+                                let no_more = match said {
+                                    Some((repeated, _)) if repeated.frame > asked.frame => "nothing new",
+                                    _ => "no payload",
+                                };
+                                format!(
+                                    "not answered: the client spoke last ({last}), and the server sent {no_more} after it"
+                                )
+                            }
                         },
                     }
                 }
             })
         }
-        (None, Some(said)) if verdict.open.kind == OpenKind::Midstream || client.missing_bytes > 0 => {
+        (None, Some((said, _))) if verdict.open.kind == OpenKind::Midstream || client.missing_bytes > 0 => {
             Some(format!("not captured: in the capture only the server sends payload, last in frame {}", said.frame))
         }
-        (None, Some(said)) => Some(format!("none: only the server sent payload, last in frame {}", said.frame)),
+        (None, Some((said, _))) => Some(format!("none: only the server sent payload, last in frame {}", said.frame)),
         (None, None) => None,
     }
 }
 
-/// The frame in which the client had closed or reset before `said`, its server's payload, which it then refused.
-fn end_before(verdict: &Verdict, said: &Payload) -> Option<u64> {
-    let &end = verdict.close.frames.first().filter(|&&first| first < said.frame)?;
-    let is_unread = !said.is_acknowledged || said.is_refused;
-    (is_unread && verdict.resets.iter().any(|reset| reset.from == Side::Client)).then_some(end)
+/// The two frames, and the time from the one to the other.
+fn pair(asked: &Payload, said: &Payload) -> String {
+    let later = match said.time.since(asked.time) {
+        ns @ 0.. => format!(", {} later", duration(ns)),
+        // The capture's clock was set back.
+        _ => String::new(),
+    };
+    format!("the client's last payload is in frame {}, the server's in frame {}{later}", asked.frame, said.frame)
+}
+
+/// `said` was sent when `asked` had not come.
+fn crossed(asked: &Payload, said: &Payload) -> String {
+    if asked.octets > FAREWELL_OCTETS_MAX {
+        return format!(
+            "not answered: the server's last payload (frame {}) was sent before the client's (frame {}) had come: the two crossed",
+            said.frame, asked.frame
+        );
+    }
+    let before = if said.heard == Heard::Before { "; that answers what came before" } else { "" };
+    format!(
+        "not answered, if it wanted an answer: the client's last payload (frame {}, {}) crossed with the server's (frame {}){before}",
+        asked.frame,
+        octets(asked.octets.into()),
+        said.frame
+    )
+}
+
+/// The server's last payload, `said`, came when the client was there no more: whether `asked` had been answered before.
+fn unread_words(asked: &Payload, said: &Payload, answer: &Payload, unread: &Unread) -> String {
+    let end = match unread.ended_by {
+        EndedBy::Itself => format!("the client's end (frame {})", unread.end),
+        EndedBy::Peer => format!("the server's reset (frame {})", unread.end),
+        EndedBy::Forger => format!("a reset in the server's name (frame {})", unread.end),
+    };
+    let last = format!("(frame {}, {})", said.frame, octets(said.octets.into()));
+    let came = format!("came behind {end}: nobody read it");
+    let perhaps = if asked.octets <= FAREWELL_OCTETS_MAX { ", if it wanted an answer" } else { "" };
+    match unread.before {
+        Some(before) if before.heard == Heard::All => {
+            let doubt = if before.is_acknowledged { "" } else { " (not acknowledged)" };
+            format!("answered: {}{doubt}; what the server said last {last} {came}", pair(asked, &before))
+        }
+        _ if answer.heard == Heard::All => format!(
+            "answered too late{perhaps}: the client's last payload is in frame {}; the server's last {last} {came}",
+            asked.frame
+        ),
+        _ => {
+            let asked_in =
+                format!("the client's last payload (frame {}, {})", asked.frame, octets(asked.octets.into()));
+            match asked.is_acknowledged {
+                true => {
+                    format!("not answered{perhaps}: {asked_in} crossed with the server's last {last}, which {came}")
+                }
+                false => {
+                    format!("not answered{perhaps}: {asked_in} was not acknowledged; the server's last {last} {came}")
+                }
+            }
+        }
+    }
 }
 
 /// The client's own close, if it did not wait for the server's.

@@ -250,7 +250,7 @@ fn what_the_client_says_once_more_is_no_word_behind_its_close() {
     let again = "+400ms client > FIN ACK seq 37 data 263\n+20ms server > ACK ack 301\nserver > FIN ACK\nclient > ACK";
     says(
         &format!("{OPENED}{closed}{again}"),
-        "not answered: the client spoke last (frame 9 once more, 263 B, acknowledged) and closed",
+        "not answered: the client spoke last (frame 7, 203 B, acknowledged; in frame 9 once more) and closed 1.0 ms later",
     );
 }
 
@@ -281,11 +281,65 @@ fn a_port_is_reused_after_the_last_syn_of_an_attempt() {
 
 #[test]
 fn what_came_behind_the_client_s_end_answers_nothing() {
-    let asked = format!("{OPENED}client > data 100\n+20ms server > data 500\nclient > ACK\n+5s client > FIN ACK\n");
+    let served = "+20ms server > data 500\nclient > ACK\n+5s client > FIN ACK\n";
     let late = "+20ms server > data 24 ack 102\n+100us client > RST seq 102";
+    let deaf = "+1ms server > data 24 ack 1\n+100us client > RST seq 102";
+    for (rest, words) in [
+        (
+            format!("{served}{late}"),
+            "answered: the client's last payload is in frame 4, the server's in frame 5, 20.0 ms later; what the server said last (frame 8, 24 B) came behind the client's end (frame 7): nobody read it",
+        ),
+        (
+            format!("client > FIN ACK\n{late}"),
+            "answered too late: the client's last payload is in frame 4; the server's last (frame 6, 24 B) came behind the client's end (frame 5): nobody read it",
+        ),
+        (
+            format!("client > FIN ACK\n{deaf}"),
+            "not answered: the client's last payload (frame 4, 100 B) was not acknowledged; the server's last (frame 6, 24 B) came behind the client's end (frame 5): nobody read it",
+        ),
+        (
+            format!("client > FIN ACK\n{deaf}\n+20ms server > ACK ack 102"),
+            "not answered: the client's last payload (frame 4, 100 B) crossed with the server's last (frame 6, 24 B), which came behind the client's end (frame 5): nobody read it",
+        ),
+    ] {
+        says(&format!("{OPENED}client > data 100\n{rest}"), &format!("request {words}"));
+    }
+}
+
+#[test]
+fn the_server_s_own_end_is_not_the_client_s() {
+    let asked = format!("{OPENED}client > data 31\n+20ms server > FIN ACK data 31\n");
+    let unheard = format!("{asked}+400ms server > again\n+800ms server > again\n+1s client > RST");
+    says(&unheard, "answered: the client's last payload is in frame 4, the server's in frame 5, 20.0 ms later data");
+    says_not(&unheard, "nobody read it");
+    let beside =
+        "client > SYN\n+20ms server > SYN ACK\n+16us client > ACK\nclient > data 100\n+20ms server > data 1:101\n";
+    let overtaken = "+10us client > ACK\n+1ms server > data 201:301\n+10us client > ACK ack 101\n\
+                     +10us server > RST ACK seq 301\n+10ms server > data 101:201\n+20us client > RST seq 101 win 0";
     says(
-        &format!("{asked}{late}"),
-        "the client's last payload is in frame 4; the server's last (frame 8, 24 B) came behind the client's end (frame 7): nobody read it",
+        &format!("{beside}{overtaken}"),
+        "what the server said last (frame 10, 100 B) came behind the server's reset (frame 9): nobody read it",
+    );
+}
+
+#[test]
+fn what_is_only_said_once_more_asks_and_answers_nothing() {
+    let served = format!("{OPENED}client > data 1:101 id 7\n+20ms server > data 1:201 id 9\nclient > ACK\n");
+    says(
+        &format!("{served}+300ms client > data 1:101 id 7\nserver > ACK"),
+        "answered: the client's last payload is in frame 4, the server's in frame 5, 20.0 ms later",
+    );
+    let quiet = "b.client 10.0.0.9:4\n+5s b.client > SYN\n";
+    says(
+        &format!("{served}client > data 101:1001\n+20ms server > data 1:201 ack 101\nserver > ACK ack 1001\n{quiet}"),
+        "not answered: the client spoke last (frame 7, 900 B, acknowledged), and the server sent nothing new after it",
+    );
+    // What goes on behind what it repeats is news.
+    says(
+        &format!(
+            "{OPENED}client > data 1:101\n+300ms client > data 1:301\n+20ms server > data 10 ack 101\nserver > ACK ack 301"
+        ),
+        "not answered: the server's last payload (frame 6) was sent before the client's (frame 5) had come",
     );
 }
 
@@ -319,6 +373,15 @@ fn payload_that_crossed_answers_nothing() {
     says(
         &format!("{OPENED}{crossed}"),
         "not answered: the server's last payload (frame 5) was sent before the client's (frame 4) had come",
+    );
+    let short = "client > data 31\n+1ms server > data 50 ack";
+    says(
+        &format!("{OPENED}{short} 1\n+20ms server > ACK ack 32"),
+        "not answered, if it wanted an answer: the client's last payload (frame 4, 31 B) crossed with the server's (frame 5) data",
+    );
+    says(
+        &format!("{OPENED}client > data 100\n{short} 101\n+20ms server > ACK ack 132"),
+        "the client's last payload (frame 5, 31 B) crossed with the server's (frame 6); that answers what came before data",
     );
     says_not(
         "client > SYN\nserver > SYN\nclient > SYN ACK\nserver > SYN ACK\nclient > data 10\nserver > data 10",
