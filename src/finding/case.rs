@@ -51,7 +51,11 @@ impl Case<'_> {
 
     /// How often `side` sent its FIN, without the network's copies of it.
     pub fn fins_sent(&self, side: Side) -> u32 {
-        let copies = self.notes(|note| note.side == side && note.is_fin() && note.class.contains(Class::COPY)).count();
+        let copies = self
+            .notes(|note| {
+                note.side == side && note.is_fin() && note.class.contains(Class::RETRANSMISSION | Class::COPY)
+            })
+            .count();
         let fins = self.connection.halves[side].fins;
         // One was an original, be it late.
         fins.saturating_sub(u32::try_from(copies).unwrap_or(0)).max(fins.min(1))

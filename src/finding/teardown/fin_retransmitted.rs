@@ -60,7 +60,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let half = &case.connection.halves[side];
         let times = case.fins_sent(side);
         let Some(fin) = half.fin.filter(|_| times > 1) else { continue };
-        let sent = |note: &Noted| note.side == side && note.is_fin() && !note.class.contains(Class::COPY);
+        let sent = |note: &Noted| {
+            note.side == side && note.is_fin() && !note.class.contains(Class::RETRANSMISSION | Class::COPY)
+        };
         let copies: Vec<_> = case.notes(|note| sent(note) && note.end() == fin + 1).collect();
         let [first, second, ..] = copies.as_slice() else { continue };
         let last = copies.last().unwrap_or(second);

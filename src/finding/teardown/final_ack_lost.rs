@@ -78,7 +78,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         if times < 2 || !closes_second(case, side) {
             continue;
         }
-        let sent = |note: &Noted| note.side == side && note.is_fin() && !note.class.contains(Class::COPY);
+        let sent = |note: &Noted| {
+            note.side == side && note.is_fin() && !note.class.contains(Class::RETRANSMISSION | Class::COPY)
+        };
         let copies: Vec<_> = case.notes(|note| sent(note) && note.end() == own.end()).collect();
         let Some(last) = copies.last() else { continue };
         let answers: Vec<_> =

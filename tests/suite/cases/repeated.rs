@@ -130,3 +130,23 @@ fn what_was_sent_before_the_end_is_no_late_repetition() {
     assert_eq!(stray(12).and_then(|stray| stray.kind), Some("old-duplicate"));
     assert_eq!(stray(18).and_then(|stray| stray.kind), Some("late-retransmission"));
 }
+
+#[test]
+fn a_fin_that_the_road_held_up_is_the_first_of_its_kind() {
+    let stamps = |value: u32, echo: u32| format!("<TS val {value} ecr {echo}>");
+    let opened = format!(
+        "client > SYN {}\n+20ms server > SYN ACK {}\n+20ms client > ACK {}\nclient > data 100 {}\n",
+        stamps(1, 0),
+        stamps(60, 1),
+        stamps(40, 60),
+        stamps(41, 60)
+    );
+    let overtaken = format!(
+        "+40ms client > ACK seq 202 {}\nclient > FIN ACK seq 101 data 100 {}\n",
+        stamps(90, 60),
+        stamps(70, 60)
+    );
+    let again = format!("+400ms client > FIN ACK seq 101 data 100 {}\n", stamps(470, 60));
+    assert!(found(&format!("{opened}{overtaken}"), "fin-retransmitted").is_none());
+    says(&format!("{opened}{overtaken}{again}"), "fin-retransmitted", "sent its FIN 2 times");
+}
