@@ -14,6 +14,7 @@ pub mod ignored;
 pub mod injected;
 pub mod invalid_handshake;
 pub mod keepalive_timeout;
+mod late;
 pub mod linger_zero;
 mod multipath;
 pub mod no_connection;
@@ -368,6 +369,7 @@ const FAREWELL_OCTETS_MAX: u32 = 64;
 
 fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
     let said = multipath::judge(inquiry, family).or_else(|| appliance::judge(inquiry));
+    let said = said.or_else(|| late::judge(inquiry));
     let forged = if said.is_some() { None } else { forged::judge(inquiry, family) };
     let origin = match &forged {
         Some(judgement) if judgement.confidence >= Confidence::Medium => Origin::Middlebox,

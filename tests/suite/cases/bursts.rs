@@ -176,3 +176,19 @@ fn a_firewall_behind_the_handshake_is_no_full_queue() {
     let rejected = mute.replace("+300ms", "+1ms icmp 10.0.0.2 > client port-unreachable\n+300ms");
     assert!(found(&rejected, "accept-queue-overflow").is_none());
 }
+
+#[test]
+fn a_late_acknowledgment_of_the_ports_before_is_what_is_refused() {
+    let first = format!("{OPENED}client > data 100\nclient > RST ACK\n");
+    let again = "client isn 7000000\nserver isn 9000000\n+5ms client > SYN\nserver > SYN ACK\n";
+    // What the server had acknowledged passed the tap before the SYN did.
+    let refused = |more: &str| {
+        format!("client isn 5000000\nserver isn 6000000\n{first}{again}+10ms client > RST seq 4292967397\n{more}")
+    };
+    let reset = found(&refused(""), "reset-invalid-handshake").expect("a refusal");
+    assert!(reset.message.contains("it has a number of stream 0"), "{}", reset.message);
+    let forged = format!(
+        "client isn 5000000\nserver isn 6000000\n{OPENED}client > data 100\n+20ms server > ACK\n{again}client > ACK\n+10ms client > RST seq 2000000000\n+10ms client > data 10 seq 1\n+20ms server > ACK\n"
+    );
+    assert!(found(&forged, "reset-invalid-handshake").is_none());
+}
