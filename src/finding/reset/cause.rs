@@ -129,7 +129,8 @@ fn reply_behind_data(inquiry: &Inquiry<'_>) -> Judgement {
 fn refused(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     let answered_ns = inquiry.noted.time.since(trigger.time);
     let port = inquiry.connection.endpoint(inquiry.from()).port;
-    let evidence = super::refused::evidence(trigger.frame, trigger.len, answered_ns, port).to_string();
+    let acknowledged = if inquiry.noted.ack == trigger.end() { trigger.len } else { 0 };
+    let evidence = super::refused::evidence(trigger.frame, acknowledged, answered_ns, port).to_string();
     if inquiry.connection.halves[inquiry.from()].acked.is_some() || inquiry.noted.seq != Seq(0) {
         // It had sent a SYN-ACK, which the capture may have missed, and so something listened: who has no socket has no number
         // either (RFC 9293, section 3.10.7.1).

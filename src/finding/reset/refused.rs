@@ -67,7 +67,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     super::report(&ENTRY, Cause::Refused, case, found);
 }
 
-/// Why that is the cause: the SYN in `frame`, with so many octets of payload, was answered so long after it.
+/// Why that is the cause: the SYN in `frame`, of whose payload it acknowledges so many octets, was answered so long after it.
 pub(super) fn evidence(frame: u64, octets: u32, answered_ns: i64, port: u16) -> impl fmt::Display {
     fmt::from_fn(move |f| {
         write!(

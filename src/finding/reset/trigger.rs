@@ -38,10 +38,12 @@ pub(super) fn find(life: &Lifecycle, seen: &ResetSeen) -> Option<Noted> {
 }
 
 /// RFC 9293, section 3.10.7.1: a reset takes its number from the acknowledgment it answers; where there was none it has
-/// sequence number 0 and acknowledges the segment.
+/// sequence number 0 and acknowledges the segment; of a SYN
+/// with payload, its sender takes one that acknowledges no more than the SYN as well (section 3.10.7.3).
 fn answers(reset: &Noted, trigger: &Noted) -> bool {
     if reset.flags.contains(Flags::ACK) {
-        reset.ack == trigger.end() && (!trigger.flags.contains(Flags::ACK) || reset.seq == trigger.ack)
+        let is_acked = reset.ack == trigger.end() || trigger.is_syn() && reset.ack == trigger.seq + 1;
+        is_acked && (!trigger.flags.contains(Flags::ACK) || reset.seq == trigger.ack)
     } else {
         trigger.flags.contains(Flags::ACK) && reset.seq == trigger.ack
     }

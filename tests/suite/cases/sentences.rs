@@ -439,6 +439,7 @@ fn in_syn_sent_no_window_decides_about_a_reset() {
 fn a_refusal_is_said_to_acknowledge_what_it_does() {
     says("client > SYN data 1200\nserver > RST ACK seq 0 ack 1201", "reset-refused", "the SYN's number + 1201:");
     says("client > SYN\nserver > RST ACK", "reset-refused", "the SYN's number + 1:");
+    says("client > SYN data 1200\nserver > RST ACK seq 0 ack 1", "reset-refused", "the SYN's number + 1:");
 }
 
 #[test]
