@@ -102,10 +102,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         };
         let two_msl = case.life.profiles[!note.side].time_wait_ns;
         let noun = if old { "old octet" } else { "octet" };
+        let name = case.name(note.side);
+        let what = if note.len > 0 { count(u64::from(note.len), noun).to_string() } else { "a segment".to_owned() };
+        let happened = match kind {
+            "old-duplicate" => format!("{what} of {name} came again"),
+            _ => format!("{name} sent {what}"),
+        };
         let message = format_args!(
-            "{} sent {} {} after the connection was over ({} 2 MSL){answered}",
-            case.name(note.side),
-            if note.len > 0 { count(u64::from(note.len), noun).to_string() } else { "a segment".to_owned() },
+            "{happened} {} after the connection was over ({} 2 MSL){answered}",
             duration(age),
             if age < two_msl { "within" } else { "beyond" }
         );
