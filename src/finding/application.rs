@@ -1,6 +1,7 @@
 //! What the two applications did and saw: the socket calls and errors that packets imply, and no others.
 
 use super::case::Case;
+use super::reset::is_overtaking_echo;
 use super::verdict::{Call, Cause, Errno, Family, ImpliedCall};
 use crate::base::{Seq, Side, Sides};
 use crate::connection::{
@@ -154,7 +155,8 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
     for reset in case.resets.iter().filter(|reset| reset.from != side && reset.accepted) {
         // Of several that say the same, the one that was taken.
         let taken = |effect: &&ResetEffect| {
-            effect.sender == reset.from && effect.accepted && case.life.notes[effect.note].frame >= reset.frame
+            let follows = case.life.notes[effect.note].frame >= reset.frame || is_overtaking_echo(case.life, effect);
+            effect.sender == reset.from && effect.accepted && follows
         };
         let Some(effect) = case.life.resets.iter().find(taken) else { continue };
         // Linux tcp_reset(): by the state of the socket that is reset. Elsewhere one that had opened is reset in any state (RFC 9293,

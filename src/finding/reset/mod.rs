@@ -25,6 +25,7 @@ mod trigger;
 pub mod unknown;
 pub mod unread_data;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::case::{Case, Found, Words};
@@ -121,7 +122,7 @@ impl Inquiry<'_> {
 /// an echo: one abort can be followed by tens of resets to what was still on its way.
 pub fn judge(connection: &Connection, life: &Lifecycle) -> Vec<Reset> {
     let mut resets: Vec<Reset> = Vec::new();
-    let mut waiting: Sides<u32> = Sides::default();
+    let mut overtaking: Sides<Overtaking> = Sides::default();
     for effect in &life.resets {
         let noted = &life.notes[effect.note];
         let seen = connection.resets.iter().find(|seen| seen.noted.frame == noted.frame);
@@ -132,8 +133,12 @@ pub fn judge(connection: &Connection, life: &Lifecycle) -> Vec<Reset> {
             }
             continue;
         };
-        if is_overtaken_echo(life, effect) {
-            waiting[noted.side] += 1;
+        if is_overtaking_echo(life, effect) {
+            let overtaking = &mut overtaking[noted.side];
+            overtaking.echoes += 1;
+            if effect.accepted && overtaking.taken.is_none() {
+                overtaking.taken = Some(Inquiry { connection, life, effect, seen, noted, trigger: None });
+            }
             continue;
         }
         let earlier = resets.iter().rposition(|reset| {
@@ -154,9 +159,19 @@ pub fn judge(connection: &Connection, life: &Lifecycle) -> Vec<Reset> {
             multipath::explain_earlier(earlier, &inquiry, family);
             continue;
         }
-        resets.push(Reset { echoes: std::mem::take(&mut waiting[noted.side]), ..verdict(&inquiry, family) });
+        let overtaking = std::mem::take(&mut overtaking[noted.side]);
+        let taken = overtaking.taken.as_ref().filter(|_| !effect.accepted);
+        resets.push(Reset { echoes: overtaking.echoes, ..verdict(&inquiry, family, taken) });
     }
     resets
+}
+
+/// The resets of a side that came before the abort which they follow from.
+#[derive(Default)]
+struct Overtaking<'a> {
+    echoes: u32,
+    /// The one that its receiver takes.
+    taken: Option<Inquiry<'a>>,
 }
 
 /// `noted` says again what `earlier` said, with the number of another segment, and may be the one that is taken.
@@ -182,7 +197,7 @@ fn is_of_same_maker(life: &Lifecycle, effect: &ResetEffect, reset: &Reset) -> bo
 }
 
 /// A bare reset that passed the tap before the abort which had taken its sender's socket: that is the cause of both.
-fn is_overtaken_echo(life: &Lifecycle, effect: &ResetEffect) -> bool {
+pub(super) fn is_overtaking_echo(life: &Lifecycle, effect: &ResetEffect) -> bool {
     let bare = &life.notes[effect.note];
     let closed = life.closing.fins[bare.side].is_some_and(|fin| fin.frame < bare.frame);
     !closed
@@ -367,7 +382,7 @@ impl Costs {
 /// A TLS close_notify or a QUIT is no more than this.
 const FAREWELL_OCTETS_MAX: u32 = 64;
 
-fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
+fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>, overtaken_by: Option<&Inquiry<'_>>) -> Reset {
     let said = multipath::judge(inquiry, family).or_else(|| appliance::judge(inquiry));
     let said = said.or_else(|| late::judge(inquiry));
     let forged = if said.is_some() { None } else { forged::judge(inquiry, family) };
@@ -388,9 +403,14 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
         Cause::IdleExpired | Cause::Unknown => Origin::Unknown,
         _ => origin,
     };
-    let lost = match inquiry.effect.accepted {
-        true => losses(inquiry, family, origin, judgement.cause),
-        false => Sides::default(),
+    let taken = overtaken_by.or(inquiry.effect.accepted.then_some(inquiry));
+    let lost = taken.map_or_else(Sides::default, |taken| losses(taken, family, origin, judgement.cause));
+    let outcome = match overtaken_by {
+        Some(echo) => Cow::Owned(format!(
+            "; that in frame {}, an answer to what its receiver was still sending, overtook it and is taken",
+            echo.noted.frame
+        )),
+        None => Cow::Borrowed(acceptance_words(inquiry)),
     };
     Reset {
         frame: inquiry.noted.frame,
@@ -402,12 +422,12 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>) -> Reset {
         confidence: judgement.confidence,
         rivals: judgement.rivals,
         kind: judgement.kind,
-        accepted: inquiry.effect.accepted || ends_another(inquiry),
+        accepted: taken.is_some() || ends_another(inquiry),
         client_bytes_lost: lost.client,
         server_bytes_lost: lost.server,
         octets_unseen: if family == Some(Family::Active) { abort::octets_unseen(inquiry) } else { 0 },
         echoes: 0,
-        evidence: judgement.evidence + acceptance_words(inquiry),
+        evidence: judgement.evidence + &outcome,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is said of resets that come in bursts, and of what the road held up.
 
-use lastack::finding::{Confidence, Culprit, Severity};
+use lastack::finding::{Confidence, Culprit, Errno, Severity};
 
 use super::sentences::{OPENED, found, says, told};
 
@@ -191,4 +191,21 @@ fn a_late_acknowledgment_of_the_ports_before_is_what_is_refused() {
         "client isn 5000000\nserver isn 6000000\n{OPENED}client > data 100\n+20ms server > ACK\n{again}client > ACK\n+10ms client > RST seq 2000000000\n+10ms client > data 10 seq 1\n+20ms server > ACK\n"
     );
     assert!(found(&forged, "reset-invalid-handshake").is_none());
+}
+
+#[test]
+fn an_answer_that_overtook_the_abort_is_the_one_that_is_taken() {
+    let trace = format!(
+        "{OPENED}+1ms server > data 100\nserver > data 100\n+10ms client > RST seq 1\n+5ms client > RST ACK ack 1 seq 1\n+20ms client > RST seq 1\n"
+    );
+    let verdict = told(&trace);
+    let [reset] = &verdict.resets[..] else { panic!("one abort and its echoes") };
+    assert!(reset.accepted);
+    assert_eq!((reset.frame, reset.echoes, reset.server_bytes_lost), (7, 2, 200));
+    assert!(
+        reset
+            .evidence
+            .ends_with("that in frame 6, an answer to what its receiver was still sending, overtook it and is taken")
+    );
+    assert_eq!(verdict.endpoints.server.error, Some(Errno::ConnReset));
 }
