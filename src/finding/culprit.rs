@@ -49,6 +49,7 @@ impl Culprit {
             "connection-rejected" | "reset-idle-expired" => Some(Self::Middlebox),
             "reset-injected" => side.map(Self::Forger),
             "icmp-error" if finding.outcome == Some("black-hole") => Some(Self::Middlebox),
+            "syn-rejected-in-time-wait" if finding.kind == Some("unheard") => Some(Self::NetworkOrHost(Side::Client)),
             "syn-unanswered" => Some(Self::NetworkOrHost(Side::Server)),
             "half-open-handshake" => Some(Self::NetworkOrHost(Side::Client)),
             "dead-peer" | "fin-unanswered" | "reset-keepalive-timeout" => side.map(|side| Self::NetworkOrHost(!side)),

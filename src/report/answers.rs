@@ -103,6 +103,9 @@ fn opened(verdict: &Verdict) -> String {
         OpenKind::FastOpen => "by TCP Fast Open: data was accepted with the SYN".to_owned(),
         OpenKind::Refused => "not at all: a reset answered the SYN".to_owned(),
         OpenKind::Rejected => "not at all: an ICMP error answered the SYN".to_owned(),
+        OpenKind::Unanswered if meets_older(verdict) => {
+            "not at all: an ACK of an older connection answered the SYN".to_owned()
+        }
         OpenKind::Unanswered if let Some(end) = capture_end(verdict, verdict.end) => {
             let syn = if open.syn_count <= 1 { "the SYN" } else { "the last SYN" };
             format!("not within the capture: it ends {end} {syn}")
@@ -264,6 +267,7 @@ fn timed_out(verdict: &Verdict) -> String {
     };
     match (verdict.open.kind, Side::BOTH.into_iter().any(gave_up)) {
         (OpenKind::Unanswered, true) => "never opened: the client gave up".to_owned(),
+        (OpenKind::Unanswered, false) if meets_older(verdict) => "never opened within the capture".to_owned(),
         (OpenKind::Unanswered, false) => "never opened within the capture: nobody answered the SYN".to_owned(),
         _ if let Some(last) = waits_for_last_ack(verdict) => {
             format!("by the {} first; the {last} sent its FIN again and again, and nobody acknowledged it", !last)
@@ -271,6 +275,11 @@ fn timed_out(verdict: &Verdict) -> String {
         (_, true) => "by nobody: an end gave up unanswered".to_owned(),
         (_, false) => "by nobody: an end sent again and again and was not answered any more".to_owned(),
     }
+}
+
+/// The SYN did not reach a listener: the server had not let go of the connection before.
+fn meets_older(verdict: &Verdict) -> bool {
+    verdict.findings.iter().any(|finding| finding.name == "syn-rejected-in-time-wait")
 }
 
 /// The end that closed second, if it is not known to have got the last acknowledgment.

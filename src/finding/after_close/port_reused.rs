@@ -10,6 +10,8 @@ use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
 use crate::finding::verdict::Confidence;
 
+use super::syn_rejected_in_time_wait;
+
 finding! {
     /// # What it is
     ///
@@ -81,11 +83,12 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let peer = past.half(connection.endpoint(!syn.side));
     let was_refused = past.was_refused(connection.endpoint(syn.side));
     let never_opened = old.syn_unanswered && peer.base.is_none() || was_refused;
-    let was_reset = past.leaves_no_time_wait();
+    let old_ack = syn_rejected_in_time_wait::old_acks(case).next();
+    let was_reset = past.leaves_no_time_wait() && old_ack.is_none();
     // Of a reset beside both FINs nobody knows any more which came first.
     let may_be_gone = (old.rst || peer.rst) && !was_reset;
     let leaves_nothing = never_opened || was_reset;
-    let legal = beyond || newer || gap >= time_wait || leaves_nothing;
+    let legal = (beyond || newer || gap >= time_wait || leaves_nothing) && old_ack.is_none();
     let server_old = peer.nxt;
     let proof = case
         .notes(|note| note.is_syn_ack() && server_old.is_some_and(|nxt| note.seq == nxt + LINUX_TIME_WAIT_OFFSET))
@@ -93,6 +96,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let words = match (proof, legal) {
         _ if never_opened => "; that had never opened, and nothing is left of it",
         (Some(_), _) => "; the SYN-ACK's number proves that it replaced a TIME-WAIT",
+        _ if old_ack.is_some() => "; its other end has not let go of that, and answers with its numbers",
         _ if was_reset => ", by a reset, which leaves no TIME-WAIT",
         (None, true) if may_be_gone => "; a reset was among its last words, so that perhaps no TIME-WAIT was left",
         (None, true) if old.closed_first && !peer.closed_first && gap < time_wait => {
@@ -116,7 +120,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     // Only the length of TIME-WAIT allows it, and that is another with another stack.
     let rests_on_time = proof.is_none() && !beyond && !newer && !leaves_nothing && !may_be_gone && legal;
     let confidence = if rests_on_time && !stack.is_known() { Confidence::Medium } else { Confidence::High };
-    let frames = [Some(syn.frame), proof.map(|note| note.frame)].into_iter().flatten();
+    let frames = [Some(syn.frame), proof.or(old_ack).map(|note| note.frame)].into_iter().flatten();
     ENTRY
         .draft(confidence, syn.time, frames, message)
         .endpoint(syn.side)
