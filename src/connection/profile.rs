@@ -183,6 +183,16 @@ impl Profile {
     pub fn is_known(&self) -> bool {
         self.basis != ProfileBasis::Assumed
     }
+
+    /// It is known to be another stack than `stack`.
+    pub fn is_other_than(&self, stack: &Self) -> bool {
+        self.is_known() && self.name != stack.name
+    }
+
+    /// It is known to be `stack`.
+    pub fn is_surely(&self, stack: &Self) -> bool {
+        self.is_known() && self.name == stack.name
+    }
 }
 
 impl Default for Profile {

@@ -119,7 +119,7 @@ pub fn was_gone(connection: &Connection, life: &Lifecycle, side: Side) -> Option
 pub fn was_renumbered(connection: &Connection, life: &Lifecycle, side: Side) -> Option<Timestamp> {
     let past = connection.predecessor?.half(connection.endpoint(side)).nxt?;
     let profile = &life.profiles[side];
-    let is_known = profile.name == Profile::LINUX.name && profile.is_known();
+    let is_known = profile.is_surely(&Profile::LINUX);
     let isn = connection.halves[side].isn.filter(|_| is_known)?;
     (isn != past + OUT_OF_TIME_WAIT).then_some(connection.start)
 }

@@ -244,16 +244,17 @@ fn judge_shaped(sight: &Sight<'_>, words: Words) -> Judgement {
         return Judgement::new(Cause::UnreadData, Confidence::Low, rivals, evidence);
     }
     let odds = odds(sight);
-    let (cause, rival) = match odds.unread >= odds.linger && !odds.is_guess_of_linger() {
+    let is_unread = odds.unread >= odds.linger && !odds.is_guess_of_linger() || odds.is_of_one_program();
+    let (cause, rival) = match is_unread {
         true => (Cause::UnreadData, Cause::LingerZero),
         false => (Cause::LingerZero, Cause::UnreadData),
     };
     let (more, less) = (odds.unread.max(odds.linger), odds.unread.min(odds.linger));
     // Counted on Linux; how programs abort elsewhere nobody has counted.
-    let is_counted = !stack.is_known() || stack.name == Profile::LINUX.name;
+    let is_counted = !stack.is_other_than(&Profile::LINUX);
     // Without a round trip nobody knows how long the last payload had been there.
     let is_timed = sight.rtt_ns.is_some() || odds.last.is_none_or(|ns| ns == 0 || ns >= IDLE_NS + PATH_NS_MAX);
-    let is_likely = is_counted && is_timed && more >= CASES_MIN && more >= 5 * less;
+    let is_likely = is_counted && is_timed && !odds.is_of_one_program() && more >= CASES_MIN && more >= 5 * less;
     let confidence = if is_likely { Confidence::Medium } else { Confidence::Low };
     let evidence = words.say(format_args!("{shape}; {}", told(&odds, stack, is_counted)));
     Judgement::new(cause, confidence, &[rival, Cause::ProcessExit], evidence)
@@ -276,12 +277,16 @@ fn told<'a>(odds: &'a Odds, stack: &'a Profile, is_counted: bool) -> impl fmt::D
             }
         }
         f.write_str(". SO_LINGER 0 and data left unread have one shape")?;
-        let is_windows = stack.is_known() && stack.name == Profile::WINDOWS.name;
-        let is_service = odds.sight == WITH_NOTHING_LEFT && is_windows;
+        let is_service = odds.sight == WITH_NOTHING_LEFT && stack.is_surely(&Profile::WINDOWS);
         match odds.unread.max(odds.linger) {
             0 if is_service => {}
             0 if is_counted => f.write_str("; no real program that was recorded for comparison aborted so")?,
             _ if !is_counted => write!(f, ", and which of them is more common on {} is not known", stack.title())?,
+            _ if odds.is_of_one_program() => write!(
+                f,
+                ": of real programs aborting so, {} had left data unread, and one had set SO_LINGER 0 ({} times); but a service that never answers has mostly not read",
+                odds.unread, odds.linger
+            )?,
             _ => write!(
                 f,
                 ": of real programs aborting so, {} had left data unread and {} had set SO_LINGER 0",
@@ -295,6 +300,9 @@ fn told<'a>(odds: &'a Odds, stack: &'a Profile, is_counted: bool) -> impl fmt::D
     })
 }
 
+/// The server may have been a sink that reads, or have turned the client away unread.
+const NEVER_ANSWERED: &str = "the server had received payload and never sent any, the last came";
+
 /// The peer had closed, and nothing that the tap saw was left to read.
 const WITH_NOTHING_LEFT: &str =
     "everything that it had received was answered, and the peer had closed; its own payload came last,";
@@ -304,6 +312,11 @@ impl Odds {
     fn way_worth_a_word(&self) -> i64 {
         let is_short = self.last.is_some_and(|ns| self.way_ns < ns / WAY_OF_REST_MIN);
         if is_short { 0 } else { self.way_ns }
+    }
+
+    /// Nearly all that was counted is of one program (Node.js, `resetAndDestroy()`), and says nothing of others.
+    fn is_of_one_program(&self) -> bool {
+        self.sight == NEVER_ANSWERED
     }
 
     /// Nothing that could lie unread was seen.
@@ -345,7 +358,7 @@ fn odds(sight: &Sight<'_>) -> Odds {
     let of = |unread, linger, what| Odds { unread, linger, sight: what, last: received, way_ns };
     let Some(own) = sight.said_ns else {
         return match sight.from {
-            Side::Server => of(1, 48, "the server had received payload and never sent any, the last came"),
+            Side::Server => of(1, 48, NEVER_ANSWERED),
             Side::Client => of(112, 16, "the client had received payload and never sent any, the last came"),
         };
     };

@@ -53,7 +53,7 @@ fn a_difference_names_what_is_new_gone_and_changed_by_more_than_chance() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lastack"));
         command.current_dir(&folder).args(["diff", "clean.pcap", "many.pcap"]).env("COLUMNS", width.to_string());
         let shown = text(&command.output().unwrap().stdout);
-        assert!(shown.contains("reset-linger-zero"), "names are whole: {shown}");
+        assert!(shown.contains("reset-unread-data"), "names are whole: {shown}");
         shown.lines().map(|line| line.chars().count()).max() <= Some(width)
     });
     assert_eq!(widths, [true, true]);
