@@ -5,6 +5,7 @@ use super::delivery::DETOUR_NS;
 use super::lifecycle::{Hindsight, Lifecycle};
 use super::noted::{Class, Noted};
 use super::predecessor::Answer;
+use super::profile::Profile;
 use super::reset::{Acceptance, ResetSeen};
 use super::state::State;
 use super::vantage::Tap;
@@ -96,6 +97,28 @@ impl Hindsight<'_> {
             && self.arrivals.tap != Some(Tap::beside(!reset.side))
     }
 
+    /// The receiver of the reset in note `index` answers with a reset what came behind that, and so did not send it before: all
+    /// that had come before was acknowledged.
+    pub(super) fn reply_behind(&self, index: usize) -> Option<usize> {
+        let reset = &self.notes[index];
+        let seen = |at: usize| {
+            let frame = self.notes[at].frame;
+            self.connection.resets.iter().find(|seen| seen.noted.frame == frame)
+        };
+        if seen(index).is_none_or(|seen| seen.before[reset.side].in_flight() > 0) {
+            return None;
+        }
+        (index + 1..self.notes.len()).find(|&at| {
+            let reply = &self.notes[at];
+            let is_reply = reply.side != reset.side && reply.is_rst() && !reply.flags.contains(Flags::ACK);
+            let answered = || seen(at).and_then(|seen| seen.before[reset.side].last);
+            let answers = |late: Noted| {
+                late.frame > reset.frame && !late.is_rst() && late.acknowledges() && late.ack == reply.seq
+            };
+            is_reply && answered().is_some_and(answers)
+        })
+    }
+
     /// Note `index` is a reply whose number its receiver had passed when it came: the sender replied later with a higher one
     /// that its receiver had acknowledged, and who is reset acknowledges nothing more.
     fn fell_short(&self, index: usize) -> bool {
@@ -148,8 +171,13 @@ impl Hindsight<'_> {
         let mut effects: Vec<ResetEffect> = resets
             .map(|(index, note)| {
                 let seen = self.connection.resets.iter().find(|seen| seen.noted.frame == note.frame);
-                let acceptance = seen.map_or(Acceptance::Unknown, |seen| seen.acceptance());
                 let receiver = !note.side;
+                let acceptance = match seen.map_or(Acceptance::Unknown, |seen| seen.acceptance()) {
+                    Acceptance::BeforeFin if self.profiles[receiver].is_other_than(&Profile::LINUX) => {
+                        Acceptance::Outside
+                    }
+                    acceptance => acceptance,
+                };
                 let goes_on_next = |side: Side| self.connection.answer_next(side) == Some(Answer::GoesOn);
                 let receiver_goes_on = self.goes_on(receiver, index, self.arrivals.crossing_ns(receiver))
                     || self.is_asked_again(receiver)
@@ -162,6 +190,7 @@ impl Hindsight<'_> {
                 let goes_on = self.goes_on(note.side, index, held_up_ns)
                     || self.goes_on(note.side, index, REORDERING_NS) && self.goes_beyond(index, seen);
                 let refuses = self.refuses(index);
+                let goes_on = goes_on && !self.refuses_unsent(index);
                 let contradicted = goes_on || accepted_next.is_some() || goes_on_next(note.side) && !refuses;
                 let was_passed = self.fell_short(index) || self.was_passed(index, acceptance);
                 let withheld_fin = !contradicted && seen.is_some_and(|seen| self.withheld_fin(index, seen));
@@ -195,12 +224,30 @@ impl Hindsight<'_> {
 
     /// The reset in note `index` refuses an acknowledgment before it that belongs to no connection of its sender's.
     fn refuses(&self, index: usize) -> bool {
+        let echoes = |at: usize| self.notes[at].is_syn_ack() && at > 0 && self.has_foreign_echo(at);
+        let is_foreign = |at: usize| self.notes[at].class.contains(Class::WILD) || self.echoes_no_syn(at) || echoes(at);
+        self.answered_by(index).any(is_foreign) || self.refuses_unsent(index)
+    }
+
+    /// The acknowledgments that the reset in note `index` can answer by its number.
+    fn answered_by(&self, index: usize) -> impl Iterator<Item = usize> {
         let reset = &self.notes[index];
-        (0..index).any(|at| {
+        (0..index).filter(move |&at| {
             let earlier = &self.notes[at];
-            let answered = earlier.side != reset.side && earlier.acknowledges() && earlier.ack == reset.seq;
-            answered && (earlier.class.contains(Class::WILD) || self.echoes_no_syn(at))
+            earlier.side != reset.side && earlier.acknowledges() && earlier.ack == reset.seq
         })
+    }
+
+    /// It refuses what acknowledges, in SYN-RECEIVED, more than its sender had sent (RFC 9293, section 3.10.7.4, fifth), and that
+    /// goes on below its number.
+    fn refuses_unsent(&self, index: usize) -> bool {
+        let reset = &self.notes[index];
+        let goes_on = |later: &Noted| later.side == reset.side && !later.is_rst() && later.seq.before(reset.seq);
+        let is_opening = |earlier: &Noted| earlier.side != reset.side || earlier.is_syn_ack();
+        self.connection.halves[reset.side].syn_acks > 0
+            && self.notes[..index].iter().all(is_opening)
+            && self.notes[index + 1..].iter().any(goes_on)
+            && self.answered_by(index).any(|at| self.notes[at].class.contains(Class::ACKS_UNSEEN))
     }
 
     /// One reset behind another had the right number, and what they answered came again all the same: the way back is cut. The last

@@ -386,7 +386,10 @@ impl Hindsight<'_> {
         for effect in resets.iter().filter(|effect| effect.accepted && self.notes[effect.note].side != side) {
             // What the receiver had on its way when it came was sent before.
             let until = self.notes[effect.note].time.plus(self.arrivals.crossing_ns(side));
-            let own = self.own_until(side, until).max(self.sent_by(side, effect.note));
+            let mut own = self.own_until(side, until).max(self.sent_by(side, effect.note));
+            if let Some(reply) = self.reply_behind(effect.note) {
+                own = own.min(self.sent_by(side, reply));
+            }
             // Whose connection is gone sends nothing of it any more.
             let is_live = |index: usize| {
                 let note = &self.notes[index];
@@ -583,7 +586,9 @@ impl<'a> Machine<'a> {
         }
         if let (Some(index), Cue::SendRst | Cue::Rst) = (event.note, event.cue) {
             for effect in resets.iter_mut().filter(|effect| effect.note == index) {
-                if event.cue == Cue::Rst && !effect.acceptance.resets_in(self.state) {
+                if event.cue == Cue::Rst
+                    && !effect.acceptance.resets_in(self.state, &self.hindsight.profiles[self.side])
+                {
                     effect.receiver_state = Some(self.state);
                     effect.accepted = false;
                     return;

@@ -136,10 +136,15 @@ impl Hindsight<'_> {
     /// echoes it (RFC 7323, section 3.2).
     pub(super) fn echoes_no_syn(&self, index: usize) -> bool {
         let note = &self.notes[index];
+        (note.is_rst() || note.is_fin()) && note.len == 0 && self.has_foreign_echo(index)
+    }
+
+    /// The same of any answer to the SYN.
+    pub(super) fn has_foreign_echo(&self, index: usize) -> bool {
+        let note = &self.notes[index];
         let Some(echo) = note.timestamps.map(|stamps| stamps.echo).filter(|&echo| echo != 0) else { return false };
         let isn = self.connection.halves[!note.side].isn;
-        let ends = (note.is_rst() || note.is_fin()) && note.len == 0;
-        if !ends || !note.acknowledges_syn(isn) || self.connection.halves[!note.side].syns == 0 {
+        if !note.acknowledges_syn(isn) || self.connection.halves[!note.side].syns == 0 {
             return false;
         }
         self.notes[..index].iter().all(|earlier| {

@@ -2,6 +2,7 @@
 
 use super::half::Half;
 use super::noted::Noted;
+use super::profile::Profile;
 use super::state::State;
 use crate::base::{Seq, Side, Sides, Timestamp, words};
 use crate::segment::{Flags, MultipathEnd};
@@ -36,10 +37,11 @@ impl Acceptance {
         }
     }
 
-    /// The same for a receiver in `state`: below RCV.NXT, TIME-WAIT takes no reset (Linux
-    /// `tcp_timewait_state_process`).
-    pub const fn resets_in(self, state: State) -> bool {
-        self.resets() && !matches!((self, state), (Self::BeforeFin, State::TimeWait))
+    /// The same for a receiver of this stack in `state`: below RCV.NXT, TIME-WAIT takes no reset (Linux
+    /// `tcp_timewait_state_process`), and in FreeBSD none at all (`tcp_twcheck`).
+    pub fn resets_in(self, state: State, stack: &Profile) -> bool {
+        let is_spared = self == Self::BeforeFin || stack.is_surely(&Profile::FREEBSD);
+        self.resets() && !(state == State::TimeWait && is_spared)
     }
 }
 

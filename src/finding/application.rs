@@ -1,5 +1,6 @@
 //! What the two applications did and saw: the socket calls and errors that packets imply, and no others.
 
+use super::capture::began_midstream;
 use super::case::Case;
 use super::reset::is_overtaking_echo;
 use super::verdict::{Call, Cause, Errno, Family, ImpliedCall};
@@ -19,6 +20,9 @@ pub(super) struct View {
 /// Both applications' views.
 pub(super) fn views(case: &Case<'_>) -> Sides<View> {
     let mut views = Sides::<View>::default();
+    if began_midstream::is_probe(case) {
+        return views;
+    }
     for side in Side::BOTH {
         let view = &mut views[side];
         opening(case, side, view);

@@ -1,7 +1,8 @@
 //! `began-midstream`: the connection is older than the capture.
 
-use crate::base::Side;
+use crate::base::{Seq, Side};
 use crate::connection::{Noted, OpenKind};
+use crate::segment::Flags;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -58,7 +59,6 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     } else {
         String::new()
     };
-    let acknowledges = |note: &Noted| note.acknowledges() || note.is_rst();
     let (confidence, beginning) = if case.life.notes.is_empty() {
         (
             Confidence::Low,
@@ -66,7 +66,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         )
     } else if Side::BOTH.into_iter().all(|side| case.life.states[side].is_empty()) {
         (Confidence::Low, "no SYN and no SYN-ACK, and nothing but resets: whether it was open is not known")
-    } else if case.notes(acknowledges).next().is_none() {
+    } else if is_probe(case) {
         (
             Confidence::Low,
             "no SYN and no SYN-ACK, nor does any segment acknowledge, as all of an open connection do: a probe, perhaps",
@@ -81,4 +81,13 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     };
     let message = format_args!("{beginning}{roles}");
     ENTRY.draft(confidence, connection.start, [connection.first_frame], message).push(found);
+}
+
+/// Nothing acknowledges, as all that is sent over an open connection does, but the resets with number 0 that answer such a
+/// segment where no socket is (RFC 9293, section 3.10.7.1).
+pub(in crate::finding) fn is_probe(case: &Case<'_>) -> bool {
+    let answers_probe = |note: &Noted| note.is_rst() && note.flags.contains(Flags::ACK) && note.seq == Seq(0);
+    let is_of_connection = |note: &Noted| (note.acknowledges() || note.is_rst()) && !answers_probe(note);
+    let (notes, opening) = (&case.life.notes, case.life.opening.kind);
+    opening == OpenKind::Midstream && !notes.is_empty() && !notes.iter().any(is_of_connection)
 }

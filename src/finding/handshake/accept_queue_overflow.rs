@@ -176,7 +176,16 @@ fn aborted(case: &Case<'_>, found: &mut Found) -> bool {
     let rtt_ns = case.life.arrivals.rtt_ns[Side::Server].unwrap_or(0);
     let at_once =
         noted.time.since(syn_ack.time) < OFFER_NS_MAX && noted.time.since(ack.time) <= rtt_ns + ANSWERED_NS_MAX;
-    if !never_open || !at_once || reset.cause == Cause::Injected {
+    // What the client said afterwards, and as long before the reset as the way there and back takes, is what that answers.
+    let excess_ns = |note: &Noted| noted.time.since(note.time) - rtt_ns;
+    let later = case.notes(|note| {
+        let says = note.side == Side::Client && (note.len > 0 || note.is_fin());
+        says && note.frame > ack.frame && note.frame < noted.frame
+    });
+    let answers_later = later
+        .into_iter()
+        .any(|later| excess_ns(later) >= -rtt_ns / 8 && excess_ns(ack) > 2 * excess_ns(later).max(0) + ANSWER_SLACK_NS);
+    if !never_open || !at_once || answers_later || reset.cause == Cause::Injected {
         return false;
     }
     let message = format_args!(
@@ -188,6 +197,9 @@ fn aborted(case: &Case<'_>, found: &mut Found) -> bool {
     ENTRY.draft(Confidence::Medium, noted.time, frames, message).endpoint(Side::Server).push(found);
     true
 }
+
+/// Queues and scheduling make this of a round trip's excess, ns.
+const ANSWER_SLACK_NS: i64 = 1_000_000;
 
 /// A kernel answers what it gets within this and a round trip, ns.
 const ANSWERED_NS_MAX: i64 = 200_000_000;

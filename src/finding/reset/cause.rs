@@ -56,10 +56,19 @@ fn reply(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     if trigger.is_syn() {
         return refused(inquiry, trigger);
     }
+    if !trigger.flags.contains(Flags::ACK) {
+        let evidence = format!(
+            "it answers frame {}, which acknowledges nothing, as no segment of an open connection does: there is no socket, and a scanner asks so whether a port is closed",
+            trigger.frame
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::Injected], evidence).kind("probe");
+    }
     let sender = inquiry.sender();
     if inquiry.effect.refuses {
         let how = if trigger.class.contains(Class::WILD) {
             "which acknowledges numbers of another connection on the same ports"
+        } else if trigger.class.contains(Class::ACKS_UNSEEN) {
+            "which acknowledges what it had not sent"
         } else {
             "which answers its SYN with a timestamp that this did not carry"
         };
@@ -259,9 +268,11 @@ fn reply_to_first_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         );
         return Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::NoTimeWait], evidence);
     }
-    if receiver.fins == 1 && lost_before_acked(inquiry, trigger) {
+    // Who repeats its FIN hears nothing.
+    if (receiver.fins == 1 || sender.fins == 1) && lost_before_acked(inquiry, trigger) {
+        let which = if receiver.fins == 1 { "the peer's first FIN" } else { "a copy of the peer's FIN" };
         let evidence = format!(
-            "it answers the peer's first FIN (frame {}), which is also the first that acknowledges its own: who waits for that in FIN-WAIT-1 takes both, so it had lost its state, or was killed",
+            "it answers {which} (frame {}), which is also the first that acknowledges its own: who waits for that in FIN-WAIT-1 takes both, so it had lost its state, or was killed",
             trigger.frame
         );
         let rivals = &[Cause::NoTimeWait, Cause::DataAfterClose];
@@ -271,8 +282,16 @@ fn reply_to_first_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     let fins = &inquiry.life.closing.fins;
     let is_second =
         fins[!inquiry.from()].zip(fins[inquiry.from()]).is_some_and(|(theirs, own)| theirs.frame < own.frame);
-    if in_fin_wait_2 && !(is_second && sender.fins > 1) {
-        let waited = fin_acked_for(inquiry).unwrap_or(0);
+    let waited = fin_acked_for(inquiry).unwrap_or(0);
+    if in_fin_wait_2 && fin_acked_for(inquiry).is_some_and(|waited| waited <= 0) {
+        let evidence = format!(
+            "it answers the peer's FIN (frame {}), which came while FIN-WAIT-1 waited for the acknowledgment of its own: who waits there takes that FIN, so it had lost its state, or was killed",
+            trigger.frame
+        );
+        let rivals = &[Cause::NoTimeWait, Cause::DataAfterClose];
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, rivals, evidence);
+    }
+    if in_fin_wait_2 && waited >= 0 && !(is_second && sender.fins > 1) {
         if waited < FIN_WAIT_2_MIN_NS {
             let which =
                 if receiver.fins > 1 { "a FIN of which it acknowledged no copy" } else { "the peer's first FIN" };
@@ -302,7 +321,7 @@ fn reply_to_first_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         let evidence = format!(
             "it never acknowledged the FIN that it answers (frame {}, the {} copy), and {own}: it had given up",
             trigger.frame,
-            ordinal(receiver.fins)
+            copy_of_fin(inquiry, trigger)
         );
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence).kind("gave-up");
     }
@@ -324,19 +343,18 @@ fn reply_to_first_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
 
 /// A FIN came again that it had acknowledged.
 fn reply_to_repeated_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
-    let receiver = inquiry.receiver();
     if matches!(inquiry.effect.state_of(inquiry.from()), State::Closing | State::LastAck) {
         let evidence = format!(
             "it answers a repeated FIN (frame {}, the {} copy), and its own was never acknowledged: it had given up",
             trigger.frame,
-            ordinal(receiver.fins)
+            copy_of_fin(inquiry, trigger)
         );
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::NoTimeWait], evidence).kind("gave-up");
     }
     let evidence = format!(
         "it answers a repeated FIN (frame {}, the {} copy) that TIME-WAIT would have acknowledged: the state is gone",
         trigger.frame,
-        ordinal(receiver.fins)
+        copy_of_fin(inquiry, trigger)
     );
     Judgement::new(Cause::NoTimeWait, Confidence::High, &[], evidence)
 }
@@ -635,12 +653,23 @@ fn active_after_fin(inquiry: &Inquiry<'_>) -> Judgement {
         }
         _ => {
             let mut judgement = abort::judge(inquiry);
-            judgement.evidence = format!("it had shut down sending with FIN and then aborted; {}", judgement.evidence);
+            let fin = inquiry.life.closing.fins[inquiry.from()];
+            let at_once = fin.is_some_and(|fin| noted.time.since(fin.time) <= ORPHANED_NS_MAX);
+            let orphaned = if at_once {
+                " (or its kernel did: it had too many orphaned sockets, net.ipv4.tcp_max_orphans)"
+            } else {
+                ""
+            };
+            judgement.evidence =
+                format!("it had shut down sending with FIN and then aborted{orphaned}; {}", judgement.evidence);
             judgement.confidence = judgement.confidence.min(Confidence::Medium);
             judgement
         }
     }
 }
+
+/// close() itself finds that there are too many (Linux `tcp_close`, `tcp_check_oom`), ns.
+const ORPHANED_NS_MAX: i64 = 5_000_000;
 
 fn unknown(inquiry: &Inquiry<'_>) -> Judgement {
     let sender = inquiry.sender();
@@ -679,7 +708,13 @@ fn first_fin_frame(inquiry: &Inquiry<'_>) -> Option<u64> {
     inquiry.life.closing.fins[inquiry.from()].map(|fin| fin.frame)
 }
 
-fn ordinal(count: u32) -> String {
+/// Which copy of the FIN the trigger is.
+fn copy_of_fin(inquiry: &Inquiry<'_>, trigger: &Noted) -> String {
+    let is_copy = |note: &&Noted| note.side == trigger.side && note.is_fin() && note.frame <= trigger.frame;
+    ordinal(inquiry.life.notes.iter().filter(is_copy).count())
+}
+
+fn ordinal(count: usize) -> String {
     match (count % 10, count % 100) {
         (1, tens) if tens != 11 => format!("{count}st"),
         (2, tens) if tens != 12 => format!("{count}nd"),

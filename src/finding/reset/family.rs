@@ -22,7 +22,9 @@ pub(super) fn of(inquiry: &Inquiry<'_>) -> Option<Family> {
     let at_next = sender.is_known() && (noted.seq == sender.nxt || sender.fin == Some(noted.seq));
     // Who answers a SYN with number 0 has no socket, even one that had answered a copy of it with SYN-ACK before.
     let is_unnumbered = noted.seq == Seq(0) && !at_next && !live_marks;
-    if answers_syn && (sender.isn.is_none() || is_unnumbered) {
+    // So is anything without ACK answered that meets no socket: what scanners send.
+    let answers_probe = inquiry.trigger.is_some_and(|trigger| !trigger.flags.contains(Flags::ACK));
+    if answers_syn && sender.isn.is_none() || answers_probe && is_unnumbered {
         return Some(Family::Reply);
     }
     let state = inquiry.effect.state_of(inquiry.from());
@@ -42,7 +44,7 @@ pub(super) fn of(inquiry: &Inquiry<'_>) -> Option<Family> {
 pub(super) fn aborts_without_ack(inquiry: &Inquiry<'_>) -> bool {
     let (noted, sender) = (inquiry.noted, inquiry.sender());
     let stack = &inquiry.life.profiles[inquiry.from()];
-    let is_windows = stack.is_known() && stack.name == Profile::WINDOWS.name;
+    let is_windows = stack.is_surely(&Profile::WINDOWS);
     let shape = !noted.flags.contains(Flags::ACK) && noted.window == 0 && sender.is_known() && noted.seq == sender.nxt;
     if !is_windows || !shape || inquiry.effect.state_of(inquiry.from()) != State::CloseWait {
         return false;

@@ -87,11 +87,12 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             Acceptance::Exact if beyond > 0 => {
                 "its number would do only if what its sender had sent beyond that was lost; otherwise it asks for a challenge ACK"
             }
-            Acceptance::Exact
-            | Acceptance::AcksSyn
-            | Acceptance::SackEdge
-            | Acceptance::BeforeFin
-            | Acceptance::Unknown => "its number would do, so it did not arrive, or something in between dropped it",
+            Acceptance::BeforeFin => {
+                "its number is that of the FIN before it, one below what its receiver waits for: Linux takes that, other stacks do not (RFC 5961, section 3)"
+            }
+            Acceptance::Exact | Acceptance::AcksSyn | Acceptance::SackEdge | Acceptance::Unknown => {
+                "its number would do, so it did not arrive, or something in between dropped it"
+            }
         };
         let message =
             format_args!("the reset in frame {} was not taken by {}: {why}", reset.frame, case.name(!reset.from));

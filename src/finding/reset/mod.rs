@@ -227,6 +227,7 @@ fn report(entry: &Entry, cause: Cause, case: &Case<'_>, found: &mut Found) {
             _ if by_choice && reset.confidence == Confidence::Low && !case.connection.began_in_capture() => {
                 Some(if lost > 0 { Severity::Warning } else { Severity::Note })
             }
+            Cause::NoConnection if reset.kind == Some("probe") => Some(Severity::Note),
             Cause::Injected if !reset.accepted => Some(of_vain_forgery(case, reset)),
             _ if ends_nothing(case, reset) => Some(Severity::Note),
             _ => None,
@@ -455,7 +456,10 @@ fn losses(inquiry: &Inquiry<'_>, family: Option<Family>, origin: Origin, cause: 
 
 /// It refuses numbers of another connection on the same ports, and ends what its receiver had left of that.
 fn ends_another(inquiry: &Inquiry<'_>) -> bool {
-    inquiry.effect.refuses && inquiry.connection.answer_next(!inquiry.from()) != Some(Answer::GoesOn)
+    let effect = inquiry.effect;
+    effect.refuses
+        && !effect.receiver_goes_on
+        && inquiry.connection.answer_next(!inquiry.from()) != Some(Answer::GoesOn)
 }
 
 /// What the receiver makes of it, when it is not simply reset.

@@ -16,11 +16,17 @@ pub(super) fn find(life: &Lifecycle, seen: &ResetSeen) -> Option<Noted> {
     let reset = &seen.noted;
     let span = life.arrivals.rtt_ns[reset.side].map_or(RTT_UNKNOWN_NS, |rtt| 2 * rtt) + ANSWER_SLACK_NS;
     let newest = seen.before[!reset.side].last;
+    // What its sender has acknowledged since met a socket.
+    let own = seen.before[reset.side].last;
+    let is_answered = |note: &Noted| {
+        let is_beyond = |own: Noted| own.ack.after(note.end()) || own.ack == note.end() && note.end() != note.seq;
+        own.is_some_and(|own| own.frame > note.frame && own.acknowledges() && is_beyond(own))
+    };
     let earlier = life.notes.iter().rev().filter(|note| note.frame < reset.frame && note.side != reset.side);
     let mut candidates = newest
         .into_iter()
         .chain(earlier.copied())
-        .filter(|note| !note.is_rst() && answers(reset, note))
+        .filter(|note| !note.is_rst() && answers(reset, note) && !is_answered(note))
         // What acknowledges a SYN can be an answer to nothing else, however long the way is.
         .filter(|note| reset.time.since(note.time) <= span || note.is_syn() && life.opening.kind == OpenKind::Refused);
     let newest = candidates.next()?;
