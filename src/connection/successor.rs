@@ -10,8 +10,6 @@ use crate::segment::{Flags, Marks, Segment};
 /// Initial numbers go once round in 274 s (Linux `seq_scale`: one every 64 ns); what is older than half of that compares to
 /// nothing, ns.
 const NUMBERS_COMPARE_NS: i64 = 120_000_000_000;
-/// Sooner than this no SYN is sent again (RFC 6298, section 2.1), ns.
-const SYN_RTO_NS: i64 = 900_000_000;
 
 impl Connection {
     /// The next incarnation began with a SYN-ACK to the SYN of this one, which only resets had answered or followed: what those did
@@ -73,6 +71,10 @@ impl Connection {
     }
 }
 
+/// Windows sends a SYN that was refused again half a second later, with the same number; no copy of the network comes so
+/// late, ns.
+const ASKED_AGAIN_NS_MIN: i64 = 400_000_000;
+
 impl Hindsight<'_> {
     /// The next stream begins with the SYN of this one, which `side` sends again as a host does that heard no answer.
     pub(super) fn is_asked_again(&self, side: Side) -> bool {
@@ -82,8 +84,9 @@ impl Hindsight<'_> {
             return false;
         };
         let clock = half.last.and_then(|last| last.timestamps).zip(next.timestamp);
-        let is_newer =
-            clock.map_or(next.time.since(connection.end) >= SYN_RTO_NS, |(then, now)| Seq(now).after(Seq(then.value)));
+        let is_newer = clock.map_or(next.time.since(connection.end) >= ASKED_AGAIN_NS_MIN, |(then, now)| {
+            Seq(now).after(Seq(then.value))
+        });
         next.ack.is_none() && half.isn == Some(next.isn) && connection.halves[!side].isn.is_none() && is_newer
     }
 

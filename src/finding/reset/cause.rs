@@ -169,8 +169,9 @@ fn answered_syn_ack(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     let stale = inquiry.sender().syns == 0 || inquiry.life.opening.kind == crate::connection::OpenKind::HalfOpen;
     if stale {
         let evidence = format!(
-            "it refutes the SYN-ACK (frame {}) to a SYN that it has not outstanding: an old duplicate SYN had reached the other side",
-            trigger.frame
+            "it refutes the SYN-ACK (frame {}) to a SYN that it has not outstanding: an old duplicate had reached the other side{}",
+            trigger.frame,
+            if inquiry.sender().syns == 0 { ", or one that somebody sent under its address" } else { "" }
         );
         return Judgement::new(Cause::InvalidHandshake, Confidence::Medium, &[Cause::NoConnection], evidence);
     }
@@ -683,6 +684,12 @@ fn unknown(inquiry: &Inquiry<'_>) -> Judgement {
             &[Cause::Refused, Cause::Injected],
             evidence.to_owned(),
         );
+    }
+    let is_behind_syn = sender.isn.is_some_and(|isn| noted.seq == isn + 1) && sender.syns > 0;
+    if is_behind_syn && inquiry.receiver().frames == 0 && !noted.flags.contains(Flags::ACK) {
+        let evidence = "it has the number behind its own SYN, as what answers a SYN-ACK where no socket is, and that is not in the capture: the socket was closed while connecting, or a scanner never had one";
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::Injected], evidence.to_owned())
+            .kind("closed-while-connecting");
     }
     if sender.frames == 0 && inquiry.receiver().frames == 0 {
         let evidence = "nothing but the reset was captured".to_owned();

@@ -481,6 +481,9 @@ fn acceptance_words(inquiry: &Inquiry<'_>) -> &'static str {
         (false, _) if inquiry.noted.marks.contains(Marks::CHECKSUM_BAD) => {
             "; its checksum is wrong, so that its receiver drops it"
         }
+        (false, Acceptance::AcksSyn) if effect.receiver_goes_on => {
+            "; its receiver asked again afterwards, as Windows does when it is refused, and any that does not hear of it"
+        }
         (false, _) if effect.receiver_goes_on => {
             "; the receiver went on afterwards, so it did not arrive or was not taken"
         }

@@ -104,3 +104,20 @@ fn an_answer_with_a_foreign_timestamp_is_refused_and_the_client_waits_on() {
     says(trace, "reset-invalid-handshake", "it refuses frame 2, which answers its SYN with a timestamp");
     assert_eq!(told(trace).endpoints.client.final_state().to_string(), "SYN-SENT");
 }
+
+#[test]
+fn windows_asks_again_when_it_is_refused() {
+    let refused = "server > RST ACK\n";
+    let asks = |pause: &str| format!("client > SYN\n{refused}{pause} client > SYN\n{refused}");
+    assert!(found(&asks("+500ms"), "reset-ignored").is_some());
+    assert!(found(&asks("+100ms"), "reset-ignored").is_none());
+    assert_eq!(told(&asks("+500ms")).endpoints.client.error, Some(Errno::ConnRefused));
+    says(&asks("+500ms"), "reset-refused", "its receiver asked again afterwards, as Windows does when it is refused");
+}
+
+#[test]
+fn a_number_behind_the_own_syn_answers_a_syn_ack_that_was_not_captured() {
+    let reset = found("client > SYN\n+2ms client > RST seq 1\n", "reset-no-connection").expect("a reset");
+    assert_eq!(reset.kind, Some("closed-while-connecting"));
+    assert_eq!(told("client > SYN\n+2ms client > RST seq 9\n").resets[0].cause, Cause::Unknown);
+}
