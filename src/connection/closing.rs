@@ -1,6 +1,7 @@
 //! How a connection ended.
 
 use super::effect::ResetEffect;
+use super::in_vain::due_ns;
 use super::lifecycle::Hindsight;
 use super::noted::{Class, Noted};
 use super::opening::Opening;
@@ -8,7 +9,7 @@ use super::predecessor::Answer;
 use super::retries::Retries;
 use super::state::State;
 use super::words::{CloseKind, Frames, Initiator, OpenKind, StateStep};
-use crate::base::{Seq, Side, Sides, Timestamp};
+use crate::base::{Seq, Side, Sides};
 use crate::segment::Flags;
 
 /// So many transmissions without an answer at the end mean that their sender was talking to nobody.
@@ -433,20 +434,10 @@ fn unanswered(hindsight: &Hindsight<'_>, closing: &Closing) -> Option<(Side, boo
         let row = last_repetitions(hindsight, side)?;
         let [last, before, _] = row;
         let since = half.unanswered_since.unwrap_or(before.time);
-        let has_stopped = is_overdue(row, hindsight.horizon);
+        let has_stopped = hindsight.horizon.since(last.time) > due_ns(row);
         let is_long = half.unanswered >= UNANSWERED_ROW && last.time.since(since) >= UNANSWERED_NS_MIN;
         (has_stopped || is_long).then_some((side, has_stopped))
     })
-}
-
-/// What came in this row, the newest first, would have come once more by `horizon`. A timer at most doubles (RFC 6298, section 5.5);
-/// that of keepalives does not, nor one that has reached its longest pause. It is late, and never early.
-fn is_overdue([last, before, first]: [&Noted; 3], horizon: Timestamp) -> bool {
-    let pause_ns = last.time.since(before.time);
-    let is_level = (pause_ns - before.time.since(first.time)).abs() <= pause_ns / 8;
-    let is_probe = last.class.contains(Class::KEEPALIVE);
-    let due_ns = if is_probe || is_level { pause_ns } else { pause_ns.saturating_mul(2) };
-    horizon.since(last.time) > due_ns.saturating_add(due_ns / 8)
 }
 
 /// The last transmissions of `side`, where they are repetitions of one segment and not a burst cut off by the end of the capture; the

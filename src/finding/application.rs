@@ -4,9 +4,9 @@ use super::capture::began_midstream;
 use super::case::Case;
 use super::reset::is_overtaking_echo;
 use super::verdict::{Call, Cause, Errno, Family, ImpliedCall};
-use crate::base::{Seq, Side, Sides};
+use crate::base::{Seq, Side, Sides, Timestamp};
 use crate::connection::{
-    CloseKind, Noted, OpenKind, Profile, ResetEffect, ResetSeen, Retries, State, is_hard, rejecting_error,
+    CloseKind, InVain, Noted, OpenKind, Profile, ResetEffect, ResetSeen, Retries, State, is_hard, rejecting_error,
 };
 use crate::segment::IcmpError;
 
@@ -198,6 +198,14 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
         view.error = Some(Errno::TimedOut);
         view.calls.push(ImpliedCall { call: Call::Read, errno: Some(Errno::TimedOut), frame: Some(reset.frame) });
     }
+    // The reset comes of no socket: this one had been given up before.
+    let given_up = given_up(case, side).filter(|_| view.error.is_none() && case.life.closing.fins[side].is_none());
+    if let Some(row) = given_up {
+        let soft = last_soft_error(case, side, row.since, |seq| seq.at_or_after(row.seq));
+        let errno = Some(soft.map_or(Errno::TimedOut, icmp_errno));
+        view.error = errno;
+        view.calls.push(ImpliedCall { call: Call::Write, errno, frame: Some(row.last) });
+    }
     if case.life.closing.unanswered == Some(side)
         && view.error.is_none()
         && case.life.closing.fins[side].is_none()
@@ -224,12 +232,26 @@ fn soft_error<'a>(case: &'a Case<'_>, side: Side) -> Option<&'a IcmpError> {
     let (half, peer) = (&case.connection.halves[side], &case.connection.halves[!side]);
     let heard = peer.last?.time;
     let is_outstanding = |seq: Seq| half.acked.is_none_or(|acked| seq.at_or_after(acked)) && seq.before(half.nxt);
-    case.connection.icmp_errors.iter().rev().find(|error| {
-        error.source == case.connection.endpoint(side)
-            && is_hard(error)
-            && error.time >= heard
-            && is_outstanding(error.seq)
-    })
+    last_soft_error(case, side, heard, is_outstanding)
+}
+
+/// The last ICMP error that `side` had from `since` on about what it had sent with one of the numbers `of`.
+fn last_soft_error<'a>(
+    case: &'a Case<'_>,
+    side: Side,
+    since: Timestamp,
+    of: impl Fn(Seq) -> bool,
+) -> Option<&'a IcmpError> {
+    let is_own = |error: &IcmpError| error.source == case.connection.endpoint(side) && of(error.seq);
+    case.connection.icmp_errors.iter().rev().find(|error| is_own(error) && is_hard(error) && error.time >= since)
+}
+
+/// What `side` had sent in vain and sent no more when it was due, if a reset says that it has no socket any more.
+fn given_up(case: &Case<'_>, side: Side) -> Option<InVain> {
+    let is_kind = |kind: Option<&str>| matches!(kind, Some("gave-up" | "window-shut"));
+    let reset = case.resets.iter().find(|reset| reset.from == side && is_kind(reset.kind))?;
+    let seen = case.connection.resets.iter().find(|seen| seen.noted.frame == reset.frame)?;
+    InVain::before(&case.life.notes, seen).filter(|row| row.has_stopped)
 }
 
 /// What Linux reports for an ICMP error (`icmp_err_convert`, `tcp_v6_err`).

@@ -6,6 +6,7 @@ mod bursts;
 mod crossed;
 mod grounds;
 mod half_closed;
+mod in_vain;
 mod repeated;
 mod sentences;
 mod sequels;

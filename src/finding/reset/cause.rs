@@ -2,7 +2,7 @@
 
 use super::{Inquiry, Judgement, abort};
 use crate::base::Seq;
-use crate::connection::{Between, Class, Noted, Predecessor, ResetEffect, State, Tap};
+use crate::connection::{Between, Class, InVain, Noted, Predecessor, ResetEffect, State, Tap};
 use crate::finding::phrase::{count, duration, times};
 use crate::finding::verdict::{Cause, Confidence, Family};
 use crate::segment::Flags;
@@ -437,6 +437,11 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence)
             .kind("after-outage");
     }
+    let in_vain = InVain::before(&inquiry.life.notes, inquiry.seen);
+    // Who still had to repeat it, and did not, had nothing left to repeat it with, however long that was ago.
+    if let Some(judgement) = in_vain.filter(|row| row.has_stopped).and_then(|row| given_up(inquiry, &row, &shape)) {
+        return judgement;
+    }
     if silence >= MIDDLEBOX_IDLE_MIN_NS {
         let quiet = format!("after {} of silence {shape}", duration(silence));
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::IdleExpired], quiet);
@@ -469,23 +474,11 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence)
             .kind("never-accepted");
     }
-    let shut_ns =
-        inquiry.receiver().shut_ns + inquiry.receiver().shut_since.map_or(0, |since| trigger.time.since(since));
-    if sender.in_flight() > 0 && shut_ns >= SHUT_NS_MIN {
-        let evidence = format!(
-            "{shape}: what it had sent waited behind a window that was shut for {}, and it had given up (TCP_USER_TIMEOUT), or the host restarted",
-            duration(shut_ns)
-        );
-        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence)
-            .kind("window-shut");
+    if let Some(judgement) = in_vain.and_then(|row| given_up(inquiry, &row, &shape)) {
+        return judgement;
     }
-    let repeats = repeated_unanswered(inquiry);
-    if repeats >= GIVEN_UP_MIN && sender.in_flight() > 0 {
-        let evidence = format!(
-            "{shape}: what nobody had acknowledged it had sent {} more, and had given up (TCP_USER_TIMEOUT, or its retries), or the host restarted",
-            times(repeats)
-        );
-        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence).kind("gave-up");
+    if let Some(judgement) = shut_out(inquiry, &shape).filter(|_| sender.in_flight() > 0) {
+        return judgement;
     }
     let forgotten = format!(
         "{shape}: the host restarted or lost the state, a firewall on it rejects the flow by now, or the reset or FIN that ended it passed out of the tap's sight"
@@ -498,14 +491,37 @@ fn reply_without_socket(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
     Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero, Cause::DataAfterClose], forgotten)
 }
 
-/// How often the sender has sent again what nobody has acknowledged.
-fn repeated_unanswered(inquiry: &Inquiry<'_>) -> u64 {
-    let Some(acked) = inquiry.sender().acked else { return 0 };
-    let is_repeat = |note: &&Noted| {
-        let is_again = note.class.contains(Class::RETRANSMISSION) && !note.class.contains(Class::COPY);
-        note.side == inquiry.from() && is_again && note.end().after(acked) && note.frame < inquiry.noted.frame
-    };
-    inquiry.life.notes.iter().filter(is_repeat).count() as u64
+/// It had sent or probed the same again and again, and nobody had answered.
+fn given_up(inquiry: &Inquiry<'_>, row: &InVain, shape: &str) -> Option<Judgement> {
+    let is_shut = row.meets_shut || inquiry.receiver().shut_since.is_some_and(|since| since <= row.since);
+    if let Some(judgement) = shut_out(inquiry, shape).filter(|_| row.is_probe || is_shut) {
+        return Some(judgement);
+    }
+    if row.is_probe || row.copies < GIVEN_UP_MIN {
+        return None;
+    }
+    let how = if row.has_stopped { ", and not again when that was due: it had given up" } else { ", and had given up" };
+    let evidence = format!(
+        "{shape}: what nobody had acknowledged it had sent {} more{how} (TCP_USER_TIMEOUT, or its retries), or the host restarted",
+        times(row.copies)
+    );
+    let judgement = Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence);
+    Some(judgement.kind("gave-up"))
+}
+
+/// What it had to send waited behind a closed window.
+fn shut_out(inquiry: &Inquiry<'_>, shape: &str) -> Option<Judgement> {
+    let peer = inquiry.receiver();
+    let shut_ns = peer.shut_ns + peer.shut_since.map_or(0, |since| inquiry.noted.time.since(since));
+    if shut_ns < SHUT_NS_MIN {
+        return None;
+    }
+    let evidence = format!(
+        "{shape}: what it had to send waited behind a window that was shut for {}, and it had given up (TCP_USER_TIMEOUT), or the host restarted",
+        duration(shut_ns)
+    );
+    let judgement = Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence);
+    Some(judgement.kind("window-shut"))
 }
 
 /// Something nearer than the supposed sender answered `trigger`, after so much silence of that, ns.

@@ -3,13 +3,14 @@
 use std::fmt::{self, Display};
 
 use crate::base::Side;
-use crate::connection::{Class, Noted};
+use crate::connection::{Class, Noted, ResetEffect};
 use crate::finding::phrase::{duration, times};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
 use crate::finding::handshake::accept_queue_overflow::{first_payload, ignored_data};
 use crate::finding::verdict::Confidence;
+use crate::segment::Flags;
 
 finding! {
     /// # What it is
@@ -48,7 +49,8 @@ finding! {
     ///
     /// # Not to be confused with
     ///
-    /// `dead-peer`, where nothing came back. A single retransmission is ordinary loss.
+    /// `dead-peer`, where nothing came back; and what came back too late, which met no socket any more
+    /// (`reset-no-connection`). A single retransmission is ordinary loss.
     ///
     /// ```trace quiet
     ///        client > SYN
@@ -58,6 +60,19 @@ finding! {
     ///        client > data 100
     /// +200ms client > again
     ///        server > ACK
+    /// ```
+    ///
+    /// ```trace quiet
+    ///        client > SYN
+    ///        server > SYN ACK
+    ///        client > ACK
+    ///        server > data 10
+    ///        client > data 100
+    /// +200ms client > again
+    /// +400ms client > again
+    /// +800ms client > again
+    /// +5     server > ACK
+    ///        client > RST
     /// ```
     ///
     /// # What to do
@@ -135,8 +150,25 @@ fn answer<'a>(case: &'a Case<'_>, side: Side, run: &[&'a Noted]) -> Option<&'a N
         note.side != side && note.acknowledges() && note.frame > last.frame && note.ack.at_or_after(last.end())
     };
     let answer = case.notes(ends).next()?;
+    if meets_nobody(case, side, answer) {
+        return None;
+    }
     let is_row = run.len() as u32 >= REPETITIONS_MIN || answer.time.since(first.time) >= LONG_NS;
     (is_row && last.time.since(first.time) >= TIMERS_NS_MIN).then_some(answer)
+}
+
+/// `side` had no socket any more when `answer` came: a reset is all that it says to that.
+fn meets_nobody(case: &Case<'_>, side: Side, answer: &Noted) -> bool {
+    let refuses = |effect: &ResetEffect| {
+        let reset = &case.life.notes[effect.note];
+        let is_own = effect.sender == side && !effect.contradicted && effect.between.is_none();
+        is_own && reset.frame > answer.frame && reset.seq == answer.ack && !reset.flags.contains(Flags::ACK)
+    };
+    let Some(effect) = case.life.resets.iter().find(|effect| refuses(effect)) else { return false };
+    let reset = case.life.notes[effect.note].frame;
+    let seen = case.connection.resets.iter().find(|seen| seen.noted.frame == reset);
+    let said = seen.and_then(|seen| seen.before[side].last);
+    said.is_some_and(|said| said.frame < answer.frame)
 }
 
 /// The runs of copies of one segment, of which each follows the one before in silence.
