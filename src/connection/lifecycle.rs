@@ -401,9 +401,11 @@ impl Hindsight<'_> {
             events.push(self.event((own, effect.note, 3), Cue::Rst, effect.note, Basis::Inferred));
         }
         for error in connection.icmp_errors.iter().filter(|error| is_hard(error)) {
-            // Who sends its SYN again took the error for a soft one (Linux does while connect() itself still has the socket).
-            let asks_on = |note: &Noted| note.side == side && note.is_syn() && note.time > error.time;
-            if error.source == connection.endpoint(side) && !self.notes.iter().any(asks_on) {
+            // Who goes on took the error for a soft one (Linux does while connect() itself still has the socket), and nobody looks at
+            // one that does not quote the SYN.
+            let goes_on = |note: &Noted| note.side == side && !note.is_rst() && note.time > error.time;
+            let is_quoted = connection.halves[side].isn.is_none_or(|isn| error.seq == isn);
+            if error.source == connection.endpoint(side) && is_quoted && !self.notes.iter().any(goes_on) {
                 // There may be no note at all: what contradicts itself is counted and not noted.
                 let before = self.notes.iter().rposition(|note| note.time <= error.time).map_or(1, |last| last + 1);
                 let before = before.min(self.notes.len());

@@ -60,7 +60,7 @@ pub use in_vain::InVain;
 pub use journal::{Artefact, Exhibit, Journal};
 pub use lifecycle::{Hindsight, Lifecycle, Room, Surprise, is_hard};
 pub use noted::{Class, Noted};
-pub use opening::{Opening, rejecting_error};
+pub use opening::{Opening, ending_error, rejecting_error};
 pub use orderly::{Abort, Circumstances, LastPayload, Orderly, Place, Sent, Sighting, Steps, Waking};
 pub use predecessor::{Answer, Leavings, PastHalf, Predecessor, Successor};
 pub use profile::{Profile, ProfileBasis, SYN_REPEATED_NS, UnreadData};

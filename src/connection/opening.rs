@@ -3,11 +3,12 @@
 use smallvec::smallvec;
 
 use super::handshake::{accepted_at_syn, is_aborted_before};
-use super::lifecycle::{Hindsight, is_hard};
+use super::lifecycle::{Hindsight, Lifecycle, is_hard};
 use super::noted::{Class, Noted};
 use super::round_trip::ANSWER_NS_MAX;
+use super::state::State;
 use super::step::Connection;
-use super::words::{Frames, OpenKind};
+use super::words::{Frames, OpenKind, StateStep};
 use crate::base::{Seq, Side};
 use crate::segment::{Flags, IcmpError};
 
@@ -190,4 +191,13 @@ pub fn rejecting_error<'a>(connection: &'a Connection, notes: &[Noted]) -> Optio
         is_hard(error) && error.seq == isn && !notes.iter().any(goes_on)
     };
     connection.icmp_errors.iter().find(is_heeded)
+}
+
+/// The ICMP error that ended the opening of `side`, whatever its peer made of that.
+pub fn ending_error<'a>(connection: &'a Connection, life: &Lifecycle, side: Side) -> Option<&'a IcmpError> {
+    let ends = |error: &&IcmpError| {
+        let closes = |step: &StateStep| step.state == State::Closed && step.frame == Some(error.frame.0);
+        life.states[side].iter().any(closes)
+    };
+    connection.icmp_errors.iter().find(ends)
 }

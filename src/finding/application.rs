@@ -6,7 +6,8 @@ use super::reset::is_overtaking_echo;
 use super::verdict::{Call, Cause, Errno, Family, ImpliedCall};
 use crate::base::{Seq, Side, Sides, Timestamp};
 use crate::connection::{
-    CloseKind, InVain, Noted, OpenKind, Profile, ResetEffect, ResetSeen, Retries, State, is_hard, rejecting_error,
+    CloseKind, InVain, Noted, OpenKind, Profile, ResetEffect, ResetSeen, Retries, State, ending_error, is_hard,
+    rejecting_error,
 };
 use crate::segment::IcmpError;
 
@@ -45,6 +46,8 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
     // A server that answers a SYN with its own has not called connect() for that.
     let is_split = side == Side::Server && life.opening.kind == OpenKind::Split;
     if (answered || connection.halves[side].syns > 0) && !is_split {
+        // A SYN-ACK that comes later finds nobody.
+        let ended = ending_error(connection, life, side).filter(|_| established.is_none());
         let errno = match life.opening.kind {
             OpenKind::Refused if life.is_refusal_in_vain() => None,
             OpenKind::Refused => Some(Errno::ConnRefused),
@@ -53,10 +56,11 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
             OpenKind::Unanswered if life.closing.kind == CloseKind::TimedOut && copies_of_syn(case, side) > 2 => {
                 Some(Errno::TimedOut)
             }
-            _ => None,
+            _ => ended.map(icmp_errno),
         };
         let frame = match life.opening.kind {
             OpenKind::Refused | OpenKind::Rejected => life.opening.frames.last().copied(),
+            _ if ended.is_some() => ended.map(|error| error.frame.0),
             _ => case.notes(|note| note.side == side && note.is_syn()).next_back().map(|note| note.frame),
         };
         match (errno, established) {
@@ -197,6 +201,13 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
     if let Some(reset) = gave_up {
         view.error = Some(Errno::TimedOut);
         view.calls.push(ImpliedCall { call: Call::Read, errno: Some(Errno::TimedOut), frame: Some(reset.frame) });
+    }
+    // A socket whose handshake ends so is handed to nobody, but for one that was at once (RFC 7413).
+    let ended = ending_error(case.connection, case.life, side);
+    if let Some(error) = ended.filter(|_| side == Side::Server && case.life.opening.kind == OpenKind::FastOpen) {
+        let errno = Some(icmp_errno(error));
+        view.error = errno;
+        view.calls.push(ImpliedCall { call: Call::Read, errno, frame: Some(error.frame.0) });
     }
     // The reset comes of no socket: this one had been given up before.
     let given_up = given_up(case, side).filter(|_| view.error.is_none() && case.life.closing.fins[side].is_none());

@@ -1,7 +1,7 @@
 //! `accept-queue-overflow`: the application does not accept.
 
 use crate::base::Side;
-use crate::connection::{Class, Noted, OpenKind, Retries, Tap};
+use crate::connection::{Class, Noted, OpenKind, Retries, Tap, ending_error};
 use crate::finding::phrase::duration;
 use crate::finding::verdict::{Cause, Family};
 use crate::segment::Flags;
@@ -92,7 +92,8 @@ finding! {
 }
 
 fn detect(case: &Case<'_>, found: &mut Found) {
-    if aborted(case, found) {
+    // What an ICMP error ended is no more to be accepted: `icmp-error`.
+    if ending_error(case.connection, case.life, Side::Server).is_some() || aborted(case, found) {
         return;
     }
     let (client, server) = (&case.connection.halves.client, &case.connection.halves.server);

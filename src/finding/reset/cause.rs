@@ -2,7 +2,7 @@
 
 use super::{Inquiry, Judgement, abort};
 use crate::base::Seq;
-use crate::connection::{Between, Class, InVain, Noted, Predecessor, ResetEffect, State, Tap};
+use crate::connection::{Between, Class, InVain, Noted, Predecessor, ResetEffect, State, Tap, ending_error};
 use crate::finding::phrase::{count, duration, times};
 use crate::finding::verdict::{Cause, Confidence, Family};
 use crate::segment::Flags;
@@ -74,6 +74,16 @@ fn reply(inquiry: &Inquiry<'_>, trigger: &Noted) -> Judgement {
         };
         let evidence = format!("it refuses frame {}, {how}", trigger.frame);
         return Judgement::new(Cause::InvalidHandshake, Confidence::High, &[], evidence);
+    }
+    let error = ending_error(inquiry.connection, inquiry.life, inquiry.from());
+    if let Some(error) = error.filter(|error| error.frame.0 < trigger.frame) {
+        let evidence = format!(
+            "it answers frame {} with {}: there is no socket, since an ICMP error (frame {}) had ended its opening",
+            trigger.frame,
+            reply_shape(inquiry),
+            error.frame.0
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[], evidence).kind("icmp-error");
     }
     if trigger.is_syn_ack() {
         return answered_syn_ack(inquiry, trigger);

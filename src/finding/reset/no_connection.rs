@@ -43,9 +43,9 @@ finding! {
     ///
     /// `kind` tells what the rest of the connection shows of why there is none: `reset-before` and `gone`, an end that the capture
     /// shows; `gave-up`, after repetitions that nobody answered; `window-shut`, behind a window that stayed shut;
-    /// `after-outage`, when nothing had come through for a while; `never-accepted`, the server's own handshake was never
-    /// completed for it; `closed-while-connecting`; `abort-perhaps`, which has the shape of an abort, too; `probe`, to a segment
-    /// without ACK, as scanners send it.
+    /// `after-outage`, when nothing had come through for a while; `icmp-error`, which had ended its opening; `never-accepted`, the
+    /// server's own handshake was never completed for it; `closed-while-connecting`; `abort-perhaps`, which has the shape of an abort,
+    /// too; `probe`, to a segment without ACK, as scanners send it.
     ///
     /// # Not to be confused with
     ///

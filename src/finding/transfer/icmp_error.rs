@@ -1,7 +1,7 @@
 //! `icmp-error`: an ICMP error quoted this connection.
 
 use crate::base::Side;
-use crate::connection::{OpenKind, is_hard};
+use crate::connection::{Noted, OpenKind, State, ending_error, is_hard};
 use crate::finding::phrase::count;
 use crate::segment::IcmpError;
 
@@ -62,7 +62,8 @@ finding! {
     ///
     /// # Not to be confused with
     ///
-    /// `connection-rejected`: an error that quotes the SYN is hard and ends connect().
+    /// `connection-rejected`: an error that quotes the SYN is hard and ends connect(). One that quotes the SYN-ACK ends a handshake
+    /// that is not completed (Linux), and the ACK that comes later meets a reset.
     ///
     /// ```trace quiet
     /// client > SYN
@@ -82,15 +83,37 @@ finding! {
 fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
     let ends_open = |error: &&IcmpError| case.life.opening.kind == OpenKind::Rejected && is_hard(error);
-    let told: Vec<&IcmpError> = connection.icmp_errors.iter().filter(|error| !ends_open(error)).collect();
-    let Some(first) = told.first() else { return };
+    let told = connection.icmp_errors.iter().filter(|error| !ends_open(error));
+    let (own, foreign): (Vec<&IcmpError>, Vec<&IcmpError>) =
+        told.partition(|error| was_sent(case, quoted_side(case, error), error));
+    // What was counted and not remembered is of the more usual ones.
+    let beyond = connection.icmp_count.saturating_sub(connection.icmp_errors.len() as u32);
+    let (with_own, with_foreign) = if own.is_empty() { (0, beyond) } else { (beyond, 0) };
+    tell(case, &own, with_own, IsForeign::No, found);
+    tell(case, &foreign, with_foreign, IsForeign::Yes, found);
+}
+
+/// Whether an error quotes a number that its receiver never sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IsForeign {
+    No,
+    Yes,
+}
+
+/// Tells of `errors` and as many more as `beyond`.
+fn tell(case: &Case<'_>, errors: &[&IcmpError], beyond: u32, is_foreign: IsForeign, found: &mut Found) {
+    // The one that ended something is what the others are about.
+    let ends =
+        |error: &&&IcmpError| ending_error(case.connection, case.life, quoted_side(case, error)) == Some(**error);
+    let Some(&first) = errors.iter().find(ends).or(errors.first()) else { return };
+    let ended = ends(&&first);
     let kind = kind(first);
-    let side = if first.source == connection.client { Side::Client } else { Side::Server };
-    let is_foreign = !was_sent(case, side, first);
+    let side = quoted_side(case, first);
+    let is_foreign = is_foreign == IsForeign::Yes;
     let fits = kind == "too-big" && fits(case, side, first);
     let outcome = (kind == "too-big" && !is_foreign && !fits).then(|| outcome(case, side, first)).flatten();
     let mtu = first.mtu.map_or_else(String::new, |mtu| format!(", next MTU {mtu}"));
-    let rest = u64::from(connection.icmp_count).saturating_sub(1);
+    let rest = errors.len() as u64 - 1 + u64::from(beyond);
     let more = if rest > 0 { format!(" ({} more followed)", count(rest, "error")) } else { String::new() };
     let words = match outcome {
         _ if is_foreign => {
@@ -101,12 +124,14 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         None if fits => "; by its peer's MSS it sends none that are larger than this",
         None if kind == "too-big" => "",
         None if kind == "source-quench" => "; stacks ignore that (RFC 6633)",
-        None if case.life.opening.kind == OpenKind::HalfOpen && is_hard(first) => {
-            "; an opening that nobody has acknowledged ends with that (Linux)"
-        }
-        None if case.life.opening.kind == OpenKind::Unanswered && is_hard(first) => {
-            "; it sent its SYN again after that (macOS and the BSDs wait for more such errors, Linux does not)"
-        }
+        None if ended => "; an opening that nobody has acknowledged ends with that (Linux)",
+        None if is_hard(first) => match opening_again(case, side, first) {
+            Some(again) if again.is_syn() => {
+                "; it sent its SYN again after that (macOS and the BSDs wait for more such errors, Linux does not)"
+            }
+            Some(_) => "; it sent its SYN-ACK again after that (the BSDs wait for more such errors, Linux does not)",
+            None => "; in an open connection that ends nothing",
+        },
         None => "; in an open connection that ends nothing",
     };
     let message = format_args!(
@@ -117,7 +142,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         first.kind,
         first.code,
     );
-    let frames = told.iter().map(|error| error.frame.0);
+    let frames = errors.iter().map(|error| error.frame.0);
     let confidence = if is_foreign { Confidence::Medium } else { Confidence::High };
     let mut draft = ENTRY.draft(confidence, first.time, frames, message).endpoint(side).kind(kind);
     if let Some(outcome) = outcome {
@@ -128,6 +153,22 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         draft = draft.severity(if hangs { Severity::Error } else { Severity::Warning });
     }
     draft.push(found);
+}
+
+/// Who had sent what `error` quotes.
+fn quoted_side(case: &Case<'_>, error: &IcmpError) -> Side {
+    if error.source == case.connection.client { Side::Client } else { Side::Server }
+}
+
+/// The SYN or SYN-ACK that `side`, which was opening when `error` came, sent again all the same.
+fn opening_again<'a>(case: &'a Case<'_>, side: Side, error: &IcmpError) -> Option<&'a Noted> {
+    let was_opening = case
+        .life
+        .state_at(side, error.time)
+        .is_some_and(|step| matches!(step.state, State::SynSent | State::SynReceived));
+    let asked = error.frame.0;
+    let opens = move |note: &Noted| note.side == side && (note.is_syn() || note.is_syn_ack());
+    case.notes(move |note| was_opening && opens(note) && note.frame > asked).next()
 }
 
 /// What kind of error it is (RFC 792, RFC 4443).

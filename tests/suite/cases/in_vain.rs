@@ -1,7 +1,9 @@
-//! What is said of an end that had no socket any more.
+//! What is said of an end that had no socket any more: it had given up, an ICMP error had ended it, or it had closed.
+
+use lastack::finding::Confidence;
 
 use super::holds;
-use super::sentences::{OPENED, found};
+use super::sentences::{OPENED, found, says, told};
 
 /// The server says something and repeats it, and what the client sends `late` meets a reset.
 fn given_up(late: &str) -> String {
@@ -50,4 +52,56 @@ fn who_probes_no_more_when_it_is_due_had_given_up() {
         format!("{OPENED}server > data 100\nserver > data 100\n+1ms client > ACK ack 101 win 0\n{}", again.concat());
     let trace = format!("{full}+1s client > ACK ack 101 win 500\n+10us server > RST seq 101");
     assert_eq!(found(&trace, "reset-no-connection").expect("a reset").kind, Some("window-shut"));
+}
+
+/// The server's SYN-ACK is quoted by ICMP errors of these lines before the client completes the handshake.
+fn quoted(syn: &str, errors: &str) -> String {
+    format!("client > SYN{syn}\nserver > SYN ACK\n{errors}")
+}
+
+#[test]
+fn an_error_that_quotes_the_syn_ack_ends_the_handshake() {
+    let error = "+50ms icmp 10.9.9.9 > server host-unreachable\n";
+    let late = "+50ms client > ACK\nserver > RST\n";
+    let plain = quoted("", &format!("{error}{late}"));
+    let reset = found(&plain, "reset-no-connection").expect("a reset");
+    assert_eq!(reset.kind, Some("icmp-error"));
+    assert!(reset.message.contains("since an ICMP error (frame 3) had ended its opening"), "{}", reset.message);
+    says(&plain, "icmp-error", "an opening that nobody has acknowledged ends with that");
+    assert!(found(&plain, "accept-queue-overflow").is_none());
+    holds(&plain, &[("server", "SYN-RECEIVED CLOSED"), ("server calls", ""), ("client error", "ECONNRESET")]);
+    // One that quotes another number ends nothing, and is told apart from the one that does.
+    let stray = "+10ms icmp 10.9.9.9 > server host-unreachable seq 90000 ACK\n";
+    let both = told(&quoted("", &format!("{stray}{error}{late}")));
+    let errors: Vec<_> = both.findings.iter().filter(|finding| finding.name == "icmp-error").collect();
+    let [foreign, own] = &errors[..] else { panic!("two of a kind") };
+    assert_eq!((&foreign.frames[..], foreign.confidence), (&[3][..], Confidence::Medium));
+    assert_eq!((&own.frames[..], own.confidence), (&[4][..], Confidence::High));
+    assert!(!own.message.contains("more followed"), "{}", own.message);
+    let forged = quoted("", &format!("{stray}{late}"));
+    assert!(found(&forged, "accept-queue-overflow").is_some());
+    // Who goes on had not taken it for the end.
+    let again = quoted("", &format!("{error}+1s server > SYN ACK\nclient > ACK\nclient > data 10\nserver > ACK"));
+    says(&again, "icmp-error", "it sent its SYN-ACK again after that");
+    holds(&again, &[("server", "SYN-RECEIVED ESTABLISHED")]);
+}
+
+#[test]
+fn an_application_that_had_its_socket_early_hears_of_the_error() {
+    let trace = quoted(" data 10", "+50ms icmp 10.9.9.9 > server host-unreachable\n+50ms client > ACK\nserver > RST");
+    holds(&trace, &[("open", "fast-open"), ("server error", "EHOSTUNREACH"), ("server calls", "read=EHOSTUNREACH")]);
+}
+
+#[test]
+fn an_attempt_that_an_error_ended_has_no_socket_for_what_comes_later() {
+    let rejected = "client > SYN\n+10ms icmp 10.9.9.9 > client host-unreachable\n";
+    let reset = |late: &str| found(&format!("{rejected}+200ms server > {late}\nclient > RST"), "reset-no-connection");
+    for late in ["ACK ack 1", "SYN ACK"] {
+        assert_eq!(reset(late).expect("a reset").kind, Some("icmp-error"), "{late}");
+    }
+    let answered = format!("{rejected}+200ms server > SYN ACK\nclient > RST");
+    holds(&answered, &[("client calls", "connect=EHOSTUNREACH"), ("client error", "EHOSTUNREACH")]);
+    let goes_on = format!("{rejected}+1s client > SYN seq 0\nserver > SYN ACK\nclient > ACK");
+    says(&goes_on, "icmp-error", "it sent its SYN again after that");
+    holds(&goes_on, &[("client calls", "connect")]);
 }
