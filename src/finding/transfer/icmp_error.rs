@@ -13,8 +13,9 @@ finding! {
     /// # What it is
     ///
     /// A router, a firewall or the peer's host sent an ICMP error that quotes a segment of this connection. `kind` is
-    /// `unreachable`, `too-big` (fragmentation needed, packet too big), `ttl-exceeded`, `parameter-problem`, or `source-quench`. For `too-big` the
-    /// `outcome` says whether the sender sent smaller segments afterwards (`adapted`) or the same again (`black-hole`).
+    /// `unreachable`, `too-big` (fragmentation needed, packet too big), `ttl-exceeded`, `reassembly-timeout` (not all fragments of
+    /// a segment came), `parameter-problem`, or `source-quench`. For `too-big` the `outcome` says whether the sender sent smaller
+    /// segments afterwards (`adapted`) or the same again (`black-hole`).
     ///
     /// # Why it matters
     ///
@@ -176,6 +177,7 @@ fn kind(error: &IcmpError) -> &'static str {
     match (error.v6, error.kind, error.code) {
         (false, 3, 4) | (true, 2, _) => "too-big",
         (false, 4, _) => "source-quench",
+        (false, 11, 1) | (true, 3, 1) => "reassembly-timeout",
         (false, 11, _) | (true, 3, _) => "ttl-exceeded",
         (false, 12, _) | (true, 4, _) => "parameter-problem",
         _ => "unreachable",

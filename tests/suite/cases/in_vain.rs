@@ -105,3 +105,13 @@ fn an_attempt_that_an_error_ended_has_no_socket_for_what_comes_later() {
     says(&goes_on, "icmp-error", "it sent its SYN again after that");
     holds(&goes_on, &[("client calls", "connect")]);
 }
+
+#[test]
+fn fragments_that_did_not_come_are_no_hop_limit() {
+    let kind = |code: u8| {
+        let error = format!("icmp 10.9.9.9 > client type 11 code {code}\n");
+        let trace = format!("{OPENED}client > data 100\n{error}+300ms client > again\nserver > ACK");
+        found(&trace, "icmp-error").expect("an error").kind
+    };
+    assert_eq!([0, 1].map(kind), [Some("ttl-exceeded"), Some("reassembly-timeout")]);
+}
