@@ -46,17 +46,18 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
     // A server that answers a SYN with its own has not called connect() for that.
     let is_split = side == Side::Server && life.opening.kind == OpenKind::Split;
     if (answered || connection.halves[side].syns > 0) && !is_split {
+        let of_error = |error: &IcmpError| icmp_errno(error, &life.profiles[side]);
         // A SYN-ACK that comes later finds nobody.
         let ended = ending_error(connection, life, side).filter(|_| established.is_none());
         let errno = match life.opening.kind {
             OpenKind::Refused if life.is_refusal_in_vain() => None,
             OpenKind::Refused => Some(Errno::ConnRefused),
-            OpenKind::Rejected => rejecting_error(connection, &life.notes).map(icmp_errno),
+            OpenKind::Rejected => rejecting_error(connection, &life.notes).map(of_error),
             // No stack gives up a SYN that it repeated no more than once; then the application did.
             OpenKind::Unanswered if life.closing.kind == CloseKind::TimedOut && copies_of_syn(case, side) > 2 => {
                 Some(Errno::TimedOut)
             }
-            _ => ended.map(icmp_errno),
+            _ => ended.map(of_error),
         };
         let frame = match life.opening.kind {
             OpenKind::Refused | OpenKind::Rejected => life.opening.frames.last().copied(),
@@ -205,7 +206,7 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
     // A socket whose handshake ends so is handed to nobody, but for one that was at once (RFC 7413).
     let ended = ending_error(case.connection, case.life, side);
     if let Some(error) = ended.filter(|_| side == Side::Server && case.life.opening.kind == OpenKind::FastOpen) {
-        let errno = Some(icmp_errno(error));
+        let errno = Some(icmp_errno(error, &case.life.profiles[side]));
         view.error = errno;
         view.calls.push(ImpliedCall { call: Call::Read, errno, frame: Some(error.frame.0) });
     }
@@ -213,7 +214,7 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
     let given_up = given_up(case, side).filter(|_| view.error.is_none() && case.life.closing.fins[side].is_none());
     if let Some(row) = given_up {
         let soft = last_soft_error(case, side, row.since, |seq| seq.at_or_after(row.seq));
-        let errno = Some(soft.map_or(Errno::TimedOut, icmp_errno));
+        let errno = Some(soft.map_or(Errno::TimedOut, |error| icmp_errno(error, &case.life.profiles[side])));
         view.error = errno;
         view.calls.push(ImpliedCall { call: Call::Write, errno, frame: Some(row.last) });
     }
@@ -224,7 +225,8 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
         && case.connection.halves[side].in_flight() > 0
     {
         let frame = case.connection.halves[side].last.map(|last| last.frame);
-        let errno = soft_error(case, side).map_or(Errno::TimedOut, icmp_errno);
+        let soft = soft_error(case, side);
+        let errno = soft.map_or(Errno::TimedOut, |error| icmp_errno(error, &case.life.profiles[side]));
         view.error = Some(errno);
         view.calls.push(ImpliedCall { call: Call::Write, errno: Some(errno), frame });
     }
@@ -265,8 +267,25 @@ fn given_up(case: &Case<'_>, side: Side) -> Option<InVain> {
     InVain::before(&case.life.notes, seen).filter(|row| row.has_stopped)
 }
 
-/// What Linux reports for an ICMP error (`icmp_err_convert`, `tcp_v6_err`).
-pub(super) fn icmp_errno(error: &IcmpError) -> Errno {
+/// What `stack` reports for an ICMP error.
+pub(super) fn icmp_errno(error: &IcmpError, stack: &Profile) -> Errno {
+    match stack.name {
+        name if name == Profile::FREEBSD.name && stack.is_known() => freebsd_errno(error),
+        _ => linux_errno(error),
+    }
+}
+
+/// FreeBSD's `icmp_errmap` and `icmp6_errmap`.
+fn freebsd_errno(error: &IcmpError) -> Errno {
+    match (error.v6, error.kind, error.code) {
+        (false, 3, 2 | 3 | 9 | 10 | 13) | (true, 1, 1 | 4) | (true, 4, 1) => Errno::ConnRefused,
+        (false, 12, _) | (true, 1, 2) | (true, 4, _) => Errno::NoProtoOpt,
+        _ => Errno::HostUnreach,
+    }
+}
+
+/// Linux's `icmp_err_convert` and `tcp_v6_err`.
+fn linux_errno(error: &IcmpError) -> Errno {
     match (error.v6, error.kind, error.code) {
         (false, 3, 0 | 6 | 9 | 11) => Errno::NetUnreach,
         (false, 3, 2) => Errno::NoProtoOpt,

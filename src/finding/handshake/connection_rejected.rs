@@ -68,7 +68,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         case.connection.server,
         error.kind,
         error.code,
-        icmp_errno(error).name()
+        icmp_errno(error, &case.life.profiles.client).name()
     );
     let mut frames = case.life.opening.frames.clone();
     frames.push(error.frame.0);

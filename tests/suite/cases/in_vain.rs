@@ -1,6 +1,6 @@
 //! What is said of an end that had no socket any more: it had given up, an ICMP error had ended it, or it had closed.
 
-use lastack::finding::Confidence;
+use lastack::finding::{Confidence, Errno};
 
 use super::holds;
 use super::sentences::{OPENED, found, says, told};
@@ -114,4 +114,22 @@ fn fragments_that_did_not_come_are_no_hop_limit() {
         found(&trace, "icmp-error").expect("an error").kind
     };
     assert_eq!([0, 1].map(kind), [Some("ttl-exceeded"), Some("reassembly-timeout")]);
+}
+
+#[test]
+fn each_stack_has_its_own_word_for_an_error() {
+    let [linux, freebsd] =
+        ["<mss 1460, sackOK, TS val 1 ecr 0, wscale 7>", "<mss 1460, wscale 7, sackOK, TS val 1 ecr 0>"];
+    let errno = |syn: &str, error: &str| {
+        told(&format!("client > SYN {syn}\nicmp 10.9.9.9 > client {error}\n")).endpoints.client.error
+    };
+    let words = ["host-unreachable", "protocol-unreachable", "type 3 code 10", "net-unreachable"];
+    assert_eq!(
+        words.map(|error| errno(linux, error)),
+        [Errno::HostUnreach, Errno::NoProtoOpt, Errno::HostUnreach, Errno::NetUnreach].map(Some)
+    );
+    assert_eq!(
+        words.map(|error| errno(freebsd, error)),
+        [Errno::HostUnreach, Errno::ConnRefused, Errno::ConnRefused, Errno::HostUnreach].map(Some)
+    );
 }
