@@ -34,7 +34,10 @@ pub(super) fn judge(inquiry: &Inquiry<'_>, family: Option<Family>) -> Judgement 
     }
     match (family, inquiry.trigger) {
         (Some(Family::Reply), Some(trigger)) => reply(inquiry, &trigger),
-        (Some(Family::Reply), None) if inquiry.sender().fin.is_some() => reply_to_data_in_flight(inquiry),
+        (Some(Family::Reply), None) if inquiry.answers_unnoted_data() && inquiry.sender().fin.is_some() => {
+            reply_to_data_in_flight(inquiry)
+        }
+        (Some(Family::Reply), None) if inquiry.sender().fin.is_some() => reply_to_unseen_data(inquiry),
         (Some(Family::Reply), None) => reply_behind_data(inquiry),
         (Some(Family::Active), _) => active(inquiry),
         _ if is_over(inquiry) => {
@@ -415,6 +418,19 @@ fn reply_to_data_in_flight(inquiry: &Inquiry<'_>) -> Judgement {
         inquiry.receiver().in_flight()
     );
     Judgement::new(Cause::DataAfterClose, Confidence::Medium, &[Cause::AfterFin], evidence)
+}
+
+/// The same, where the capture lacks what met it.
+fn reply_to_unseen_data(inquiry: &Inquiry<'_>) -> Judgement {
+    let ago = inquiry.life.closing.fins[inquiry.from()].map_or(0, |fin| inquiry.noted.time.since(fin.time));
+    let evidence = format!(
+        "it has the number of its sender's FIN, {} behind that, as macOS and iOS answer data that crossed their FIN or followed it, of which the capture shows nothing: the application had closed and nobody reads",
+        duration(ago)
+    );
+    let peer = &inquiry.connection.halves[!inquiry.from()];
+    let speaks = peer.payload_bytes + peer.missing_bytes > 0;
+    let confidence = if speaks { Confidence::Medium } else { Confidence::Low };
+    Judgement::new(Cause::DataAfterClose, confidence, &[Cause::NoConnection, Cause::Injected], evidence)
 }
 
 /// How the header of a reply shows it; that of a stack has no window.

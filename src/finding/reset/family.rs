@@ -15,7 +15,8 @@ pub(super) fn of(inquiry: &Inquiry<'_>) -> Option<Family> {
         if aborts_without_ack(inquiry) {
             return Some(Family::Active);
         }
-        return (inquiry.trigger.is_some() || inquiry.answers_unnoted_data()).then_some(Family::Reply);
+        let is_reply = inquiry.trigger.is_some() || inquiry.answers_unnoted_data() || inquiry.repeats_fin_number();
+        return is_reply.then_some(Family::Reply);
     }
     let answers_syn = inquiry.trigger.is_some_and(|trigger| trigger.is_syn());
     let live_marks = noted.window != 0 || noted.timestamps.is_some();

@@ -69,6 +69,9 @@ pub(super) struct Inquiry<'a> {
     pub trigger: Option<Noted>,
 }
 
+/// What was sent before its sender had a FIN comes no later behind that, ns: no round trip is longer.
+const BEHIND_FIN_NS: i64 = 1_000_000_000;
+
 /// A cause with its grounds.
 pub(super) struct Judgement {
     pub cause: Cause,
@@ -104,6 +107,18 @@ impl Inquiry<'_> {
     /// The receiver's half just before.
     pub fn receiver(&self) -> &Half {
         &self.seen.before[!self.noted.side]
+    }
+
+    /// Its sender had closed just before, and it has the number of that FIN, which no segment in the capture asks for: so macOS and
+    /// iOS answer data that crossed their FIN or followed it.
+    pub fn repeats_fin_number(&self) -> bool {
+        let (noted, effect) = (self.noted, self.effect);
+        let fin = self.life.closing.fins[self.from()];
+        let is_behind = fin.is_some_and(|fin| (0..BEHIND_FIN_NS).contains(&noted.time.since(fin.time)));
+        let is_bare = self.trigger.is_none() && !noted.flags.contains(Flags::ACK);
+        let is_own = !effect.contradicted && effect.between.is_none();
+        let goes_on = self.receiver().fin.is_none();
+        is_bare && is_own && is_behind && goes_on && self.sender().fin == Some(noted.seq)
     }
 
     /// Its sender had closed, and it has a number that the receiver acknowledged before it had that FIN, while octets of the

@@ -133,3 +133,17 @@ fn each_stack_has_its_own_word_for_an_error() {
         [Errno::HostUnreach, Errno::ConnRefused, Errno::ConnRefused, Errno::HostUnreach].map(Some)
     );
 }
+
+#[test]
+fn a_reset_with_the_number_of_its_own_fin_answers_data_that_was_not_captured() {
+    let closed = |said: &str, pause: &str| {
+        format!(
+            "{OPENED}client > data 100\n+20ms server > ACK\n{said}+1s client > FIN ACK\n+{pause} client > RST seq 101\n"
+        )
+    };
+    let spoken = "server > data 10\nclient > ACK\n";
+    let reset = |said: &str| found(&closed(said, "300us"), "reset-data-after-close").expect("a reset").confidence;
+    assert_eq!([reset(spoken), reset("")], [Confidence::Medium, Confidence::Low]);
+    // So late no data comes that crossed it.
+    assert!(found(&closed(spoken, "30s"), "reset-data-after-close").is_none());
+}
