@@ -291,8 +291,13 @@ impl Closing {
             CloseKind::Refused => opening.frames.clone(),
             CloseKind::Reset => {
                 let reset = self.reset.map(|index| hindsight.notes[resets[index].note].frame);
+                // Another of the same end may be the one that is taken.
+                let taken = self.reset.and_then(|index| {
+                    let is_taken = |later: &&ResetEffect| later.sender == resets[index].sender && later.accepted;
+                    resets[index..].iter().find(is_taken).map(|later| hindsight.notes[later.note].frame)
+                });
                 let fins = [self.fins.client, self.fins.server].into_iter().flatten().map(|note| note.frame);
-                fins.chain(reset).collect()
+                fins.chain(reset).chain(taken).collect()
             }
             CloseKind::TimedOut => self.frames_unanswered(hindsight, opening),
             _ => {

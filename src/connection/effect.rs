@@ -18,6 +18,9 @@ const PROBES_IN_VAIN: u32 = 2;
 /// A segment of the same side this soon after its RST was overtaken by it and does not contradict it, ns.
 const REORDERING_NS: i64 = 3_000_000;
 
+/// What was sent before so much silence has been acknowledged since (RFC 9293, section 3.8.6.3: within 0.5 s), ns.
+const QUIET_NS: i64 = 500_000_000;
+
 /// So many resets in a row may be lost by chance.
 const IN_VAIN_MIN: usize = 2;
 
@@ -53,6 +56,17 @@ pub struct ResetEffect {
     pub was_passed: bool,
     /// It answers data to an application that had closed, and whose FIN had to wait behind data of its own.
     pub withheld_fin: bool,
+    /// Its receiver asked whether it was meant, and had the answer.
+    pub confirmed: Option<Confirmed>,
+}
+
+/// A challenge ACK (RFC 5961, section 3) that met no socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The frame of the challenge ACK.
+    pub challenge: u64,
+    /// The frame of the reset that answers it, with the number that its receiver waits for.
+    pub answer: u64,
 }
 
 impl ResetEffect {
@@ -172,7 +186,9 @@ impl Hindsight<'_> {
             .map(|(index, note)| {
                 let seen = self.connection.resets.iter().find(|seen| seen.noted.frame == note.frame);
                 let receiver = !note.side;
+                let confirmed = seen.and_then(|seen| self.confirmed(index, seen));
                 let acceptance = match seen.map_or(Acceptance::Unknown, |seen| seen.acceptance()) {
+                    _ if confirmed.is_some() => Acceptance::Challenge,
                     Acceptance::BeforeFin if self.profiles[receiver].is_other_than(&Profile::LINUX) => {
                         Acceptance::Outside
                     }
@@ -213,6 +229,7 @@ impl Hindsight<'_> {
                     was_passed,
                     withheld_fin,
                     refuses,
+                    confirmed,
                 }
             })
             .collect();
@@ -220,6 +237,32 @@ impl Hindsight<'_> {
         self.spare_protected(&mut effects);
         self.follow_the_unheard(&mut effects);
         effects
+    }
+
+    /// The receiver of the reset in note `index` answers it with a bare ACK of what it had acknowledged before, which stands below the
+    /// reset's number, and its sender that with a reset. Where that ACK may have been on its way already, only a long silence before it
+    /// tells, or the tap.
+    fn confirmed(&self, index: usize, seen: &ResetSeen) -> Option<Confirmed> {
+        let (reset, sender) = (&self.notes[index], &seen.before[seen.noted.side]);
+        let acked = sender.acked.or(sender.start)?;
+        let later = &self.notes[index + 1..];
+        let challenge = later.iter().find(|note| note.side != reset.side)?;
+        let is_bare =
+            challenge.acknowledges() && challenge.end() == challenge.seq && !challenge.class.contains(Class::WILD);
+        let is_below = is_bare && challenge.ack == acked && acked.before(reset.seq);
+        let was_quiet = seen.silence_ns.is_some_and(|silence_ns| silence_ns >= QUIET_NS);
+        let may_cross = !was_quiet && self.arrivals.tap != Some(Tap::beside(!reset.side));
+        let is_soon = challenge.time.since(reset.time) <= self.arrivals.crossing_ns(!reset.side);
+        if !is_below || may_cross || !is_soon {
+            return None;
+        }
+        let answers = |note: &&Noted| {
+            let is_reply = note.is_rst() && !note.flags.contains(Flags::ACK) && note.seq == challenge.ack;
+            let is_soon = note.time.since(challenge.time) <= self.arrivals.crossing_ns(reset.side);
+            note.side == reset.side && is_reply && note.frame > challenge.frame && is_soon
+        };
+        let answer = later.iter().find(answers)?;
+        Some(Confirmed { challenge: challenge.frame, answer: answer.frame })
     }
 
     /// The reset in note `index` refuses an acknowledgment before it that belongs to no connection of its sender's.

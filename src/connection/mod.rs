@@ -52,7 +52,7 @@ pub use brief::{Brief, Head, Packed, Rest, Shelves};
 pub use closing::Closing;
 pub use cue::Cue;
 pub use delivery::{Arrival, Arrivals, Receipt};
-pub use effect::ResetEffect;
+pub use effect::{Confirmed, ResetEffect};
 pub use gaps::Gaps;
 pub use half::Half;
 pub use history::completeness;

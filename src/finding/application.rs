@@ -196,7 +196,8 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
             Errno::Pipe => Call::Write,
             _ => Call::Read,
         };
-        view.calls.push(ImpliedCall { call, errno: Some(errno), frame: Some(reset.frame) });
+        let frame = reset.taken_in.unwrap_or(reset.frame);
+        view.calls.push(ImpliedCall { call, errno: Some(errno), frame: Some(frame) });
     }
     let gave_up = case.resets.iter().find(|reset| reset.from == side && reset.cause == Cause::KeepaliveTimeout);
     if let Some(reset) = gave_up {

@@ -329,6 +329,8 @@ pub struct Reset {
     pub kind: Option<&'static str>,
     /// Whether its receiver accepts it (RFC 9293, section 3.10.7; RFC 5961).
     pub accepted: bool,
+    /// The frame of another one of the same side, if that is the one which its receiver takes.
+    pub taken_in: Option<u64>,
     /// Octets that the client had sent, or sent before it heard of it, and that nobody acknowledged.
     pub client_bytes_lost: u64,
     /// The same for the server.

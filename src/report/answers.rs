@@ -318,11 +318,12 @@ fn reset_sentence(verdict: &Verdict, reset: &Reset) -> String {
     let mut text = format!("{who} in frame {}: {}", reset.frame, reset.cause);
     text.push_str(&doubt(reset));
     let is_unseen = verdict.endpoints[!reset.from].frames == 0 && verdict.endpoints[!reset.from].states.is_empty();
-    text.push_str(match reset.accepted {
-        true if is_unseen => "; what its receiver makes of it is not known",
-        true => "; its receiver accepts it",
-        false => "; it has no effect on its receiver",
-    });
+    match (reset.accepted, reset.taken_in) {
+        (true, _) if is_unseen => text.push_str("; what its receiver makes of it is not known"),
+        (true, Some(frame)) => text.push_str(&format!("; its receiver accepts the one in frame {frame}")),
+        (true, None) => text.push_str("; its receiver accepts it"),
+        (false, _) => text.push_str("; it has no effect on its receiver"),
+    }
     if reset.echoes > 0 {
         let follow = if reset.echoes == 1 { "follows" } else { "follow" };
         text.push_str(&format!("; {} of the same end {follow} from it", counted(reset.echoes.into(), "more reset")));

@@ -114,6 +114,7 @@ pub fn unread_data(stream: u64) -> Verdict {
             rivals: vec![Cause::LingerZero],
             kind: None,
             accepted: true,
+            taken_in: None,
             client_bytes_lost: 212,
             server_bytes_lost: 0,
             octets_unseen: 0,

@@ -419,6 +419,7 @@ pub(super) fn of_orderly(orderly: &Orderly, abort: &Abort, words: Words) -> Rese
         rivals,
         kind,
         accepted: true,
+        taken_in: None,
         client_bytes_lost: abort.lost.client,
         server_bytes_lost: abort.lost.server,
         octets_unseen: 0,

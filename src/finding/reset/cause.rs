@@ -2,7 +2,7 @@
 
 use super::{Inquiry, Judgement, abort};
 use crate::base::Seq;
-use crate::connection::{Between, Class, InVain, Noted, Predecessor, ResetEffect, State, Tap, ending_error};
+use crate::connection::{Between, Class, Confirmed, InVain, Noted, Predecessor, ResetEffect, State, Tap, ending_error};
 use crate::finding::phrase::{count, duration, times};
 use crate::finding::verdict::{Cause, Confidence, Family};
 use crate::segment::Flags;
@@ -716,6 +716,12 @@ const ORPHANED_NS_MAX: i64 = 5_000_000;
 
 fn unknown(inquiry: &Inquiry<'_>) -> Judgement {
     let sender = inquiry.sender();
+    if let Some(Confirmed { challenge, answer }) = inquiry.effect.confirmed {
+        let evidence = format!(
+            "its number is not the one that its receiver waits for, and answers no segment that was captured; but its sender answers the challenge ACK (frame {challenge}) with a reset, too (frame {answer}), so that it has no socket any more"
+        );
+        return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::LingerZero], evidence).kind("gone");
+    }
     // Who has no socket resets with ACK and number 0 what has no ACK itself (RFC 9293, section 3.10.7.1).
     let noted = inquiry.noted;
     if !sender.is_known() && inquiry.receiver().frames == 0 && noted.flags.contains(Flags::ACK) && noted.seq == Seq(0) {

@@ -194,6 +194,7 @@ fn echo(earlier: &mut Reset, effect: &ResetEffect, noted: &Noted) {
     earlier.echoes += 1;
     if effect.accepted && !earlier.accepted {
         earlier.accepted = true;
+        earlier.taken_in = Some(noted.frame);
         earlier.evidence +=
             &format!("; the one in frame {} has the number that it waits for, and is taken", noted.frame);
     }
@@ -439,6 +440,7 @@ fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>, overtaken_by: Option<&
         rivals: judgement.rivals,
         kind: judgement.kind,
         accepted: taken.is_some() || ends_another(inquiry),
+        taken_in: overtaken_by.map(|echo| echo.noted.frame),
         client_bytes_lost: lost.client,
         server_bytes_lost: lost.server,
         octets_unseen: if family == Some(Family::Active) { abort::octets_unseen(inquiry) } else { 0 },

@@ -93,6 +93,7 @@ pub(super) fn of_orderly(orderly: &Orderly, refusal: Place, words: Words) -> Res
         rivals: Vec::new(),
         kind: None,
         accepted: true,
+        taken_in: None,
         client_bytes_lost: 0,
         server_bytes_lost: 0,
         octets_unseen: 0,

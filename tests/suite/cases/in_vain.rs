@@ -147,3 +147,26 @@ fn a_reset_with_the_number_of_its_own_fin_answers_data_that_was_not_captured() {
     // So late no data comes that crossed it.
     assert!(found(&closed(spoken, "30s"), "reset-data-after-close").is_none());
 }
+
+#[test]
+fn the_reset_that_answers_a_challenge_is_the_one_that_is_taken() {
+    let asked = format!("{OPENED}client > data 100\n+20ms server > ACK\n+20ms server > data 50\nclient > ACK\n");
+    let beyond = format!("{asked}+2s client > RST seq 151\n+30us server > ACK\n+20ms client > RST seq 101");
+    let verdict = told(&beyond);
+    let [reset] = &verdict.resets[..] else { panic!("one reset and its echo") };
+    assert_eq!((reset.frame, reset.taken_in, reset.accepted), (8, Some(10), true));
+    assert_eq!(verdict.close.frames, [8, 10]);
+    assert_eq!(found(&beyond, "reset-no-connection").expect("a reset").kind, Some("gone"));
+    // Its number is its sender's next one, and its receiver lacks the octets before.
+    let lacking = |pause: &str| {
+        let trace = format!(
+            "{asked}client > data 100\n+{pause} client > RST ACK\n+30us server > ACK ack 101\n+20ms client > RST seq 101"
+        );
+        let verdict = told(&trace);
+        let [reset] = &verdict.resets[..] else { panic!("one abort and its echo") };
+        reset.taken_in
+    };
+    assert_eq!(lacking("2s"), Some(11));
+    // It may have been on its way already.
+    assert_eq!(lacking("1ms"), None);
+}
