@@ -29,6 +29,8 @@ impl Culprit {
     pub fn of(finding: &Finding) -> Option<Self> {
         let side = finding.endpoint;
         match finding.name {
+            // No application made it so.
+            "zero-window" if finding.kind.is_some() => None,
             "close-wait-stuck" | "zero-window" | "reset-linger-zero" | "reset-unread-data" => {
                 side.map(Self::Application)
             }

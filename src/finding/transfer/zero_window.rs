@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::base::Side;
+use crate::base::{Seq, Side};
 use crate::connection::{Class, Noted, State};
 use crate::finding::phrase::{duration, times};
 
@@ -13,7 +13,7 @@ use crate::finding::verdict::Confidence;
 finding! {
     /// # What it is
     ///
-    /// A receiver advertised a window of zero: its application does not read as fast as the peer sends.
+    /// A receiver advertised a window of zero: nearly always its application does not read as fast as the peer sends.
     ///
     /// # Why it matters
     ///
@@ -21,7 +21,9 @@ finding! {
     ///
     /// # How it is recognised
     ///
-    /// Segments with window 0, counted once for each closing of the window.
+    /// Segments with window 0, counted once for each closing of the window. That the application did not read is said where
+    /// it was shut for longer than a moment and nothing else explains it. Else `kind` says what does: `behind-hole` (what fills
+    /// the buffer came out of order, by SACK), `retracted` (no payload was ever acknowledged), `after-fin` (it had closed).
     ///
     /// ```trace fires
     ///    client > SYN
@@ -87,7 +89,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             (false, 1) => write!(f, "{name} had its window closed when first seen"),
             (false, _) => write!(f, "{name} had its window closed when first seen, and {closings} in all"),
         });
-        let to_the_end = half.shut_since.map(|since| case.connection.end.since(since).max(0));
+        // What nobody answered says nothing of the window.
+        let is_silent = case.connection.halves[!side].unanswered > 0 && half.rsts == 0;
+        let heard = half.last.map(|last| last.time).filter(|_| is_silent).unwrap_or(case.connection.end);
+        let to_the_end = half.shut_since.map(|since| heard.since(since).max(0));
         let total = half.shut_ns.saturating_add(to_the_end.unwrap_or(0));
         let is_over = case.life.states[side].last().is_some_and(|step| step.state == State::Closed);
         let how_long = fmt::from_fn(|f| {
@@ -96,17 +101,80 @@ fn detect(case: &Case<'_>, found: &mut Found) {
                 write!(f, ", for {}{in_all}", duration(total))?;
             }
             match to_the_end {
+                Some(0) if is_silent => f.write_str(", and was not heard again"),
+                Some(_) if is_silent => f.write_str(", and had not opened it again when last heard"),
                 Some(_) if is_over => f.write_str(", and did not open it again"),
                 Some(_) => f.write_str(", and had not opened it again when the capture ends"),
                 None => Ok(()),
             }
         });
-        let message = format_args!("{words}{how_long}; its application did not read");
+        let reason = Reason::of(case, side, &closed, total);
+        let message = format_args!("{words}{how_long}{}", reason.words());
         let frames = closed.iter().map(|note| note.frame);
         let confidence = if was_open || half.zero_windows > 1 { Confidence::High } else { Confidence::Medium };
-        ENTRY.draft(confidence, first.time, frames, message).endpoint(side).push(found);
+        let finding = ENTRY.draft(confidence, first.time, frames, message).endpoint(side);
+        match reason.kind() {
+            Some(kind) => finding.kind(kind).push(found),
+            None => finding.push(found),
+        }
     }
 }
+
+/// Why a window is shut.
+#[derive(Clone, Copy)]
+enum Reason {
+    BehindHole,
+    Retracted,
+    AfterFin,
+    Unread,
+    /// It was shut for too short to say.
+    Moment,
+}
+
+impl Reason {
+    /// As far as the segments that say so, `closed`, tell; it was shut for `shut_ns` in all.
+    fn of(case: &Case<'_>, side: Side, closed: &[&Noted], shut_ns: i64) -> Self {
+        let peer = &case.connection.halves[!side];
+        let has_hole = |note: &&Noted| note.sack.is_some_and(|block| block.right.after(note.ack));
+        let first = peer.isn.map(|isn| isn + 1).filter(|_| !peer.has_gone_round());
+        let has_nothing = |first: Seq| closed.iter().all(|note| note.ack.at_or_before(first));
+        let fin = case.notes(|note| note.side == side && note.is_fin()).next();
+        let is_after = |fin: &Noted| closed.iter().all(|note| note.frame > fin.frame && note.ack.at_or_before(fin.ack));
+        if closed.iter().all(has_hole) {
+            Self::BehindHole
+        } else if first.is_some_and(has_nothing) {
+            Self::Retracted
+        } else if fin.is_some_and(is_after) {
+            Self::AfterFin
+        } else if shut_ns >= MOMENT_NS {
+            Self::Unread
+        } else {
+            Self::Moment
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::BehindHole => "; what fills its buffer lies behind a hole, as its SACK says",
+            Self::Retracted => "; it had acknowledged no payload, and took back what it had offered",
+            Self::AfterFin => "; it had sent its FIN before, and took nothing since",
+            Self::Unread => "; its application did not read",
+            Self::Moment => "",
+        }
+    }
+
+    const fn kind(self) -> Option<&'static str> {
+        match self {
+            Self::BehindHole => Some("behind-hole"),
+            Self::Retracted => Some("retracted"),
+            Self::AfterFin => Some("after-fin"),
+            Self::Unread | Self::Moment => None,
+        }
+    }
+}
+
+/// Within this an application that reads may only have waited for its turn, ns: some slices of a scheduler.
+const MOMENT_NS: i64 = 10_000_000;
 
 /// A window that nobody saw open is shut for so many segments before it is told: one may be of a scanner, which never means to read.
 const SHUT_MIN: usize = 2;

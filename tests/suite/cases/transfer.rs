@@ -147,3 +147,18 @@ fn what_came_to_its_receiver_twice_is_told_by_its_own_word() {
     assert!(again("ack 1002 <sack 1001:1002>").ends_with("(spurious)"));
     assert!(again("ack 501 <sack 801:1001 701:1001>").contains("200 octets came to the server twice"));
 }
+
+#[test]
+fn why_a_window_is_shut_is_said_where_it_shows() {
+    let why = |rest: &str| findings(&format!("{OPENED}{rest}"), "zero-window");
+    let moment = why("client > data 100\n+10ms server > ACK win 0\n+1ms server > ACK win 500");
+    assert!(moment.message.ends_with("closed its window once, for 1.00 ms"), "{}", moment.message);
+    let hole = why("client > data 101:201\nserver > ACK ack 1 win 0 <sack 101:201>\n+2 server > ACK ack 1 win 500");
+    assert_eq!(hole.kind, Some("behind-hole"));
+    assert_eq!(why("client > data 100\nserver > ACK ack 1 win 0\n+2 server > ACK win 500").kind, Some("retracted"));
+    let closed = why("client > data 100\nserver > ACK\nserver > FIN ACK\nclient > ACK\n+2 server > ACK win 0");
+    assert_eq!(closed.kind, Some("after-fin"));
+    let mute =
+        why("client > data 100\nserver > ACK win 0\n+1 client > ACK data 1 seq 100\n+2 client > ACK data 1 seq 100");
+    assert!(mute.message.contains("closed its window once, and was not heard again"), "{}", mute.message);
+}
