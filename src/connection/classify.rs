@@ -78,7 +78,9 @@ impl Connection {
             return class | Class::WILD;
         }
         let end = segment.seq_end();
-        if own.acked.is_some_and(|acked| end.at_or_before(acked)) && segment.seq.before(own.nxt) {
+        let has_both = segment.payload_len > 0 && segment.flags.contains(Flags::FIN);
+        let repeated = if has_both { end - 1 } else { end };
+        if own.acked.is_some_and(|acked| repeated.at_or_before(acked)) && segment.seq.before(own.nxt) {
             class |= Class::BELOW_ACK;
         }
         if own.fin.is_some_and(|fin| end.after(fin + 1)) {

@@ -29,7 +29,7 @@ bitflags! {
         const OLD_ACK = 0x100;
         /// First payload of its side.
         const FIRST_DATA = 0x200;
-        /// Lies wholly below what the peer has acknowledged.
+        /// Lies wholly below what the peer has acknowledged, of a FIN behind payload the payload.
         const BELOW_ACK = 0x400;
         /// Sequence space beyond the sender's own FIN.
         const BEYOND_FIN = 0x800;

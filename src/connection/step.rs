@@ -591,7 +591,7 @@ impl Connection {
     }
 }
 
-/// Takes what `segment` carries out of what was acknowledged before it was seen. Returns how many octets.
+/// Takes what `segment` carries out of what was acknowledged before it was seen. Returns how many octets of payload.
 fn take_unseen(half: &mut Half, segment: &Segment) -> u32 {
     let (from, to) = half.unseen;
     let (left, end) = (from.later(segment.seq), segment.seq_end());
@@ -603,7 +603,7 @@ fn take_unseen(half: &mut Half, segment: &Segment) -> u32 {
     half.missing_bytes = half.missing_bytes.saturating_sub(u64::from(octets));
     // What lies before it did not come, and what lies after it may still.
     half.unseen = (right, to);
-    octets
+    octets - u32::from(segment.flags.contains(Flags::FIN) && right == end)
 }
 
 /// Adds the payload of a segment to what its half has sent: new, again, or into a gap.
@@ -618,9 +618,13 @@ fn record_payload(half: &mut Half, segment: &Segment, found: u32) {
     if segment.seq_len() == 0 {
         return;
     }
-    let filled = found + half.gaps.fill(segment.seq, if end.before(half.nxt) { end } else { half.nxt });
-    let beyond = u32::try_from(end.since(half.nxt)).unwrap_or(0);
+    let until = |end: Seq| if end.before(half.nxt) { end } else { half.nxt };
     // SYN and FIN occupy sequence space and are no payload.
+    let fin = u32::from(segment.flags.contains(Flags::FIN));
+    let (paid, whole) = (until(end - fin), until(end));
+    let filled = found + half.gaps.fill(segment.seq, paid);
+    half.gaps.fill(paid, whole);
+    let beyond = u32::try_from((end - fin).since(half.nxt)).unwrap_or(0);
     let fresh = (filled + beyond).min(segment.payload_len);
     half.payload_bytes += u64::from(fresh);
     half.retransmitted_bytes += u64::from(segment.payload_len - fresh);

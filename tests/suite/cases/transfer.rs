@@ -2,7 +2,7 @@
 
 use lastack::finding::{Confidence, Finding};
 
-use super::sentences::{OPENED, found, says};
+use super::sentences::{OPENED, found, says, told};
 
 fn findings(trace: &str, name: &str) -> Finding {
     found(trace, name).unwrap_or_else(|| panic!("no {name} in\n{trace}"))
@@ -161,4 +161,15 @@ fn why_a_window_is_shut_is_said_where_it_shows() {
     let mute =
         why("client > data 100\nserver > ACK win 0\n+1 client > ACK data 1 seq 100\n+2 client > ACK data 1 seq 100");
     assert!(mute.message.contains("closed its window once, and was not heard again"), "{}", mute.message);
+}
+
+#[test]
+fn a_fin_behind_what_was_sent_before_is_no_octet_of_it() {
+    let again = "client > FIN PSH ACK data 1:101\n+20ms server > FIN ACK\nclient > ACK";
+    let lost = format!("{OPENED}client > data 1:101\n+250ms {again}");
+    let client = &told(&lost).endpoints.client;
+    assert_eq!((client.payload_bytes, client.retransmitted_bytes), (100, 100));
+    assert_eq!(findings(&lost, "retransmission").kind, Some("timeout"));
+    let taken = format!("{OPENED}client > data 1:101\n+20ms server > ACK\n{again}");
+    assert_eq!(findings(&taken, "retransmission").kind, Some("spurious"));
 }
