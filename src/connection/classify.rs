@@ -99,12 +99,14 @@ impl Connection {
                 && segment.payload_len <= 1
                 && !segment.flags.intersects(Flags::SYN | Flags::FIN)
                 && peer.acked.is_none_or(|acked| segment.ack.at_or_after(acked));
-        if probe || is_behind_fin {
+        // The news that the window is open was on its way: no keepalive comes so soon after anything else.
+        let crossed =
+            own.window_probes > 0 && peer.last.is_some_and(|last| segment.time.since(last.time) < KEEPALIVE_NS_MIN);
+        // Of a peer that was not heard nobody knows.
+        let is_of_window = peer.window == 0 && peer.right_edge.is_some() || crossed;
+        if (probe || is_behind_fin) && (is_of_window || may_keep_alive(own, peer, segment)) {
             // Its octet is none of the payload.
             class -= Class::FIRST_DATA;
-            // The news that the window is open was on its way: no keepalive comes so soon after anything else.
-            let crossed =
-                own.window_probes > 0 && peer.last.is_some_and(|last| segment.time.since(last.time) < KEEPALIVE_NS_MIN);
             class |= if peer.window == 0 || crossed { Class::WINDOW_PROBE } else { Class::KEEPALIVE };
         } else if distance > 0 {
             class |= Class::AFTER_GAP;
@@ -179,6 +181,20 @@ impl Connection {
         self.journal.put_in_order(iter::empty(), &mut notes);
         handshake_rtt(self, &notes)[side].is_some_and(|rtt_ns| heard_ns < rtt_ns + rtt_ns / 4)
     }
+}
+
+/// What stands where a keepalive probe does may be one. None acknowledges a FIN first or comes when both are acknowledged (Windows
+/// still probes in LAST-ACK); an octet that is pushed, or comes again within any keepalive interval, is payload that was sent again.
+fn may_keep_alive(own: &Half, peer: &Half, segment: &Segment) -> bool {
+    let is_first_of_fin =
+        peer.fin.is_some_and(|fin| segment.ack.after(fin) && peer.acked.is_none_or(|acked| acked.at_or_before(fin)));
+    let is_soon = |data: Noted| {
+        let is_probe = data.class.intersects(Class::KEEPALIVE | Class::WINDOW_PROBE);
+        !is_probe && segment.time.since(data.time) < KEEPALIVE_NS_MIN
+    };
+    let is_payload =
+        segment.payload_len > 0 && (segment.flags.contains(Flags::PSH) || own.last_data.is_some_and(is_soon));
+    !(is_payload || is_first_of_fin || own.fin_acked() && peer.fin_acked())
 }
 
 /// What made `own` send a segment again without waiting for its timer.

@@ -173,3 +173,21 @@ fn a_fin_behind_what_was_sent_before_is_no_octet_of_it() {
     let taken = format!("{OPENED}client > data 1:101\n+20ms server > ACK\n{again}");
     assert_eq!(findings(&taken, "retransmission").kind, Some("spurious"));
 }
+
+#[test]
+fn an_octet_of_payload_is_no_probe() {
+    let octet = "client > PSH ACK data 1:2 ack 1\n";
+    let again = format!("{octet}+151ms {octet}+301ms {octet}+60 {octet}+1 server > ACK ack 2");
+    assert_eq!(told(&again).endpoints.client.retransmitted_bytes, 3);
+    assert!(found(&again, "keepalive").is_none());
+    let asked = format!("{OPENED}client > data 1:101\n+20ms server > ACK\n");
+    let soon = format!("{asked}+300ms client > ACK data 100:101\n+20ms server > ACK");
+    assert_eq!(told(&soon).endpoints.client.retransmitted_bytes, 1);
+    says(&format!("{asked}+60 client > ACK data 100:101\n+20ms server > ACK"), "keepalive", "1 keepalive probe");
+}
+
+#[test]
+fn no_probe_comes_when_both_have_closed() {
+    let closed = format!("{OPENED}server > FIN ACK\nclient > ACK\nclient > FIN ACK\n+100ms server > ACK seq 1 ack 2");
+    assert!(found(&closed, "keepalive").is_none());
+}
