@@ -42,6 +42,11 @@ impl Lifecycle {
             |note: &Noted| note.side == Side::Server && note.is_syn_ack() && note.ack == syn.seq + 1 && answers(note);
         (self.opening.kind == OpenKind::ThreeWay && self.notes.iter().any(refuses)).then_some(syn)
     }
+
+    /// The SYNs of `side` that came when it was open.
+    pub fn late_syns(&self, side: Side) -> impl DoubleEndedIterator<Item = &Noted> {
+        late_syns(&self.notes, side)
+    }
 }
 
 impl Arrivals {
@@ -215,6 +220,39 @@ fn shows_open(connection: &Connection, notes: &[Noted], side: Side) -> Option<us
         let sends = (note.len > 0 || note.is_fin()) && !fast_open || note.sack.is_some();
         note.side == side && !note.is_syn() && !note.is_syn_ack() && !note.is_rst() && (beyond_syn || sends)
     })
+}
+
+/// Note `index` is a SYN that came when its sender was seen to be open: of a client by its own segment behind it, of who
+/// answers by its peer's. An old duplicate, or a copy of the network's, and no part of the opening.
+pub(super) fn is_late_syn(notes: &[Noted], index: usize) -> bool {
+    let syn = &notes[index];
+    if !syn.is_syn() {
+        return false;
+    }
+    let is_own = |note: &&Noted| note.side == syn.side && note.seq == syn.seq;
+    let answers = notes[..index].iter().filter(is_own).any(Noted::is_syn_ack);
+    let asks = notes[..index].iter().filter(is_own).any(Noted::is_syn);
+    let next = syn.seq + 1;
+    let opens = |note: &Noted| {
+        let shows = match note.side == syn.side {
+            true => asks && note.seq.at_or_after(next),
+            false => answers && note.ack.at_or_after(next),
+        };
+        shows && note.acknowledges() && !note.flags.contains(Flags::SYN) && !note.class.contains(Class::WILD)
+    };
+    let open = notes[..index].iter().find(|note| opens(note));
+    open.is_some_and(|open| syn.time.since(open.time) > REORDERED_NS)
+}
+
+/// Those of `side`.
+pub(super) fn late_syns(notes: &[Noted], side: Side) -> impl DoubleEndedIterator<Item = &Noted> {
+    let is_late = move |&index: &usize| notes[index].side == side && is_late_syn(notes, index);
+    (0..notes.len()).filter(is_late).map(|index| &notes[index])
+}
+
+/// `side` sent a SYN to open, as far as `notes` go.
+pub(super) fn asked_to_open(notes: &[Noted], side: Side) -> bool {
+    (0..notes.len()).any(|index| notes[index].side == side && notes[index].is_syn() && !is_late_syn(notes, index))
 }
 
 /// What the SYN-ACK of `side` acknowledges.

@@ -6,7 +6,7 @@ use super::closing::Closing;
 use super::cue::Cue;
 use super::delivery::{Arrival, Arrivals, Receipt, first_after_fin, has_aborted};
 use super::effect::ResetEffect;
-use super::handshake::{accepted_at_syn, accepts_fast_open};
+use super::handshake::{accepted_at_syn, accepts_fast_open, asked_to_open, is_late_syn};
 use super::noted::{Class, Noted};
 use super::opening::Opening;
 use super::profile::{Profile, SYN_REPEATED_NS};
@@ -281,7 +281,7 @@ impl Hindsight<'_> {
             }
             let replayed = late_copy.or(abort).is_some()
                 || side == Side::Client && note.is_syn() && (self.syn_is_stale() || self.syn_is_nobodys());
-            let replayed = replayed || self.echoes_no_syn(index);
+            let replayed = replayed || self.echoes_no_syn(index) || is_late_syn(&self.notes, index);
             if !note.class.contains(Class::WILD)
                 && !replayed
                 && let Some(event) = self.sent(own, index, note, resets)
@@ -376,7 +376,7 @@ impl Hindsight<'_> {
             }
             events.push(self.event((before, copy, 2), Cue::Fin, copy, Basis::Assumed));
         }
-        if connection.halves[side].syns > 0 && connection.halves[!side].syns > 0 {
+        if Side::BOTH.into_iter().all(|side| connection.halves[side].syns > 0 && asked_to_open(&self.notes, side)) {
             let syn_ack = self.arrivals.syn_ack[side].map(|receipt| self.arrival(side, &receipt, 0));
             // An open connection answers no SYN with a SYN-ACK: what it answers came first.
             let first =
@@ -435,7 +435,7 @@ impl Hindsight<'_> {
     /// on the way. Returns the SYN-ACK, which is the first that the tap saw of it.
     fn opened_actively_unseen(&self, side: Side, index: usize) -> Option<usize> {
         let syn = &self.notes[index];
-        if !syn.is_syn() {
+        if !syn.is_syn() || is_late_syn(&self.notes, index) {
             return None;
         }
         let answer = self.notes[..index].iter().position(|note| note.side == side && note.is_syn_ack())?;

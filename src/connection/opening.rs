@@ -2,7 +2,7 @@
 
 use smallvec::smallvec;
 
-use super::handshake::{accepted_at_syn, is_aborted_before};
+use super::handshake::{accepted_at_syn, asked_to_open, is_aborted_before, is_late_syn, late_syns};
 use super::lifecycle::{Hindsight, Lifecycle, is_hard};
 use super::noted::{Class, Noted};
 use super::round_trip::ANSWER_NS_MAX;
@@ -37,8 +37,9 @@ impl Opening {
             OpenKind::Refused | OpenKind::Aborted => notes.iter().find(|note| note.is_rst()),
             _ => None,
         };
-        let second_syn =
-            notes.iter().filter(|note| note.is_syn()).find(|note| syn.is_some_and(|syn| note.side != syn.side));
+        let is_second = |note: &Noted| note.is_syn() && syn.is_some_and(|syn| note.side != syn.side);
+        let second_syn = (0..notes.len()).find(|&index| is_second(&notes[index]) && !is_late_syn(notes, index));
+        let second_syn = second_syn.map(|index| &notes[index]);
         let mut frames: Frames = match kind {
             OpenKind::Midstream => smallvec![hindsight.connection.first_frame],
             OpenKind::Rejected => {
@@ -53,7 +54,9 @@ impl Opening {
         frames.sort_unstable();
         frames.dedup();
         let halves = &hindsight.connection.halves;
-        let once = halves.client.syns == 1 && halves.server.syn_acks == 1 && halves.server.syns == 0;
+        let late = |side: Side| late_syns(notes, side).count() as u32;
+        let is_asked_once = halves.client.syns == 1 + late(Side::Client) && halves.server.syns == late(Side::Server);
+        let once = is_asked_once && halves.server.syn_acks == 1;
         let is_late = |ack: &Noted| syn_ack.is_some_and(|sent| ack.time.since(sent.time) >= ANSWER_NS_MAX);
         let rtt_ns = match (syn, ack) {
             // A FIN or a reset in the place of the acknowledgment, which a filter left out, tells of no round trip.
@@ -100,7 +103,7 @@ fn kind(hindsight: &Hindsight<'_>) -> OpenKind {
         return OpenKind::Midstream;
     }
     let answered = server.isn.is_some();
-    if client.syns > 0 && server.syns > 0 {
+    if client.syns > 0 && server.syns > 0 && asked_to_open(&hindsight.notes, Side::Server) {
         // In a simultaneous open both answer with SYN-ACK; a split handshake's server sends a bare ACK instead.
         let split =
             client.syn_acks > 0 && server.syn_acks == 0 && connection.start_of_server_syn_is_an_answer(hindsight);

@@ -5,6 +5,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
+use super::handshake::is_late_syn;
 use super::noted::{Class, Noted};
 use super::profile::{Profile, ProfileBasis, SYN_REPEATED_NS};
 use crate::base::{Side, Timestamp, words};
@@ -76,7 +77,9 @@ pub struct Retries {
 impl Retries {
     /// Those of the SYNs of `side`.
     pub fn of_syns(notes: &[Noted], side: Side) -> Option<Self> {
-        Self::of(notes.iter().filter(|note| note.side == side && note.is_syn() && is_sent(note)).map(|note| note.time))
+        let is_own = |note: &Noted| note.side == side && note.is_syn() && is_sent(note);
+        let syns = (0..notes.len()).filter(|&index| is_own(&notes[index]) && !is_late_syn(notes, index));
+        Self::of(syns.map(|index| notes[index].time))
     }
 
     /// Those of the SYN-ACKs of `side`.

@@ -45,7 +45,7 @@ fn opening(case: &Case<'_>, side: Side, view: &mut View) {
     let answered = connection.halves[!side].syn_acks > 0 && connection.halves[side].syn_acks == 0;
     // A server that answers a SYN with its own has not called connect() for that.
     let is_split = side == Side::Server && life.opening.kind == OpenKind::Split;
-    if (answered || connection.halves[side].syns > 0) && !is_split {
+    if (answered || case.syns(side) > 0) && !is_split {
         let of_error = |error: &IcmpError| icmp_errno(error, &life.profiles[side]);
         // A SYN-ACK that comes later finds nobody.
         let ended = ending_error(connection, life, side).filter(|_| established.is_none());

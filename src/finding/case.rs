@@ -61,6 +61,12 @@ impl Case<'_> {
         fins.saturating_sub(u32::try_from(copies).unwrap_or(0)).max(fins.min(1))
     }
 
+    /// How often `side` sent its SYN to open.
+    pub fn syns(&self, side: Side) -> u32 {
+        let late = u32::try_from(self.life.late_syns(side).count()).unwrap_or(0);
+        self.connection.halves[side].syns.saturating_sub(late)
+    }
+
     /// The capture shows only one direction, so that what the silent side did is not known.
     pub fn is_one_sided(&self) -> bool {
         let halves = &self.connection.halves;

@@ -94,7 +94,7 @@ impl Sign {
         };
         shows(!life.resets.is_empty() || !connection.resets.is_empty(), Self::RESET);
         shows(connection.predecessor.is_some(), Self::PREDECESSOR);
-        shows(either(|half| half.syns > 1), Self::SYN_AGAIN);
+        shows(either(|half| half.syns > 1 || half.syns > 0 && half.syn_acks > 0), Self::SYN_AGAIN);
         shows(either(|half| half.syn_acks > 1), Self::SYN_ACK_AGAIN);
         shows(life.arrivals.lost_acks_of_syn[Side::Server] > 0, Self::ACK_OF_SYN_LOST);
         shows(either(|half| half.fins > 1), Self::FIN_AGAIN);

@@ -42,6 +42,18 @@ finding! {
     ///       server > RST ACK
     /// ```
     ///
+    /// One that comes when the connection is open answers no silence: `kind` is `copy`.
+    ///
+    /// ```trace fires
+    ///      client > SYN
+    ///      server > SYN ACK
+    ///      client > ACK
+    ///      client > data 100
+    ///      server > ACK
+    /// +1s  client > SYN
+    ///      server > ACK
+    /// ```
+    ///
     /// # Not to be confused with
     ///
     /// A new attempt on the same ports has another sequence number and is another connection. `syn-unanswered` is about
@@ -68,9 +80,12 @@ finding! {
 
 fn detect(case: &Case<'_>, found: &mut Found) {
     for side in Side::BOTH {
-        let copies: Vec<_> = case.notes(|note| note.side == side && note.is_syn()).collect();
+        let late: Vec<_> = case.life.late_syns(side).collect();
+        again_when_open(case, side, &late, found);
+        let is_late = |note: &Noted| late.iter().any(|late| late.frame == note.frame);
+        let copies: Vec<_> = case.notes(|note| note.side == side && note.is_syn() && !is_late(note)).collect();
         let (Some(first), Some(last)) = (copies.first(), copies.last()) else { continue };
-        let times = case.connection.halves[side].syns;
+        let times = case.syns(side);
         again_after_refusal(case, side, first, found);
         if times < 2 {
             continue;
@@ -89,6 +104,18 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         );
         ENTRY.draft(Confidence::High, copies[1].time, frames, message).endpoint(side).push(found);
     }
+}
+
+/// The connection was open, so that nobody had a SYN to send: `late` were underway for long.
+fn again_when_open(case: &Case<'_>, side: Side, late: &[&Noted], found: &mut Found) {
+    let Some(first) = late.first() else { return };
+    let times = if late.len() == 1 { "once".to_owned() } else { format!("{} times", late.len()) };
+    let message = format_args!(
+        "The SYN of {} came {times} more when its connection was open: an old duplicate, or a copy of the network's",
+        case.name(side)
+    );
+    let frames = late.iter().map(|note| note.frame);
+    ENTRY.draft(Confidence::Medium, first.time, frames, message).endpoint(side).kind("copy").push(found);
 }
 
 /// The stream's first SYN is that of the stream before, which was refused, or met an older connection, and so never

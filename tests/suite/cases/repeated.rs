@@ -1,8 +1,9 @@
 //! What was sent again, what the network delayed or copied, and what was captured twice.
 
-use lastack::finding::Finding;
+use lastack::finding::{Finding, OpenKind};
 
-use super::sentences::{found, says};
+use super::holds;
+use super::sentences::{OPENED, found, says, told};
 
 /// As over IPv6: no ids.
 const CLOCKED: &str = "client > SYN id 0 <TS val 1000 ecr 0>\n+20ms server > SYN ACK id 0 <TS val 500 ecr 1000>\n\
@@ -149,4 +150,20 @@ fn a_fin_that_the_road_held_up_is_the_first_of_its_kind() {
     let again = format!("+400ms client > FIN ACK seq 101 data 100 {}\n", stamps(470, 60));
     assert!(found(&format!("{opened}{overtaken}"), "fin-retransmitted").is_none());
     says(&format!("{opened}{overtaken}{again}"), "fin-retransmitted", "sent its FIN 2 times");
+}
+
+#[test]
+fn a_syn_that_comes_when_all_is_open_opens_nothing() {
+    let spoken = format!("{OPENED}client > data 100\n+20ms server > ACK\nserver > data 100\nclient > ACK\n");
+    let own = format!("{spoken}+1 client > SYN\nserver > ACK\n");
+    says(&own, "syn-retransmitted", "came once more when its connection was open");
+    let verdict = told(&own);
+    assert_eq!((verdict.open.kind, verdict.open.syn_count), (OpenKind::ThreeWay, 1));
+    assert!(verdict.open.rtt_ns.is_some());
+    let other = format!("{spoken}+10 server > SYN\nclient > ACK\n");
+    let states = [("open", "three-way"), ("server", "SYN-RECEIVED ESTABLISHED"), ("server calls", "accept")];
+    holds(&other, &states);
+    // Behind the answer alone it may still have been sent before that came.
+    let unheard = "client > SYN\n+20ms server > SYN ACK\n+1 client > SYN\n+20ms server > SYN ACK\n+20ms client > ACK";
+    says(unheard, "syn-retransmitted", "sent its SYN 2 times within 1.02 s, then it was answered");
 }
