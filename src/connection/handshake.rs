@@ -31,16 +31,36 @@ impl Lifecycle {
     /// The client's SYN with payload that the SYN-ACK did not take (RFC 7413, section 4.1.3).
     pub fn refused_syn_payload(&self) -> Option<&Noted> {
         let syn = self.notes.iter().find(|note| note.side == Side::Client && note.is_syn() && note.len > 0)?;
-        // It may answer a later SYN, which brought none.
-        let bare = self.notes.iter().find(|note| note.side == Side::Client && note.is_syn() && note.len == 0);
-        let answers = |note: &Noted| match (bare, note.timestamps, syn.timestamps) {
+        let refuses = |note: &Noted| note.ack == syn.seq + 1 && self.answers_payload(syn, note);
+        (self.opening.kind == OpenKind::ThreeWay && self.notes.iter().any(refuses)).then_some(syn)
+    }
+
+    /// Note `answer` is a SYN-ACK to `syn`, which brought payload, and to no later one, which brought none.
+    fn answers_payload(&self, syn: &Noted, answer: &Noted) -> bool {
+        let bare = self.notes.iter().find(|note| note.side == syn.side && note.is_syn() && note.len == 0);
+        let is_its = match (bare, answer.timestamps, syn.timestamps) {
             (None, ..) => true,
             (Some(_), Some(answer), Some(own)) => answer.echo == own.value,
-            (Some(bare), ..) => note.frame < bare.frame,
+            (Some(bare), ..) => answer.frame < bare.frame,
         };
-        let refuses =
-            |note: &Noted| note.side == Side::Server && note.is_syn_ack() && note.ack == syn.seq + 1 && answers(note);
-        (self.opening.kind == OpenKind::ThreeWay && self.notes.iter().any(refuses)).then_some(syn)
+        answer.side != syn.side && answer.is_syn_ack() && is_its
+    }
+
+    /// The octets of a SYN of `side` that the peer's first SYN-ACK behind it did not take: `[from, to)`.
+    pub fn octets_left_of_syn(&self, side: Side) -> Option<(Seq, Seq)> {
+        let syn = self.notes.iter().find(|note| note.side == side && note.is_syn() && note.len > 0)?;
+        let answers = |note: &&Noted| note.frame > syn.frame && self.answers_payload(syn, note);
+        let taken = self.notes.iter().find(answers)?.ack;
+        let (from, to) = (syn.seq + 1, syn.seq + 1 + syn.len);
+        (taken.at_or_after(from) && taken.before(to)).then_some((taken, to))
+    }
+
+    /// How many octets of the client's SYN its answer did not take (RFC 7413, section 4.1.3).
+    pub fn refused_syn_octets(&self) -> u32 {
+        match self.octets_left_of_syn(Side::Client).filter(|_| self.opening.kind == OpenKind::FastOpen) {
+            Some((from, to)) => to.0.wrapping_sub(from.0),
+            None => self.refused_syn_payload().map_or(0, |syn| syn.len),
+        }
     }
 
     /// The SYNs of `side` that came when it was open.

@@ -133,6 +133,9 @@ fn opened(verdict: &Verdict) -> String {
     };
     let refused = match open.refused_octets {
         0 => String::new(),
+        left if open.kind == OpenKind::FastOpen => {
+            format!("; of the payload in the SYN {} was not taken", octets(left.into()))
+        }
         refused => format!("; the payload in the SYN ({}) was not taken (TCP Fast Open)", octets(refused.into())),
     };
     format!("{way}{rtt}{refused}{roles}{}", frame_list(" (frame", &open.frames))

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::base::{Seq, Side};
 use crate::connection::{Class, Noted};
 use crate::finding::phrase::{count, duration};
+use crate::segment::Flags;
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -156,6 +157,9 @@ impl Kind {
             Self::Spurious
         } else if was_too_large(case, note) {
             Self::PathMtu
+        } else if stood_in_syn(case, note) {
+            // With its SYN, which was sent again alone.
+            Self::Timeout
         } else if class.contains(Class::FAST) {
             Self::Fast
         } else if class.contains(Class::PROMPT) {
@@ -202,7 +206,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             case.notes(|note| repeated(note) && note.class.contains(Class::RETRANSMISSION)).collect();
         let is_copy = |note: &Noted| note.class.contains(Class::RETRANSMISSION | Class::COPY) && note.side == side;
         let refused = |note: &Noted| note.side == side && comes_again_behind_syn(case, note);
-        let copies = case.notes(is_copy).count() as u64 + u64::from(case.notes(refused).next().is_some());
+        let copies = (case.notes(is_copy).count() + case.notes(refused).count()) as u64;
         let total = u64::from(half.retransmissions).saturating_sub(copies).max(notes.len() as u64);
         let (total, has_refills) = (total + refilled.len() as u64, !refilled.is_empty());
         notes.extend(refilled);
@@ -258,14 +262,23 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     }
 }
 
-/// It stands in the client's SYN, and the handshake did not take it: it was not lost (RFC 7413, section 4.1.3).
+/// It begins with octets of its sender's SYN that the handshake did not take, for the first time behind that: they were not
+/// lost (RFC 7413, section 4.1.3).
 fn comes_again_behind_syn(case: &Case<'_>, note: &Noted) -> bool {
-    let syn = case.life.refused_syn_payload().filter(|syn| note.side == syn.side && !note.is_syn());
-    syn.is_some_and(|syn| {
-        let again =
-            |other: &Noted| other.side == syn.side && other.len > 0 && !other.is_syn() && other.seq == syn.seq + 1;
-        case.notes(again).next().is_some_and(|first| first.frame == note.frame)
-    })
+    let left = case.life.octets_left_of_syn(note.side);
+    left.is_some_and(|(from, to)| note.seq.at_or_after(from) && note.seq.before(to)) && stood_in_syn(case, note)
+}
+
+/// It begins with octets of its sender's SYN, for the first time behind that.
+fn stood_in_syn(case: &Case<'_>, note: &Noted) -> bool {
+    let own = |other: &Noted| other.side == note.side && other.len > 0 && other.frame < note.frame && !other.is_rst();
+    let begins = |syn: &Noted| note.seq.after(syn.seq) && note.seq.before(syn.end());
+    let covers = |other: &Noted| own(other) && other.seq.at_or_before(note.seq) && other.end().after(note.seq);
+    let opens = |other: &Noted| other.flags.contains(Flags::SYN);
+    note.len > 0
+        && !opens(note)
+        && case.notes(|syn| own(syn) && opens(syn) && begins(syn)).next().is_some()
+        && case.notes(|other| covers(other) && !opens(other)).next().is_none()
 }
 
 /// It comes when both ends have closed and says nothing that its peer has not acknowledged: the network's copy.

@@ -411,3 +411,11 @@ fn a_refusal_may_be_a_firewall_s() {
         "fault the server's host, or a firewall in its name (connection-refused)",
     );
 }
+
+#[test]
+fn what_of_a_syn_was_not_taken_is_said() {
+    says(
+        "client > SYN data 100\n+20ms server > SYN ACK ack 61\nclient > data 61:101",
+        "of the payload in the SYN 40 B was not taken",
+    );
+}

@@ -191,3 +191,16 @@ fn no_probe_comes_when_both_have_closed() {
     let closed = format!("{OPENED}server > FIN ACK\nclient > ACK\nclient > FIN ACK\n+100ms server > ACK seq 1 ack 2");
     assert!(found(&closed, "keepalive").is_none());
 }
+
+#[test]
+fn what_a_syn_ack_did_not_take_was_not_lost() {
+    let asked = |taken: u32| format!("client > SYN data 100\n+20ms server > SYN ACK ack {taken}\n");
+    for (taken, again) in [(61, "61:101"), (1, "1:51")] {
+        let trace = format!("{}client > data {again}\n+20ms server > ACK ack 101\nclient > data 101:201", asked(taken));
+        assert!(found(&trace, "retransmission").is_none(), "{trace}");
+    }
+    let twice = format!("{}client > data 61:101\n+300ms client > data 61:101\n+20ms server > ACK", asked(61));
+    says(&twice, "retransmission", "sent 1 segment again");
+    let lost = "client > SYN data 100\n+1s client > SYN seq 0\n+20ms server > SYN ACK ack 1\nclient > data 1:101\nserver > ACK";
+    assert_eq!(findings(lost, "retransmission").kind, Some("timeout"));
+}
