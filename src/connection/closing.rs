@@ -406,7 +406,7 @@ fn first_after_fin(hindsight: &Hindsight<'_>, side: Side) -> Option<Seq> {
     let peer_fin = hindsight.connection.halves[!side].fin?;
     let has_it = |note: &&Noted| note.side == side && note.acknowledges() && note.ack.after(peer_fin);
     // What is sent again says nothing of how far it had come.
-    let is_new = |note: &&Noted| !note.class.contains(Class::RETRANSMISSION);
+    let is_new = |note: &&Noted| !note.class.intersects(Class::RETRANSMISSION | Class::WILD);
     hindsight.after_fin(!side).filter(is_new).find(has_it).map(|note| note.seq)
 }
 

@@ -193,6 +193,15 @@ impl Journal {
         self.dropped_frames.is_none_or(|(oldest, newest)| newest < first || oldest > last)
     }
 
+    /// What `frame` says is nothing of this connection's.
+    pub(super) fn refute(&mut self, frame: u64) {
+        for noted in self.head.iter_mut().chain(&mut self.tail).chain(&mut self.recent) {
+            if noted.frame == frame {
+                noted.class |= Class::WILD;
+            }
+        }
+    }
+
     /// How many segments had to make room.
     pub fn dropped(&self) -> u64 {
         self.dropped

@@ -44,6 +44,7 @@ mod step;
 mod still;
 mod successor;
 mod transition;
+mod unsent;
 mod vantage;
 mod words;
 

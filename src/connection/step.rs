@@ -349,6 +349,7 @@ impl Connection {
 
     fn step_segment(&mut self, side: Side, segment: &Segment, timing: Class) {
         let was_closing = self.is_closing();
+        self.take_back_unsent(side, segment);
         self.begin_behind_what_was_under_way(side, segment);
         let class = self.classify(side, segment) | timing;
         // Perhaps behind a FIN.

@@ -1,7 +1,7 @@
 //! `half-close`: one side stopped sending and the other went on.
 
 use crate::base::Side;
-use crate::connection::Noted;
+use crate::connection::{Class, Noted};
 use crate::finding::phrase::{count, duration};
 
 use crate::finding::case::{Case, Found};
@@ -107,9 +107,15 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         let Some(fin) = closing.fins[!side] else { continue };
         let octets = closing.octets_after_fin[side];
         let has_gone_round = case.connection.halves[!side].has_gone_round();
+        let is_wild = |note: &Noted| note.class.contains(Class::WILD);
         let after = |note: &Noted| {
             let is_comparable = !has_gone_round || note.frame > fin.frame;
-            note.side == side && note.len > 0 && note.acknowledges() && note.ack.after(fin.seq) && is_comparable
+            note.side == side
+                && note.len > 0
+                && note.acknowledges()
+                && note.ack.after(fin.seq)
+                && is_comparable
+                && !is_wild(note)
         };
         let first = case.notes(after).next();
         let taken = first.is_some_and(|data| {
@@ -126,7 +132,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             case.name(!side),
             side,
             count(octets, "octet"),
-            duration(until.since(fin.time))
+            duration(until.since(fin.time).max(0))
         );
         let frames = [Some(fin.frame), last.map(|note| note.frame)].into_iter().flatten();
         ENTRY.draft(Confidence::High, fin.time, frames, message).endpoint(!side).push(found);

@@ -204,3 +204,18 @@ fn what_a_syn_ack_did_not_take_was_not_lost() {
     let lost = "client > SYN data 100\n+1s client > SYN seq 0\n+20ms server > SYN ACK ack 1\nclient > data 1:101\nserver > ACK";
     assert_eq!(findings(lost, "retransmission").kind, Some("timeout"));
 }
+
+#[test]
+fn what_nobody_sent_is_not_missing() {
+    let spoken = format!("{OPENED}client > data 1:101\n+20ms server > ACK\nserver > data 500\nclient > ACK\n");
+    let wrong = "+100ms client > data 101:201 ack 5000\n+1ms server > ACK seq 501 ack 101\n";
+    let right = "+100ms client > data 101:201 ack 501\n+1ms server > ACK seq 501 ack 201\n";
+    let trace = format!(
+        "{spoken}{wrong}{right}+100ms client > FIN ACK ack 501\n+1ms server > FIN ACK seq 501\n+20ms client > ACK ack 502"
+    );
+    for name in ["capture-gap", "half-close", "data-after-fin"] {
+        assert!(found(&trace, name).is_none(), "{name}");
+    }
+    let closed = told(&trace);
+    assert_eq!((closed.endpoints.server.missing_bytes, closed.close.kind.name()), (0, "three-segment"));
+}
