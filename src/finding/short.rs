@@ -171,6 +171,7 @@ fn write_view(orderly: &Orderly, side: Side, resets: &[Reset], view: &mut Endpoi
         is_acknowledged: last.is_acknowledged,
         is_refused: false,
         is_repeated: false,
+        is_older: false,
         is_followed: false,
         heard: last.heard,
     });

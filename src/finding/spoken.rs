@@ -23,6 +23,7 @@ pub(super) fn payload(case: &Case<'_>, side: Side, data: Noted) -> Payload {
         is_acknowledged: is_acked || by_reset,
         is_refused: by_reset && !is_acked && is_refused,
         is_repeated: data.class.contains(Class::RETRANSMISSION),
+        is_older: half.last_new_payload().is_some_and(|new| end.at_or_before(new.seq)),
         is_followed: half.lacks_last_payload(),
         heard: match peer.last_new_payload() {
             None => Heard::All,

@@ -240,6 +240,8 @@ pub struct Payload {
     pub is_refused: bool,
     /// They had been sent before.
     pub is_repeated: bool,
+    /// They are others than those that were sent last for the first time.
+    pub is_older: bool,
     /// The peer acknowledged more behind them that was not captured.
     pub is_followed: bool,
     /// How much of the peer's new payload their segment acknowledges.

@@ -613,6 +613,7 @@ mod tests {
                 is_acknowledged: true,
                 is_refused: false,
                 is_repeated: false,
+                is_older: false,
                 is_followed: false,
                 heard: Heard::All,
             })
@@ -667,6 +668,7 @@ mod tests {
                 is_acknowledged: false,
                 is_refused: false,
                 is_repeated: true,
+                is_older: false,
                 is_followed: false,
                 heard: Heard::All,
             })

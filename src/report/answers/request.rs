@@ -47,6 +47,9 @@ pub(super) fn request(verdict: &Verdict) -> Option<String> {
             let taken = if asked.is_acknowledged { "acknowledged" } else { "not acknowledged" };
             let once_more = if asked.is_repeated { " once more" } else { "" };
             let later = match again.frame {
+                frame if frame > asked.frame && again.is_older => {
+                    format!("; in frame {frame} once more what came before it")
+                }
                 frame if frame > asked.frame => format!("; in frame {frame} once more"),
                 _ => String::new(),
             };

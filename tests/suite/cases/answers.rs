@@ -413,6 +413,13 @@ fn a_refusal_may_be_a_firewall_s() {
 }
 
 #[test]
+fn what_is_sent_again_need_not_be_the_last() {
+    let asked = format!("{OPENED}client > data 1:101\n+20ms server > ACK\nclient > data 101:201\n");
+    says(&format!("{asked}+300ms client > data 1:101"), "acknowledged; in frame 7 once more what came before it)");
+    says(&format!("{asked}+300ms client > data 101:201"), "acknowledged; in frame 7 once more)");
+}
+
+#[test]
 fn what_of_a_syn_was_not_taken_is_said() {
     says(
         "client > SYN data 100\n+20ms server > SYN ACK ack 61\nclient > data 61:101",
