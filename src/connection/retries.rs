@@ -117,8 +117,10 @@ impl Retries {
 
     /// The same in words, with what it supposes: that the first copies were not captured.
     pub fn timer(&self) -> Option<impl fmt::Display + use<>> {
-        let &[Fit { schedule, first, .. }] = self.fits.as_slice() else { return None };
+        let &[Fit { schedule, first, last, .. }] = self.fits.as_slice() else { return None };
+        let lacks_doubling = schedule.pause_ns(last.saturating_sub(1)) == schedule.pause_ns(0);
         Some(fmt::from_fn(move |f| match first {
+            0 if lacks_doubling => write!(f, "those seen fit {}", schedule.name()),
             0 => f.write_str(schedule.name()),
             1 => write!(f, "as if {}, the first copy not captured", schedule.name()),
             _ => write!(f, "as if {}, the first {first} copies not captured", schedule.name()),

@@ -215,6 +215,8 @@ fn what_is_supposed_of_a_timer_is_said_to_be_supposed() {
     says(&seen, "syn-retransmitted", "(pauses: doubling from 3 s)");
     let supposed = asked("+6 client > SYN\n+12 client > SYN\n+24 client > SYN\n");
     says(&supposed, "syn-retransmitted", "(pauses: as if doubling from 3 s, the first copy not captured)");
+    let level = asked("+1 client > SYN\n+1 client > SYN\n");
+    says(&level, "syn-retransmitted", "(pauses: those seen fit 1 s five times, then doubling)");
 }
 
 #[test]
