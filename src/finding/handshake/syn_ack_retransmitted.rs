@@ -91,11 +91,13 @@ fn detect(case: &Case<'_>, found: &mut Found) {
                     (false, _) => "",
                     _ if echoes_another(case, side, &copies) =>
                         ", although an acknowledgment had been seen: that echoes a timestamp which no SYN-ACK carried, as a box's does that opened in the client's name, and was refused",
+                    (true, false) if side == Side::Server =>
+                        ", although an acknowledgment had been seen: that was lost, or dropped since the accept queue was full",
                     (true, false) => ", although an acknowledgment had been seen",
                     (true, true) if first_gap(&copies) >= SKIPPED_NS =>
                         ", although an acknowledgment had been seen, and left out the repetition due after a second: it waits for payload (TCP_DEFER_ACCEPT)",
                     (true, true) =>
-                        ", although an acknowledgment had been seen: that was lost, or the server waits for payload (TCP_DEFER_ACCEPT of one second), which looks the same",
+                        ", although an acknowledgment had been seen: that was lost, the accept queue was full, or the server waits for payload (TCP_DEFER_ACCEPT of one second), which looks the same",
                 }
             ),
         };
@@ -115,6 +117,8 @@ fn copied(case: &Case<'_>, side: Side, copies: &[&Noted], found: &mut Found) {
         ("it answered each SYN that came", Some("copy"))
     } else if case.connection.halves[!side].syns > 1 {
         ("one answers the repeated SYN, and the timer sent the other, for one that was lost before this tap", None)
+    } else if copies.windows(2).any(|pair| (pair[0].flags, pair[0].timestamps) != (pair[1].flags, pair[1].timestamps)) {
+        ("they differ, so that the SYN came twice that they answer", Some("copy"))
     } else {
         ("the network copied it, or the SYN that it answers", Some("copy"))
     };

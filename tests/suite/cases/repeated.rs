@@ -167,3 +167,15 @@ fn a_syn_that_comes_when_all_is_open_opens_nothing() {
     let unheard = "client > SYN\n+20ms server > SYN ACK\n+1 client > SYN\n+20ms server > SYN ACK\n+20ms client > ACK";
     says(unheard, "syn-retransmitted", "sent its SYN 2 times within 1.02 s, then it was answered");
 }
+
+#[test]
+fn why_a_syn_ack_comes_again_is_said_as_far_as_it_shows() {
+    let twice = "+1 server > SYN ACK\n+10ms client > ACK\n+2 server > SYN ACK\n+10ms client > ACK\n";
+    let trace = format!("{OPENED}{twice}+1 server > data 49\nclient > ACK");
+    says(&trace, "syn-ack-retransmitted", "that was lost, or dropped since the accept queue was full");
+    let copied = |flags: &str| {
+        format!("client > SYN ECE CWR\n+50ms server > SYN ACK ECE\nclient > ACK\n+100ms server > {flags}\nclient > ACK")
+    };
+    says(&copied("SYN ACK"), "syn-ack-retransmitted", "they differ, so that the SYN came twice");
+    says(&copied("SYN ACK ECE"), "syn-ack-retransmitted", "the network copied it, or the SYN that it answers");
+}
