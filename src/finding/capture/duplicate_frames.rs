@@ -1,6 +1,9 @@
 //! `duplicate-frames`: the same frames were captured more than once.
 
-use crate::connection::{Artefact, Exhibit};
+use std::fmt;
+
+use crate::base::Side;
+use crate::connection::{Artefact, Exhibit, Half};
 use crate::finding::phrase::count;
 
 use crate::finding::case::{Case, Found};
@@ -65,8 +68,18 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let Some(Exhibit { frame, time, count: copies, .. }) = case.connection.journal.exhibit(Artefact::Duplicate) else {
         return;
     };
+    // What was sent again, or probed with, comes twice without a copy.
+    let halves = &case.connection.halves;
+    let is_once = |half: &Half| half.retransmissions + half.keepalives + half.window_probes == 0;
+    let came_twice =
+        |side: &Side| halves[*side].duplicates > 0 && halves[!*side].received_again > 0 && is_once(&halves[*side]);
+    let twice = Side::BOTH.into_iter().find(came_twice);
+    let twice = fmt::from_fn(|f| match twice {
+        Some(side) => write!(f, "; the D-SACK of the {} says that copies came to it: those are the network's", !side),
+        None => Ok(()),
+    });
     let message = format_args!(
-        "{} of {} {} an earlier frame of the same packet; each packet is counted once",
+        "{} of {} {} an earlier frame of the same packet; each packet is counted once{twice}",
         copies,
         count(case.connection.frames(), "frame"),
         if copies == 1 { "repeats" } else { "repeat" }

@@ -179,3 +179,11 @@ fn why_a_syn_ack_comes_again_is_said_as_far_as_it_shows() {
     says(&copied("SYN ACK"), "syn-ack-retransmitted", "they differ, so that the SYN came twice");
     says(&copied("SYN ACK ECE"), "syn-ack-retransmitted", "the network copied it, or the SYN that it answers");
 }
+
+#[test]
+fn copies_that_came_to_the_receiver_are_the_network_s() {
+    let copied = format!("{OPENED}server > data 22\n+20us server > duplicate\n+1ms client > ACK ack 23\n");
+    says(&format!("{copied}client > ACK ack 23 <sack 1:23>"), "duplicate-frames", "those are the network's");
+    let finding = found(&copied, "duplicate-frames").expect("a copy");
+    assert!(!finding.message.contains("network"), "{}", finding.message);
+}
