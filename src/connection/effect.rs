@@ -267,8 +267,9 @@ impl Hindsight<'_> {
 
     /// The reset in note `index` refuses an acknowledgment before it that belongs to no connection of its sender's.
     fn refuses(&self, index: usize) -> bool {
-        let echoes = |at: usize| self.notes[at].is_syn_ack() && at > 0 && self.has_foreign_echo(at);
-        let is_foreign = |at: usize| self.notes[at].class.contains(Class::WILD) || self.echoes_no_syn(at) || echoes(at);
+        let is_foreign = |at: usize| {
+            self.notes[at].class.contains(Class::WILD) || self.echoes_no_syn(at) || self.echoes_the_future(at)
+        };
         self.answered_by(index).any(is_foreign) || self.refuses_unsent(index)
     }
 

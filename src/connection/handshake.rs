@@ -242,6 +242,9 @@ fn shows_open(connection: &Connection, notes: &[Noted], side: Side) -> Option<us
     })
 }
 
+/// SYNs that cross are no farther apart: by then the first would have come again, ns.
+const CROSSED_NS: i64 = 1_000_000_000;
+
 /// Note `index` is a SYN that came when its sender was seen to be open: of a client by its own segment behind it, of who
 /// answers by its peer's. An old duplicate, or a copy of the network's, and no part of the opening.
 pub(super) fn is_late_syn(notes: &[Noted], index: usize) -> bool {
@@ -261,7 +264,9 @@ pub(super) fn is_late_syn(notes: &[Noted], index: usize) -> bool {
         shows && note.acknowledges() && !note.flags.contains(Flags::SYN) && !note.class.contains(Class::WILD)
     };
     let open = notes[..index].iter().find(|note| opens(note));
-    open.is_some_and(|open| syn.time.since(open.time) > REORDERED_NS)
+    // In a simultaneous open the SYN may be overtaken by the SYN-ACK behind it.
+    let held_up_ns = if answers { CROSSED_NS } else { REORDERED_NS };
+    open.is_some_and(|open| syn.time.since(open.time) > held_up_ns)
 }
 
 /// Those of `side`.

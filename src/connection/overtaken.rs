@@ -139,8 +139,19 @@ impl Hindsight<'_> {
         (note.is_rst() || note.is_fin()) && note.len == 0 && self.has_foreign_echo(index)
     }
 
+    /// The SYN-ACK in note `index` echoes a clock that the peer's SYNs had not reached. An earlier one, of a copy before the capture,
+    /// may be right.
+    pub(super) fn echoes_the_future(&self, index: usize) -> bool {
+        let note = &self.notes[index];
+        let syns = self.notes[..index].iter().filter(|earlier| earlier.side != note.side && earlier.is_syn());
+        let clocks = syns.filter_map(|syn| syn.timestamps.map(|stamps| Seq(stamps.value)));
+        let newest = clocks.reduce(Seq::later);
+        let is_ahead = newest.zip(note.timestamps).is_some_and(|(clock, stamps)| Seq(stamps.echo).after(clock));
+        note.is_syn_ack() && is_ahead && self.has_foreign_echo(index)
+    }
+
     /// The same of any answer to the SYN.
-    pub(super) fn has_foreign_echo(&self, index: usize) -> bool {
+    fn has_foreign_echo(&self, index: usize) -> bool {
         let note = &self.notes[index];
         let Some(echo) = note.timestamps.map(|stamps| stamps.echo).filter(|&echo| echo != 0) else { return false };
         let isn = self.connection.halves[!note.side].isn;
