@@ -711,6 +711,9 @@ fn active_after_fin(inquiry: &Inquiry<'_>) -> Judgement {
     }
 }
 
+/// RFC 6298, section 2.1, ns.
+const SYN_RTO_NS: i64 = 1_000_000_000;
+
 /// close() itself finds that there are too many (Linux `tcp_close`, `tcp_check_oom`), ns.
 const ORPHANED_NS_MAX: i64 = 5_000_000;
 
@@ -733,7 +736,9 @@ fn unknown(inquiry: &Inquiry<'_>) -> Judgement {
             evidence.to_owned(),
         );
     }
-    let is_behind_syn = sender.isn.is_some_and(|isn| noted.seq == isn + 1) && sender.syns > 0;
+    // Later its sender would have repeated the SYN.
+    let asked_at = sender.last.filter(|last| last.is_syn() && noted.time.since(last.time) < SYN_RTO_NS);
+    let is_behind_syn = asked_at.is_some_and(|syn| noted.seq == syn.seq + 1);
     if is_behind_syn && inquiry.receiver().frames == 0 && !noted.flags.contains(Flags::ACK) {
         let evidence = "it has the number behind its own SYN, as what answers a SYN-ACK where no socket is, and that is not in the capture: the socket was closed while connecting, or a scanner never had one";
         return Judgement::new(Cause::NoConnection, Confidence::Medium, &[Cause::Injected], evidence.to_owned())

@@ -6,6 +6,8 @@ use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
 use crate::finding::verdict::Confidence;
 
+use super::is_asked_again;
+
 finding! {
     /// # What it is
     ///
@@ -90,10 +92,10 @@ fn detect(case: &Case<'_>, found: &mut Found) {
             Acceptance::BeforeFin => {
                 "its number is that of the FIN before it, one below what its receiver waits for: Linux takes that, other stacks do not (RFC 5961, section 3)"
             }
-            Acceptance::AcksSyn => {
+            Acceptance::AcksSyn if is_asked_again(case.connection, reset.from) => {
                 "its number would do, so it did not arrive, or its receiver asks again all the same, as Windows does half a second after a refusal"
             }
-            Acceptance::Exact | Acceptance::SackEdge | Acceptance::Unknown => {
+            Acceptance::Exact | Acceptance::AcksSyn | Acceptance::SackEdge | Acceptance::Unknown => {
                 "its number would do, so it did not arrive, or something in between dropped it"
             }
         };

@@ -479,6 +479,11 @@ fn ends_another(inquiry: &Inquiry<'_>) -> bool {
         && inquiry.connection.answer_next(!inquiry.from()) != Some(Answer::GoesOn)
 }
 
+/// The SYN that `refuser` refuses begins the next stream, too.
+fn is_asked_again(connection: &Connection, refuser: Side) -> bool {
+    connection.successor.is_some_and(|next| next.ack.is_none() && next.sender == connection.endpoint(!refuser))
+}
+
 /// What the receiver makes of it, when it is not simply reset.
 fn acceptance_words(inquiry: &Inquiry<'_>) -> &'static str {
     let effect = inquiry.effect;
@@ -498,7 +503,9 @@ fn acceptance_words(inquiry: &Inquiry<'_>) -> &'static str {
         (false, _) if inquiry.noted.marks.contains(Marks::CHECKSUM_BAD) => {
             "; its checksum is wrong, so that its receiver drops it"
         }
-        (false, Acceptance::AcksSyn) if effect.receiver_goes_on => {
+        (false, Acceptance::AcksSyn)
+            if effect.receiver_goes_on && is_asked_again(inquiry.connection, inquiry.from()) =>
+        {
             "; its receiver asked again afterwards, as Windows does when it is refused, and any that does not hear of it"
         }
         (false, _) if effect.receiver_goes_on => {

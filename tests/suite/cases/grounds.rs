@@ -120,4 +120,5 @@ fn a_number_behind_the_own_syn_answers_a_syn_ack_that_was_not_captured() {
     let reset = found("client > SYN\n+2ms client > RST seq 1\n", "reset-no-connection").expect("a reset");
     assert_eq!(reset.kind, Some("closed-while-connecting"));
     assert_eq!(told("client > SYN\n+2ms client > RST seq 9\n").resets[0].cause, Cause::Unknown);
+    assert_eq!(told("client > SYN\n+6 client > RST seq 1\n").resets[0].cause, Cause::Unknown);
 }
