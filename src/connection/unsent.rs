@@ -25,11 +25,11 @@ impl Connection {
         }
         let is_wrong = |ack: &Seq| ack.after(from) && ack.at_or_before(to);
         let acks = || self.journal.all().filter(|noted| noted.side != side && noted.acknowledges());
-        let wrong: Vec<u64> = acks().filter(|noted| is_wrong(&noted.ack)).map(|noted| noted.frame).collect();
         let newest = acks().filter(|noted| is_wrong(&noted.ack)).map(|noted| noted.time).max();
         if newest.is_none_or(|newest| segment.time.since(newest) <= OVERTAKEN_NS) {
             return;
         }
+        let wrong: Vec<u64> = acks().filter(|noted| is_wrong(&noted.ack)).map(|noted| noted.frame).collect();
         let acked = acks().map(|noted| noted.ack).filter(|ack| !is_wrong(ack)).reduce(Seq::later).unwrap_or(from);
         let own = &mut self.halves[side];
         own.missing_bytes = own.missing_bytes.saturating_sub(u64::from(to.0.wrapping_sub(from.0)));

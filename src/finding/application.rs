@@ -171,7 +171,7 @@ fn errors(case: &Case<'_>, side: Side, view: &mut View) {
         // Linux tcp_reset(): by the state of the socket that is reset. Elsewhere one that had opened is reset in any state (RFC 9293,
         // section 3.10.7.4, second; BSD's tcp_input(), Winsock).
         let stack = &case.life.profiles[side];
-        let is_other = stack.is_known() && stack.name != Profile::LINUX.name;
+        let is_other = stack.is_other_than(&Profile::LINUX);
         let errno = match effect.state_of(side) {
             // Who had the SYN-ACK was open, and only what shows that is not in the capture.
             State::SynSent if has_syn_ack(case, side) => Errno::ConnReset,
@@ -270,10 +270,7 @@ fn given_up(case: &Case<'_>, side: Side) -> Option<InVain> {
 
 /// What `stack` reports for an ICMP error.
 pub(super) fn icmp_errno(error: &IcmpError, stack: &Profile) -> Errno {
-    match stack.name {
-        name if name == Profile::FREEBSD.name && stack.is_known() => freebsd_errno(error),
-        _ => linux_errno(error),
-    }
+    if stack.is_surely(&Profile::FREEBSD) { freebsd_errno(error) } else { linux_errno(error) }
 }
 
 /// FreeBSD's `icmp_errmap` and `icmp6_errmap`.

@@ -58,7 +58,7 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let Some(error) = rejecting_error(case.connection, &case.life.notes) else { return };
     // BSD's stack takes the first few for soft (`tcp_notify`), and the application may have closed before the next SYN was due.
     let stack = &case.life.profiles.client;
-    let is_patient = stack.is_known() && [Profile::MACOS.name, Profile::FREEBSD.name].contains(&stack.name);
+    let is_patient = [Profile::MACOS, Profile::FREEBSD].iter().any(|patient| stack.is_surely(patient));
     let confidence = if is_patient { Confidence::Medium } else { Confidence::High };
     let version = if error.v6 { "ICMPv6" } else { "ICMP" };
     let message = format_args!(

@@ -111,7 +111,7 @@ fn again_when_open(case: &Case<'_>, side: Side, late: &[&Noted], found: &mut Fou
     let Some(first) = late.first() else { return };
     let times = if late.len() == 1 { "once".to_owned() } else { format!("{} times", late.len()) };
     let message = format_args!(
-        "The SYN of {} came {times} more when its connection was open: an old duplicate, or a copy of the network's",
+        "the SYN of {} came {times} more when its connection was open: an old duplicate, or a copy of the network's",
         case.name(side)
     );
     let frames = late.iter().map(|note| note.frame);
