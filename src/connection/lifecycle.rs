@@ -311,7 +311,10 @@ impl Hindsight<'_> {
     fn sent(&self, own: usize, index: usize, note: &Noted, resets: &[ResetEffect]) -> Option<Event> {
         let cue = if note.is_rst() {
             let is_foreign = |effect: &ResetEffect| effect.contradicted || effect.refuses || effect.between.is_some();
-            if resets.iter().any(|effect| effect.note == index && is_foreign(effect)) {
+            // Who opens the next one has no socket of this any more.
+            if self.connection.is_of_next(note)
+                || resets.iter().any(|effect| effect.note == index && is_foreign(effect))
+            {
                 return None;
             }
             Cue::SendRst
@@ -574,7 +577,7 @@ impl<'a> Machine<'a> {
             machine.enter(state, connection.start, Some(connection.first_frame), Basis::Inferred);
         }
         let speaks = hindsight.notes.iter().find(|note| !note.is_rst());
-        if let (false, Some(first)) = (connection.began_in_capture(), speaks) {
+        if let (false, false, Some(first)) = (machine.lived, connection.began_in_capture(), speaks) {
             machine.enter(State::Established, first.time, Some(first.frame), Basis::Assumed);
         }
         machine

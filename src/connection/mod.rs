@@ -33,6 +33,7 @@ mod profile;
 mod refused;
 mod repeat;
 mod reset;
+mod resumed;
 mod retries;
 mod roles;
 mod round_trip;

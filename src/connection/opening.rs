@@ -1,7 +1,5 @@
 //! How a connection began.
 
-use smallvec::smallvec;
-
 use super::handshake::{accepted_at_syn, asked_to_open, is_aborted_before, is_late_syn, late_syns};
 use super::lifecycle::{Hindsight, Lifecycle, is_hard};
 use super::noted::{Class, Noted};
@@ -21,8 +19,11 @@ pub struct Opening {
     pub frames: Frames,
     /// SYN to ACK in ns, when neither SYN nor SYN-ACK was repeated and the capture's clock was not set back between them.
     pub rtt_ns: Option<i64>,
-    /// The SYN-ACK that answers the SYN and begins the next stream, in which the client goes on.
+    /// The frame with which the client goes on in the next stream: the SYN-ACK that answers its SYN and begins that, or what it says
+    /// behind a SYN that it never sent.
     pub continued: Option<u64>,
+    /// The stream before, which goes on in this one behind a SYN that nobody meant.
+    pub resumes: Option<u64>,
 }
 
 impl Opening {
@@ -41,7 +42,9 @@ impl Opening {
         let second_syn = (0..notes.len()).find(|&index| is_second(&notes[index]) && !is_late_syn(notes, index));
         let second_syn = second_syn.map(|index| &notes[index]);
         let mut frames: Frames = match kind {
-            OpenKind::Midstream => smallvec![hindsight.connection.first_frame],
+            OpenKind::Midstream => {
+                [Some(hindsight.connection.first_frame), hindsight.connection.resumed].into_iter().flatten().collect()
+            }
             OpenKind::Rejected => {
                 let error = rejecting_error(hindsight.connection, notes).map(|error| error.frame.0);
                 let is_asked = |note: &&Noted| note.is_syn() && error.is_none_or(|frame| note.frame < frame);
@@ -67,8 +70,11 @@ impl Opening {
             (Some(syn), Some(ack)) if once => Some(ack.time.since(syn.time)).filter(|&ns| ns >= 0),
             _ => None,
         };
-        let continued = hindsight.connection.continued_in().filter(|_| kind == OpenKind::Aborted);
-        Self { kind, frames, rtt_ns, continued }
+        let connection = hindsight.connection;
+        let answered = connection.answered_in().filter(|_| kind == OpenKind::Aborted);
+        let continued = answered.or(connection.successor.and_then(|next| next.goes_on));
+        let resumes = connection.resumed.and(connection.predecessor).map(|past| past.stream);
+        Self { kind, frames, rtt_ns, continued, resumes }
     }
 }
 

@@ -74,6 +74,8 @@ pub struct Successor {
     pub ack: Option<Seq>,
     /// Its TSval.
     pub timestamp: Option<u32>,
+    /// The frame in which its sender goes on with the connection that the SYN came into: it never opened another.
+    pub goes_on: Option<u64>,
     /// What each end said to a SYN-ACK that answers the SYN of the incarnation before.
     pub answers: Sides<Option<Answer>>,
 }
@@ -92,7 +94,7 @@ impl Successor {
         let ack = opening.flags.contains(Flags::ACK).then_some(opening.ack);
         let timestamp = opening.options.timestamps.map(|stamps| stamps.value);
         let (frame, time, sender) = (opening.frame.0, opening.time, opening.source);
-        Self { frame, time, sender, isn: opening.seq, ack, timestamp, answers: Sides::default() }
+        Self { frame, time, sender, isn: opening.seq, ack, timestamp, goes_on: None, answers: Sides::default() }
     }
 }
 

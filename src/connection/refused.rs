@@ -19,7 +19,7 @@ impl Refused {
     /// The peer's FIN, or its first acknowledgment of `side`'s, that `side`, of the stack `stack`, answered with its first
     /// reset.
     pub fn of(connection: &Connection, notes: &[Noted], side: Side, stack: &Profile) -> Option<Self> {
-        let reply = notes.iter().position(|note| note.side == side && note.is_rst())?;
+        let reply = notes.iter().position(|note| note.side == side && note.is_rst() && !connection.is_of_next(note))?;
         let note = notes[..reply].iter().rposition(|note| note.side != side)?;
         let (asked, answer) = (&notes[note], &notes[reply]);
         if answer.flags.contains(Flags::ACK) || answer.seq != asked.ack || asked.is_rst() {

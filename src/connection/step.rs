@@ -73,6 +73,8 @@ pub struct Connection {
     pub predecessor: Option<Predecessor>,
     /// What began the incarnation after it, if that came while it was still followed.
     pub successor: Option<Successor>,
+    /// The frame that shows that this is the connection of the stream before still, in spite of the SYN that began it.
+    pub resumed: Option<u64>,
     /// The tunnel or VLAN that it was first seen in.
     pub context: u32,
     /// Another one that segments of a side came through which had come through one before: the first such pair.
@@ -110,6 +112,7 @@ impl Connection {
             history: String::new(),
             predecessor,
             successor: None,
+            resumed: None,
             context: first.context,
             context_change: None,
             evicted: false,
@@ -317,7 +320,7 @@ impl Connection {
         Side::BOTH.iter().any(|&side| self.halves[side].fin.is_some() || self.halves[side].rsts > 0)
     }
 
-    fn step_reset(&mut self, side: Side, segment: &Segment, timing: Class) {
+    pub(super) fn step_reset(&mut self, side: Side, segment: &Segment, timing: Class) {
         if self.tells_of_unseen(side, segment) {
             // What an acknowledgment right before it would have told; the window of a reset is nobody's.
             let own = &self.halves[side];
@@ -348,6 +351,9 @@ impl Connection {
     }
 
     fn step_segment(&mut self, side: Side, segment: &Segment, timing: Class) {
+        if self.is_resumed_by(side, segment) {
+            self.resume(segment.frame.0);
+        }
         let was_closing = self.is_closing();
         self.take_back_unsent(side, segment);
         self.begin_behind_what_was_under_way(side, segment);

@@ -28,6 +28,8 @@ pub struct Gist<'a> {
     pub is_one_ended: bool,
     /// No close was seen, and yet nothing is left of it: the next connection has taken its addresses and ports.
     pub is_replaced: bool,
+    /// It goes on in the next stream.
+    pub goes_on: bool,
     /// Nothing shows how it ended, nor that it was open: one end closed, and the other may have before, unseen; or no segment can be
     /// right.
     pub is_end_unknown: bool,
@@ -57,6 +59,7 @@ impl<'a> Gist<'a> {
             initiator: life.closing.initiator,
             is_one_ended: is_one_ended(life.closing.kind, states),
             is_replaced: is_replaced(life.closing.kind, life.opening.continued, states),
+            goes_on: life.opening.continued.is_some(),
             is_end_unknown: is_end_unknown(life.closing.kind, states),
             is_unopened: is_unopened(life.opening.kind, states),
             is_reset_in_vain: is_reset_in_vain(life.closing.kind, resets, states),
@@ -79,6 +82,7 @@ impl<'a> Gist<'a> {
             initiator,
             is_one_ended: false,
             is_replaced: false,
+            goes_on: false,
             is_end_unknown: false,
             is_unopened: false,
             is_reset_in_vain: false,
@@ -116,6 +120,7 @@ impl Verdict {
             initiator: self.close.initiator,
             is_one_ended: is_one_ended(self.close.kind, states),
             is_replaced: is_replaced(self.close.kind, self.open.continued, states),
+            goes_on: self.open.continued.is_some(),
             is_end_unknown: is_end_unknown(self.close.kind, states),
             is_unopened: is_unopened(self.open.kind, states),
             is_reset_in_vain: is_reset_in_vain(self.close.kind, &self.resets, states),

@@ -102,6 +102,7 @@ pub fn conclude(connection: &Connection, life: &Lifecycle, thresholds: &Threshol
             frames: life.opening.frames.to_vec(),
             rtt_ns: life.opening.rtt_ns,
             continued: life.opening.continued,
+            resumes: life.opening.resumes,
             refused_octets: life.refused_syn_octets(),
             syn_count: Side::BOTH.into_iter().map(|side| case.syns(side)).sum(),
             syn_ack_count: halves.client.syn_acks + halves.server.syn_acks,

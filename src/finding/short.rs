@@ -127,8 +127,8 @@ pub fn conclude_orderly(orderly: &Orderly, thresholds: &Thresholds, verdict: &mu
 }
 
 fn write_open(orderly: &Orderly, open: &mut Open) {
-    let Open { kind, frames, rtt_ns, continued, refused_octets, syn_count, syn_ack_count } = open;
-    (*kind, *rtt_ns, *continued, *refused_octets) = (orderly.open, orderly.rtt_ns(), None, 0);
+    let Open { kind, frames, rtt_ns, continued, resumes, refused_octets, syn_count, syn_ack_count } = open;
+    (*kind, *rtt_ns, *continued, *resumes, *refused_octets) = (orderly.open, orderly.rtt_ns(), None, None, 0);
     frames.clear();
     orderly.put_opening_frames(frames);
     (*syn_count, *syn_ack_count) = (1, orderly.syn_acks());
@@ -270,6 +270,7 @@ impl Verdict {
                 frames: Vec::new(),
                 rtt_ns: None,
                 continued: None,
+                resumes: None,
                 refused_octets: 0,
                 syn_count: 0,
                 syn_ack_count: 0,

@@ -191,8 +191,11 @@ pub struct Open {
     /// SYN to the ACK that completes the handshake as the tap saw them, in ns; none when either is missing or the SYN
     /// or SYN-ACK was repeated (Karn's rule).
     pub rtt_ns: Option<i64>,
-    /// The SYN-ACK that answers the SYN and begins the next stream, in which the client goes on.
+    /// The frame with which the client goes on in the next stream: the SYN-ACK that answers its SYN and begins that, or what it says
+    /// behind a SYN that it never sent.
     pub continued: Option<u64>,
+    /// The stream before, which goes on in this one behind a SYN that nobody meant.
+    pub resumes: Option<u64>,
     /// Payload of the client's SYN that the handshake did not take, octets: it comes again behind it (RFC 7413, section 4.1.3).
     pub refused_octets: u32,
     /// How many SYNs (without ACK) were seen.

@@ -91,7 +91,7 @@ fn opened(verdict: &Verdict) -> String {
         _ => String::new(),
     };
     let way = match open.kind {
-        _ if let Some(frame) = open.continued => {
+        OpenKind::Aborted if let Some(frame) = open.continued => {
             format!("not in this stream: frame {frame} answers its SYN, and begins the next one")
         }
         OpenKind::ThreeWay => format!("by the three-way handshake{repeated}"),
@@ -117,6 +117,9 @@ fn opened(verdict: &Verdict) -> String {
         }
         OpenKind::HalfOpen => "only half: the SYN-ACK was never acknowledged".to_owned(),
         OpenKind::Aborted => "not at all: reset before the handshake was complete".to_owned(),
+        _ if let Some(stream) = open.resumes => {
+            format!("in stream {stream}, which goes on here: its client never sent the SYN")
+        }
         OpenKind::Midstream if verdict.is_sampled_alone => "not known from sampled headers".to_owned(),
         OpenKind::Midstream if Side::BOTH.iter().all(|&side| verdict.endpoints[side].states.is_empty()) => {
             match verdict.resets.is_empty() {

@@ -57,6 +57,7 @@ pub fn unread_data(stream: u64) -> Verdict {
             syn_count: 1,
             syn_ack_count: 1,
             continued: None,
+            resumes: None,
             refused_octets: 0,
         },
         close: Close { kind: CloseKind::Reset, initiator: Some(Initiator::Server), frames: vec![7], idle_ns: None },

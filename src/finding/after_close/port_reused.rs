@@ -65,6 +65,9 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
     let Some(past) = connection.predecessor else { return };
     let Some(syn) = case.notes(|note| note.is_syn()).next() else { return };
+    if connection.resumed.is_some() {
+        return;
+    }
     if connection.halves[syn.side].frames == 0 || past.half(connection.endpoint(syn.side)).isn == Some(syn.seq) {
         return;
     }

@@ -51,7 +51,7 @@ finding! {
 
 fn detect(case: &Case<'_>, found: &mut Found) {
     let connection = case.connection;
-    if case.life.opening.kind != OpenKind::Midstream || connection.frames() == 0 {
+    if case.life.opening.kind != OpenKind::Midstream || connection.frames() == 0 || connection.resumed.is_some() {
         return;
     }
     let roles = if connection.role_basis == RoleBasis::Guess {

@@ -95,7 +95,8 @@ fn detect(case: &Case<'_>, found: &mut Found) {
         closed.is_some_and(|side| quiet >= case.thresholds.close_wait_ns || close_wait_stuck::is_waiting(case, !side));
     // Both sent a SYN, and neither took the other's: nothing was open.
     let has_opened = Side::BOTH.into_iter().any(|side| case.life.final_state(side) != State::SynSent);
-    let is_told_otherwise = silent_side(connection).is_some() || !has_opened;
+    let goes_on = case.life.opening.continued.is_some();
+    let is_told_otherwise = silent_side(connection).is_some() || !has_opened || goes_on;
     let is_replaced = Side::BOTH.into_iter().all(|side| case.life.final_state(side) == State::Closed);
     if !is_open || !is_unfinished || is_replaced || both || had_its_time || is_told_otherwise {
         return;

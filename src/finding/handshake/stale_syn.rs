@@ -1,7 +1,9 @@
 //! `stale-syn`: an old duplicate SYN was answered and refuted.
 
+use std::fmt;
+
 use crate::base::Side;
-use crate::connection::OpenKind;
+use crate::connection::{Noted, OpenKind};
 
 use crate::finding::case::{Case, Found};
 use crate::finding::catalogue::finding;
@@ -51,13 +53,14 @@ finding! {
     /// # What to do
     ///
     /// Nothing on the hosts. If it recurs, look for a device that duplicates or delays packets.
-    "stale-syn", Handshake, Note, [HALF_OPEN], detect
+    "stale-syn", Handshake, Note, [HALF_OPEN, PREDECESSOR], detect
 }
 
 /// Sooner than this no SYN is sent again (RFC 6298, section 2.1), ns.
 const SYN_RTO_NS: i64 = 900_000_000;
 
 fn detect(case: &Case<'_>, found: &mut Found) {
+    into_open_connection(case, found);
     if case.life.opening.kind != OpenKind::HalfOpen {
         return;
     }
@@ -91,4 +94,32 @@ fn detect(case: &Case<'_>, found: &mut Found) {
     let message = format_args!("{server} answered an old duplicate SYN{which}; {refuted}");
     let frames = syn.into_iter().chain([syn_ack, reset]).map(|note| note.frame);
     ENTRY.draft(confidence, syn_ack.time, frames, message).endpoint(Side::Server).push(found);
+}
+
+/// A SYN that its sender's socket knew nothing of: that went on with the connection that it came into.
+fn into_open_connection(case: &Case<'_>, found: &mut Found) {
+    let (Some(past), Some(resumed)) = (case.connection.predecessor, case.connection.resumed) else { return };
+    let Some(syn) = case.notes(|note| note.is_syn()).next() else { return };
+    let is_answer =
+        |note: &Noted| note.side != syn.side && note.acknowledges() && note.len == 0 && note.frame < resumed;
+    let answer = case.notes(is_answer).next().map(|note| note.frame);
+    let answered = fmt::from_fn(|f| match answer {
+        Some(frame) => write!(
+            f,
+            "; {} answered it with the acknowledgment of that (frame {frame}; RFC 5961, section 4)",
+            !syn.side
+        ),
+        None => Ok(()),
+    });
+    let message = format_args!(
+        "a SYN in the name of {} came into the open connection of stream {}, which both ends went on with (frame {resumed}): an old duplicate, or forged{answered}",
+        case.name(syn.side),
+        past.stream
+    );
+    let frames = [Some(syn.frame), answer, Some(resumed)].into_iter().flatten();
+    ENTRY
+        .draft(Confidence::High, syn.time, frames, message)
+        .endpoint(syn.side)
+        .kind("into-open-connection")
+        .push(found);
 }

@@ -1,4 +1,4 @@
-//! Resets with the numbers of the connection before on the same addresses and ports.
+//! Resets with the numbers of one connection among the segments of the next on the same addresses and ports.
 
 use super::{Inquiry, Judgement};
 use crate::connection::Acceptance;
@@ -33,4 +33,16 @@ pub(super) fn judge(inquiry: &Inquiry<'_>) -> Option<Judgement> {
         return Some(Judgement::new(Cause::Unknown, Confidence::Low, &[Cause::Injected], evidence));
     }
     None
+}
+
+/// A reset that came when its sender had opened the next connection: it refuses the acknowledgment with which the other end answered
+/// that SYN (RFC 9293, section 3.5.1, figure 9).
+pub(super) fn judge_in_next(inquiry: &Inquiry<'_>) -> Option<Judgement> {
+    let next = inquiry.connection.successor.filter(|_| inquiry.connection.is_of_next(inquiry.noted))?;
+    let evidence = format!(
+        "it opens the same addresses and ports anew (frame {}), and refuses the {}'s answer to that, which has the numbers of this connection: it had no socket of it any more",
+        next.frame,
+        !inquiry.from()
+    );
+    Some(Judgement::new(Cause::NoConnection, Confidence::High, &[], evidence).kind("opened-anew"))
 }

@@ -401,7 +401,7 @@ const FAREWELL_OCTETS_MAX: u32 = 64;
 
 fn verdict(inquiry: &Inquiry<'_>, family: Option<Family>, overtaken_by: Option<&Inquiry<'_>>) -> Reset {
     let said = multipath::judge(inquiry, family).or_else(|| appliance::judge(inquiry));
-    let said = said.or_else(|| late::judge(inquiry));
+    let said = said.or_else(|| late::judge(inquiry)).or_else(|| late::judge_in_next(inquiry));
     let forged = if said.is_some() { None } else { forged::judge(inquiry, family) };
     let origin = match &forged {
         Some(judgement) if judgement.confidence >= Confidence::Medium => Origin::Middlebox,

@@ -45,7 +45,8 @@ finding! {
     /// shows; `gave-up`, after repetitions that nobody answered; `window-shut`, behind a window that stayed shut;
     /// `after-outage`, when nothing had come through for a while; `icmp-error`, which had ended its opening; `never-accepted`, the
     /// server's own handshake was never completed for it; `closed-while-connecting`; `abort-perhaps`, which has the shape of an abort,
-    /// too; `probe`, to a segment without ACK, as scanners send it.
+    /// too; `opened-anew`, by a SYN of its own on the same addresses and ports, which the other end answered with the numbers of this
+    /// connection; `probe`, to a segment without ACK, as scanners send it.
     ///
     /// # Not to be confused with
     ///

@@ -81,3 +81,65 @@ fn what_a_program_sends_behind_the_reset_of_its_kernel_opens_nothing() {
     let wild = "client > SYN\n+12ms server > SYN ACK\n+23ms client > data 1:101 ack 1800000000\n";
     holds(wild, &[("open", "half-open"), ("server", "SYN-RECEIVED")]);
 }
+
+/// A request and its answer, and then a SYN with the client's addresses and ports, which is answered as one that came into an open
+/// connection.
+fn intruded(isn: u32) -> String {
+    format!(
+        "client > SYN\nserver > SYN ACK\nclient > ACK\n+1ms client > data 100\n+1ms server > data 500\n+1ms client > ACK\n\
+         +1s client > SYN seq ={isn}\n+30us server > ACK seq =5501 ack =1101\n"
+    )
+}
+
+#[test]
+fn a_connection_goes_on_behind_a_syn_that_nobody_meant() {
+    let rest = "+1s client > data 100 seq =1101 ack =5501\n+1ms server > data 50 seq =5501 ack =1201\n\
+                +1ms client > FIN ACK seq =1201 ack =5551\n+1ms server > FIN ACK seq =5551 ack =1202\n\
+                +1ms client > ACK seq =1202 ack =5552";
+    // Nearer and farther than any window, and before the old numbers.
+    for isn in [9_000, 3_000_000_000, 4_000_000_000] {
+        let trace = format!("{}{rest}", intruded(isn));
+        began_with(
+            &trace,
+            &[("close", "none"), ("client", "SYN-SENT ESTABLISHED"), ("server", "SYN-RECEIVED ESTABLISHED")],
+        );
+        holds(
+            &trace,
+            &[
+                ("open", "midstream"),
+                ("close", "three-segment"),
+                ("by", "client"),
+                ("client", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT"),
+                ("server", "ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED"),
+            ],
+        );
+        let told = tell_items(&parse(&trace).expect("a readable trace")).verdicts;
+        let names: Vec<_> =
+            told.iter().flat_map(|verdict| &verdict.findings).map(|found| (found.name, found.kind)).collect();
+        assert_eq!(names, [("stale-syn", Some("into-open-connection"))]);
+        let sent = told.iter().max_by_key(|verdict| verdict.stream).map(|verdict| &verdict.endpoints.client);
+        assert_eq!(sent.map(|view| (view.payload_bytes, view.missing_bytes)), Some((100, 0)));
+    }
+}
+
+#[test]
+fn who_opens_anew_resets_what_its_peer_has_left() {
+    let trace = format!("{}+30us client > RST seq =1101 win 0", intruded(9_000));
+    began_with(
+        &trace,
+        &[
+            ("close", "reset"),
+            ("by", "client"),
+            ("resets", "no-connection high"),
+            ("server", "SYN-RECEIVED ESTABLISHED CLOSED"),
+            ("server error", "ECONNRESET"),
+        ],
+    );
+    holds(&trace, &[("open", "aborted"), ("resets", "invalid-handshake high")]);
+    // A SYN that is accepted leaves nothing of what was before.
+    let accepted = intruded(9_000).replace("server > ACK seq =5501 ack =1101", "server > SYN ACK seq =70000 ack =9001");
+    began_with(
+        &format!("{accepted}client > ACK seq =9001 ack =70001"),
+        &[("close", "none"), ("server", "SYN-RECEIVED ESTABLISHED CLOSED"), ("server error", "none")],
+    );
+}
